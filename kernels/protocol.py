@@ -1,0 +1,89 @@
+"""What every engine offers: the two steps that cost time, with one signature for all engines.
+
+Arrays are planar (channels, rows, columns), float32 and C-contiguous, in the engine's own array
+library. Nothing is validated here: the public functions did that once.
+
+Distances are summed in one fixed order on every engine, so that their bits agree everywhere:
+
+1. squared differences of a pixel pair, channel by channel, no fused multiply-add;
+2. the p rows of the patch, then its p columns, each by `sum of p = (S_a + S_b) + ...` where
+   p = a + b + ... are its powers of two from the largest down, S_1 is the value itself and
+   S_2k[i] = S_k[i] + S_k[i + k].
+
+There is no subtraction, so distances are never negative, equal patches tie exactly, the distance
+of a pair does not depend on where it is computed, and an infinite key pixel excludes exactly the
+patches that contain it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+Array = Any
+Tick = Callable[[int], None]
+
+
+class Engine(Protocol):
+    """The functions that a kernel module provides."""
+
+    def lower_nearest(
+        self,
+        query: Array,
+        key: Array,
+        patch_size: int,
+        weight: Array | None,
+        score: Array,
+        index: Array,
+        *,
+        first_index: int,
+        index_stride: int,
+        active: Array | None,
+        threads: int,
+        tick: Tick,
+    ) -> None:
+        """Lower `score` and `index` of each query patch to its best key patch, in place.
+
+        Parameters
+        ----------
+        query, key : (C, HQ, WQ) and (C, HK, WK) float32
+            Key pixels that must not be used are infinite.
+        patch_size : int
+            Side p of a patch.
+        weight : (HK-p+1, WK-p+1) float32 or None
+            Factor of each key patch; None compares the plain sums of squared differences.
+        score, index : (HQ-p+1, WQ-p+1) float32 and int32
+            The best so far; a key replaces it only where it is strictly better, so that of equal
+            keys the first one scanned stays. Keys are scanned row by row.
+        first_index, index_stride : int
+            Key patch (row, column) is recorded as ``first_index + row * index_stride + column``.
+        active : (HQ-p+1, WQ-p+1) bool or None
+            Query patches to search; None is all.
+        threads : int
+            Threads to use, where the engine has threads.
+        tick : callable
+            Called now and then from the calling thread with the number of pairs done since the
+            last call; what it raises ends the search.
+        """
+
+    def vote(
+        self,
+        value: Array,
+        index: Array,
+        index_stride: int,
+        patch_size: int,
+        weight: Sequence[float] | None,
+        out: Array,
+        *,
+        threads: int,
+    ) -> None:
+        """Fill `out` with what the value patches say of each pixel.
+
+        Parameters
+        ----------
+        value : (C, HV, WV) float32
+        index : (HQ-p+1, WQ-p+1) int32
+            Pixel number ``row * index_stride + column`` in `value` of each patch's first pixel.
+        weight : p floats or None
+            One side of the separable weights of a weighted mean; None takes the median, the lower
+            one of two in the middle. Sums run over the patch's rows, then its columns.
+        out : (C, HQ, WQ) float32
+        """

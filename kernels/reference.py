@@ -1,0 +1,125 @@
+"""Engine `numpy`: the same search and vote in plain NumPy, short and slow, as a second opinion.
+
+One displacement between query and key at a time, over the whole image: memory O(n + m).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pnncupy.kernels.protocol import Array, Tick
+
+
+def window_sums(values: Array, size: int, axis: int) -> Array:
+    """Sums over windows of `size` values along an axis, in the order that `protocol` fixes."""
+    values = np.moveaxis(values, axis, 0)
+    count = values.shape[0] - size + 1
+    power, sums = 1, [values]
+    while 2 * power <= size:
+        sums.append(sums[-1][:-power] + sums[-1][power:])
+        power *= 2
+    total = sums.pop()[:count]
+    covered = power
+    while sums:
+        power //= 2
+        level = sums.pop()
+        if size & power:
+            total = total + level[covered : covered + count]
+            covered += power
+    return np.moveaxis(total, 0, axis)
+
+
+def patch_distances(query: Array, key: Array, patch_size: int) -> Array:
+    """Sums of squared differences of the patches at equal places of two images of one shape."""
+    total = (query[0] - key[0]) ** 2
+    for query_plane, key_plane in zip(query[1:], key[1:], strict=True):
+        total += (query_plane - key_plane) ** 2
+    return window_sums(window_sums(total, patch_size, axis=0), patch_size, axis=1)
+
+
+def _overlap(size: int, key_size: int, shift: int) -> tuple[slice, slice]:
+    """Positions of the patches on one axis that have a key at `shift`, and those keys."""
+    start, stop = max(0, -shift), min(size, key_size - shift)
+    return slice(start, stop), slice(start + shift, stop + shift)
+
+
+def lower_nearest(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    weight: Array | None,
+    score: Array,
+    index: Array,
+    *,
+    first_index: int,
+    index_stride: int,
+    active: Array | None,
+    threads: int,
+    tick: Tick,
+) -> None:
+    """Search displacement by displacement; see `protocol.Engine.lower_nearest`."""
+    rows, columns = score.shape
+    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
+    margin = patch_size - 1
+    numbers = first_index + np.add.outer(
+        np.arange(key_rows, dtype=np.int32) * np.int32(index_stride),
+        np.arange(key_columns, dtype=np.int32),
+    )
+    # Infinite key pixels make infinities and, times a weight of 0, NaN: neither ever wins.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for dy in range(1 - rows, key_rows):
+            ys, key_ys = _overlap(rows, key_rows, dy)
+            for dx in range(1 - columns, key_columns):
+                xs, key_xs = _overlap(columns, key_columns, dx)
+                found = patch_distances(
+                    query[:, ys.start : ys.stop + margin, xs.start : xs.stop + margin],
+                    key[:, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin],
+                    patch_size,
+                )
+                if weight is not None:
+                    found *= weight[key_ys, key_xs]
+                better = found < score[ys, xs]
+                if active is not None:
+                    better &= active[ys, xs]
+                np.copyto(score[ys, xs], found, where=better)
+                np.copyto(index[ys, xs], numbers[key_ys, key_xs], where=better)
+            tick((ys.stop - ys.start) * columns * key_columns)
+
+
+def vote(
+    value: Array,
+    index: Array,
+    index_stride: int,
+    patch_size: int,
+    weight: Sequence[float] | None,
+    out: Array,
+    *,
+    threads: int,
+) -> None:
+    """Vote offset by offset in the patch; see `protocol.Engine.vote`."""
+    row, column = np.divmod(index, np.int32(index_stride))
+    if weight is None:
+        _vote_median(value, row, column, patch_size, out)
+        return
+    rows, columns = index.shape
+    side = np.asarray(weight, np.float32)
+    out[...] = 0
+    total = np.zeros(out.shape[1:], np.float32)
+    for dy in range(patch_size):
+        for dx in range(patch_size):
+            inside = (slice(dy, dy + rows), slice(dx, dx + columns))
+            factor = side[dy] * side[dx]
+            out[:, *inside] += factor * value[:, row + dy, column + dx]
+            total[inside] += factor
+    out /= total
+
+
+def _vote_median(value: Array, row: Array, column: Array, patch_size: int, out: Array) -> None:
+    rows, columns = row.shape
+    for y in range(out.shape[1]):
+        for x in range(out.shape[2]):
+            ys = np.arange(max(0, y - rows + 1), min(patch_size, y + 1))
+            xs = np.arange(max(0, x - columns + 1), min(patch_size, x + 1))
+            here = np.ix_(y - ys, x - xs)
+            covering = value[:, row[here] + ys[:, None], column[here] + xs].reshape(len(out), -1)
+            out[:, y, x] = np.sort(covering, axis=1)[:, (covering.shape[1] - 1) // 2]

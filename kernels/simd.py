@@ -1,0 +1,244 @@
+"""Vectors of float32 for Numba kernels: one value of type `vector` is one or more registers.
+
+Numba leaves vectorising to LLVM, which has to guess and, without aliasing guarantees, checks for
+overlap before every inner loop. Here the vectors are explicit: what is written is what runs, on
+any processor (LLVM splits vectors that are wider than its registers). Elements are computed
+independently, so results do not depend on the width.
+"""
+
+import operator
+
+from llvmlite import binding, ir
+from numba import config, types
+from numba.extending import intrinsic, models, overload, register_model
+
+
+def _register_lanes() -> int:
+    """Floats in the widest vector register of the processor that Numba compiles for."""
+    if config.CPU_NAME is not None:
+        features = config.CPU_FEATURES or ""
+    else:
+        features = binding.get_host_cpu_features().flatten()
+    enabled = features.split(",")
+    if "+avx512f" in enabled:
+        return 16
+    return 8 if "+avx" in enabled else 4
+
+
+LANES = _register_lanes()
+
+_FLOAT = ir.FloatType()
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_MASK = ir.IntType(LANES)
+_UNDEFINED = ir.Constant(_VECTOR, ir.Undefined)
+
+
+class VectorType(types.Type):
+    """Numba type of `LANES` floats."""
+
+    def __init__(self):
+        super().__init__(name=f"float32x{LANES}")
+
+
+vector = VectorType()
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+def _element(context, builder, array_type, array, position_type, position, offset=0):
+    """Address of element `position + offset` of a flat array; no bounds check, no wrap-around."""
+    data = context.make_array(array_type)(context, builder, array).data
+    position = context.cast(builder, position, position_type, types.intp)
+    return builder.gep(data, [builder.add(position, position.type(offset))])
+
+
+def _load(builder, address):
+    return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=4)
+
+
+def _store(builder, value, address):
+    builder.store(value, builder.bitcast(address, _VECTOR.as_pointer()), align=4)
+
+
+def _splat(builder, value):
+    first = builder.insert_element(_UNDEFINED, value, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(first, _UNDEFINED, zeros)
+
+
+@intrinsic
+def load(typing_context, array, position):
+    """`LANES` consecutive elements of a flat float32 array."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type = signature.args
+        return _load(
+            builder,
+            _element(context, builder, array_type, arguments[0], position_type, arguments[1]),
+        )
+
+    return vector(array, position), generate
+
+
+@intrinsic
+def store(typing_context, array, position, value):
+    """Write a vector to `LANES` consecutive elements of a flat float32 array."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type, _ = signature.args
+        address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
+        _store(builder, arguments[2], address)
+        return context.get_dummy_value()
+
+    return types.void(array, position, value), generate
+
+
+@intrinsic
+def broadcast(typing_context, array, position):
+    """One element of a flat float32 array in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type = signature.args
+        address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
+        return _splat(builder, builder.load(address))
+
+    return vector(array, position), generate
+
+
+def _elementwise(instruction):
+    @intrinsic
+    def apply(typing_context, left, right):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments)
+
+        return vector(vector, vector), generate
+
+    return apply
+
+
+_add, _subtract, _multiply = map(_elementwise, ("fadd", "fsub", "fmul"))
+
+
+@overload(operator.add)
+def _overload_add(left, right):
+    if left is vector and right is vector:
+        return lambda left, right: _add(left, right)
+
+
+@overload(operator.sub)
+def _overload_subtract(left, right):
+    if left is vector and right is vector:
+        return lambda left, right: _subtract(left, right)
+
+
+@overload(operator.mul)
+def _overload_multiply(left, right):
+    if left is vector and right is vector:
+        return lambda left, right: _multiply(left, right)
+
+
+@intrinsic
+def any_less(typing_context, left, right, other_left, other_right):
+    """Whether any lane has ``left < right`` or ``other_left < other_right``; NaN is never less."""
+
+    def generate(context, builder, signature, arguments):
+        first = builder.fcmp_ordered("<", arguments[0], arguments[1])
+        second = builder.fcmp_ordered("<", arguments[2], arguments[3])
+        lanes = builder.bitcast(builder.or_(first, second), _MASK)
+        return builder.icmp_unsigned("!=", lanes, _MASK(0))
+
+    return types.boolean(vector, vector, vector, vector), generate
+
+
+# A sliding sum over the last p vectors pushed, in the order that `protocol` fixes. Its history is
+# a tuple of p - 1 vectors: for each power of two 2^k <= p the last few sums of 2^k values, oldest
+# first, level after level.
+
+
+@intrinsic(prefer_literal=True)
+def infinite_history(typing_context, length):
+    """History of `length` vectors whose sums stay infinite until it is full of pushed values."""
+    history = types.UniTuple(vector, length.literal_value)
+
+    def generate(context, builder, signature, arguments):
+        infinite = ir.Constant(_VECTOR, [float("inf")] * LANES)
+        return context.make_tuple(builder, history, [infinite] * history.count)
+
+    return history(length), generate
+
+
+@intrinsic(prefer_literal=True)
+def load_history(typing_context, array, position, length):
+    """History stored by `store_history`."""
+    history = types.UniTuple(vector, length.literal_value)
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type, _ = signature.args
+        values = [
+            _load(
+                builder,
+                _element(
+                    context, builder, array_type, arguments[0], position_type, arguments[1], k
+                ),
+            )
+            for k in range(0, history.count * LANES, LANES)
+        ]
+        return context.make_tuple(builder, history, values)
+
+    return history(array, position, length), generate
+
+
+@intrinsic
+def store_history(typing_context, array, position, history):
+    """Write a history to consecutive elements of a flat float32 array."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type, _ = signature.args
+        for k in range(history.count):
+            address = _element(
+                context, builder, array_type, arguments[0], position_type, arguments[1], k * LANES
+            )
+            _store(builder, builder.extract_value(arguments[2], k), address)
+        return context.get_dummy_value()
+
+    return types.void(array, position, history), generate
+
+
+@intrinsic
+def push(typing_context, history, value):
+    """Push a value: the new history and the sum of the last ``len(history) + 1`` values."""
+
+    def generate(context, builder, signature, arguments):
+        old = [builder.extract_value(arguments[0], k) for k in range(history.count)]
+        new, total = _slide(builder, old, arguments[1])
+        return context.make_tuple(
+            builder, signature.return_type, [context.make_tuple(builder, history, new), total]
+        )
+
+    return types.Tuple((history, vector))(history, value), generate
+
+
+def _slide(builder, history, value):
+    """Emit the additions of `push`; plain Python lists of LLVM values in and out."""
+    size = len(history) + 1
+    top = size.bit_length() - 1
+    levels = []
+    newest = value
+    for k in range(top + 1):
+        # Sums of 2^k values; level k + 1 needs them back to 2^k steps ago, the window to its start.
+        depth = 2**k if k < top else size - 2**top
+        kept, history = history[:depth], history[depth:]
+        levels.append([*kept, newest])
+        if k < top:
+            newest = builder.fadd(kept[0], newest)
+    covered = 2**top
+    total = levels[top][covered - 1 - size]
+    for k in reversed(range(top)):
+        if size >> k & 1:
+            covered += 2**k
+            total = builder.fadd(total, levels[k][covered - 1 - size])
+    return [kept for level in levels for kept in level[1:]], total

@@ -1,0 +1,63 @@
+"""Patch nearest-neighbour image synthesis (GPNN) for arrays: new pictures from the patches of one.
+
+See `generate` for the main task and https://arxiv.org/abs/2103.15545 for the method.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
+    from pnncupy.engine_table import EngineStatus, engines
+    from pnncupy.matching import Matches, key_minimum, nearest_patches
+    from pnncupy.pyramids import pyramid
+    from pnncupy.resizing import resize
+    from pnncupy.synthesis import Event, pnn_step
+    from pnncupy.tasks import Result, generate
+    from pnncupy.voting import apply_index, vote
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Cancelled",
+    "EngineStatus",
+    "EngineUnavailable",
+    "Event",
+    "ImageReadError",
+    "Matches",
+    "Result",
+    "apply_index",
+    "engines",
+    "generate",
+    "key_minimum",
+    "nearest_patches",
+    "pnn_step",
+    "pyramid",
+    "resize",
+    "vote",
+]
+
+# Loaded at first use, so that importing the package costs nothing.
+_NAMES_BY_MODULE = {
+    "checks": ("Cancelled", "EngineUnavailable", "ImageReadError"),
+    "engine_table": ("EngineStatus", "engines"),
+    "matching": ("Matches", "key_minimum", "nearest_patches"),
+    "pyramids": ("pyramid",),
+    "resizing": ("resize",),
+    "synthesis": ("Event", "pnn_step"),
+    "tasks": ("Result", "generate"),
+    "voting": ("apply_index", "vote"),
+}
+_MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF_NAME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF_NAME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,77 @@
+"""Which array library an array belongs to, and the checks of arrays that need to know."""
+
+from typing import Any
+
+Array = Any
+Namespace = Any
+
+
+def library(name: str, value: Any) -> str:
+    """Name of the array library of `value`; what is no array that can be used is a TypeError."""
+    root = type(value).__module__.partition(".")[0]
+    # Scalars of NumPy live in its module too.
+    if root == "numpy" and hasattr(value, "__array_interface__") and hasattr(value, "ndim"):
+        if type(value).__name__ == "MaskedArray":
+            raise TypeError(
+                f"`{name}` is a masked array, whose mask would be ignored; fill it first, for "
+                "example with `.filled(...)`"
+            )
+        return "numpy"
+    remedy = "convert it with `numpy.asarray`"
+    if root == "cupy":
+        remedy = "this version has no engine for CuPy arrays; convert it with `cupy.asnumpy`"
+    elif hasattr(value, "__dlpack__"):
+        remedy = "convert it with `numpy.from_dlpack`"
+    raise TypeError(f"`{name}` must be a NumPy array, got {type(value).__qualname__}; {remedy}")
+
+
+def same_library(**arrays: Any) -> Namespace:
+    """The array-API namespace that all given arrays belong to."""
+    libraries = {name: library(name, value) for name, value in arrays.items()}
+    if len(set(libraries.values())) > 1:
+        found = ", ".join(f"`{name}` {kind}" for name, kind in libraries.items())
+        raise TypeError(f"all arrays of a call must belong to one array library, got {found}")
+    from array_api_compat import array_namespace
+
+    return array_namespace(*arrays.values())
+
+
+def namespace(value: Array) -> Namespace:
+    """The array-API namespace of an array that was checked before."""
+    from array_api_compat import array_namespace
+
+    return array_namespace(value)
+
+
+def check_real(name: str, value: Array) -> None:
+    """Refuse dtypes that are not bool, integer or floating point."""
+    if value.dtype.kind not in "biuf":
+        raise TypeError(
+            f"`{name}` must hold bool, integer or floating-point numbers, got dtype {value.dtype}"
+        )
+    if value.dtype.kind == "f" and value.dtype.itemsize > 8:
+        raise TypeError(
+            f"`{name}` must have at most 64-bit floating point, got dtype {value.dtype}; "
+            "convert it with `.astype('float64')`"
+        )
+
+
+def check_finite(name: str, value: Array, xp: Namespace) -> None:
+    """Refuse NaN and infinity, saying how many there are and where the first is."""
+    if value.dtype.kind != "f":
+        return
+    bad = ~xp.isfinite(value)
+    count = int(xp.sum(bad))
+    if count:
+        first = tuple(int(axis[0]) for axis in xp.nonzero(bad))
+        raise ValueError(
+            f"`{name}` must be finite, got {count} NaN or infinite values, the first at index "
+            f"{first}"
+        )
+
+
+def native(value: Array) -> Array:
+    """The same numbers in the machine's byte order."""
+    if value.dtype.byteorder in "=|":
+        return value
+    return value.astype(value.dtype.newbyteorder("="))

@@ -1,0 +1,133 @@
+"""The engines: one table from name to kernel module; which can run here, and why not."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+
+from pnncupy import arrays, checks
+from pnncupy.kernels.protocol import Engine
+
+_MODULES = {
+    "numpy": "pnncupy.kernels.reference",
+    "numba": "pnncupy.kernels.numba_cpu",
+}
+# What `engine="auto"` takes for the arrays of each library.
+_AUTOMATIC = {"numpy": "numba"}
+_DESCRIPTIONS = {
+    "numpy": "plain NumPy on one CPU core: slow, for checking the others",
+    "numba": "compiled and vectorised, on all CPU cores",
+}
+
+NAMES = ("auto", *_MODULES)
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Whether one engine can run here.
+
+    Attributes
+    ----------
+    name : str
+        What to pass as ``engine=``.
+    available : bool
+        Whether a small search ran and gave the right answer just now.
+    detail : str
+        What the engine is, or why it cannot run and what would help.
+    """
+
+    name: str
+    available: bool
+    detail: str
+
+
+def engines() -> tuple[EngineStatus, ...]:
+    """Find out which engines can run here, by running a small search on each.
+
+    Returns
+    -------
+    tuple of EngineStatus
+        One per engine, in a fixed order. The first call on a machine compiles the Numba kernels,
+        which takes a few seconds.
+
+    Examples
+    --------
+    >>> import pnncupy as pnn
+    >>> [engine.name for engine in pnn.engines() if engine.available]
+    ['numpy', 'numba']
+    """
+    return tuple(_status(name) for name in _MODULES)
+
+
+def pick(name: Any, array: Any) -> tuple[str, Engine]:
+    """Name and kernel module of the engine for an array; a named engine runs or raises."""
+    checks.choice("engine", name, NAMES)
+    if name == "auto":
+        name = _AUTOMATIC[arrays.library("array", array)]
+    reason = _failure(name)
+    if reason:
+        raise checks.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
+    return name, _load(name)
+
+
+def thread_count(threads: Any) -> int:
+    """Threads to use: as given, else NUMBA_NUM_THREADS, else the cores this process may use."""
+    given = checks.optional_integer("threads", threads, 1)
+    if given is not None:
+        return given
+    variable = os.environ.get("NUMBA_NUM_THREADS", "")
+    if variable.isdecimal() and int(variable) > 0:
+        return int(variable)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load(name: str) -> Engine:
+    # A module offers the protocol's methods as functions.
+    return cast(Engine, import_module(_MODULES[name]))
+
+
+@cache
+def _failure(name: str) -> str:
+    """Why an engine's module cannot be loaded, and the remedy; empty if it can."""
+    try:
+        _load(name)
+    except ImportError as error:
+        return f"{error}; install it with `pip install pnncupy`"
+    return ""
+
+
+def _status(name: str) -> EngineStatus:
+    reason = _failure(name) or _wrong_answer(_load(name))
+    return EngineStatus(name, not reason, reason or _DESCRIPTIONS[name])
+
+
+def _wrong_answer(engine: Engine) -> str:
+    """What is wrong with the result of a small search; empty if nothing."""
+    image = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9) % 11
+    score = np.full((6, 7), np.inf, np.float32)
+    index = np.full((6, 7), -1, np.int32)
+    try:
+        engine.lower_nearest(
+            image, image, 3, None, score, index,
+            first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
+        )  # fmt: skip
+    except Exception as error:
+        return f"a small search failed with {type(error).__name__}: {error}"
+    numbers = np.arange(6, dtype=np.int32)[:, None] * 9 + np.arange(7, dtype=np.int32)
+    expected = _first_equal_patch(image, numbers)
+    if score.any() or not np.array_equal(index, expected):
+        return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"
+    return ""
+
+
+def _first_equal_patch(image: Any, numbers: Any) -> Any:
+    """The number of the first patch that equals each patch of the probe image."""
+    patches = np.lib.stride_tricks.sliding_window_view(image, (3, 3), axis=(1, 2))
+    rows = np.moveaxis(patches, 0, 2).reshape(numbers.size, -1)
+    first = np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+    return numbers.ravel()[first].reshape(numbers.shape)

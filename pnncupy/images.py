@@ -1,0 +1,160 @@
+"""The user's pictures and the planar float32 form that everything inside works on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, checks
+from pnncupy.arrays import Array
+
+
+def planes(name: str, image: Any, channel_axis: int = -1) -> Array:
+    """A picture as (C, H, W) in its own dtype: a view where possible.
+
+    2-D arrays are one channel; 3-D arrays have their channels on `channel_axis`.
+    """
+    arrays.library(name, image)
+    arrays.check_real(name, image)
+    if image.ndim not in (2, 3):
+        raise ValueError(
+            f"`{name}` must be a 2-D array or a 3-D array with channels, got shape {image.shape}"
+        )
+    xp = arrays.namespace(image)
+    if image.ndim == 2:
+        result = image[None]
+    else:
+        result = xp.moveaxis(image, checked_channel_axis(channel_axis), 0)
+    if 0 in image.shape:
+        raise ValueError(f"`{name}` must not be empty, got shape {image.shape}")
+    return arrays.native(result)
+
+
+def checked_channel_axis(channel_axis: Any) -> int:
+    """An axis of a 3-D array."""
+    axis = checks.integer("channel_axis", channel_axis, -3)
+    if axis > 2:
+        raise ValueError(f"`channel_axis` must be an axis of a 3-D array (-3 to 2), got {axis}")
+    return axis
+
+
+def check_fits_patch(name: str, image_planes: Array, patch_size: int) -> None:
+    """Refuse an image that has no patch."""
+    height, width = image_planes.shape[1:]
+    if min(height, width) < patch_size:
+        raise ValueError(
+            f"`{name}` must be at least `patch_size` = {patch_size} pixels on either side, got "
+            f"{height} x {width}"
+        )
+
+
+def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
+    """A picture as finite (C, H, W) float32, its values taken as they are."""
+    result = planes(name, image, channel_axis)
+    xp = arrays.namespace(result)
+    arrays.check_finite(name, result, xp)
+    with np.errstate(over="ignore"):
+        result = xp.astype(result, xp.float32)
+    if not bool(xp.all(xp.isfinite(result))):
+        raise ValueError(f"`{name}` has values beyond the range of float32; scale it first")
+    return xp.ascontiguousarray(result)
+
+
+def from_planes(result: Array, like: Array, channel_axis: int) -> Array:
+    """(C, H, W) with the axes of the picture `like`."""
+    if like.ndim == 2:
+        return result[0]
+    xp = arrays.namespace(result)
+    return xp.ascontiguousarray(xp.moveaxis(result, 0, channel_axis))
+
+
+@dataclass(frozen=True)
+class WorkingForm:
+    """How pictures of one call become planar float32 in [0, 1], and how results come back."""
+
+    dtype: Any
+    low: float
+    high: float
+    channel_axis: int | None
+
+    def enter(self, image_planes: Array) -> Array:
+        """(C, H, W) of any real dtype to contiguous float32 in units of the value range."""
+        xp = arrays.namespace(image_planes)
+        scaled = xp.astype(image_planes, xp.float64) - self.low
+        scaled /= self.high - self.low
+        return xp.ascontiguousarray(xp.astype(scaled, xp.float32))
+
+    def leave(self, working: Array) -> Array:
+        """Planar float32 to the user's dtype, axes and value range; integers rounded, clipped."""
+        xp = arrays.namespace(working)
+        values = xp.astype(working, xp.float64) * (self.high - self.low) + self.low
+        if self.channel_axis is None:
+            values = values[0]
+        else:
+            values = xp.moveaxis(values, 0, self.channel_axis)
+        if self.dtype.kind == "b":
+            values = values >= (self.low + self.high) / 2
+        elif self.dtype.kind in "iu":
+            values = _round_into(values, self.dtype, xp)
+        return xp.ascontiguousarray(values.astype(self.dtype))
+
+
+def _round_into(values: Array, dtype: Any, xp: Any) -> Array:
+    """Half to even, clipped to the integers of `dtype`, in its type."""
+    limits = np.iinfo(dtype)
+    rounded = xp.round(values)
+    # The largest 64-bit integers are no float64: what rounds up to 2^63 or 2^64 would overflow.
+    top = float(limits.max)
+    below = np.nextafter(top, 0) if int(top) > limits.max else top
+    result = xp.clip(rounded, float(limits.min), below).astype(dtype)
+    result[rounded >= top] = limits.max
+    return result
+
+
+def working_form(
+    sources: Sequence[Array], originals: Sequence[Array], channel_axis: int, data_range: Any
+) -> WorkingForm:
+    """The form for one call, from the planes of its sources and the arrays as given."""
+    first = originals[0]
+    low, high = _value_range(sources, data_range)
+    return WorkingForm(
+        dtype=first.dtype,
+        low=low,
+        high=high,
+        channel_axis=None if first.ndim == 2 else checked_channel_axis(channel_axis),
+    )
+
+
+def _value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
+    """What becomes 0 and 1."""
+    if data_range is not None:
+        return _given_range(data_range)
+    dtype = sources[0].dtype
+    if dtype.kind == "b":
+        return 0.0, 1.0
+    if dtype == np.uint8:
+        return 0.0, 255.0
+    xp = arrays.namespace(sources[0])
+    low = min(float(xp.min(source)) for source in sources)
+    high = max(float(xp.max(source)) for source in sources)
+    if not np.isfinite(high - low):
+        raise ValueError(f"the values from {low} to {high} span more than float64 holds; scale them")
+    if high == low:
+        high = low + 1.0
+        if high == low:  # so far from 0 that 1 is lost in rounding
+            high = float(np.nextafter(low, np.inf))
+    return low, high
+
+
+def _given_range(data_range: Any) -> tuple[float, float]:
+    try:
+        low, high = data_range
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`data_range` must be None or two numbers (low, high), got {data_range!r}"
+        ) from None
+    low, high = checks.finite("data_range", low), checks.finite("data_range", high)
+    if not low < high:
+        raise ValueError(f"`data_range` must have low < high, got ({low}, {high})")
+    return low, high

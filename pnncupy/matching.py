@@ -1,0 +1,405 @@
+"""Nearest patches: the NumPy-style face of the search kernels."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pnncupy import arrays, checks, engine_table, images
+from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import Engine
+
+METHODS = ("exact",)
+
+
+class Matches(NamedTuple):
+    """The best key patch of every query patch.
+
+    Attributes
+    ----------
+    index : (HQ-p+1, WQ-p+1, 2) int32
+        (row, column) of the first pixel of the best key patch; (source, row, column) where `key`
+        was a list.
+    score : (HQ-p+1, WQ-p+1) float32
+        Its score: D / (alpha + min D), or D itself with an infinite alpha, where D is the mean
+        squared difference of the two patches.
+    """
+
+    index: Array
+    score: Array
+
+
+def nearest_patches(
+    query: Any,
+    key: Any,
+    *,
+    patch_size: int = 7,
+    alpha: float = math.inf,
+    key_mask: Any = None,
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    threads: int | None = None,
+) -> Matches:
+    """Find the best key patch for every patch of a query image, exactly.
+
+    The distance of two patches is D = mean((q - k)**2) over their p * p * C values. The score of
+    key j for query i is ``S_ij = D_ij / (alpha + min_l D_lj)``: a small `alpha` makes keys cheap
+    that no query likes, so that the matches use more of the key image (completeness).
+
+    Parameters
+    ----------
+    query : (HQ, WQ) or (HQ, WQ, C) array of any real dtype
+        Taken as it is: values are not scaled.
+    key : array with the channels of `query`, or a list of such arrays
+        The images that may be matched. With a list, indices have the source's number in front.
+    patch_size : int, default 7
+        Side p of a patch, at least 2.
+    alpha : float, default infinity
+        Above 0, in squared units of the values. Infinity compares plain distances.
+    key_mask : (HK, WK) bool array, or a list of them (None for all usable), optional
+        True where a key pixel may be used; a key patch is used only if all its pixels may be.
+    method : "exact"
+        Every pair of patches is compared.
+    engine : {"auto", "numpy", "numba"}
+        What computes; "auto" follows the array type. All engines return the same bits.
+    channel_axis : int, default -1
+        Axis of the channels of 3-D arrays.
+    threads : int, optional
+        CPU threads; default: all cores this process may use. The result does not depend on it.
+
+    Returns
+    -------
+    Matches
+        Of equal scores the lowest source, then row, then column wins.
+
+    Raises
+    ------
+    TypeError
+        An argument has the wrong type, or the arrays belong to different libraries.
+    ValueError
+        An argument has a wrong value or shape, or no key patch may be used.
+    EngineUnavailable
+        The named engine cannot run here.
+
+    Notes
+    -----
+    With n query and m key patches the cost is O(n m), about 2 C + 10 operations a pair whatever
+    p is, twice that with a finite `alpha`; memory is O(n + m). The method is that of Granot et al.
+    2022, doi:10.48550/arXiv.2103.15545; sums are formed over shared displacements (Darbon et al.
+    2008, doi:10.1109/ISBI.2008.4541250).
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> image = np.random.default_rng(0).random((20, 30))
+    >>> matches = pnn.nearest_patches(image[4:16, 5:20], image)
+    >>> matches.index[0, 0].tolist(), float(matches.score.max())
+    ([4, 5], 0.0)
+    """
+    checks.choice("method", method, METHODS)
+    is_list = isinstance(key, (list, tuple))
+    keys = list(key) if is_list else [key]
+    masks = list(key_mask) if is_list and key_mask is not None else [key_mask] * len(keys)
+    if not keys or len(masks) != len(keys):
+        raise ValueError(
+            f"`key` must hold at least one image and `key_mask` one mask for each, got {len(keys)} "
+            f"images and {len(masks)} masks"
+        )
+    names = ["key"] if not is_list else [f"key[{number}]" for number in range(len(keys))]
+    settings, query_planes, key_planes = prepare(
+        query, keys, names, patch_size=patch_size, alpha=alpha, engine=engine,
+        channel_axis=channel_axis, threads=threads,
+    )  # fmt: skip
+    key_planes = mask_keys(key_planes, masks, names, settings.patch_size)
+    layout = Layout.of(key_planes)
+    found = search(settings, query_planes, [(key_planes, layout)])
+    parts = layout.decode(found.index)
+    xp = arrays.namespace(found.index)
+    return Matches(xp.stack(parts if is_list else parts[1:], axis=-1), found.score)
+
+
+def key_minimum(
+    query: Any,
+    key: Any,
+    *,
+    patch_size: int = 7,
+    engine: str = "auto",
+    channel_axis: int = -1,
+    threads: int | None = None,
+) -> Array:
+    """Distance of every key patch to the query patch that is nearest to it.
+
+    Parameters
+    ----------
+    query, key : (H, W) or (H, W, C) arrays of any real dtype
+        Taken as they are; sizes may differ, channels may not.
+    patch_size, engine, channel_axis, threads
+        As in `nearest_patches`.
+
+    Returns
+    -------
+    (HK-p+1, WK-p+1) float32
+        ``min_i D_ij``, the normaliser of the score; D is a mean of squared differences.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable
+        As in `nearest_patches`.
+
+    Notes
+    -----
+    Cost O(n m), memory O(n + m). This is how incomplete the query image is, key by key
+    (Simakov et al. 2008, doi:10.1109/CVPR.2008.4587842).
+    """
+    settings, query_planes, (key_planes,) = prepare(
+        query, [key], ["key"], patch_size=patch_size, alpha=math.inf, engine=engine,
+        channel_axis=channel_axis, threads=threads,
+    )  # fmt: skip
+    return _key_minimum(settings, query_planes, key_planes) * settings.mean_factor
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search; the same for all searches of a call."""
+
+    engine: Engine
+    patch_size: int
+    channels: int
+    alpha: float
+    threads: int
+    tick: Callable[[int], None] = field(default=lambda pairs: None)
+
+    @property
+    def mean_factor(self) -> np.float32:
+        """From a sum of squared differences to their mean."""
+        return np.float32(1 / (self.patch_size**2 * self.channels))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the pixels of several images of different sizes are numbered together.
+
+    The images stand below each other on a canvas as wide as the widest; a pixel's number is
+    ``row * width + column`` on that canvas, so that numbers rise with source, row and column.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, planes: Sequence[Array]) -> "Layout":
+        """The layout of planar images; refuses more pixels than 32-bit numbers have."""
+        layout = cls(tuple(image.shape[1:] for image in planes))
+        pixels = sum(height for height, _ in layout.shapes) * layout.width
+        if pixels > np.iinfo(np.int32).max:
+            raise ValueError(
+                f"the images have {pixels} pixels together, more than the {2**31 - 1} that can be "
+                "numbered; use smaller ones"
+            )
+        return layout
+
+    @property
+    def width(self) -> int:
+        """Pixels from one row of the canvas to the next."""
+        return max(width for _, width in self.shapes)
+
+    @property
+    def tops(self) -> tuple[int, ...]:
+        """Canvas row of each image's first row."""
+        tops = [0]
+        for height, _ in self.shapes[:-1]:
+            tops.append(tops[-1] + height)
+        return tuple(tops)
+
+    def stack(self, planes: Sequence[Array]) -> Array:
+        """The canvas with all images on it; a single image is its own canvas."""
+        if len(planes) == 1:
+            return planes[0]
+        xp = arrays.namespace(planes[0])
+        height = sum(height for height, _ in self.shapes)
+        shape = (planes[0].shape[0], height, self.width)
+        canvas = xp.zeros(shape, dtype=planes[0].dtype)
+        for image, top in zip(planes, self.tops, strict=True):
+            canvas[:, top : top + image.shape[1], : image.shape[2]] = image
+        return canvas
+
+    def decode(self, numbers: Array) -> tuple[Array, Array, Array]:
+        """Source, row and column of pixel numbers."""
+        xp = arrays.namespace(numbers)
+        row, column = numbers // self.width, numbers % self.width
+        tops = xp.asarray(self.tops, dtype=xp.int32)
+        source = xp.astype(xp.searchsorted(tops, row, side="right"), xp.int32) - 1
+        return source, row - tops[source], column
+
+    def encode(self, source: Array, row: Array, column: Array) -> Array:
+        """Pixel numbers of sources, rows and columns."""
+        xp = arrays.namespace(row)
+        numbers = (row + xp.asarray(self.tops)[source]) * self.width + column
+        return xp.ascontiguousarray(xp.astype(numbers, xp.int32))
+
+
+@dataclass
+class Field:
+    """The best key of every query patch: pixel numbers in a layout, and scores."""
+
+    index: Array
+    score: Array
+
+
+KeySet = tuple[Sequence[Array], Layout]
+
+
+def search(
+    settings: SearchSettings,
+    query: Array,
+    key_sets: Sequence[KeySet],
+    previous: Field | None = None,
+    active: Array | None = None,
+) -> Field:
+    """Best key of every query patch over all key sets; the earlier set wins ties.
+
+    All sets share one layout's numbers. With `active` (bool per query patch) only those are
+    searched and the others keep what `previous` says.
+    """
+    found = _empty_field(query, settings.patch_size, previous, active)
+    for planes, layout in key_sets:
+        for image, top in zip(planes, layout.tops, strict=True):
+            weight = None
+            if not math.isinf(settings.alpha):
+                weight = _key_weight(settings, query, image)
+            settings.engine.lower_nearest(
+                query, image, settings.patch_size, weight, found.score, found.index,
+                first_index=top * layout.width, index_stride=layout.width, active=active,
+                threads=settings.threads, tick=settings.tick,
+            )  # fmt: skip
+    # Plain sums were compared: fewer ties than after the rounding of a mean.
+    if math.isinf(settings.alpha):
+        scaled = found.score * settings.mean_factor
+        xp = arrays.namespace(query)
+        found.score = scaled if active is None else xp.where(active, scaled, found.score)
+    return found
+
+
+def _empty_field(
+    query: Array, patch_size: int, previous: Field | None, active: Array | None
+) -> Field:
+    xp = arrays.namespace(query)
+    shape = tuple(side - patch_size + 1 for side in query.shape[1:])
+    infinity = xp.full(shape, xp.inf, dtype=xp.float32)
+    if previous is None or active is None:
+        return Field(xp.full(shape, -1, dtype=xp.int32), infinity)
+    return Field(previous.index.copy(), xp.where(active, infinity, previous.score))
+
+
+def _key_minimum(settings: SearchSettings, query: Array, key: Array) -> Array:
+    """Smallest sum of squared differences of each key patch; distances are symmetric."""
+    found = _empty_field(key, settings.patch_size, None, None)
+    settings.engine.lower_nearest(
+        key, query, settings.patch_size, None, found.score, found.index,
+        first_index=0, index_stride=query.shape[2], active=None,
+        threads=settings.threads, tick=settings.tick,
+    )  # fmt: skip
+    return found.score
+
+
+def _key_weight(settings: SearchSettings, query: Array, key: Array) -> Array:
+    """Factor of each key patch: from its sum of squared differences to its score."""
+    minimum = _key_minimum(settings, query, key) * settings.mean_factor
+    return settings.mean_factor / (np.float32(settings.alpha) + minimum)
+
+
+def mask_keys(
+    key_planes: Sequence[Array], masks: Sequence[Any], names: Sequence[str], patch_size: int
+) -> list[Array]:
+    """Key planes with infinity where a mask is False, which excludes each patch that touches it."""
+    masked = []
+    usable = False
+    for planes, mask, name in zip(key_planes, masks, names, strict=True):
+        if mask is None:
+            masked.append(planes)
+            usable = True
+            continue
+        xp = arrays.same_library(**{name: planes, "key_mask": mask})
+        _check_mask(planes, mask, name)
+        usable = usable or bool(xp.any(windows_all(mask, patch_size)))
+        masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
+    if not usable:
+        raise ValueError(
+            f"`key_mask` must leave at least one patch of {patch_size} x {patch_size} usable "
+            "(True) pixels, got none"
+        )
+    return masked
+
+
+def _check_mask(planes: Array, mask: Array, name: str) -> None:
+    if mask.dtype.kind != "b":
+        raise TypeError(
+            f"`key_mask` must be bool (True = usable), got dtype {mask.dtype}; compare first, for "
+            "example `mask > 0`"
+        )
+    if mask.shape != planes.shape[1:]:
+        raise ValueError(
+            f"`key_mask` must have the height and width of `{name}`, {planes.shape[1:]}, got "
+            f"{mask.shape}"
+        )
+
+
+def windows_all(mask: Array, patch_size: int) -> Array:
+    """Whether all pixels of each patch are True."""
+    rows, columns = (side - patch_size + 1 for side in mask.shape)
+    inside = mask[:rows].copy()
+    for offset in range(1, patch_size):
+        inside &= mask[offset : offset + rows]
+    result = inside[:, :columns].copy()
+    for offset in range(1, patch_size):
+        result &= inside[:, offset : offset + columns]
+    return result
+
+
+def prepare(
+    query: Any,
+    keys: Sequence[Any],
+    names: Sequence[str],
+    *,
+    patch_size: Any,
+    alpha: Any,
+    engine: Any,
+    channel_axis: Any,
+    threads: Any,
+) -> tuple[SearchSettings, Array, list[Array]]:
+    """Checked settings, query planes and key planes of a search over arrays as given."""
+    size = checks.integer("patch_size", patch_size, 2)
+    limit = checks.positive("alpha", alpha, finite=False)
+    arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
+    _, module = engine_table.pick(engine, query)
+    planes = [
+        images.raw_planes(name, image, channel_axis)
+        for name, image in zip(["query", *names], [query, *keys], strict=True)
+    ]
+    channels = planes[0].shape[0]
+    for name, image in zip(["query", *names], planes, strict=True):
+        images.check_fits_patch(name, image, size)
+        if image.shape[0] != channels:
+            raise ValueError(
+                f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"
+            )
+    _check_span(planes, size)
+    settings = SearchSettings(
+        module, size, channels, limit, engine_table.thread_count(threads)
+    )
+    return settings, planes[0], planes[1:]
+
+
+def _check_span(planes: Sequence[Array], patch_size: int) -> None:
+    """Refuse values whose squared differences would overflow float32 when summed."""
+    xp = arrays.namespace(planes[0])
+    low = min(float(xp.min(image)) for image in planes)
+    high = max(float(xp.max(image)) for image in planes)
+    limit = math.sqrt(float(np.finfo(np.float32).max) / (2 * patch_size**2 * planes[0].shape[0]))
+    if high - low > limit:
+        raise ValueError(
+            f"the values of `query` and `key` span {high - low:.3g}, more than the {limit:.3g} "
+            "whose squares can be summed over a patch in float32; scale them"
+        )

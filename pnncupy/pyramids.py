@@ -1,0 +1,108 @@
+"""Image pyramids: their shapes, their depth, and the pictures in them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pnncupy import arrays, checks, images
+from pnncupy.arrays import Array
+from pnncupy.resizing import resize_planes
+
+
+def pyramid(
+    image: Any, levels: int, downscale: float = 4 / 3, *, channel_axis: int = -1
+) -> list[Array]:
+    """Successively smaller versions of a picture, each resized from the one before.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array of any real dtype
+        Taken as it is: values are not scaled.
+    levels : int
+        Number of levels below full size.
+    downscale : float, default 4/3
+        Factor between the sides of neighbouring levels, above 1. Level l has
+        ``ceil(H / downscale**l)`` rows.
+    channel_axis : int, default -1
+        Axis of the channels of a 3-D `image`.
+
+    Returns
+    -------
+    list of ``levels + 1`` arrays
+        ``[x_0, x_1, ...]``; ``x_0`` is `image` itself, the others are float32.
+
+    Raises
+    ------
+    TypeError
+        `image` is no array, or not of real numbers.
+    ValueError
+        `levels` is negative, `downscale` not above 1, or `image` empty or not finite.
+    """
+    values = images.raw_planes("image", image, channel_axis)
+    count = checks.integer("levels", levels, 0)
+    ratio = 1 / checked_downscale(downscale)
+    lower = planes_pyramid(values, count, ratio)[1:]
+    return [image, *(images.from_planes(level, image, channel_axis) for level in lower)]
+
+
+def checked_downscale(downscale: Any) -> float:
+    """A finite factor above 1."""
+    factor = checks.positive("downscale", downscale)
+    if factor <= 1:
+        raise ValueError(f"`downscale` must be above 1, got {downscale!r}")
+    return factor
+
+
+def level_shape(shape: Sequence[int], level: int, ratio: float) -> tuple[int, ...]:
+    """Pixels of a level; the small term undoes rounding: 250 * .8**2 is 160, not 161."""
+    return tuple(max(1, math.ceil(side * ratio**level - 1e-9)) for side in shape)
+
+
+def planes_pyramid(values: Array, levels: int, ratio: float) -> list[Array]:
+    """Levels 0 to `levels` of a planar float32 picture."""
+    pictures = [values]
+    scales = (ratio,) * (values.ndim - 1)
+    for level in range(1, levels + 1):
+        shape = level_shape(values.shape[1:], level, ratio)
+        pictures.append(resize_planes(pictures[-1], scales, shape))
+    return pictures
+
+
+def enlarge(values: Array, ratio: float, shape: tuple[int, ...]) -> Array:
+    """A planar picture of one level in the shape of the next finer one."""
+    return arrays.namespace(values).ascontiguousarray(
+        resize_planes(values, (1 / ratio,) * len(shape), shape)
+    )
+
+
+def fitting_levels(shapes: Sequence[Sequence[int]], patch_size: int, ratio: float) -> int:
+    """The largest number of levels at which every shape still holds a patch."""
+    level = 0
+    while all(min(level_shape(shape, level + 1, ratio)) >= patch_size for shape in shapes):
+        level += 1
+    return level
+
+
+def default_levels(
+    shapes: Sequence[Sequence[int]], patch_size: int, ratio: float, patches: float = 2.0
+) -> int:
+    """The depth at which the smallest side is `patches` patches long, where that fits."""
+    smallest = min(min(shape) for shape in shapes)
+    wanted = round(math.log(patches * patch_size / smallest) / math.log(ratio))
+    return max(0, min(wanted, fitting_levels(shapes, patch_size, ratio)))
+
+
+def checked_levels(
+    levels: Any, shapes: Sequence[Sequence[int]], patch_size: int, ratio: float
+) -> int:
+    """The number of levels: the given one if it fits, or the default."""
+    count = checks.optional_integer("levels", levels, 0)
+    if count is None:
+        return default_levels(shapes, patch_size, ratio)
+    most = fitting_levels(shapes, patch_size, ratio)
+    if count > most:
+        raise ValueError(
+            f"`levels` must be at most {most}, so that the coarsest level still holds a patch of "
+            f"{patch_size} x {patch_size} pixels, got {count}"
+        )
+    return count

@@ -1,0 +1,43 @@
+"""Random numbers: one independent, reproducible stream per sample, drawn on the host."""
+
+from typing import Any
+
+import numpy as np
+
+
+def seed_sequence(rng: Any) -> np.random.SeedSequence:
+    """The seed that a call starts from.
+
+    Integers and seed sequences are taken as they are; a generator is advanced, so that two calls
+    with the same generator differ; None takes fresh entropy from the system.
+    """
+    if rng is None:
+        return np.random.SeedSequence()
+    if isinstance(rng, np.random.SeedSequence):
+        return rng
+    if isinstance(rng, (np.random.Generator, np.random.BitGenerator)):
+        words = np.random.default_rng(rng).integers(0, 2**32, size=4, dtype=np.uint64)
+        return np.random.SeedSequence([int(word) for word in words])
+    if isinstance(rng, bool) or not isinstance(rng, (int, np.integer, list, tuple, np.ndarray)):
+        raise TypeError(
+            "`rng` must be None, a non-negative integer or a sequence of them, or a NumPy "
+            f"SeedSequence, BitGenerator or Generator, got {type(rng).__qualname__}"
+        )
+    try:
+        return np.random.SeedSequence(rng)
+    except (TypeError, ValueError):
+        raise ValueError(f"`rng` must hold non-negative integers, got {rng!r}") from None
+
+
+def sample_generator(parent: np.random.SeedSequence, sample: int) -> np.random.Generator:
+    """Generator of one sample: the same whatever other samples are made, and where."""
+    child = np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, sample))
+    return np.random.default_rng(child)
+
+
+def describe(parent: np.random.SeedSequence) -> Any:
+    """The seed as numbers that JSON can hold; it is what to pass as `rng` to get the same again."""
+    entropy = parent.entropy
+    if entropy is None or isinstance(entropy, (int, np.integer)):
+        return None if entropy is None else int(entropy)
+    return [int(word) for word in np.ravel(entropy)]

@@ -1,0 +1,244 @@
+"""From matches to a picture: every pixel is what the matched patches that cover it say."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, checks, engine_table, images
+from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import Engine
+from pnncupy.matching import Layout
+
+HOWS = ("weighted_mean", "mean", "median", "copy")
+
+
+def vote(
+    value: Any,
+    index: Any,
+    shape: Any = None,
+    *,
+    patch_size: int = 7,
+    how: str = "weighted_mean",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    threads: int | None = None,
+) -> Array:
+    """Build a picture from matched patches that overlap.
+
+    Parameters
+    ----------
+    value : (HV, WV) or (HV, WV, C) array of any real dtype, or a list of them
+        The images that patches are taken from, as they are.
+    index : (H-p+1, W-p+1, 2) integer array
+        (row, column) of the first pixel of the patch for each place, as from `nearest_patches`;
+        (source, row, column) where `value` is a list.
+    shape : (int, int), optional
+        Height and width of the result; it must be that of `index` plus ``patch_size - 1``.
+    patch_size : int, default 7
+        Side p of a patch, at least 2.
+    how : {"weighted_mean", "mean", "median", "copy"}
+        Mean weighted by ``exp(-t**2 / (2 * 1.7**2))`` along each axis, t from -1 to 1 across the
+        patch; plain mean; median per channel (the lower of two in the middle); or the pixel of the patch of the largest weight
+        (ties: lowest row, then column).
+    engine, channel_axis, threads
+        As in `nearest_patches`.
+
+    Returns
+    -------
+    float32 array, (H, W) or (H, W, C), axes as `value`.
+
+    Raises
+    ------
+    TypeError
+        An argument has the wrong type, or the arrays belong to different libraries.
+    ValueError
+        An argument has a wrong value or shape, or an index lies outside of `value`.
+    EngineUnavailable
+        The named engine cannot run here.
+
+    Notes
+    -----
+    Cost O(p * p * C) per pixel, memory O(pixels).
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> image = np.random.default_rng(0).random((20, 30), dtype=np.float32)
+    >>> matches = pnn.nearest_patches(image, image)
+    >>> bool(np.array_equal(pnn.vote(image, matches.index, how="copy"), image))
+    True
+    """
+    size = checks.integer("patch_size", patch_size, 2)
+    checks.choice("how", how, HOWS)
+    is_list = isinstance(value, (list, tuple))
+    values = list(value) if is_list else [value]
+    names = [f"value[{number}]" for number in range(len(values))] if is_list else ["value"]
+    if not values:
+        raise ValueError("`value` must hold at least one image, got an empty list")
+    arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
+    _, module = engine_table.pick(engine, values[0])
+    planes = [
+        images.raw_planes(name, image, channel_axis)
+        for name, image in zip(names, values, strict=True)
+    ]
+    for name, image in zip(names, planes, strict=True):
+        images.check_fits_patch(name, image, size)
+        if image.shape[0] != planes[0].shape[0]:
+            raise ValueError(
+                f"`{name}` must have the channels of `{names[0]}`, {planes[0].shape[0]}, got "
+                f"{image.shape[0]}"
+            )
+    layout = Layout.of(planes)
+    parts = _checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
+    wanted = tuple(side + size - 1 for side in index.shape[:2])
+    if shape is not None and checks.shape("shape", shape, size) != wanted:
+        raise ValueError(
+            f"`shape` must be that of `index` plus `patch_size` - 1, {wanted}, got {shape}"
+        )
+    result = vote_planes(
+        module, layout.stack(planes), layout.encode(*parts), layout.width, size, how,
+        engine_table.thread_count(threads),
+    )  # fmt: skip
+    return images.from_planes(result, values[0], channel_axis)
+
+
+def apply_index(sources: Any, index: Any) -> Array:
+    """Render co-registered layers through an index map: each pixel is copied from its source.
+
+    Parameters
+    ----------
+    sources : (HS, WS) or (HS, WS, ...) array, or a list of them with equal trailing axes
+        Any layer that lies on the pixels of the sources of a synthesis: the sources themselves,
+        a label map, another sensor's channels. Any dtype.
+    index : (H, W, 3) or (H, W, 2) integer array
+        (source, row, column) of each pixel, as tasks return it; (row, column) for one source.
+
+    Returns
+    -------
+    (H, W) or (H, W, ...) array of the dtype of `sources`.
+
+    Raises
+    ------
+    TypeError
+        An argument is no array, dtypes differ, or the arrays belong to different libraries.
+    ValueError
+        Shapes do not fit, or an index lies outside of its source.
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> labels = np.array([[1, 2], [3, 4]])
+    >>> pnn.apply_index(labels, np.array([[[1, 1], [0, 0]]])).tolist()
+    [[4, 1]]
+    """
+    layers = list(sources) if isinstance(sources, (list, tuple)) else [sources]
+    if not layers:
+        raise ValueError("`sources` must hold at least one array, got an empty list")
+    names = [f"sources[{number}]" for number in range(len(layers))]
+    xp = arrays.same_library(index=index, **dict(zip(names, layers, strict=True)))
+    for name, layer in zip(names, layers, strict=True):
+        if layer.ndim < 2 or layer.shape[2:] != layers[0].shape[2:]:
+            raise ValueError(
+                f"`{name}` must be (height, width, ...) with the trailing axes of `sources[0]`, "
+                f"{layers[0].shape[2:]}, got shape {layer.shape}"
+            )
+        if layer.dtype != layers[0].dtype:
+            raise TypeError(
+                f"`{name}` must have the dtype of `sources[0]`, {layers[0].dtype}, got "
+                f"{layer.dtype}"
+            )
+    with_source = getattr(index, "ndim", 0) == 3 and index.shape[2] == 3
+    if not with_source and len(layers) > 1:
+        raise ValueError(
+            "`index` must hold (source, row, column) with more than one source, got shape "
+            f"{index.shape}"
+        )
+    shapes = [layer.shape[:2] for layer in layers]
+    source, row, column = _checked_index("index", index, shapes, with_source, 1)
+    result = xp.empty(index.shape[:2] + layers[0].shape[2:], dtype=layers[0].dtype)
+    for number, layer in enumerate(layers):
+        here = source == number
+        result[here] = layer[row[here], column[here]]
+    return result
+
+
+def _checked_index(
+    name: str, index: Array, shapes: Sequence[tuple[int, ...]], with_source: bool, size: int
+) -> tuple[Array, Array, Array]:
+    """Source, row and column of an index array, each of which must hold a `size` x `size` patch."""
+    last = 3 if with_source else 2
+    words = "(source, row, column)" if with_source else "(row, column)"
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"`{name}` must hold integers {words}, got dtype {index.dtype}")
+    if index.ndim != 3 or index.shape[2] != last or 0 in index.shape:
+        raise ValueError(
+            f"`{name}` must have shape (rows, columns, {last}) for {words}, got {index.shape}"
+        )
+    xp = arrays.namespace(index)
+    wide = xp.astype(index, xp.int64)
+    source = wide[..., 0] if with_source else xp.zeros(index.shape[:2], dtype=xp.int64)
+    row, column = wide[..., -2], wide[..., -1]
+    inside = (source >= 0) & (source < len(shapes))
+    if bool(xp.all(inside)):
+        limits = xp.asarray(shapes)[source] - size
+        inside = (row >= 0) & (column >= 0) & (row <= limits[..., 0]) & (column <= limits[..., 1])
+    if not bool(xp.all(inside)):
+        first = tuple(int(axis[0]) for axis in xp.nonzero(~inside))
+        raise ValueError(
+            f"`{name}` must lie inside of the images of {[tuple(shape) for shape in shapes]} "
+            f"pixels, got {index[first].tolist()} at {first}"
+        )
+    return source, row, column
+
+
+def side_weights(patch_size: int) -> list[float]:
+    """One axis of the separable vote weights: nearly flat, 1 at the centre."""
+    steps = [2 * k / (patch_size - 1) - 1 for k in range(patch_size)]
+    return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
+
+
+def vote_planes(
+    engine: Engine,
+    value: Array,
+    index: Array,
+    index_stride: int,
+    patch_size: int,
+    how: str,
+    threads: int,
+) -> Array:
+    """The picture (C, H, W) that matched patches make; `index` holds pixel numbers in `value`."""
+    xp = arrays.namespace(value)
+    shape = tuple(side + patch_size - 1 for side in index.shape)
+    if how == "copy":
+        pixels = pixel_numbers(index, index_stride, patch_size)
+        return xp.ascontiguousarray(value[:, pixels // index_stride, pixels % index_stride])
+    weights = {
+        "weighted_mean": side_weights(patch_size),
+        "mean": [1.0] * patch_size,
+        "median": None,
+    }[how]
+    out = xp.empty((value.shape[0], *shape), dtype=xp.float32)
+    engine.vote(value, index, index_stride, patch_size, weights, out, threads=threads)
+    return out
+
+
+def pixel_numbers(index: Array, index_stride: int, patch_size: int) -> Array:
+    """Number of the source pixel that the patch of the largest weight puts at each place."""
+    xp = arrays.namespace(index)
+    row_offset = xp.asarray(_nearest_centre(index.shape[0], patch_size))
+    column_offset = xp.asarray(_nearest_centre(index.shape[1], patch_size))
+    rows = xp.arange(row_offset.shape[0]) - row_offset
+    columns = xp.arange(column_offset.shape[0]) - column_offset
+    patches = index[rows[:, None], columns[None, :]]
+    return patches + (row_offset[:, None] * index_stride + column_offset[None, :])
+
+
+def _nearest_centre(patches: int, patch_size: int) -> Array:
+    """For each pixel of an axis, its offset in the covering patch whose centre is nearest.
+
+    Of two equally near ones the patch that starts first, in which the offset is larger.
+    """
+    pixels = np.arange(patches + patch_size - 1)
+    return np.clip(patch_size // 2, pixels - patches + 1, np.minimum(pixels, patch_size - 1))
