@@ -117,7 +117,7 @@ def working_form(
 ) -> WorkingForm:
     """The form for one call, from the planes of its sources and the arrays as given."""
     first = originals[0]
-    low, high = _value_range(sources, data_range)
+    low, high = value_range(sources, data_range)
     return WorkingForm(
         dtype=first.dtype,
         low=low,
@@ -126,7 +126,7 @@ def working_form(
     )
 
 
-def _value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
+def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
     """What becomes 0 and 1."""
     if data_range is not None:
         return _given_range(data_range)

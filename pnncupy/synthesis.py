@@ -166,6 +166,9 @@ class Event:
         Share of the whole call's work that is done, 0 to 1; it may leap where work is skipped.
     render : callable
         ``render()`` is the picture so far, at the size of its level, in the caller's dtype.
+    result : Result or None
+        The finished sample, in an event of its own after the last step of each: what would be
+        lost if the call were interrupted later.
     """
 
     sample: int
@@ -177,6 +180,7 @@ class Event:
     finished: bool
     fraction: float
     render: Callable[[], Array] = field(repr=False)
+    result: Any = field(default=None, repr=False)
 
 
 class Observer:
@@ -230,7 +234,12 @@ class Observer:
         """Pairs of patches that a plain run compares."""
         return sum(self._planned.values())
 
-    def _tell(self, finished: bool) -> None:
+    def complete(self, result: Any) -> None:
+        """The sample is finished."""
+        self._done_before = self.pairs_planned
+        self._tell(finished=True, result=result)
+
+    def _tell(self, finished: bool, result: Any = None) -> None:
         self._told = time.monotonic()
         if self._callback is None or self._schedule is None:
             return
@@ -240,7 +249,7 @@ class Observer:
         event = Event(
             self._sample, self._samples, level, self._schedule.levels, iteration,
             self._schedule.steps(level), finished, (self._sample + share) / self._samples,
-            lambda: self._render(picture),
+            lambda: self._render(picture), result,
         )  # fmt: skip
         if self._callback(event) is False:
             raise Cancelled(

@@ -294,11 +294,11 @@ def _run(
     return_info: bool,
 ) -> Any:
     """Make the samples one after the other and return what was asked for."""
-    pictures, maps = [], []
     info |= {
         "engine": setup.engine_name, "method": "exact", "threads": setup.settings.threads,
         "levels": setup.schedule.levels, "shape": list(setup.shape), "samples": [],
     }  # fmt: skip
+    samples = []
     for sample in range(count or 1):
         start = time.perf_counter()
         observer = Observer(callback, setup.form.leave, sample, count or 1)
@@ -308,23 +308,24 @@ def _run(
         index_map = None
         if return_index or setup.schedule.vote == "copy":
             index_map = _index_map(index, layout, setup.settings.patch_size)
-            maps.append(index_map)
-        pictures.append(_final_picture(setup, picture, index_map))
-        info["samples"].append(
-            {
-                "pairs": observer.pairs_planned,
-                "pairs_searched": observer.pairs_searched,
-                "seconds": time.perf_counter() - start,
-            }
-        )
-    xp = arrays.namespace(pictures[0])
-    image = pictures[0] if count is None else xp.stack(pictures)
+        record = {
+            "pairs": observer.pairs_planned,
+            "pairs_searched": observer.pairs_searched,
+            "seconds": time.perf_counter() - start,
+        }
+        info["samples"].append(record)
+        image = _final_picture(setup, picture, index_map)
+        result = Result(image, index_map if return_index else None, {**info, "samples": [record]})
+        observer.complete(result)
+        samples.append(result)
+    xp = arrays.namespace(samples[0].image)
+    image = samples[0].image if count is None else xp.stack([made.image for made in samples])
     if not (return_index or return_info):
         return image
-    stacked = None
-    if return_index:
-        stacked = maps[0] if count is None else xp.stack(maps)
-    return Result(image, stacked, info if return_info else None)
+    index = samples[0].index
+    if return_index and count is not None:
+        index = xp.stack([made.index for made in samples])
+    return Result(image, index, info if return_info else None)
 
 
 def _index_map(index: Array, layout: Layout, patch_size: int) -> Array:

@@ -1,0 +1,49 @@
+"""Contact sheets: a source and its samples in one small 8-bit picture."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_GAP = 4
+_WHITE = 255
+
+
+def contact_sheet(pictures: Sequence[Any], data_range: tuple[float, float]) -> Any:
+    """Arrange pictures in a grid, row by row, with white gaps.
+
+    Parameters
+    ----------
+    pictures : sequence of (H, W) or (H, W, C) NumPy arrays
+        Sizes may differ. Of more than four channels the first three are shown as RGB; of two, the
+        first; a fourth channel is opacity over white.
+    data_range : (float, float)
+        The values that become black and white.
+
+    Returns
+    -------
+    (h, w, 3) uint8 array.
+    """
+    tiles = [_preview(picture, data_range) for picture in pictures]
+    height = max(tile.shape[0] for tile in tiles) + _GAP
+    width = max(tile.shape[1] for tile in tiles) + _GAP
+    columns = min(len(tiles), max(1, round(math.sqrt(len(tiles) * height / width * 4 / 3))))
+    rows = -(-len(tiles) // columns)
+    sheet = np.full((rows * height + _GAP, columns * width + _GAP, 3), _WHITE, np.uint8)
+    for number, tile in enumerate(tiles):
+        top = number // columns * height + _GAP
+        left = number % columns * width + _GAP
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return sheet
+
+
+def _preview(picture: Any, data_range: tuple[float, float]) -> Any:
+    """8-bit RGB."""
+    low, high = data_range
+    values = (np.atleast_3d(picture).astype(np.float64) - low) / (high - low)
+    if values.shape[2] == 4:
+        opacity = values[..., 3:]
+        values = values[..., :3] * opacity + (1 - opacity)
+    colours = values[..., :3] if values.shape[2] >= 3 else values[..., [0, 0, 0]]
+    return np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)

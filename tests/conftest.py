@@ -1,0 +1,40 @@
+"""What several test files share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ENGINES = ("numpy", "numba")
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(20220103)
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Arrays computed by the release of the paper's authors, by file name."""
+    if not REFERENCE.is_dir():
+        pytest.skip("the reference outputs do not lie beside this checkout")
+
+    def load(name):
+        with np.load(REFERENCE / f"{name}.npz") as arrays:
+            return dict(arrays)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """A small natural picture, uint8."""
+    from pnncupy.samples import load_sample
+
+    return load_sample("chelsea")[::4, ::4][:40, 10:66].copy()

@@ -1,0 +1,148 @@
+"""The slow oracle: what is computed, in plain loops and float64, written for reading only."""
+
+import math
+
+import numpy as np
+
+
+def patch_distance(query, key, y, x, row, column, p):
+    """Mean squared difference of two patches; images are (C, H, W)."""
+    total = 0.0
+    for channel in range(query.shape[0]):
+        for dy in range(p):
+            for dx in range(p):
+                a = float(query[channel, y + dy, x + dx])
+                b = float(key[channel, row + dy, column + dx])
+                total += (a - b) ** 2
+    return total / (p * p * query.shape[0])
+
+
+def patch_usable(mask, row, column, p):
+    if mask is None:
+        return True
+    for dy in range(p):
+        for dx in range(p):
+            if not mask[row + dy, column + dx]:
+                return False
+    return True
+
+
+def patch_places(image, p):
+    for row in range(image.shape[1] - p + 1):
+        for column in range(image.shape[2] - p + 1):
+            yield row, column
+
+
+def key_minimum(query, key, p, mask=None):
+    """min over all queries of D, per key; infinity where the key may not be used."""
+    result = np.full((key.shape[1] - p + 1, key.shape[2] - p + 1), math.inf)
+    for row, column in patch_places(key, p):
+        if patch_usable(mask, row, column, p):
+            for y, x in patch_places(query, p):
+                distance = patch_distance(query, key, y, x, row, column, p)
+                if distance < result[row, column]:
+                    result[row, column] = distance
+    return result
+
+
+def scores(query, keys, p, alpha=math.inf, masks=None):
+    """Score of every (query, source, key), as a dictionary from query place to a list.
+
+    The list holds (score, source, row, column) in the order in which ties are won.
+    """
+    masks = masks or [None] * len(keys)
+    result = {place: [] for place in patch_places(query, p)}
+    for source, (key, mask) in enumerate(zip(keys, masks, strict=True)):
+        smallest = key_minimum(query, key, p, mask)
+        for row, column in patch_places(key, p):
+            if not patch_usable(mask, row, column, p):
+                continue
+            for y, x in patch_places(query, p):
+                score = patch_distance(query, key, y, x, row, column, p)
+                if not math.isinf(alpha):
+                    score /= alpha + smallest[row, column]
+                result[y, x].append((score, source, row, column))
+    return result
+
+
+def nearest(query, keys, p, alpha=math.inf, masks=None):
+    """(source, row, column) and score of the best key of every query patch."""
+    shape = (query.shape[1] - p + 1, query.shape[2] - p + 1)
+    index = np.zeros((*shape, 3), int)
+    best = np.zeros(shape)
+    for (y, x), candidates in scores(query, keys, p, alpha, masks).items():
+        lowest = candidates[0]
+        for candidate in candidates[1:]:
+            if candidate[0] < lowest[0]:
+                lowest = candidate
+        best[y, x] = lowest[0]
+        index[y, x] = lowest[1:]
+    return index, best
+
+
+def vote(values, index, p, how):
+    """Picture (C, H, W) from patches; `index` holds (source, row, column) of each."""
+    rows, columns = index.shape[:2]
+    channels = values[0].shape[0]
+    result = np.zeros((channels, rows + p - 1, columns + p - 1))
+    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * 1.7**2)) for k in range(p)]
+    for y in range(rows + p - 1):
+        for x in range(columns + p - 1):
+            covering = []
+            for py in range(rows):
+                for px in range(columns):
+                    if py <= y < py + p and px <= x < px + p:
+                        source, row, column = index[py, px]
+                        dy, dx = y - py, x - px
+                        pixel = values[source][:, row + dy, column + dx]
+                        weight = side[dy] * side[dx]
+                        off_centre = abs(2 * dy - p + 1) + abs(2 * dx - p + 1)
+                        covering.append((weight, off_centre, pixel))
+            for channel in range(channels):
+                pixels = [float(pixel[channel]) for _, _, pixel in covering]
+                weights = [weight for weight, _, _ in covering]
+                if how == "weighted_mean":
+                    total = sum(w * v for w, v in zip(weights, pixels, strict=True))
+                    result[channel, y, x] = total / sum(weights)
+                elif how == "mean":
+                    result[channel, y, x] = sum(pixels) / len(pixels)
+                elif how == "median":
+                    result[channel, y, x] = sorted(pixels)[(len(pixels) - 1) // 2]
+                else:
+                    nearest_one = min(range(len(covering)), key=lambda k: covering[k][1])
+                    result[channel, y, x] = pixels[nearest_one]
+    return result
+
+
+def cubic(t):
+    t = abs(t)
+    if t <= 1:
+        return 1.5 * t**3 - 2.5 * t**2 + 1
+    if t <= 2:
+        return -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return 0.0
+
+
+def resize_line(line, scale, size):
+    """Antialiased bicubic resize of a list of numbers to `size` samples around its centre."""
+    stretch = min(scale, 1.0)
+    result = []
+    for k in range(size):
+        centre = (len(line) - 1) / 2 + (k - (size - 1) / 2) / scale
+        reach = math.ceil(2 / stretch) + 1
+        total = weights = 0.0
+        for position in range(math.floor(centre) - reach, math.ceil(centre) + reach + 1):
+            weight = cubic((position - centre) * stretch)
+            mirrored = position
+            while not 0 <= mirrored < len(line):
+                mirrored = -1 - mirrored if mirrored < 0 else 2 * len(line) - 1 - mirrored
+            total += weight * line[mirrored]
+            weights += weight
+        result.append(total / weights)
+    return result
+
+
+def resize(image, scales, shape):
+    """Rows, then columns, of a 2-D array."""
+    tall = np.array([resize_line(list(c), scales[0], shape[0]) for c in np.asarray(image).T]).T
+    return np.array([resize_line(list(row), scales[1], shape[1]) for row in tall])
