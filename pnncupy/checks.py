@@ -87,15 +87,14 @@ def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """(height, width) in pixels, each at least `minimum`."""
     rule = f"`{name}` must be (height, width), two integers of at least {minimum}"
     try:
-        sides = tuple(value)
+        sides = [] if isinstance(value, (str, bytes)) else [operator.index(side) for side in value]
     except TypeError:
-        raise TypeError(f"{rule}, got {_describe(value)}") from None
-    if isinstance(value, (str, bytes)):
+        sides = []
+    if not sides:
         raise TypeError(f"{rule}, got {_describe(value)}")
-    if len(sides) != 2:
-        raise ValueError(f"{rule}, got {len(sides)} values: {value!r}")
-    height, width = (integer(name, side, minimum) for side in sides)
-    return height, width
+    if len(sides) != 2 or min(sides) < minimum:
+        raise ValueError(f"{rule}, got {value!r}")
+    return sides[0], sides[1]
 
 
 def flag(name: str, value: Any) -> bool:

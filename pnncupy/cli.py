@@ -5,7 +5,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ def generate(
     """
     from pnncupy import tasks
     from pnncupy.io import default_suffix, write_image
+    from pnncupy.progress import progress_bar
 
     if count < 1:
         raise click.UsageError(f"-n must be at least 1, got {count}")
@@ -131,7 +132,7 @@ def generate(
         output, f"{name}_generate_seed{seed}", count, default_suffix(source), force
     )
     start = time.perf_counter()
-    with _progress(quiet) as show:
+    with progress_bar(quiet) as show:
 
         def save(event: Any) -> None:
             show(event)
@@ -191,37 +192,6 @@ def _result_files(
     with tempfile.TemporaryFile(dir=folder):
         pass
     return files, sheet
-
-
-class _progress:  # noqa: N801 - used like a function
-    """Progress bar on standard error where that is a terminal; yields a callback for events."""
-
-    def __init__(self, quiet: bool):
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(),
-            TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn(),
-            console=console, disable=quiet or not console.is_terminal,
-        )  # fmt: skip
-
-    def __enter__(self) -> Callable[[Any], None]:
-        self._bar.start()
-        task = self._bar.add_task("preparing", total=1.0)
-
-        def show(event: Any) -> None:
-            description = f"level {event.level} of {event.levels}, step {event.iteration + 1}"
-            description += f" of {event.iterations}"
-            if event.samples > 1:
-                description = f"picture {event.sample + 1} of {event.samples}, {description}"
-            self._bar.update(task, completed=event.fraction, description=description)
-
-        return show
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
 
 
 def _shown_range(source: Any, data_range: tuple[float, float] | None) -> tuple[float, float]:

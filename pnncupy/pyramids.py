@@ -8,6 +8,8 @@ from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.resizing import resize_planes
 
+_SMALLEST_DOWNSCALE = 1.01
+
 
 def pyramid(
     image: Any, levels: int, downscale: float = 4 / 3, *, channel_axis: int = -1
@@ -21,7 +23,7 @@ def pyramid(
     levels : int
         Number of levels below full size.
     downscale : float, default 4/3
-        Factor between the sides of neighbouring levels, above 1. Level l has
+        Factor between the sides of neighbouring levels, at least 1.01. Level l has
         ``ceil(H / downscale**l)`` rows.
     channel_axis : int, default -1
         Axis of the channels of a 3-D `image`.
@@ -36,7 +38,7 @@ def pyramid(
     TypeError
         `image` is no array, or not of real numbers.
     ValueError
-        `levels` is negative, `downscale` not above 1, or `image` empty or not finite.
+        `levels` is negative, `downscale` below 1.01, or `image` empty or not finite.
     """
     values = images.raw_planes("image", image, channel_axis)
     count = checks.integer("levels", levels, 0)
@@ -46,10 +48,10 @@ def pyramid(
 
 
 def checked_downscale(downscale: Any) -> float:
-    """A finite factor above 1."""
+    """A finite factor well above 1: closer to it, the levels would be without number."""
     factor = checks.positive("downscale", downscale)
-    if factor <= 1:
-        raise ValueError(f"`downscale` must be above 1, got {downscale!r}")
+    if factor < _SMALLEST_DOWNSCALE:
+        raise ValueError(f"`downscale` must be at least {_SMALLEST_DOWNSCALE}, got {downscale!r}")
     return factor
 
 

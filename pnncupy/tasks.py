@@ -90,7 +90,7 @@ def generate(
     patch_size : int, default 7
         Side of a patch, at least 2.
     downscale : float, default 4/3
-        Factor between the sides of neighbouring pyramid levels, above 1.
+        Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size: more keep less of the source's layout. Default: such that
         the smallest side is about two patches at the coarsest level.
@@ -164,6 +164,8 @@ def generate(
         vote=vote, method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         threads=threads, incremental=incremental,
     )  # fmt: skip
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`callback` must be callable or None, got {type(callback).__qualname__}")
     given = _checked_guess(initial_guess, setup, channel_axis)
     if given is not None and count not in (None, 1):
         raise ValueError(f"`n` must be None or 1 with an `initial_guess`, got {n}")

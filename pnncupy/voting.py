@@ -195,7 +195,7 @@ def _checked_index(
 
 def side_weights(patch_size: int) -> list[float]:
     """One axis of the separable vote weights: nearly flat, 1 at the centre."""
-    steps = [2 * k / (patch_size - 1) - 1 for k in range(patch_size)]
+    steps = [(2 * k - patch_size + 1) / (patch_size - 1) for k in range(patch_size)]
     return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
 
 

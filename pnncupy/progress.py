@@ -1,0 +1,33 @@
+"""Progress on the terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pnncupy.synthesis import Event
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """Progress bar on standard error, if that is a terminal; yields a callback for events."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        console=console, disable=quiet or not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("preparing", total=1.0)
+
+        def show(event: Event) -> None:
+            description = (
+                f"level {event.level} of {event.levels}, step {event.iteration + 1} of "
+                f"{event.iterations}"
+            )
+            if event.samples > 1:
+                description = f"picture {event.sample + 1} of {event.samples}, {description}"
+            bar.update(task, completed=event.fraction, description=description)
+
+        yield show

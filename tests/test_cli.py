@@ -1,0 +1,172 @@
+"""The command line as a user meets it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pnncupy.cli import run
+from pnncupy.io import read_image, write_image
+
+FAST = ["--iterations", "1", "--quiet"]
+
+
+@pytest.fixture
+def file(tmp_path, photograph):
+    write_image(tmp_path / "cat.png", photograph)
+    return tmp_path / "cat.png"
+
+
+def arguments(*words):
+    return [str(word) for word in words]
+
+
+def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph):
+    assert run(arguments("generate", file, "-o", tmp_path / "out", "-n", 3, "--seed", 5)) == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [*(f"cat_generate_seed5_00{k}.png" for k in range(3)), "contact.png"]
+    made = [read_image(tmp_path / "out" / name) for name in names[:3]]
+    assert all(each.shape == photograph.shape for each in made)
+    sheet = read_image(tmp_path / "out" / "contact.png")
+    np.testing.assert_array_equal(sheet[4:44, 4:60], photograph)
+    for each in made:
+        assert any(
+            np.array_equal(sheet[y : y + 40, x : x + 56], each)
+            for y in (4, 48) for x in (4, 64, 124, 184)
+        )  # fmt: skip
+    out = capsys.readouterr()
+    assert "wrote 3 pictures" in out.out
+    assert "contact.png" in out.out
+    assert "seed 5" in out.out
+    assert "of 3 nearly a copy of the source (PSNR over 30 dB)" in out.out
+    assert out.err == ""
+
+
+def test_one_picture_to_a_named_file_with_every_option(file, tmp_path):
+    target = tmp_path / "new.tif"
+    options = [
+        "--shape", 30, 50, "--noise-std", 0.5, "--alpha", 0.01, "--levels", 2, "--downscale", 1.5,
+        "--patch-size", 5, "--iterations", 2, "--coarse-iterations", 2, "--keys", "both",
+        "--vote", "median", "--data-range", 0, 200, "--engine", "numba", "--threads", 1,
+        "--seed", 1,
+    ]  # fmt: skip
+    assert run(arguments("generate", file, "-o", target, *options)) == 0
+    assert read_image(target).shape == (30, 50, 3)
+
+
+def test_the_same_seed_makes_the_same_file(file, tmp_path):
+    for name in ("a", "b"):
+        assert run(arguments("generate", file, "-o", tmp_path / name, "--seed", 3, *FAST)) == 0
+    first, second = (
+        (tmp_path / name / "cat_generate_seed3_000.png").read_bytes() for name in ("a", "b")
+    )
+    assert first == second
+
+
+def test_a_near_copy_is_reported(file, tmp_path, capsys):
+    assert run(arguments("generate", file, "-o", tmp_path / "o", "--noise-std", 0, *FAST)) == 0
+    assert "1 of 1 nearly a copy" in capsys.readouterr().out
+
+
+def test_other_depths_keep_their_dtype(tmp_path, photograph):
+    for dtype, suffix in (("u2", "png"), ("f4", "tif")):
+        write_image(tmp_path / f"deep.{suffix}", photograph.astype(dtype) * 3)
+        out = tmp_path / dtype
+        assert run(arguments("generate", tmp_path / f"deep.{suffix}", "-o", out, *FAST)) == 0
+        (made,) = out.iterdir()
+        assert made.suffix == f".{suffix}"
+        assert read_image(made).dtype == dtype
+
+
+def test_a_page_of_a_stack(tmp_path, photograph, capsys):
+    import tifffile
+
+    stack = np.stack([photograph[..., 0]] * 2)
+    tifffile.imwrite(tmp_path / "s.tif", stack, metadata={"axes": "ZYX"}, photometric="minisblack")
+    call = arguments("generate", tmp_path / "s.tif", "-o", tmp_path / "out", *FAST)
+    assert run(call) == 1
+    assert "--page N" in capsys.readouterr().err
+    assert run([*call, "--page", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (["none.png"], 2, "does not exist"),
+        ([], 2, "give either IMAGE or --sample NAME"),
+        (["{file}", "--sample", "rocket"], 2, "give either IMAGE or --sample NAME"),
+        (["--sample", "dog"], 2, "'dog' is not one of"),
+        (["{file}", "-n", 0], 2, "-n must be at least 1"),
+        (["{file}", "--noise-std", -1], 2, "--noise-std must be a finite number of at least 0"),
+        (["{file}", "--alpha", 0], 2, "--alpha must be a number above 0"),
+        (["{file}", "--levels", 99], 2, "--levels must be at most"),
+        (["{file}", "--shape", 0, 5], 2, "--shape must be (height, width)"),
+        (["{file}", "--patch-size", 1], 2, "--patch-size must be an integer of at least 2, got 1"),
+        (["{file}", "--patch-size", 60], 2, "IMAGE must be at least --patch-size = 60 pixels"),
+        (["{file}", "--engine", "magic"], 2, "'magic' is not one of"),
+        (["{file}", "--nothing"], 2, "No such option"),
+        (["{text}"], 1, "not a PNG, JPEG or TIFF file"),
+    ],
+)
+def test_wrong_calls(change, code, message, file, tmp_path, capsys):
+    text = tmp_path / "text.png"
+    text.write_text("hello")
+    words = [str(word).format(file=file, text=text) for word in change]
+    assert run(["generate", *words, "-o", str(tmp_path / "out")]) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_existing_results_are_kept_unless_forced(file, tmp_path, capsys):
+    call = arguments("generate", file, "-o", tmp_path / "out", "-n", 2, "--seed", 1, *FAST)
+    assert run(call) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert run(call) == 2
+    assert "--force" in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert run([*call, "--force"]) == 0
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder(file, tmp_path, capsys):
+    (tmp_path / "out").mkdir(mode=0o500)
+    assert run(arguments("generate", file, "-o", tmp_path / "out", *FAST)) == 1
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be(file, tmp_path, capsys):
+    assert run(arguments("generate", file, "-o", file / "out", *FAST)) == 1
+    assert "Error: " in capsys.readouterr().err
+
+
+def test_engines_says_what_runs(capsys):
+    assert run(["engines"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["numpy", "runs"], ["numba", "runs"]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
+    write_image(tmp_path / "big.png", np.random.default_rng(0).integers(0, 256, (700, 700), "u1"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from pnncupy.cli import main; main()", "generate",
+         tmp_path / "big.png", "-o", tmp_path / "out"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "out").is_dir():
+        time.sleep(0.1)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, error = process.communicate(timeout=60)
+    assert time.monotonic() - start < 5
+    assert process.returncode == 130
+    assert "Interrupted" in error
+    assert "Traceback" not in error
+    assert not list((tmp_path / "out").iterdir())

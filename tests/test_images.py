@@ -1,0 +1,80 @@
+"""The way of a user's array into working form and back."""
+
+import numpy as np
+import pytest
+
+from pnncupy import images
+
+DTYPES = ["?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", ">u2", ">i8", ">f4"]
+
+
+def working(image, channel_axis=-1, data_range=None):
+    planes = images.planes("image", image, channel_axis)
+    form = images.working_form([planes], [image], channel_axis, data_range)
+    return form, form.enter(planes)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1), (5, 6, 5)])
+def test_every_dtype_comes_back(dtype, shape, random):
+    image = (random.random(shape) * 100).astype(dtype)
+    before = image.copy()
+    image.flags.writeable = False
+    form, inside = working(image)
+    assert inside.dtype == np.float32
+    assert inside.flags.c_contiguous
+    assert inside.shape == (shape[2] if len(shape) == 3 else 1, 5, 6)
+    back = form.leave(inside)
+    assert back.dtype == image.dtype
+    assert back.shape == image.shape
+    np.testing.assert_allclose(back.astype(float), before.astype(float), rtol=2e-3, atol=1e-5)
+    if image.dtype.kind in "biu":
+        np.testing.assert_array_equal(back, before)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.array([[0, 255]], np.uint8), (0, 255)),
+        (np.array([[3, 4]], np.uint8), (0, 255)),
+        (np.array([[False, False]]), (0, 1)),
+        (np.array([[-3, 9]], np.int16), (-3, 9)),
+        (np.array([[7, 7]], np.uint16), (7, 8)),
+        (np.array([[-0.5, 2.25]]), (-0.5, 2.25)),
+        (np.array([[1e300, 1e300]]), (1e300, np.nextafter(1e300, np.inf))),
+    ],
+)
+def test_the_default_range(image, expected):
+    form, inside = working(image)
+    assert (form.low, form.high) == expected
+    assert 0 <= inside.min() <= inside.max() <= 1
+
+
+def test_a_given_range_scales_and_is_not_enforced():
+    form, inside = working(np.array([[0, 50, 300]], np.int32), data_range=(0, 100))
+    np.testing.assert_allclose(inside, [[[0, 0.5, 3]]])
+    np.testing.assert_array_equal(form.leave(inside), [[0, 50, 300]])
+
+
+def test_integers_are_rounded_half_to_even_and_clipped():
+    form, _ = working(np.array([[0, 255]], np.uint8), data_range=(0, 1))
+    values = np.array([[[-0.2, 0.5, 1.5, 2.5, 254.6, 300]]], np.float32)
+    np.testing.assert_array_equal(form.leave(values), [[0, 0, 2, 2, 255, 255]])
+
+
+@pytest.mark.parametrize("dtype", ["u8", "i8", "u4", "i4"])
+def test_the_ends_of_wide_integers_survive(dtype):
+    limits = np.iinfo(dtype)
+    image = np.array([[limits.min, limits.max]], dtype)
+    form, inside = working(image)
+    np.testing.assert_array_equal(form.leave(inside), image)
+    np.testing.assert_array_equal(form.leave(inside * 2), [[limits.min, limits.max]])
+
+
+def test_channels_go_back_to_their_axis(random):
+    image = random.random((4, 3, 5)).astype(np.float32)
+    for axis in (0, 1, 2, -1, -2, -3):
+        form, inside = working(image, channel_axis=axis)
+        assert inside.shape[0] == image.shape[axis]
+        assert form.leave(inside).shape == image.shape
