@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,8 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[.
     live in registers, those along the columns in `history`, one per column.
 
     `key` and `weight` are flat and padded by `_pad`: displacements that stick out of the image meet
-    infinite pixels and lose by themselves. Only closure constants that are integers keep Numba's cache valid
-    across processes, so the whole loop nest is one function.
+    infinite pixels and lose by themselves. Only closure constants that are integers keep Numba's
+    cache valid across processes, so the whole loop nest is one function.
     """
     margin = patch_size - 1
     tile_columns = tile_width(patch_size) + margin
@@ -161,7 +162,9 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[.
                     upper_best = upper_row * tile_columns + begin - left
                     lower_best = lower_row * tile_columns + begin - left
                     key_at = max(done + dy, 0) * key_stride + begin + dx - margin + left_pad
-                    next_key_at = max(done + dy + 1, 0) * key_stride + begin + dx - margin + left_pad
+                    next_key_at = (
+                        max(done + dy + 1, 0) * key_stride + begin + dx - margin + left_pad
+                    )
                     first_key = first_index + (done + dy) * index_stride + begin + dx - margin
                     pixel = (row - top) * query_stride + (begin - left) * channels
                     upper_history = infinite_history(margin)
@@ -291,8 +294,8 @@ def _grid(shape: tuple[int, int], height: int, width: int) -> list[tuple[int, in
     )
     return [
         (top, bottom, left, right)
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(columns, columns[1:], strict=False)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(columns)
     ]
 
 
@@ -304,14 +307,15 @@ def _bounding_box(
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if rows.size == 0:
         return None
-    return top + int(rows[0]), top + int(rows[-1]) + 1, left + int(columns[0]), left + int(
-        columns[-1]
-    ) + 1
+    return (
+        top + int(rows[0]),
+        top + int(rows[-1]) + 1,
+        left + int(columns[0]),
+        left + int(columns[-1]) + 1,
+    )
 
 
-def _run(
-    work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, tick: Tick
-) -> None:
+def _run(work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, tick: Tick) -> None:
     """Call ``work(item, report)`` for all items on threads; `tick` runs in the calling thread."""
     if threads == 1 or len(items) == 1:
         for item in items:

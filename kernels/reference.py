@@ -73,7 +73,9 @@ def lower_nearest(
                 xs, key_xs = _overlap(columns, key_columns, dx)
                 found = patch_distances(
                     query[:, ys.start : ys.stop + margin, xs.start : xs.stop + margin],
-                    key[:, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin],
+                    key[
+                        :, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin
+                    ],
                     patch_size,
                 )
                 if weight is not None:

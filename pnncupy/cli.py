@@ -70,35 +70,92 @@ def engines() -> None:
 
 @commands.command()
 @click.argument("image", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.option("--sample", type=click.Choice(sorted(samples.CREDITS)),
-              help="Use a bundled photograph instead of IMAGE.")
-@click.option("-o", "--output", "output", required=True, type=click.Path(path_type=Path),
-              help="Folder for the results (made if missing), or one image file.")
+@click.option(
+    "--sample",
+    type=click.Choice(sorted(samples.CREDITS)),
+    help="Use a bundled photograph instead of IMAGE.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the results (made if missing), or one image file.",
+)
 @click.option("-n", "count", type=int, default=1, show_default=True, help="Pictures to make.")
-@click.option("--seed", type=click.IntRange(min=0),
-              help="Make the same pictures again; default: a new seed, which is printed.")
-@click.option("--shape", nargs=2, type=int, metavar="H W",
-              help="Height and width of the results; default: those of IMAGE.")
-@click.option("--noise-std", type=float, default=0.75, show_default=True,
-              help="Noise at the coarsest level, in units of the value range: more is more diverse.")
-@click.option("--alpha", type=float, default=float("inf"), show_default=True,
-              help="Completeness: about 0.005 uses more of the source.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Make the same pictures again; default: a new seed, which is printed.",
+)
+@click.option(
+    "--shape",
+    nargs=2,
+    type=int,
+    metavar="H W",
+    help="Height and width of the results; default: those of IMAGE.",
+)
+@click.option(
+    "--noise-std",
+    type=float,
+    default=0.75,
+    show_default=True,
+    help="Noise at the coarsest level, in units of the value range: more is more diverse.",
+)
+@click.option(
+    "--alpha",
+    type=float,
+    default=float("inf"),
+    show_default=True,
+    help="Completeness: about 0.005 uses more of the source.",
+)
 @click.option("--levels", type=int, help="Pyramid levels below full size; default: by the size.")
-@click.option("--downscale", type=float, default=4 / 3, show_default="4/3",
-              help="Factor between neighbouring levels.")
+@click.option(
+    "--downscale",
+    type=float,
+    default=4 / 3,
+    show_default="4/3",
+    help="Factor between neighbouring levels.",
+)
 @click.option("--patch-size", type=int, default=7, show_default=True, help="Side of a patch.")
 @click.option("--iterations", type=int, default=10, show_default=True, help="Steps at each level.")
-@click.option("--coarse-iterations", type=int, default=1, show_default=True,
-              help="Steps at the coarsest level.")
-@click.option("--keys", type=click.Choice(["blurred", "sharp", "both"]), default="blurred",
-              show_default=True, help="What patches are compared with.")
-@click.option("--vote", type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
-              default="weighted_mean", show_default=True, help="How patches make a picture.")
-@click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
-              help="Values that count as 0 and 1; default: by the dtype or the values.")
+@click.option(
+    "--coarse-iterations",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Steps at the coarsest level.",
+)
+@click.option(
+    "--keys",
+    type=click.Choice(["blurred", "sharp", "both"]),
+    default="blurred",
+    show_default=True,
+    help="What patches are compared with.",
+)
+@click.option(
+    "--vote",
+    type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
+    default="weighted_mean",
+    show_default=True,
+    help="How patches make a picture.",
+)
+@click.option(
+    "--data-range",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    help="Values that count as 0 and 1; default: by the dtype or the values.",
+)
 @click.option("--page", type=int, help="Picture of a TIFF stack, from 0.")
-@click.option("--engine", type=click.Choice(["auto", "numpy", "numba"]), default="auto",
-              show_default=True, help="What computes.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "numpy", "numba"]),
+    default="auto",
+    show_default=True,
+    help="What computes.",
+)
 @click.option("--threads", type=int, help="CPU threads; default: all cores.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")  # fmt: skip
@@ -113,7 +170,7 @@ def generate(
     page: int | None,
     **options: Any,
 ) -> None:
-    """Make new pictures with the patches of IMAGE, arranged differently.
+    r"""Make new pictures with the patches of IMAGE, arranged differently.
 
     \b
     pnncupy generate photo.png -o results -n 8

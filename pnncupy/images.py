@@ -139,7 +139,9 @@ def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float
     low = min(float(xp.min(source)) for source in sources)
     high = max(float(xp.max(source)) for source in sources)
     if not np.isfinite(high - low):
-        raise ValueError(f"the values from {low} to {high} span more than float64 holds; scale them")
+        raise ValueError(
+            f"the values from {low} to {high} span more than float64 holds; scale them"
+        )
     if high == low:
         high = low + 1.0
         if high == low:  # so far from 0 that 1 is lost in rounding

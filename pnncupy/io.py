@@ -146,17 +146,13 @@ def _plane(series: Any, position: tuple[int, ...]) -> Any:
     axes = series.axes
     channel = "S" if "S" in axes else "C" if "C" in axes else ""
     places = iter(position)
-    selection = tuple(
-        slice(None) if axis in ("Y", "X", channel) else next(places) for axis in axes
-    )
+    selection = tuple(slice(None) if axis in ("Y", "X", channel) else next(places) for axis in axes)
     kept = [axis for axis in axes if axis in ("Y", "X", channel)]
     order = [kept.index(axis) for axis in ("Y", "X", *channel)]
     return np.ascontiguousarray(series.asarray()[selection].transpose(order))
 
 
-def write_image(
-    path: str | os.PathLike[str], image: Any, *, overwrite: bool = False
-) -> None:
+def write_image(path: str | os.PathLike[str], image: Any, *, overwrite: bool = False) -> None:
     """Write one picture, losslessly but for JPEG; all of it or nothing.
 
     Parameters

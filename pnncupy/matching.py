@@ -386,9 +386,7 @@ def prepare(
                 f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"
             )
     _check_span(planes, size)
-    settings = SearchSettings(
-        module, size, channels, limit, engine_table.thread_count(threads)
-    )
+    settings = SearchSettings(module, size, channels, limit, engine_table.thread_count(threads))
     return settings, planes[0], planes[1:]
 
 

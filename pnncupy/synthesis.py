@@ -85,9 +85,7 @@ def pnn_step(
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     if key_planes.shape != value_planes.shape:
-        raise ValueError(
-            f"`value` must have the shape of `key`, {key.shape}, got {value.shape}"
-        )
+        raise ValueError(f"`value` must have the shape of `key`, {key.shape}, got {value.shape}")
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
     layout = Layout.of(masked)
     found = search(settings, query_planes, [(masked, layout)])
@@ -314,7 +312,8 @@ def _refine(
     """The PNN steps of one level, each on the result of the one before."""
     layout = Layout.of(keys["sharp"])
     found: Field | None = None
-    last_query, last_kinds = query, ()
+    last_query = query
+    last_kinds: tuple[str, ...] = ()
     for iteration in range(schedule.steps(level)):
         kinds = schedule.key_kinds(iteration) if level < schedule.levels else ("sharp",)
         active = None

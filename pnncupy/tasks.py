@@ -35,7 +35,7 @@ class Result(NamedTuple):
     """
 
     image: Array
-    index: Array | None
+    index: Array | None  # type: ignore[assignment]  # shadows tuple.index, as the name is fixed
     info: dict[str, Any] | None
 
 
@@ -190,9 +190,7 @@ def _noisy_guess(setup: "_Setup", noise_std: float, generator: np.random.Generat
     resized = resize_planes(coarsest, scales, shape)
     # Rows, columns, channels is the order of the numbers drawn, wherever the channels lie.
     noise = generator.standard_normal((*shape, coarsest.shape[0])) * noise_std
-    return xp.ascontiguousarray(
-        resized + xp.asarray(np.moveaxis(noise, -1, 0), dtype=xp.float32)
-    )
+    return xp.ascontiguousarray(resized + xp.asarray(np.moveaxis(noise, -1, 0), dtype=xp.float32))
 
 
 @dataclass(frozen=True)

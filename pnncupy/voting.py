@@ -40,8 +40,8 @@ def vote(
         Side p of a patch, at least 2.
     how : {"weighted_mean", "mean", "median", "copy"}
         Mean weighted by ``exp(-t**2 / (2 * 1.7**2))`` along each axis, t from -1 to 1 across the
-        patch; plain mean; median per channel (the lower of two in the middle); or the pixel of the patch of the largest weight
-        (ties: lowest row, then column).
+        patch; plain mean; median per channel (the lower of two in the middle); or the pixel of the
+        patch of the largest weight (ties: lowest row, then column).
     engine, channel_axis, threads
         As in `nearest_patches`.
 

@@ -5,7 +5,23 @@ import pytest
 
 from pnncupy import images
 
-DTYPES = ["?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", ">u2", ">i8", ">f4"]
+DTYPES = [
+    "?",
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "i1",
+    "i2",
+    "i4",
+    "i8",
+    "f2",
+    "f4",
+    "f8",
+    ">u2",
+    ">i8",
+    ">f4",
+]
 
 
 def working(image, channel_axis=-1, data_range=None):

@@ -84,7 +84,7 @@ def test_stacks_need_a_page(axes, tmp_path, random):
     with pytest.raises(pnn.ImageReadError, match=r"stack of 5 pictures .*page=N \(--page N\)"):
         read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=3), image[3])
-    with pytest.raises(pnn.ImageReadError, match="page 5 .* holds 5"):
+    with pytest.raises(pnn.ImageReadError, match=r"page 5 .* holds 5"):
         read_image(tmp_path / "a.tif", page=5)
 
 
@@ -103,7 +103,9 @@ def test_pages_of_channel_stacks_and_of_unequal_pictures(tmp_path, random):
 
 def png(width, height, depth, colour, rows, *chunks):
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return (
@@ -116,9 +118,7 @@ def png(width, height, depth, colour, rows, *chunks):
 def test_png_palettes_become_colours(tmp_path):
     palette = (b"PLTE", bytes([10, 20, 30, 200, 100, 50]))
     (tmp_path / "a.png").write_bytes(png(2, 1, 8, 3, [bytes([1, 0])], palette))
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "a.png"), [[[200, 100, 50], [10, 20, 30]]]
-    )
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), [[[200, 100, 50], [10, 20, 30]]])
 
 
 def test_png_of_one_bit_becomes_black_and_white(tmp_path):
@@ -137,7 +137,14 @@ def test_tiff_palettes_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"hello", b"\x89PNG\r\n\x1a\n123", b"\xff\xd8\xff\xe0abc", b"II*\0", b"MM\0*\0\0\0\x08ab"],
+    [
+        b"",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n123",
+        b"\xff\xd8\xff\xe0abc",
+        b"II*\0",
+        b"MM\0*\0\0\0\x08ab",
+    ],
 )
 def test_what_is_no_image_is_refused_by_name(data, tmp_path):
     (tmp_path / "a.png").write_bytes(data)
