@@ -5,7 +5,7 @@ from importlib import import_module
 
 from bench.common import write_results
 
-FAMILIES = ("peers", "tasks", "memory", "imports")
+FAMILIES = ("peers", "tasks", "memory", "imports", "pictures")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 _GAP = 4
+_ASPECT = 16 / 9
 _WHITE = 255
 
 
@@ -28,7 +29,7 @@ def contact_sheet(pictures: Sequence[Any], data_range: tuple[float, float]) -> A
     tiles = [_preview(picture, data_range) for picture in pictures]
     height = max(tile.shape[0] for tile in tiles) + _GAP
     width = max(tile.shape[1] for tile in tiles) + _GAP
-    columns = min(len(tiles), max(1, round(math.sqrt(len(tiles) * height / width * 4 / 3))))
+    columns = min(len(tiles), max(1, round(math.sqrt(len(tiles) * height / width * _ASPECT))))
     rows = -(-len(tiles) // columns)
     sheet = np.full((rows * height + _GAP, columns * width + _GAP, 3), _WHITE, np.uint8)
     for number, tile in enumerate(tiles):
