@@ -31,8 +31,9 @@ from pnncupy.kernels.simd import (
     store_history,
 )
 
-# Numba's on-disk cache of a function looks at the function's own file only. The code below depends
-# on `simd` too, so its checksum is made one of the constants that tell cached kernels apart.
+# Numba's on-disk cache of a function looks at the function's own file only. The search depends on
+# `simd` too, whose checksum is made one of the constants that tell cached kernels apart; the small
+# functions that it calls are not cached by themselves but as parts of it.
 _SIMD_REVISION = zlib.crc32(Path(simd.__file__).read_bytes())
 
 # The history of one row of a tile should stay in the first-level cache beside the pixels.
@@ -45,7 +46,7 @@ _PAIRS_PER_CALL = 3e8
 _SECONDS_BETWEEN_TICKS = 0.1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _lower_one(sums, lanes, score, index, position, first_key):
     """Lower one query's best to the lowest lane, the first one of equals."""
     store(lanes, 0, sums)
@@ -57,7 +58,7 @@ def _lower_one(sums, lanes, score, index, position, first_key):
     score[position] = best
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _copy_query_tile(query, top, left, rows, columns, tile, tile_stride):
     """Query pixels of a tile with interleaved channels, in rows of `tile_stride` floats."""
     channels = query.shape[0]
@@ -69,7 +70,7 @@ def _copy_query_tile(query, top, left, rows, columns, tile, tile_stride):
                 ]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _copy_strip(key, position, key_stride, key_plane, columns, strip, strip_stride):
     """Key pixels of two rows, all channels of the upper one first, for `columns` x `LANES`."""
     channels = strip.size // (2 * strip_stride)
@@ -81,7 +82,7 @@ def _copy_strip(key, position, key_stride, key_plane, columns, strip, strip_stri
                 store(strip, target + x, load(key, source + x))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _copy_best(score, index, active, top, left, rows, columns, best, best_index, stride):
     """Scores of a tile from row 1 on, over minus infinities: nothing is found where those stay."""
     for row in range(rows):
@@ -92,7 +93,7 @@ def _copy_best(score, index, active, top, left, rows, columns, best, best_index,
                 best_index[position] = index[top + row, left + column]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _return_best(score, index, active, top, left, rows, columns, best, best_index, stride):
     for row in range(rows):
         for column in range(columns):
