@@ -8,11 +8,8 @@ patch size is. Known from fast non-local means (Darbon et al. 2008, doi:10.1109/
 
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -30,6 +27,7 @@ from pnncupy.kernels.simd import (
     store,
     store_history,
 )
+from pnncupy.kernels.tiling import WIDEST_TILE, Tile, run, tiles
 
 # Numba's on-disk cache of a function looks at the function's own file only. The search depends on
 # `simd` too, whose checksum is made one of the constants that tell cached kernels apart; the small
@@ -38,12 +36,8 @@ _SIMD_REVISION = zlib.crc32(Path(simd.__file__).read_bytes())
 
 # The history of one row of a tile should stay in the first-level cache beside the pixels.
 _HISTORY_BYTES = 28 * 1024
-_WIDEST_TILE = 64
-_TALLEST_TILE = 96
-_SPARSE_TILE = 32
 # Pairs in one call of a kernel: about a tenth of a second, the time to react to an interruption.
 _PAIRS_PER_CALL = 3e8
-_SECONDS_BETWEEN_TICKS = 0.1
 
 
 @njit(nogil=True)
@@ -107,7 +101,7 @@ def _return_best(score, index, active, top, left, rows, columns, best, best_inde
 def tile_width(patch_size: int) -> int:
     """Query columns in a tile, so that the sliding sums of a row fit the cache."""
     column_bytes = (patch_size - 1) * LANES * 4
-    return int(min(max(_HISTORY_BYTES // column_bytes - patch_size + 1, 8), _WIDEST_TILE))
+    return int(min(max(_HISTORY_BYTES // column_bytes - patch_size + 1, 8), WIDEST_TILE))
 
 
 @cache
@@ -229,9 +223,9 @@ def lower_nearest(
     # Whatever the weight of infinite distances is, they never win.
     padded_weight = _NO_WEIGHT if weight is None else _pad(weight[None], key.shape, patch_size)
     kernel = nearest_kernel(patch_size, key.shape[0], weight is not None)
-    tiles = _tiles(score.shape, active, tile_width(patch_size), threads)
+    boxes = tiles(score.shape, active, tile_width(patch_size), threads)
 
-    def search(tile: tuple[int, int, int, int], report: Tick) -> None:
+    def search(tile: Tile, report: Tick) -> None:
         top, bottom, left, right = tile
         patches = (bottom - top) * (right - left)
         step = max(1, int(_PAIRS_PER_CALL / (patches * key_columns)))
@@ -248,7 +242,7 @@ def lower_nearest(
             ]
             report(sum(rows_left) * (right - left) * key_columns)
 
-    _run(search, tiles, threads, tick)
+    run(search, boxes, threads, tick)
 
 
 _NO_MASK = np.empty((0, 0), np.bool_)
@@ -267,90 +261,6 @@ def _pad(values: Array, key_shape: tuple[int, int, int], patch_size: int) -> Arr
     padded = np.full((len(values), rows + 1, left + columns + 3 * LANES), np.inf, np.float32)
     padded[:, : values.shape[1], left : left + values.shape[2]] = values
     return padded
-
-
-def _tiles(
-    shape: tuple[int, int], active: Array | None, widest: int, threads: int
-) -> list[tuple[int, int, int, int]]:
-    """Tiles (top, bottom, left, right) that cover the active query patches, evenly cut.
-
-    The result of a search does not depend on its tiles.
-    """
-    if active is not None:
-        grid = _grid(shape, _SPARSE_TILE, min(_SPARSE_TILE, widest))
-        return [box for tile in grid if (box := _bounding_box(active, tile)) is not None]
-    height = _TALLEST_TILE
-    while height > _SPARSE_TILE:
-        grid = _grid(shape, height, widest)
-        if len(grid) >= 4 * threads:
-            return grid
-        height //= 2
-    return _grid(shape, _SPARSE_TILE, widest)
-
-
-def _grid(shape: tuple[int, int], height: int, width: int) -> list[tuple[int, int, int, int]]:
-    rows, columns = (
-        [side * k // count for k in range(count + 1)]
-        for side, count in ((shape[0], -(-shape[0] // height)), (shape[1], -(-shape[1] // width)))
-    )
-    return [
-        (top, bottom, left, right)
-        for top, bottom in pairwise(rows)
-        for left, right in pairwise(columns)
-    ]
-
-
-def _bounding_box(
-    active: Array, tile: tuple[int, int, int, int]
-) -> tuple[int, int, int, int] | None:
-    top, bottom, left, right = tile
-    inside = active[top:bottom, left:right]
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    return (
-        top + int(rows[0]),
-        top + int(rows[-1]) + 1,
-        left + int(columns[0]),
-        left + int(columns[-1]) + 1,
-    )
-
-
-def _run(work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, tick: Tick) -> None:
-    """Call ``work(item, report)`` for all items on threads; `tick` runs in the calling thread."""
-    if threads == 1 or len(items) == 1:
-        for item in items:
-            work(item, tick)
-        return
-    stopped = False
-    done = [0] * len(items)
-
-    def guarded(number: int) -> None:
-        def report(pairs: int) -> None:
-            done[number] += pairs
-            if stopped:
-                raise _Stopped
-
-        if not stopped:
-            work(items[number], report)
-
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        pending = {pool.submit(guarded, number) for number in range(len(items))}
-        reported = 0
-        try:
-            while pending:
-                finished, pending = wait(pending, _SECONDS_BETWEEN_TICKS, FIRST_EXCEPTION)
-                for future in finished:
-                    future.result()
-                total = sum(done)
-                tick(total - reported)
-                reported = total
-        finally:
-            stopped = True
-
-
-class _Stopped(Exception):  # noqa: N818 - not an error
-    """Raised inside a worker thread to leave its loop after an interruption."""
 
 
 @njit(nogil=True, cache=True)
@@ -413,14 +323,14 @@ def vote(
     count = min(height, 4 * threads)
     bands = [(height * k // count, height * (k + 1) // count) for k in range(count)]
     if weight is None:
-        _run(
+        run(
             lambda band, _: _vote_median(value, index, index_stride, patch_size, out, *band),
             bands, threads, _ignore,
         )  # fmt: skip
         return
     side = np.asarray(weight, np.float32)
     table = side[:, None] * side[None, :]
-    _run(
+    run(
         lambda band, _: _vote_mean(value, index, index_stride, table, out, *band),
         bands, threads, _ignore,
     )  # fmt: skip

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
     from pnncupy.engine_table import EngineStatus, engines
     from pnncupy.matching import Matches, key_minimum, nearest_patches
+    from pnncupy.observer import Event
     from pnncupy.pyramids import pyramid
     from pnncupy.resizing import resize
-    from pnncupy.synthesis import Event, pnn_step
-    from pnncupy.tasks import Result, generate
+    from pnncupy.synthesis import pnn_step
+    from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
     from pnncupy.voting import apply_index, vote
 
 __version__ = "0.1.0"
@@ -26,14 +27,19 @@ __all__ = [
     "ImageReadError",
     "Matches",
     "Result",
+    "analogy",
     "apply_index",
+    "collage",
+    "edit",
     "engines",
     "generate",
+    "inpaint",
     "key_minimum",
     "nearest_patches",
     "pnn_step",
     "pyramid",
     "resize",
+    "retarget",
     "vote",
 ]
 
@@ -44,8 +50,9 @@ _NAMES_BY_MODULE = {
     "matching": ("Matches", "key_minimum", "nearest_patches"),
     "pyramids": ("pyramid",),
     "resizing": ("resize",),
-    "synthesis": ("Event", "pnn_step"),
-    "tasks": ("Result", "generate"),
+    "observer": ("Event",),
+    "synthesis": ("pnn_step",),
+    "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
     "voting": ("apply_index", "vote"),
 }
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

@@ -97,6 +97,12 @@ def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+def optional_callable(name: str, value: Any) -> None:
+    """None or something that can be called."""
+    if value is not None and not callable(value):
+        raise TypeError(f"`{name}` must be callable or None, got {_describe(value)}")
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if isinstance(value, bool) or type(value).__name__ == "bool":

@@ -39,6 +39,29 @@ def checked_channel_axis(channel_axis: Any) -> int:
     return axis
 
 
+def image_shape(name: str, image: Any, channel_axis: int) -> tuple[int, ...]:
+    """Height and width of a picture."""
+    return tuple(planes(name, image, channel_axis).shape[1:])
+
+
+def checked_mask(name: str, mask: Any, shape: tuple[int, ...], image: Array) -> Array:
+    """A bool mask of an image's height and width that is neither empty nor full."""
+    xp = arrays.same_library(**{name: mask, "image": image})
+    if mask.dtype.kind != "b":
+        raise TypeError(
+            f"`{name}` must be bool, got dtype {mask.dtype}; compare first, for example `mask > 0`"
+        )
+    if tuple(mask.shape) != shape:
+        raise ValueError(
+            f"`{name}` must have the height and width of the image, {shape}, got {mask.shape}"
+        )
+    if not bool(xp.any(mask)):
+        raise ValueError(f"`{name}` must be True somewhere, got False everywhere: nothing to do")
+    if bool(xp.all(mask)):
+        raise ValueError(f"`{name}` must be False somewhere, got True everywhere: nothing is known")
+    return mask
+
+
 def check_fits_patch(name: str, image_planes: Array, patch_size: int) -> None:
     """Refuse an image that has no patch."""
     height, width = image_planes.shape[1:]

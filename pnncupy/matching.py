@@ -288,8 +288,11 @@ def _empty_field(
     xp = arrays.namespace(query)
     shape = tuple(side - patch_size + 1 for side in query.shape[1:])
     infinity = xp.full(shape, xp.inf, dtype=xp.float32)
-    if previous is None or active is None:
+    if active is None:
         return Field(xp.full(shape, -1, dtype=xp.int32), infinity)
+    if previous is None:
+        # Places that are never searched still need a number that a vote can read.
+        return Field(xp.zeros(shape, dtype=xp.int32), infinity)
     return Field(previous.index.copy(), xp.where(active, infinity, previous.score))
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pnncupy.synthesis import Event
+from pnncupy.observer import Event
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from pnncupy.arrays import Array
 from pnncupy.resizing import resize_planes
 
 _SMALLEST_DOWNSCALE = 1.01
+_SMALLEST_SHARE = 0.05
+_SHRINKING_STEP = 0.9
+_GROWING_STEP = 1.2
 
 
 def pyramid(
@@ -77,6 +80,46 @@ def enlarge(values: Array, ratio: float, shape: tuple[int, ...]) -> Array:
     )
 
 
+def valid_pyramid(
+    values: Array, valid: Array, levels: int, ratio: float
+) -> tuple[list[Array], list[Array]]:
+    """Levels of a planar picture of which only the pixels in a bool mask count.
+
+    Returns the pictures, resized with weights that are normalised over valid pixels, so that
+    nothing of the others leaks in, and the share of valid pixels in each of theirs, 0 to 1.
+    """
+    xp = arrays.namespace(values)
+    shares = [xp.astype(valid, xp.float32)]
+    pictures = [values * shares[0]]
+    scales = (ratio,) * (values.ndim - 1)
+    for level in range(1, levels + 1):
+        shape = level_shape(values.shape[1:], level, ratio)
+        picture, share = _resize_valid(pictures[-1], shares[-1], scales, shape)
+        pictures.append(picture)
+        shares.append(share)
+    return pictures, shares
+
+
+def enlarge_valid(
+    values: Array, share: Array, ratio: float, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """`enlarge` for one level of a `valid_pyramid`: the picture and its share of valid pixels."""
+    return _resize_valid(values, share, (1 / ratio,) * len(shape), shape)
+
+
+def _resize_valid(
+    values: Array, share: Array, scales: tuple[float, ...], shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    xp = arrays.namespace(values)
+    weighted = resize_planes(values * share, scales, shape)
+    new_share = xp.clip(resize_planes(share[None], scales, shape)[0], 0, 1)
+    # The kernel's negative lobes make small shares meaningless.
+    enough = new_share > _SMALLEST_SHARE
+    one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)
+    result = xp.where(enough, weighted / xp.where(enough, new_share, one), zero)
+    return xp.ascontiguousarray(result), xp.where(enough, new_share, zero)
+
+
 def fitting_levels(shapes: Sequence[Sequence[int]], patch_size: int, ratio: float) -> int:
     """The largest number of levels at which every shape still holds a patch."""
     level = 0
@@ -94,17 +137,16 @@ def default_levels(
     return max(0, min(wanted, fitting_levels(shapes, patch_size, ratio)))
 
 
-def checked_levels(
-    levels: Any, shapes: Sequence[Sequence[int]], patch_size: int, ratio: float
-) -> int:
-    """The number of levels: the given one if it fits, or the default."""
-    count = checks.optional_integer("levels", levels, 0)
-    if count is None:
-        return default_levels(shapes, patch_size, ratio)
-    most = fitting_levels(shapes, patch_size, ratio)
-    if count > most:
-        raise ValueError(
-            f"`levels` must be at most {most}, so that the coarsest level still holds a patch of "
-            f"{patch_size} x {patch_size} pixels, got {count}"
+def step_shapes(start: Sequence[int], stop: Sequence[int]) -> list[tuple[int, ...]]:
+    """Shapes from `start` (not included) to `stop`, each side changing by at most x0.9 or x1.2."""
+    count = 1
+    for old, new in zip(start, stop, strict=True):
+        step = _SHRINKING_STEP if new < old else _GROWING_STEP
+        count = max(count, math.ceil(math.log(new / old) / math.log(step) - 1e-9))
+    return [
+        tuple(
+            round(old * (new / old) ** (number / count))
+            for old, new in zip(start, stop, strict=True)
         )
-    return count
+        for number in range(1, count + 1)
+    ]

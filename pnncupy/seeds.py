@@ -35,6 +35,16 @@ def sample_generator(parent: np.random.SeedSequence, sample: int) -> np.random.G
     return np.random.default_rng(child)
 
 
+def draw_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Standard normal numbers for a planar picture (C, H, W), float64.
+
+    They are drawn pixel by pixel, row by row, so that a seed means the same picture wherever the
+    channels of the caller's array lie.
+    """
+    drawn = generator.standard_normal((*shape[1:], shape[0]))
+    return np.moveaxis(drawn, -1, 0)
+
+
 def describe(parent: np.random.SeedSequence) -> Any:
     """The seed as numbers that JSON can hold; it is what to pass as `rng` to get the same again."""
     entropy = parent.entropy

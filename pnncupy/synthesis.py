@@ -4,14 +4,12 @@ Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 """
 
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
-from pnncupy.checks import Cancelled
 from pnncupy.matching import (
     METHODS,
     Field,
@@ -22,11 +20,10 @@ from pnncupy.matching import (
     search,
     windows_all,
 )
-from pnncupy.pyramids import enlarge, level_shape
+from pnncupy.observer import Observer
+from pnncupy.pyramids import enlarge
+from pnncupy.schedule import Schedule
 from pnncupy.voting import HOWS, vote_planes
-
-KEYS = ("blurred", "sharp", "both")
-_SECONDS_BETWEEN_EVENTS = 0.1
 
 
 def pnn_step(
@@ -103,164 +100,66 @@ def _vote(
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What happens at which level; level 0 is full size.
+class Source:
+    """An image that patches are taken from, level by level from 0, full size.
 
     Attributes
     ----------
-    ratio : float
-        Side of a level over the side of the next finer one, below 1.
-    levels : int
-        The coarsest level.
-    iterations, coarse_iterations : int
-        PNN steps at each level, and at the coarsest.
-    keys : {"blurred", "sharp", "both"}
-        What queries are compared with below the coarsest level: the next coarser level enlarged;
-        that in the first iteration and then the level itself; or both together.
-    vote : str
-        How the patches make a picture.
-    incremental : bool
-        Skip the work that cannot change the result.
+    sharp : sequence of (C, h, w) float32
+        Its pyramid.
+    blurred : sequence of (C, h, w) float32
+        Each level but the coarsest as the next coarser one enlarged: as blurred as the queries.
+    usable : sequence of (h, w) bool, or None
+        Pixels that keys may contain; None is all.
     """
 
-    ratio: float
-    levels: int
-    iterations: int
-    coarse_iterations: int
-    keys: str
-    vote: str
-    incremental: bool
+    sharp: Sequence[Array]
+    blurred: Sequence[Array]
+    usable: Sequence[Array] | None = None
 
-    def steps(self, level: int) -> int:
-        """PNN steps at a level."""
-        return self.coarse_iterations if level == self.levels else self.iterations
-
-    def shape(self, shape: Sequence[int], level: int) -> tuple[int, ...]:
-        """Pixels at a level of what has `shape` at full size."""
-        return level_shape(shape, level, self.ratio)
-
-    def key_kinds(self, iteration: int) -> tuple[str, ...]:
-        """The key sets of an iteration, the one that wins ties first."""
-        if self.keys == "both":
-            return ("blurred", "sharp")
-        return ("sharp",) if self.keys == "sharp" and iteration > 0 else ("blurred",)
+    def keys(self, level: int, kind: str) -> Array:
+        """What queries are compared with at a level; infinite where it must not be used."""
+        keys = self.sharp[level] if kind == "sharp" else self.blurred[level]
+        if self.usable is None:
+            return keys
+        xp = arrays.namespace(keys)
+        return xp.where(self.usable[level], keys, xp.asarray(xp.inf, dtype=xp.float32))
 
 
 @dataclass(frozen=True)
-class Event:
-    """What a callback sees: after every PNN step and, in long ones, about ten times a second.
+class Kept:
+    """Pixels that a synthesis leaves as they are.
 
     Attributes
     ----------
-    sample, samples : int
-        Number of the picture being made, from 0, and how many will be.
-    level, levels : int
-        Level being worked on, and the coarsest; 0 is full size.
-    iteration, iterations : int
-        PNN step of the level, from 0, and how many there are.
-    finished : bool
-        True when the step has just ended, False within it.
-    fraction : float
-        Share of the whole call's work that is done, 0 to 1; it may leap where work is skipped.
-    render : callable
-        ``render()`` is the picture so far, at the size of its level, in the caller's dtype.
-    result : Result or None
-        The finished sample, in an event of its own after the last step of each: what would be
-        lost if the call were interrupted later.
+    pyramid : sequence of (C, h, w) float32
+        Their values, level by level.
+    masks : sequence of (h, w) bool
+        True where a pixel is kept.
     """
 
-    sample: int
-    samples: int
-    level: int
-    levels: int
-    iteration: int
-    iterations: int
-    finished: bool
-    fraction: float
-    render: Callable[[], Array] = field(repr=False)
-    result: Any = field(default=None, repr=False)
+    pyramid: Sequence[Array]
+    masks: Sequence[Array]
+
+    def put_back(self, picture: Array, level: int) -> Array:
+        """The picture with the kept pixels in their place."""
+        xp = arrays.namespace(picture)
+        return xp.where(self.masks[level], self.pyramid[level], picture)
 
 
-class Observer:
-    """Counts the work of one sample and tells the callback."""
+@dataclass(frozen=True)
+class Scene:
+    """What a task prepares: sources, the size of the result, and what is kept of it."""
 
-    def __init__(
-        self,
-        callback: Callable[[Event], Any] | None,
-        render: Callable[[Array], Array],
-        sample: int,
-        samples: int,
-    ):
-        self._callback = callback
-        self._render = render
-        self._sample, self._samples = sample, samples
-        self._schedule: Schedule | None = None
-        self._planned: dict[tuple[int, int], int] = {}
-        self._place = (0, 0)
-        self._picture: Array = None
-        self._done_before = self._done_here = 0
-        self._told = time.monotonic()
-        self.pairs_searched = 0
-
-    def plan(self, schedule: Schedule, pairs: dict[tuple[int, int], int]) -> None:
-        """Set the pairs of patches expected at each (level, iteration), in order."""
-        self._schedule, self._planned = schedule, pairs
-
-    def begin(self, level: int, iteration: int, picture: Array) -> None:
-        """A PNN step starts from `picture`."""
-        self._place, self._picture, self._done_here = (level, iteration), picture, 0
-
-    def tick(self, pairs: int) -> None:
-        """Note that a search got further by `pairs`."""
-        self.pairs_searched += pairs
-        self._done_here += pairs
-        if time.monotonic() - self._told >= _SECONDS_BETWEEN_EVENTS:
-            self._tell(finished=False)
-
-    def end(self, picture: Array) -> None:
-        """The PNN step ended with `picture`."""
-        self._picture, self._done_here = picture, 0
-        self._done_before += self._planned[self._place]
-        self._tell(finished=True)
-
-    def skip(self, level: int, iteration: int) -> None:
-        """The step would repeat the one before."""
-        self._done_before += self._planned[level, iteration]
-
-    @property
-    def pairs_planned(self) -> int:
-        """Pairs of patches that a plain run compares."""
-        return sum(self._planned.values())
-
-    def complete(self, result: Any) -> None:
-        """The sample is finished."""
-        self._done_before = self.pairs_planned
-        self._tell(finished=True, result=result)
-
-    def _tell(self, finished: bool, result: Any = None) -> None:
-        self._told = time.monotonic()
-        if self._callback is None or self._schedule is None:
-            return
-        level, iteration = self._place
-        share = min(1.0, (self._done_before + self._done_here) / max(1, self.pairs_planned))
-        picture = self._picture
-        event = Event(
-            self._sample, self._samples, level, self._schedule.levels, iteration,
-            self._schedule.steps(level), finished, (self._sample + share) / self._samples,
-            lambda: self._render(picture), result,
-        )  # fmt: skip
-        if self._callback(event) is False:
-            raise Cancelled(
-                f"cancelled by the callback at sample {self._sample}, level {level}, iteration "
-                f"{iteration}"
-            )
+    sources: Sequence[Source]
+    shape: tuple[int, ...]
+    kept: Kept | None = None
 
 
 def synthesise(
     settings: SearchSettings,
     schedule: Schedule,
-    pyramids: Sequence[Sequence[Array]],
-    shape: tuple[int, int],
+    scene: Scene,
     guess: Array,
     observer: Observer,
 ) -> tuple[Array, Array, Layout]:
@@ -268,12 +167,8 @@ def synthesise(
 
     Parameters
     ----------
-    settings, schedule
-        How to search, and what to do at which level.
-    pyramids : sequence of sequences of (C, H, W) float32
-        Levels 0 to ``schedule.levels`` of every source.
-    shape : (int, int)
-        Height and width of the result.
+    settings, schedule, scene
+        How to search, what to do at which level, and with what.
     guess : (C, h, w) float32
         First query at the coarsest level.
     observer : Observer
@@ -284,51 +179,55 @@ def synthesise(
     picture, index, layout
         (C, H, W) float32; the last matches as pixel numbers, and the layout that numbers them.
     """
-    observer.plan(schedule, _planned_pairs(settings, schedule, pyramids, shape))
+    observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
     picture = guess
     for level in range(schedule.levels, -1, -1):
-        sharp = [pyramid[level] for pyramid in pyramids]
-        blurred = sharp
         if level < schedule.levels:
-            blurred = [
-                enlarge(pyramid[level + 1], schedule.ratio, pyramid[level].shape[1:])
-                for pyramid in pyramids
-            ]
-            picture = enlarge(picture, schedule.ratio, schedule.shape(shape, level))
-        keys = {"blurred": blurred, "sharp": sharp}
-        picture, index, layout = _refine(settings, schedule, level, picture, keys, observer)
+            picture = enlarge(picture, schedule.ratio, schedule.shape(scene.shape, level))
+        picture, index, layout = refine(settings, schedule, scene, level, picture, observer)
     return picture, index, layout
 
 
-def _refine(
+def refine(
     settings: SearchSettings,
     schedule: Schedule,
+    scene: Scene,
     level: int,
     query: Array,
-    keys: dict[str, list[Array]],
     observer: Observer,
 ) -> tuple[Array, Array, Layout]:
-    """The PNN steps of one level, each on the result of the one before."""
-    layout = Layout.of(keys["sharp"])
+    """Take the PNN steps of one level, each on the result of the one before."""
+    kinds_of_step = [schedule.key_kinds(level, step) for step in range(schedule.steps(level))]
+    keys = {
+        kind: [source.keys(level, kind) for source in scene.sources]
+        for kind in {kind for kinds in kinds_of_step for kind in kinds}
+    }
+    values = [source.sharp[level] for source in scene.sources]
+    layout = Layout.of(values)
+    needed = None
+    if scene.kept is not None:
+        query = scene.kept.put_back(query, level)
+        needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
     found: Field | None = None
     last_query = query
     last_kinds: tuple[str, ...] = ()
-    for iteration in range(schedule.steps(level)):
-        kinds = schedule.key_kinds(iteration) if level < schedule.levels else ("sharp",)
-        active = None
+    for step, kinds in enumerate(kinds_of_step):
+        active = needed if schedule.incremental else None
         if schedule.incremental and kinds == last_kinds:
-            active = changed_patches(query, last_query, settings.patch_size)
-            if not bool(arrays.namespace(active).any(active)):
-                observer.skip(level, iteration)
+            changed = changed_patches(query, last_query, settings.patch_size)
+            if not bool(arrays.namespace(changed).any(changed)):
+                observer.skip(level, step)
                 continue
-            if not math.isinf(settings.alpha):
-                active = None  # every query's change may lower a key's minimum
-        observer.begin(level, iteration, query)
-        key_sets = [(keys[kind], layout) for kind in kinds]
-        found = search(settings, query, key_sets, found, active)
+            # With a finite alpha every query's change may lower a key's minimum.
+            if math.isinf(settings.alpha):
+                active = changed if needed is None else changed & needed
+        observer.begin(level, step, query)
+        found = search(settings, query, [(keys[kind], layout) for kind in kinds], found, active)
         last_query, last_kinds = query, kinds
-        query = _vote(settings, keys["sharp"], layout, found, schedule.vote)
+        query = _vote(settings, values, layout, found, schedule.vote)
+        if scene.kept is not None:
+            query = scene.kept.put_back(query, level)
         observer.end(query)
     assert found is not None
     return query, found.index, layout
@@ -341,22 +240,19 @@ def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
 
 
 def _planned_pairs(
-    settings: SearchSettings,
-    schedule: Schedule,
-    pyramids: Sequence[Sequence[Array]],
-    shape: tuple[int, int],
+    settings: SearchSettings, schedule: Schedule, scene: Scene
 ) -> dict[tuple[int, int], int]:
-    """Pairs of patches that a plain run compares, by (level, iteration)."""
+    """Pairs of patches that a plain run compares, by (level, step)."""
     passes = 1 if math.isinf(settings.alpha) else 2
     planned = {}
     for level in range(schedule.levels, -1, -1):
-        queries = _patches(schedule.shape(shape, level), settings.patch_size)
-        values = sum(
-            _patches(pyramid[level].shape[1:], settings.patch_size) for pyramid in pyramids
+        queries = _patches(schedule.shape(scene.shape, level), settings.patch_size)
+        keys = sum(
+            _patches(source.sharp[level].shape[1:], settings.patch_size) for source in scene.sources
         )
-        for iteration in range(schedule.steps(level)):
-            sets = len(schedule.key_kinds(iteration)) if level < schedule.levels else 1
-            planned[level, iteration] = passes * sets * queries * values
+        for step in range(schedule.steps(level)):
+            sets = len(schedule.key_kinds(level, step))
+            planned[level, step] = passes * sets * queries * keys
     return planned
 
 

@@ -33,7 +33,7 @@ def spoiled(value, place=(3, 4, 1), dtype=float):
 
 
 GENERATE = [
-    ([[1, 2], [3, 4]], {}, TypeError, "`image` must be a NumPy array, got list"),
+    ([[1, 2], [3, 4]], {}, TypeError, r"`image\[0\]` must be a NumPy array, got list"),
     (None, {}, TypeError, "`image` must be a NumPy array, got NoneType"),
     ("photo.png", {}, TypeError, "`image` must be a NumPy array, got str"),
     (Tensor(), {}, TypeError, r"got Tensor; convert it with `numpy\.from_dlpack`"),

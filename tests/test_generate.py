@@ -176,10 +176,10 @@ def test_returning_false_cancels_and_exceptions_pass(photograph):
 
 
 def test_long_searches_report_in_between(photograph, monkeypatch):
-    from pnncupy import synthesis
+    from pnncupy import observer
     from pnncupy.kernels import numba_cpu
 
-    monkeypatch.setattr(synthesis, "_SECONDS_BETWEEN_EVENTS", 0)
+    monkeypatch.setattr(observer, "_SECONDS_BETWEEN_EVENTS", 0)
     monkeypatch.setattr(numba_cpu, "_PAIRS_PER_CALL", 1e5)
     events = []
     pnn.generate(photograph, iterations=1, threads=1, callback=events.append)

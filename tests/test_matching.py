@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pnncupy as pnn
-from pnncupy.kernels import numba_cpu, reference
+from pnncupy.kernels import numba_cpu, reference, tiling
 
 INF = math.inf
 
@@ -166,7 +166,7 @@ def test_the_score_does_not_depend_on_threads_or_tiles(random, monkeypatch):
     query, key = random.random((70, 90, 3)), random.random((60, 75, 3))
     plain = pnn.nearest_patches(query, key, alpha=0.01, threads=1)
     for threads, height, pairs in ((2, 32, 1e5), (4, 17, 3e8), (3, 64, 1e4)):
-        monkeypatch.setattr(numba_cpu, "_TALLEST_TILE", height)
+        monkeypatch.setattr(tiling, "TALLEST_TILE", height)
         monkeypatch.setattr(numba_cpu, "_PAIRS_PER_CALL", pairs)
         other = pnn.nearest_patches(query, key, alpha=0.01, threads=threads)
         np.testing.assert_array_equal(plain.index, other.index)

@@ -1,0 +1,126 @@
+"""Progress of a run: what is told to the caller's callback, and when."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pnncupy.arrays import Array
+from pnncupy.checks import Cancelled
+from pnncupy.schedule import Schedule
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a callback sees: after every PNN step and, in long ones, about ten times a second.
+
+    Attributes
+    ----------
+    sample, samples : int
+        Number of the picture being made, from 0, and how many will be.
+    level, levels : int
+        Level being worked on, and the coarsest; 0 is full size.
+    iteration, iterations : int
+        PNN step of the level, from 0, and how many there are.
+    finished : bool
+        True when the step has just ended, False within it.
+    fraction : float
+        Share of the whole call's work that is done, 0 to 1; it may leap where work is skipped.
+    render : callable
+        ``render()`` is the picture so far, at the size of its level, in the caller's dtype.
+    result : Result or None
+        The finished sample, in an event of its own after the last step of each: what would be
+        lost if the call were interrupted later.
+    """
+
+    sample: int
+    samples: int
+    level: int
+    levels: int
+    iteration: int
+    iterations: int
+    finished: bool
+    fraction: float
+    render: Callable[[], Array] = field(repr=False)
+    result: Any = field(default=None, repr=False)
+
+
+class Observer:
+    """Counts the work of one sample and tells the callback."""
+
+    def __init__(
+        self,
+        callback: Callable[[Event], Any] | None,
+        render: Callable[[Array], Array],
+        sample: int,
+        samples: int,
+        stages: int = 1,
+    ):
+        self._callback = callback
+        self._render = render
+        self._sample, self._samples = sample, samples
+        self._schedule: Schedule | None = None
+        self._planned: dict[tuple[int, int], int] = {}
+        self._stages, self._stage = stages, -1
+        self.pairs_planned = 0
+        self._place = (0, 0)
+        self._picture: Array = None
+        self._done_before = self._done_here = 0
+        self._told = time.monotonic()
+        self.pairs_searched = 0
+
+    def plan(self, schedule: Schedule, pairs: dict[tuple[int, int], int]) -> None:
+        """Begin a run of the loop; `pairs` of patches are expected at each (level, iteration)."""
+        self._schedule, self._planned = schedule, pairs
+        self._stage += 1
+        self._done_before = 0
+        self.pairs_planned += sum(pairs.values())
+
+    def begin(self, level: int, iteration: int, picture: Array) -> None:
+        """A PNN step starts from `picture`."""
+        self._place, self._picture, self._done_here = (level, iteration), picture, 0
+
+    def tick(self, pairs: int) -> None:
+        """Note that a search got further by `pairs`."""
+        self.pairs_searched += pairs
+        self._done_here += pairs
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN_EVENTS:
+            self._tell(finished=False)
+
+    def end(self, picture: Array) -> None:
+        """The PNN step ended with `picture`."""
+        self._picture, self._done_here = picture, 0
+        self._done_before += self._planned.get(self._place, 0)
+        self._tell(finished=True)
+
+    def skip(self, level: int, iteration: int) -> None:
+        """The step would repeat the one before."""
+        self._done_before += self._planned.get((level, iteration), 0)
+
+    def complete(self, result: Any) -> None:
+        """The sample is finished."""
+        self._done_before = sum(self._planned.values())
+        self._stage = self._stages - 1
+        self._tell(finished=True, result=result)
+
+    def _tell(self, finished: bool, result: Any = None) -> None:
+        self._told = time.monotonic()
+        if self._callback is None or self._schedule is None:
+            return
+        level, iteration = self._place
+        planned = max(1, sum(self._planned.values()))
+        share = min(1.0, (self._done_before + self._done_here) / planned)
+        share = (self._stage + share) / self._stages
+        picture = self._picture
+        event = Event(
+            self._sample, self._samples, level, self._schedule.levels, iteration,
+            self._schedule.steps(level), finished, (self._sample + share) / self._samples,
+            lambda: self._render(picture), result,
+        )  # fmt: skip
+        if self._callback(event) is False:
+            raise Cancelled(
+                f"cancelled by the callback at sample {self._sample}, level {level}, iteration "
+                f"{iteration}"
+            )

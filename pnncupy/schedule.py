@@ -1,0 +1,54 @@
+"""What happens at which pyramid level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pnncupy.pyramids import level_shape
+
+KEYS = ("blurred", "sharp", "both")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens at which level; level 0 is full size.
+
+    Attributes
+    ----------
+    ratio : float
+        Side of a level over the side of the next finer one, below 1.
+    levels : int
+        The coarsest level.
+    iterations, coarse_iterations : int
+        PNN steps at each level, and at the coarsest.
+    keys : {"blurred", "sharp", "both"}
+        What queries are compared with below the coarsest level: the next coarser level enlarged;
+        that in the first iteration and then the level itself; or both together.
+    vote : str
+        How the patches make a picture.
+    incremental : bool
+        Skip the work that cannot change the result.
+    """
+
+    ratio: float
+    levels: int
+    iterations: int
+    coarse_iterations: int
+    keys: str
+    vote: str
+    incremental: bool
+
+    def steps(self, level: int) -> int:
+        """PNN steps at a level."""
+        return self.coarse_iterations if level == self.levels else self.iterations
+
+    def shape(self, shape: Sequence[int], level: int) -> tuple[int, ...]:
+        """Pixels at a level of what has `shape` at full size."""
+        return level_shape(shape, level, self.ratio)
+
+    def key_kinds(self, level: int, step: int) -> tuple[str, ...]:
+        """The key sets of a PNN step, the one that wins ties first."""
+        if level == self.levels:
+            return ("sharp",)
+        if self.keys == "both":
+            return ("blurred", "sharp")
+        return ("sharp",) if self.keys == "sharp" and step > 0 else ("blurred",)

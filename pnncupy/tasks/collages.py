@@ -1,0 +1,148 @@
+"""Collage: one picture from the patches of several."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pnncupy import arrays, checks
+from pnncupy.arrays import Array
+from pnncupy.matching import Layout
+from pnncupy.observer import Event, Observer
+from pnncupy.pyramids import step_shapes
+from pnncupy.resizing import resize_planes
+from pnncupy.synthesis import Scene, Source, refine, synthesise
+from pnncupy.tasks.common import Options, Setup, checked_guess, run, set_up, source_list
+from pnncupy.tasks.retargeting import run_gradually
+
+
+def collage(
+    images: Any,
+    shape: tuple[int, int] | None = None,
+    *,
+    gradual: bool = False,
+    alpha: float = 5e-3,
+    patch_size: int = 7,
+    downscale: float = 1.25,
+    levels: int | None = None,
+    iterations: int = 10,
+    coarse_iterations: int = 10,
+    keys: str = "blurred",
+    vote: str = "weighted_mean",
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    data_range: tuple[float, float] | None = None,
+    initial_guess: Any = None,
+    return_index: bool = False,
+    return_info: bool = False,
+    callback: Callable[[Event], Any] | None = None,
+    threads: int | None = None,
+    incremental: bool = True,
+) -> Any:
+    """Merge several pictures into one that has something of each.
+
+    The pictures stand side by side on a canvas that is shrunk to `shape` in steps of at most x0.9,
+    with PNN steps after each that may take patches from all of them.
+
+    Parameters
+    ----------
+    images : list of (H, W) or (H, W, C) arrays of bool, integers or floating point
+        Sizes may differ, dtype and channels may not.
+    shape : (int, int), optional
+        Height and width of the result in pixels; default: those of the first picture.
+    gradual : bool, default False
+        Shrink at full size, a whole synthesis a step, as the paper's authors do, instead of at the
+        coarsest level with one synthesis at the end. About twenty times the work for three
+        pictures.
+    alpha : float, default 0.005
+        Completeness, above 0, in squared units of the value range: small values make sure that
+        each picture appears.
+    downscale : float, default 1.25
+        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    levels : int, optional
+        Pyramid levels below full size. Default: such that the smallest side is about two patches
+        at the coarsest level.
+    coarse_iterations : int, default 10
+        PNN steps at the coarsest level, after each step of shrinking.
+    initial_guess : array, optional
+        Replaces the shrunk canvas at the coarsest level, in units of the value range; not with
+        `gradual`.
+    patch_size, iterations, keys, vote, method, engine, channel_axis
+        As in `generate`.
+    data_range, return_index, return_info, callback, threads, incremental
+        As in `generate`.
+
+    Returns
+    -------
+    array or Result
+        (height, width[, C]) in the dtype of `images`.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable, Cancelled
+        As `generate`.
+
+    Notes
+    -----
+    Cost: about 20 n M pairs of patches, n in the result and M in all pictures together. Granot et
+    al. 2022, doi:10.48550/arXiv.2103.15545; the schedule is that of the authors' notebooks.
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> first, second = np.random.default_rng(0).random((2, 24, 30))
+    >>> pnn.collage([first, second[:20]], iterations=1, coarse_iterations=1).shape
+    (24, 30)
+    """
+    options = Options.of(locals())
+    in_steps = checks.flag("gradual", gradual)
+    given, names = source_list("images", images)
+    setup = set_up(given, names, shape, options)
+    sources = [setup.source(planes) for planes in setup.planes]
+    info = {"task": "collage", "gradual": in_steps}
+    if in_steps:
+        if initial_guess is not None:
+            raise ValueError("`initial_guess` must be None with `gradual`")
+        start = side_by_side(setup.planes, setup.shape[0])
+        shapes = step_shapes(start.shape[1:], setup.shape)
+        return run(
+            setup,
+            lambda sample: lambda observer: run_gradually(setup, sources, start, shapes, observer),
+            info,
+            stages=len(shapes),
+        )
+    replacement = checked_guess(setup)
+
+    def work(observer: Observer) -> tuple[Array, Array, Layout]:
+        guess = replacement
+        if guess is None:
+            guess = _shrunk_canvas(setup, sources, observer)
+        scene = Scene(sources, setup.shape)
+        return synthesise(setup.settings, setup.schedule, scene, guess, observer)
+
+    return run(setup, lambda sample: work, info)
+
+
+def side_by_side(pictures: Any, height: int) -> Array:
+    """Planar pictures, all resized to one height, in a row."""
+    xp = arrays.namespace(pictures[0])
+    parts = []
+    for planes in pictures:
+        scale = height / planes.shape[1]
+        width = max(1, round(planes.shape[2] * scale))
+        parts.append(resize_planes(planes, (scale, width / planes.shape[2]), (height, width)))
+    return xp.ascontiguousarray(xp.concat(parts, axis=2))
+
+
+def _shrunk_canvas(setup: Setup, sources: list[Source], observer: Observer) -> Array:
+    """The canvas at the coarsest level, shrunk to the result's size there step by step."""
+    settings = replace(setup.settings, tick=observer.tick)
+    level = setup.schedule.levels
+    scene = Scene(sources, setup.shape)
+    picture = side_by_side([source.sharp[level] for source in sources], setup.coarsest_shape[0])
+    for shape in step_shapes(picture.shape[1:], setup.coarsest_shape):
+        picture, _, _ = refine(settings, setup.schedule, scene, level, picture, observer)
+        scales = tuple(new / old for new, old in zip(shape, picture.shape[1:], strict=True))
+        xp = arrays.namespace(picture)
+        picture = xp.ascontiguousarray(resize_planes(picture, scales, shape))
+    return picture
