@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 
 from pnncupy.kernels import simd
 from pnncupy.kernels.protocol import Array, Tick
@@ -28,6 +28,18 @@ from pnncupy.kernels.simd import (
     store_history,
 )
 from pnncupy.kernels.tiling import WIDEST_TILE, Tile, run, tiles
+
+if config.DISABLE_JIT:
+    raise ImportError("Numba's compiler is switched off; unset NUMBA_DISABLE_JIT")
+
+
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile at the first call, and keep the machine code on disk if there is a place for it."""
+    try:
+        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # no writable folder
+        return njit(nogil=True)(function)  # type: ignore[no-any-return]
+
 
 # Numba's on-disk cache of a function looks at the function's own file only. The search depends on
 # `simd` too, whose checksum is made one of the constants that tell cached kernels apart; the small
@@ -127,7 +139,7 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[.
     revision = _SIMD_REVISION
     is_weighted = int(weighted)
 
-    @njit(nogil=True, cache=True)
+    @_compiled
     def search_tile(
         query, key, key_rows, key_columns, key_stride, key_plane, weight, score, index,
         first_index, index_stride, active, top, bottom, left, right, first_dy, end_dy,
@@ -200,7 +212,7 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[.
         _return_best(score, index, active, top, left, rows, columns,
                      best[margin:], best_index[margin:], tile_columns)  # fmt: skip
 
-    return search_tile  # type: ignore[no-any-return]
+    return search_tile
 
 
 def lower_nearest(
@@ -263,7 +275,7 @@ def _pad(values: Array, key_shape: tuple[int, int, int], patch_size: int) -> Arr
     return padded
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _vote_mean(value, index, index_stride, weight, out, first_row, last_row):
     """Weighted mean of the patches that cover each pixel; one row of pixels at a time."""
     patch_size = weight.shape[0]
@@ -284,7 +296,7 @@ def _vote_mean(value, index, index_stride, weight, out, first_row, last_row):
                 out[channel, y, x] /= total
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _vote_median(value, index, index_stride, patch_size, out, first_row, last_row):
     """Lower median of the patches that cover each pixel, per channel."""
     rows, columns = index.shape

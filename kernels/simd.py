@@ -15,8 +15,10 @@ from numba.extending import intrinsic, models, overload, register_model
 
 def _register_lanes() -> int:
     """Floats in the widest vector register of the processor that Numba compiles for."""
-    if config.CPU_NAME is not None:
-        features = config.CPU_FEATURES or ""
+    if config.CPU_FEATURES is not None:
+        features = config.CPU_FEATURES
+    elif config.CPU_NAME == "generic":
+        features = ""
     else:
         features = binding.get_host_cpu_features().flatten()
     enabled = features.split(",")

@@ -1,6 +1,9 @@
 """Which array library an array belongs to, and the checks of arrays that need to know."""
 
+import os
 from typing import Any
+
+import numpy as np
 
 Array = Any
 Namespace = Any
@@ -8,18 +11,19 @@ Namespace = Any
 
 def library(name: str, value: Any) -> str:
     """Name of the array library of `value`; what is no array that can be used is a TypeError."""
-    root = type(value).__module__.partition(".")[0]
-    # Scalars of NumPy live in its module too.
-    if root == "numpy" and hasattr(value, "__array_interface__") and hasattr(value, "ndim"):
-        if type(value).__name__ == "MaskedArray":
-            raise TypeError(
-                f"`{name}` is a masked array, whose mask would be ignored; fill it first, for "
-                "example with `.filled(...)`"
-            )
+    if isinstance(value, (np.ma.MaskedArray, np.matrix)):
+        raise TypeError(
+            f"`{name}` must be a plain array, got {type(value).__qualname__}; use `.filled(...)` "
+            "or `numpy.asarray`"
+        )
+    if isinstance(value, (np.ndarray, np.generic)):
         return "numpy"
+    root = type(value).__module__.partition(".")[0]
     remedy = "convert it with `numpy.asarray`"
     if root == "cupy":
         remedy = "this version has no engine for CuPy arrays; convert it with `cupy.asnumpy`"
+    elif isinstance(value, (str, os.PathLike)):
+        remedy = "read the file with `pnncupy.io.read_image`"
     elif hasattr(value, "__dlpack__"):
         remedy = "convert it with `numpy.from_dlpack`"
     raise TypeError(f"`{name}` must be a NumPy array, got {type(value).__qualname__}; {remedy}")

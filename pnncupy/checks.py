@@ -8,6 +8,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+_SMALLEST_ALPHA, _LARGEST_ALPHA = 1e-30, 1e30
+
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
     """A callback returned False, so the run ended early."""
@@ -47,6 +49,17 @@ def positive(name: str, value: Any, *, finite: bool = True) -> float:
     if not number > 0 or (finite and math.isinf(number)):
         rule = "a finite number above 0" if finite else "a number above 0 (infinity is allowed)"
         raise ValueError(f"`{name}` must be {rule}, got {value!r}")
+    return number
+
+
+def completeness(name: str, value: Any) -> float:
+    """`alpha` of the normalised score: a number whose reciprocal float32 holds, or infinity."""
+    number = positive(name, value, finite=False)
+    if not math.isinf(number) and not _SMALLEST_ALPHA <= number <= _LARGEST_ALPHA:
+        raise ValueError(
+            f"`{name}` must be between {_SMALLEST_ALPHA} and {_LARGEST_ALPHA}, or infinity, got "
+            f"{value!r}"
+        )
     return number
 
 

@@ -3,9 +3,8 @@
 import re
 import secrets
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,10 @@ from pnncupy import __version__, samples
 from pnncupy.checks import EngineUnavailable, ImageReadError
 
 INTERRUPTED = 130
-_PYTHON_NAMES = {"image": "IMAGE", "rng": "--seed", "n": "-n"}
+# Parameters of the library that have another name on the command line.
+_OPTION_NAMES = {
+    "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,16 +48,78 @@ def _with_option_names(message: str) -> str:
     """`noise_std` in a message of the library is --noise-std here."""
 
     def option(match: re.Match[str]) -> str:
-        name = match[1]
-        return _PYTHON_NAMES.get(name, f"--{name.replace('_', '-')}")
+        name, position = match[1], match[2] or ""
+        return _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}") + position
 
-    return re.sub(r"`(\w+)`", option, message)
+    return re.sub(r"`(\w+)(\[\d+\])?`", option, message)
+
+
+_EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+_SOURCE_OPTIONS = [
+    click.argument("files", metavar="[IMAGE]...", nargs=-1, type=_EXISTING_FILE),
+    click.option("--sample", "sample_names", multiple=True, metavar="NAME",
+                 type=click.Choice(sorted(samples.CREDITS)),
+                 help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
+    click.option("--page", type=int, help="Picture of a TIFF stack, from 0."),
+]  # fmt: skip
+
+_RESULT_OPTIONS = [
+    click.option("-o", "--output", "output", required=True, type=click.Path(path_type=Path),
+                 help="Folder for the results (made if missing), or one image file."),
+    click.option("--save-index", type=click.Path(path_type=Path), metavar="FILE.tif",
+                 help="Also write where each pixel comes from: source, row, column."),
+    click.option("--force", is_flag=True, help="Replace files that exist."),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
+]  # fmt: skip
+
+_SYNTHESIS_OPTIONS = [
+    click.option("--alpha", type=float,
+                 help="Completeness: small values, about 0.005, use more of the source; inf does "
+                 "not ask for it."),
+    click.option("--levels", type=int, help="Pyramid levels below full size."),
+    click.option("--downscale", type=float, help="Factor between neighbouring levels."),
+    click.option("--patch-size", type=int, help="Side of a patch; default 7."),
+    click.option("--iterations", type=int, help="Steps at each level; default 10."),
+    click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
+    click.option("--keys", type=click.Choice(["blurred", "sharp", "both"]),
+                 help="What patches are compared with; default blurred."),
+    click.option("--vote", type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
+                 help="How overlapping patches make a picture; default weighted_mean."),
+    click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
+                 help="Values that count as 0 and 1; default: by the dtype or the values."),
+    click.option("--engine", type=click.Choice(["auto", "numpy", "numba"]),
+                 help="What computes; default auto."),
+    click.option("--threads", type=int, help="CPU threads; default: all cores."),
+]  # fmt: skip
+
+_SHAPE_OPTION = click.option(
+    "--shape", nargs=2, type=int, metavar="H W", help="Height and width of the result in pixels."
+)
+_SEED_OPTION = click.option(
+    "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
+)
+_GRADUAL_OPTION = click.option(
+    "--gradual", is_flag=True, help="Go there in small steps: better for strong changes, slower."
+)
+
+
+def _with(*groups: Any) -> Callable[[Any], Any]:
+    """Several options as one decorator."""
+
+    def decorate(function: Any) -> Any:
+        for group in reversed(groups):
+            for option in reversed(group if isinstance(group, list) else [group]):
+                function = option(function)
+        return function
+
+    return decorate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pnncupy")
 def commands() -> None:
-    """Make new pictures from the patches of one, without training."""
+    """Make new pictures from the patches of others, without training."""
 
 
 @commands.command()
@@ -69,210 +133,259 @@ def engines() -> None:
 
 
 @commands.command()
-@click.argument("image", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--sample",
-    type=click.Choice(sorted(samples.CREDITS)),
-    help="Use a bundled photograph instead of IMAGE.",
-)
-@click.option(
-    "-o",
-    "--output",
-    "output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder for the results (made if missing), or one image file.",
-)
+@_with(_SOURCE_OPTIONS)
 @click.option("-n", "count", type=int, default=1, show_default=True, help="Pictures to make.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    help="Make the same pictures again; default: a new seed, which is printed.",
-)
-@click.option(
-    "--shape",
-    nargs=2,
-    type=int,
-    metavar="H W",
-    help="Height and width of the results; default: those of IMAGE.",
-)
-@click.option(
-    "--noise-std",
-    type=float,
-    default=0.75,
-    show_default=True,
-    help="Noise at the coarsest level, in units of the value range: more is more diverse.",
-)
-@click.option(
-    "--alpha",
-    type=float,
-    default=float("inf"),
-    show_default=True,
-    help="Completeness: about 0.005 uses more of the source.",
-)
-@click.option("--levels", type=int, help="Pyramid levels below full size; default: by the size.")
-@click.option(
-    "--downscale",
-    type=float,
-    default=4 / 3,
-    show_default="4/3",
-    help="Factor between neighbouring levels.",
-)
-@click.option("--patch-size", type=int, default=7, show_default=True, help="Side of a patch.")
-@click.option("--iterations", type=int, default=10, show_default=True, help="Steps at each level.")
-@click.option(
-    "--coarse-iterations",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Steps at the coarsest level.",
-)
-@click.option(
-    "--keys",
-    type=click.Choice(["blurred", "sharp", "both"]),
-    default="blurred",
-    show_default=True,
-    help="What patches are compared with.",
-)
-@click.option(
-    "--vote",
-    type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
-    default="weighted_mean",
-    show_default=True,
-    help="How patches make a picture.",
-)
-@click.option(
-    "--data-range",
-    nargs=2,
-    type=float,
-    metavar="LOW HIGH",
-    help="Values that count as 0 and 1; default: by the dtype or the values.",
-)
-@click.option("--page", type=int, help="Picture of a TIFF stack, from 0.")
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "numpy", "numba"]),
-    default="auto",
-    show_default=True,
-    help="What computes.",
-)
-@click.option("--threads", type=int, help="CPU threads; default: all cores.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")  # fmt: skip
+@click.option("--noise-std", type=float,
+              help="Noise at the coarsest level, in units of the value range: more is more "
+              "diverse; default 0.75.")  # fmt: skip
+@_with(_SHAPE_OPTION, _SEED_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
 def generate(
-    image: str | None,
-    sample: str | None,
-    output: Path,
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
     count: int,
     seed: int | None,
-    force: bool,
-    quiet: bool,
-    page: int | None,
     **options: Any,
 ) -> None:
-    r"""Make new pictures with the patches of IMAGE, arranged differently.
+    """Make new pictures with the patches of IMAGE, arranged differently.
 
     \b
     pnncupy generate photo.png -o results -n 8
     pnncupy generate --sample rocket -o rocket.png --shape 165 400
     """
-    from pnncupy import tasks
-    from pnncupy.io import default_suffix, write_image
-    from pnncupy.progress import progress_bar
+    from pnncupy.cli_files import read_sources
+    from pnncupy.tasks import generate
 
     if count < 1:
         raise click.UsageError(f"-n must be at least 1, got {count}")
-    name, source = _source(image, sample, page)
+    name, sources = read_sources(files, sample_names, page)
     seed = secrets.randbits(32) if seed is None else seed
-    options = {name: value for name, value in options.items() if value not in (None, ())}
-    files, sheet = _result_files(
-        output, f"{name}_generate_seed{seed}", count, default_suffix(source), force
-    )
+    stem = f"{name}_generate_seed{seed}"
+    options["rng"] = seed
+    pictures = _run(generate, [_one_or_all(sources), count], stem, sources, options, count)
+    click.echo(f"seed {seed}")
+    _report_near_copies(sources[0], pictures)
+
+
+@commands.command()
+@_with(_SOURCE_OPTIONS, _SHAPE_OPTION)
+@click.option("--scale", nargs=2, type=float, metavar="Y X",
+              help="Instead of --shape: factors of the height and the width.")  # fmt: skip
+@_with(_GRADUAL_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+def retarget(
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
+    shape: tuple[int, int] | None,
+    scale: tuple[float, float] | None,
+    **options: Any,
+) -> None:
+    """Change the size or aspect of IMAGE while its objects keep theirs.
+
+    \b
+    pnncupy retarget photo.png -o narrow.png --scale 1 0.6
+    """
+    from pnncupy.cli_files import read_sources
+    from pnncupy.tasks import retarget
+
+    name, sources = read_sources(files, sample_names, page)
+    if bool(shape) == bool(scale):
+        raise click.UsageError("give either --shape H W or --scale Y X")
+    if scale:
+        height, width = sources[0].shape[:2]
+        shape = (round(height * scale[0]), round(width * scale[1]))
+    _run(retarget, [_one_or_all(sources), shape], f"{name}_retarget", sources, options)
+
+
+@commands.command()
+@_with(_SOURCE_OPTIONS)
+@click.option(
+    "--mask",
+    "mask_file",
+    required=True,
+    type=_EXISTING_FILE,
+    help="Picture of IMAGE's size: bright where it is to be made anew.",
+)
+@click.option(
+    "--fill",
+    metavar="FILE|mean|noise",
+    help="What steers the result instead of what stands in the hole.",
+)
+@click.option("--remake-known", is_flag=True,
+              help="Make the rest anew too, instead of leaving it as it is.")  # fmt: skip
+@_with(_SEED_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+def inpaint(
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
+    mask_file: str,
+    fill: str | None,
+    remake_known: bool,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Fill holes of IMAGE with its patches, steered by the colours painted into them.
+
+    \b
+    pnncupy inpaint painted.png --mask mask.png -o filled.png
+    """
+    from pnncupy.cli_files import read_mask, read_picture, read_sources
+    from pnncupy.tasks import inpaint
+
+    name, sources = read_sources(files, sample_names, page)
+    seed = secrets.randbits(32) if seed is None else seed
+    steering = fill if fill in (None, "mean", "noise") else read_picture(fill)
+    options |= {"fill": steering, "keep_known": not remake_known, "rng": seed}
+    _run(inpaint, [_only(sources), read_mask(mask_file)], f"{name}_inpaint", sources, options)
+    if fill == "noise":
+        click.echo(f"seed {seed}")
+
+
+@commands.command()
+@_with(_SOURCE_OPTIONS)
+@click.option("--structure", "structure_file", required=True, type=_EXISTING_FILE,
+              help="Picture that gives the layout and the size.")  # fmt: skip
+@_with(_SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+def analogy(
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
+    structure_file: str,
+    **options: Any,
+) -> None:
+    """Rebuild the layout of a structure picture with the patches of IMAGE.
+
+    \b
+    pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
+    """
+    from pnncupy.cli_files import read_picture, read_sources
+    from pnncupy.tasks import analogy
+
+    name, sources = read_sources(files, sample_names, page)
+    stem = f"{name}_analogy_{Path(structure_file).stem}"
+    _run(analogy, [_one_or_all(sources), read_picture(structure_file)], stem, sources, options)
+
+
+@commands.command()
+@_with(_SOURCE_OPTIONS, _SHAPE_OPTION, _GRADUAL_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+def collage(
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
+    shape: tuple[int, int] | None,
+    **options: Any,
+) -> None:
+    """Merge two or more IMAGEs into one picture that has something of each.
+
+    \b
+    pnncupy collage beach.png forest.png city.png -o merged.png
+    """
+    from pnncupy.cli_files import read_sources
+    from pnncupy.tasks import collage
+
+    name, sources = read_sources(files, sample_names, page)
+    _run(collage, [sources, shape or None], f"{name}_collage", sources, options)
+
+
+@commands.command()
+@_with(_SOURCE_OPTIONS)
+@click.option(
+    "--edited", "edited_file", required=True, type=_EXISTING_FILE, help="IMAGE after a rough edit."
+)
+@click.option("--mask", "mask_file", type=_EXISTING_FILE,
+              help="Picture that is bright where the edit was made; the rest is kept.")  # fmt: skip
+@_with(_SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+def edit(
+    files: Sequence[str],
+    sample_names: Sequence[str],
+    page: int | None,
+    edited_file: str,
+    mask_file: str | None,
+    **options: Any,
+) -> None:
+    """Make a rough edit of IMAGE seamless.
+
+    \b
+    pnncupy edit photo.png --edited rough.png -o seamless.png
+    """
+    from pnncupy.cli_files import read_mask, read_picture, read_sources
+    from pnncupy.tasks import edit
+
+    name, sources = read_sources(files, sample_names, page)
+    if mask_file is not None:
+        options["mask"] = read_mask(mask_file)
+    _run(edit, [_only(sources), read_picture(edited_file)], f"{name}_edit", sources, options)
+
+
+def _one_or_all(sources: Sequence[Any]) -> Any:
+    """A single source by itself, so that messages do not number it."""
+    return sources[0] if len(sources) == 1 else sources
+
+
+def _only(sources: Sequence[Any]) -> Any:
+    """The one source of a task that takes one."""
+    if len(sources) > 1:
+        raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")
+    return sources[0]
+
+
+def _run(
+    task: Callable[..., Any],
+    arguments: Sequence[Any],
+    stem: str,
+    sources: Sequence[Any],
+    options: dict[str, Any],
+    count: int | None = None,
+) -> Any:
+    """Run a task with a progress bar and write its pictures as they are finished."""
+    from pnncupy.cli_files import ResultFiles
+    from pnncupy.images import planes, value_range
+    from pnncupy.progress import progress_bar
+
+    output, save_index = options.pop("output"), options.pop("save_index")
+    force, quiet = options.pop("force"), options.pop("quiet")
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    inputs = [Path(file) for file in click.get_current_context().params.get("files", ())]
+    files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, inputs)
     start = time.perf_counter()
     with progress_bar(quiet) as show:
 
         def save(event: Any) -> None:
             show(event)
             if event.result is not None:
-                write_image(files[event.sample], event.result.image, overwrite=force)
+                files.write(event.sample, event.result)
 
-        pictures = tasks.generate(source, count, rng=seed, callback=save, **options)
+        made = task(*arguments, callback=save, return_index=save_index is not None,
+                    return_info=True, **given)  # fmt: skip
     seconds = time.perf_counter() - start
-    data_range = _shown_range(source, options.get("data_range"))
-    if sheet is not None:
+    shown = value_range([planes("image", source) for source in sources], given.get("data_range"))
+    if files.sheet is not None:
         from pnncupy.sheet import contact_sheet
 
-        write_image(sheet, contact_sheet([source, *pictures], data_range), overwrite=force)
-    _report(files, sheet, seconds, seed)
-    _report_near_copies(source, pictures, data_range)
+        files.write_sheet(contact_sheet([sources[0], *made.image], shown))
+    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
+    return made.image
 
 
-def _source(image: str | None, sample: str | None, page: int | None) -> tuple[str, Any]:
-    """Name and pixels of what was asked for."""
-    from pnncupy.io import read_image
-
-    if (image is None) == (sample is None):
-        raise click.UsageError("give either IMAGE or --sample NAME")
-    if sample is not None:
-        click.echo(f"sample {sample}: {samples.CREDITS[sample]}", err=True)
-        return sample, samples.load_sample(sample)
-    assert image is not None
-    return Path(image).stem, read_image(image, page=page)
+def _report(files: Any, facts: str) -> None:
+    for group, what in ((files.pictures, "pictures"), (files.indices, "index maps")):
+        if len(group) == 1:
+            click.echo(f"wrote {group[0]}")
+        elif group:
+            click.echo(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
+    if files.sheet is not None:
+        click.echo(f"wrote {files.sheet} (the source first, then the pictures)")
+    click.echo(facts)
 
 
-def _result_files(
-    output: Path, stem: str, count: int, suffix: str, force: bool
-) -> tuple[list[Path], Path | None]:
-    """Where the pictures and the contact sheet go; refuses what would be lost or cannot work."""
-    from pnncupy.io import SUFFIXES
-
-    sheet = None
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
-        if count > 1:
-            raise click.UsageError(
-                f"-o must be a folder for {count} pictures, got the file name {output}"
-            )
-        folder, files = output.parent, [output]
-    else:
-        digits = max(3, len(str(count - 1)))
-        folder = output
-        files = [output / f"{stem}_{number:0{digits}}{suffix}" for number in range(count)]
-        sheet = output / "contact.png" if count > 1 else None
-    existing = [file for file in (*files, sheet) if file is not None and file.exists()]
-    if existing and not force:
-        raise click.UsageError(
-            f"{existing[0]} exists{f' and {len(existing) - 1} more' if existing[1:] else ''}; "
-            "choose another -o or replace with --force"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    # Find out before the work, not after it, whether results can be written.
-    with tempfile.TemporaryFile(dir=folder):
-        pass
-    return files, sheet
-
-
-def _shown_range(source: Any, data_range: tuple[float, float] | None) -> tuple[float, float]:
-    from pnncupy.images import planes, value_range
-
-    return value_range([planes("image", source)], data_range)
-
-
-def _report(files: Sequence[Path], sheet: Path | None, seconds: float, seed: int) -> None:
-    if len(files) == 1:
-        click.echo(f"wrote {files[0]}")
-    else:
-        click.echo(f"wrote {len(files)} pictures, {files[0]} to {files[-1].name}")
-    if sheet is not None:
-        click.echo(f"wrote {sheet} (the source first, then the pictures)")
-    click.echo(f"{seconds:.1f} s, seed {seed}")
-
-
-def _report_near_copies(source: Any, pictures: Any, data_range: tuple[float, float]) -> None:
+def _report_near_copies(source: Any, pictures: Any) -> None:
     """Say how many results are hardly different from the source, rather than hide it."""
+    from pnncupy.images import planes, value_range
     from pnncupy.metrics import NEAR_COPY_DECIBELS, psnr
 
     if pictures.shape[1:] != source.shape:
         return
+    data_range = value_range([planes("image", source)], None)
     close = sum(psnr(made, source, data_range) > NEAR_COPY_DECIBELS for made in pictures)
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""
     click.echo(

@@ -96,8 +96,10 @@ def _failure(name: str) -> str:
     """Why an engine's module cannot be loaded, and the remedy; empty if it can."""
     try:
         _load(name)
-    except ImportError as error:
-        return f"{error}; install it with `pip install pnncupy`"
+    except ModuleNotFoundError as error:
+        return f"{error}; install it with `pip install {error.name}`"
+    except Exception as error:  # whatever a compiler or driver meets when it is loaded
+        return f"{type(error).__name__}: {error}"
     return ""
 
 

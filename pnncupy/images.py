@@ -68,7 +68,7 @@ def check_fits_patch(name: str, image_planes: Array, patch_size: int) -> None:
     if min(height, width) < patch_size:
         raise ValueError(
             f"`{name}` must be at least `patch_size` = {patch_size} pixels on either side, got "
-            f"{height} x {width}"
+            f"{height} x {width}; if its channels lie elsewhere, set `channel_axis`"
         )
 
 
@@ -94,7 +94,11 @@ def from_planes(result: Array, like: Array, channel_axis: int) -> Array:
 
 @dataclass(frozen=True)
 class WorkingForm:
-    """How pictures of one call become planar float32 in [0, 1], and how results come back."""
+    """How pictures of one call become planar float32 in [0, 1], and how results come back.
+
+    `low` and `high` are integers where the range was found from 64-bit integers, which float64
+    cannot hold.
+    """
 
     dtype: Any
     low: float
@@ -104,35 +108,65 @@ class WorkingForm:
     def enter(self, image_planes: Array) -> Array:
         """(C, H, W) of any real dtype to contiguous float32 in units of the value range."""
         xp = arrays.namespace(image_planes)
-        scaled = xp.astype(image_planes, xp.float64) - self.low
+        if self._is_wide:
+            scaled = _distance_from(image_planes, int(self.low), xp)
+        else:
+            scaled = xp.astype(image_planes, xp.float64) - self.low
         scaled /= self.high - self.low
         return xp.ascontiguousarray(xp.astype(scaled, xp.float32))
 
     def leave(self, working: Array) -> Array:
         """Planar float32 to the user's dtype, axes and value range; integers rounded, clipped."""
         xp = arrays.namespace(working)
-        values = xp.astype(working, xp.float64) * (self.high - self.low) + self.low
+        values = xp.astype(working, xp.float64) * (self.high - self.low)
         if self.channel_axis is None:
             values = values[0]
         else:
             values = xp.moveaxis(values, 0, self.channel_axis)
-        if self.dtype.kind == "b":
-            values = values >= (self.low + self.high) / 2
+        if self._is_wide:
+            values = _add_to(int(self.low), values, self.dtype, xp)
+        elif self.dtype.kind == "b":
+            values = values + self.low >= 0.5
         elif self.dtype.kind in "iu":
-            values = _round_into(values, self.dtype, xp)
+            limits = np.iinfo(self.dtype)
+            values = xp.clip(xp.round(values + self.low), limits.min, limits.max)
+        else:
+            values = values + self.low
         return xp.ascontiguousarray(values.astype(self.dtype))
 
+    @property
+    def _is_wide(self) -> bool:
+        """Whether values are 64-bit integers and can be shifted without rounding."""
+        if self.dtype.kind not in "iu" or self.dtype.itemsize < 8 or self.low != int(self.low):
+            return False
+        limits = np.iinfo(self.dtype)
+        return bool(limits.min <= int(self.low) <= limits.max)
 
-def _round_into(values: Array, dtype: Any, xp: Any) -> Array:
-    """Half to even, clipped to the integers of `dtype`, in its type."""
+
+def _distance_from(values: Array, low: int, xp: Any) -> Array:
+    """``values - low`` of 64-bit integers as float64, rounded only once."""
+    unsigned = values.astype(xp.uint64)
+    shift = xp.asarray(low % 2**64, dtype=xp.uint64)
+    above = (unsigned - shift).astype(xp.float64)
+    below = (shift - unsigned).astype(xp.float64)
+    return xp.where(values >= values.dtype.type(low), above, -below)
+
+
+def _add_to(low: int, distance: Array, dtype: Any, xp: Any) -> Array:
+    """``low + distance`` in 64-bit integers, the distance rounded half to even; clipped."""
     limits = np.iinfo(dtype)
-    rounded = xp.round(values)
-    # The largest 64-bit integers are no float64: what rounds up to 2^63 or 2^64 would overflow.
-    top = float(limits.max)
-    below = np.nextafter(top, 0) if int(top) > limits.max else top
-    result = xp.clip(rounded, float(limits.min), below).astype(dtype)
-    result[rounded >= top] = limits.max
-    return result
+    rounded = xp.round(distance)
+    shift = xp.asarray(low % 2**64, dtype=xp.uint64)
+    up = shift + _at_most(rounded, int(limits.max) - low, xp)
+    down = shift - _at_most(-rounded, low - int(limits.min), xp)
+    return xp.where(rounded < 0, down, up).astype(dtype)
+
+
+def _at_most(values: Array, limit: int, xp: Any) -> Array:
+    """Positive float64 values as uint64, those above a limit as the limit."""
+    inside = (values > 0) & (values < float(limit))
+    whole = xp.where(inside, values, 0).astype(xp.uint64)
+    return xp.where(values >= float(limit), xp.asarray(limit, dtype=xp.uint64), whole)
 
 
 def working_form(
@@ -159,14 +193,15 @@ def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float
     if dtype == np.uint8:
         return 0.0, 255.0
     xp = arrays.namespace(sources[0])
-    low = min(float(xp.min(source)) for source in sources)
-    high = max(float(xp.max(source)) for source in sources)
-    if not np.isfinite(high - low):
+    number = int if dtype.kind in "iu" else float
+    low: float = min(number(xp.min(source)) for source in sources)
+    high: float = max(number(xp.max(source)) for source in sources)
+    if not np.isfinite(float(high) - float(low)):
         raise ValueError(
             f"the values from {low} to {high} span more than float64 holds; scale them"
         )
     if high == low:
-        high = low + 1.0
+        high = low + 1
         if high == low:  # so far from 0 that 1 is lost in rounding
             high = float(np.nextafter(low, np.inf))
     return low, high

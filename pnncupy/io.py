@@ -3,9 +3,8 @@
 The only module that knows tifffile and imagecodecs.
 """
 
-import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ _SIGNATURES = {
     b"MM\x00+": "tiff",
 }
 _JPEG_QUALITY = 95
+_MOST_UNNAMED_CHANNELS = 16
 # Axes of a TIFF series that are channels: samples of a pixel, or images of one channel each.
 _CHANNEL_AXES = "SC"
 
@@ -109,16 +109,36 @@ def _read_tiff(file: Path, page: int | None) -> Any:
             axes = ", ".join(f"{series.axes} {series.shape}" for series in tiff.series)
             raise ImageReadError(
                 f"{file}: a stack of {len(planes)} pictures ({axes}); choose one with page=N "
-                f"(--page N), 0 to {len(planes) - 1}"
+                f"(--page N), 0 to {len(planes) - 1}; if they are channels of one picture, say so "
+                "in the file (axes CYX)"
             )
         if not planes or (page or 0) >= len(planes):
             raise ImageReadError(
-                f"{file}: page {page or 0} was asked for, but it holds {len(planes)} pictures"
+                f"{file}: page {page or 0} was asked for, but it holds {len(planes)} pictures: "
+                f"0 to {len(planes) - 1}"
             )
         series, position = planes[page or 0]
-        if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        photometric = series.keyframe.photometric
+        if photometric == tifffile.PHOTOMETRIC.PALETTE:
             raise ImageReadError(f"{file}: stores palette colours; convert it to RGB first")
-        return _plane(series, position)
+        plane = _plane(series, position)
+        if photometric != tifffile.PHOTOMETRIC.MINISWHITE:
+            return plane
+        if plane.dtype.kind == "b":
+            return ~plane
+        if plane.dtype.kind == "u":
+            return (2**series.keyframe.bitspersample - 1 - plane).astype(plane.dtype)
+        raise ImageReadError(f"{file}: stores negatives of {plane.dtype}; invert it first")
+
+
+def _axes(series: Any) -> str:
+    """Letters of the axes of a series; a short last one that nothing names holds channels.
+
+    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said.
+    """
+    if series.axes == "QYX" and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2]):
+        return "YXC"
+    return str(series.axes)
 
 
 def _plane_positions(series: Any) -> Iterator[tuple[int, ...]]:
@@ -126,7 +146,7 @@ def _plane_positions(series: Any) -> Iterator[tuple[int, ...]]:
 
     Raises ImageReadError where there are no rows and columns or the channels are ambiguous.
     """
-    axes = series.axes
+    axes = _axes(series)
     channels = [axis for axis in axes if axis in _CHANNEL_AXES]
     if "Y" not in axes or "X" not in axes:
         raise ImageReadError(f"TIFF series with axes {axes!r} has no rows and columns")
@@ -143,7 +163,7 @@ def _plane_positions(series: Any) -> Iterator[tuple[int, ...]]:
 
 def _plane(series: Any, position: tuple[int, ...]) -> Any:
     """The picture at a position, as (H, W) or (H, W, C)."""
-    axes = series.axes
+    axes = _axes(series)
     channel = "S" if "S" in axes else "C" if "C" in axes else ""
     places = iter(position)
     selection = tuple(slice(None) if axis in ("Y", "X", channel) else next(places) for axis in axes)
@@ -178,20 +198,17 @@ def write_image(path: str | os.PathLike[str], image: Any, *, overwrite: bool = F
     if not overwrite and file.exists():
         raise FileExistsError(f"{file} exists; pass overwrite=True (--force) to replace it")
     data = encode_image(file.suffix, np.asarray(image))
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes private files; pictures get what the user's umask allows.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(file)
+        temporary.replace(file)
     except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -12,6 +12,9 @@ from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
 
 METHODS = ("exact",)
+# Below it, squared differences lose digits to the smallest numbers of float32.
+_SMALLEST_SPAN = 1e-15
+_SCALE = "scale `query` and `key`"
 
 
 class Matches(NamedTuple):
@@ -114,6 +117,7 @@ def nearest_patches(
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     key_planes = mask_keys(key_planes, masks, names, settings.patch_size)
+    check_span([query_planes, *key_planes], settings.patch_size, _SCALE)
     layout = Layout.of(key_planes)
     found = search(settings, query_planes, [(key_planes, layout)])
     parts = layout.decode(found.index)
@@ -158,6 +162,7 @@ def key_minimum(
         query, [key], ["key"], patch_size=patch_size, alpha=math.inf, engine=engine,
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
+    check_span([query_planes, key_planes], settings.patch_size, _SCALE)
     return _key_minimum(settings, query_planes, key_planes) * settings.mean_factor
 
 
@@ -263,6 +268,7 @@ def search(
     All sets share one layout's numbers. With `active` (bool per query patch) only those are
     searched and the others keep what `previous` says.
     """
+    xp = arrays.namespace(query)
     found = _empty_field(query, settings.patch_size, previous, active)
     for planes, layout in key_sets:
         for image, top in zip(planes, layout.tops, strict=True):
@@ -274,10 +280,14 @@ def search(
                 first_index=top * layout.width, index_stride=layout.width, active=active,
                 threads=settings.threads, tick=settings.tick,
             )  # fmt: skip
+    if bool(xp.any(found.index < 0)):
+        raise ValueError(
+            "some patches have no key with a finite score: the values span too much for float32, "
+            "or `alpha` is too small for them; scale the values or raise `alpha`"
+        )
     # Plain sums were compared: fewer ties than after the rounding of a mean.
     if math.isinf(settings.alpha):
         scaled = found.score * settings.mean_factor
-        xp = arrays.namespace(query)
         found.score = scaled if active is None else xp.where(active, scaled, found.score)
     return found
 
@@ -288,12 +298,14 @@ def _empty_field(
     xp = arrays.namespace(query)
     shape = tuple(side - patch_size + 1 for side in query.shape[1:])
     infinity = xp.full(shape, xp.inf, dtype=xp.float32)
+    nothing = xp.full(shape, -1, dtype=xp.int32)
     if active is None:
-        return Field(xp.full(shape, -1, dtype=xp.int32), infinity)
+        return Field(nothing, infinity)
     if previous is None:
         # Places that are never searched still need a number that a vote can read.
-        return Field(xp.zeros(shape, dtype=xp.int32), infinity)
-    return Field(previous.index.copy(), xp.where(active, infinity, previous.score))
+        return Field(xp.where(active, nothing, 0).astype(xp.int32), infinity)
+    index = xp.where(active, nothing, previous.index)
+    return Field(index, xp.where(active, infinity, previous.score))
 
 
 def _key_minimum(settings: SearchSettings, query: Array, key: Array) -> Array:
@@ -374,7 +386,7 @@ def prepare(
 ) -> tuple[SearchSettings, Array, list[Array]]:
     """Checked settings, query planes and key planes of a search over arrays as given."""
     size = checks.integer("patch_size", patch_size, 2)
-    limit = checks.positive("alpha", alpha, finite=False)
+    limit = checks.completeness("alpha", alpha)
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
     _, module = engine_table.pick(engine, query)
     planes = [
@@ -388,19 +400,25 @@ def prepare(
             raise ValueError(
                 f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"
             )
-    _check_span(planes, size)
     settings = SearchSettings(module, size, channels, limit, engine_table.thread_count(threads))
     return settings, planes[0], planes[1:]
 
 
-def _check_span(planes: Sequence[Array], patch_size: int) -> None:
-    """Refuse values whose squared differences would overflow float32 when summed."""
+def check_span(planes: Sequence[Array], patch_size: int, remedy: str) -> None:
+    """Refuse values whose squared differences float32 cannot sum, or tell apart.
+
+    Infinite values, which exclude keys, do not count.
+    """
     xp = arrays.namespace(planes[0])
-    low = min(float(xp.min(image)) for image in planes)
-    high = max(float(xp.max(image)) for image in planes)
-    limit = math.sqrt(float(np.finfo(np.float32).max) / (2 * patch_size**2 * planes[0].shape[0]))
-    if high - low > limit:
+    low, high = math.inf, -math.inf
+    for image in planes:
+        finite = image[xp.isfinite(image)]
+        if finite.size:
+            low, high = min(low, float(xp.min(finite))), max(high, float(xp.max(finite)))
+    largest = float(np.finfo(np.float32).max)
+    limit = math.sqrt(largest / (2 * patch_size**2 * planes[0].shape[0]))
+    if high - low > limit or 0 < high - low < _SMALLEST_SPAN:
         raise ValueError(
-            f"the values of `query` and `key` span {high - low:.3g}, more than the {limit:.3g} "
-            "whose squares can be summed over a patch in float32; scale them"
+            f"the values compared span {high - low:.3g}; their squares need {_SMALLEST_SPAN} to "
+            f"{limit:.3g} in float32: {remedy}"
         )

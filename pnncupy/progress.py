@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pnncupy.observer import Event
 
@@ -15,19 +15,16 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TimeRemainingColumn(), TextColumn("left"),
         console=console, disable=quiet or not console.is_terminal,
     )  # fmt: skip
     with bar:
-        task = bar.add_task("preparing", total=1.0)
+        task = bar.add_task("preparing (a first run compiles)", total=1.0)
 
         def show(event: Event) -> None:
-            description = (
-                f"level {event.level} of {event.levels}, step {event.iteration + 1} of "
-                f"{event.iterations}"
-            )
+            description = f"level {event.level} step {event.iteration + 1}/{event.iterations}"
             if event.samples > 1:
-                description = f"picture {event.sample + 1} of {event.samples}, {description}"
+                description = f"picture {event.sample + 1}/{event.samples} {description}"
             bar.update(task, completed=event.fraction, description=description)
 
         yield show

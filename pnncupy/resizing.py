@@ -10,6 +10,8 @@ from pnncupy.arrays import Array
 
 # float64 sample positions that should be integers may miss them by this much.
 _EPSILON = 1e-9
+# A kernel is 4 / scale pixels wide.
+_SMALLEST_SCALE = 1e-4
 
 
 def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1) -> Array:
@@ -65,12 +67,13 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
 
 
 def _scales(scale: Any) -> tuple[float, float]:
-    if np.ndim(scale) == 0:
-        factor = checks.positive("scale", scale)
-        return factor, factor
-    if np.shape(scale) != (2,):
+    both = (scale, scale) if np.ndim(scale) == 0 else scale
+    if np.shape(both) != (2,):
         raise ValueError(f"`scale` must be one number or one per axis (2), got {scale!r}")
-    return checks.positive("scale", scale[0]), checks.positive("scale", scale[1])
+    height, width = (checks.positive("scale", factor) for factor in both)
+    if min(height, width) < _SMALLEST_SCALE:
+        raise ValueError(f"`scale` must be at least {_SMALLEST_SCALE}, got {scale!r}")
+    return height, width
 
 
 def resize_planes(values: Array, scales: tuple[float, ...], shape: tuple[int, ...]) -> Array:

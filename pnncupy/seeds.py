@@ -46,8 +46,14 @@ def draw_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.nd
 
 
 def describe(parent: np.random.SeedSequence) -> Any:
-    """The seed as numbers that JSON can hold; it is what to pass as `rng` to get the same again."""
-    entropy = parent.entropy
-    if entropy is None or isinstance(entropy, (int, np.integer)):
-        return None if entropy is None else int(entropy)
-    return [int(word) for word in np.ravel(entropy)]
+    """The seed in plain types, for a record of the run.
+
+    An integer or a list of them is what to pass as `rng` to get the same again; a spawned seed is
+    a dictionary of the arguments ``entropy`` and ``spawn_key`` of its SeedSequence.
+    """
+    entropy: Any = parent.entropy
+    if entropy is not None:
+        entropy = int(entropy) if np.ndim(entropy) == 0 else [int(word) for word in entropy]
+    if not parent.spawn_key:
+        return entropy
+    return {"entropy": entropy, "spawn_key": list(parent.spawn_key)}

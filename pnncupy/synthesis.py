@@ -15,6 +15,7 @@ from pnncupy.matching import (
     Field,
     Layout,
     SearchSettings,
+    check_span,
     mask_keys,
     prepare,
     search,
@@ -24,6 +25,8 @@ from pnncupy.observer import Observer
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
 from pnncupy.voting import HOWS, vote_planes
+
+_REMEDY = "use a smaller `noise_std` or `initial_guess`, or another `data_range`"
 
 
 def pnn_step(
@@ -84,6 +87,7 @@ def pnn_step(
     if key_planes.shape != value_planes.shape:
         raise ValueError(f"`value` must have the shape of `key`, {key.shape}, got {value.shape}")
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
+    check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
     found = search(settings, query_planes, [(masked, layout)])
     result = _vote(settings, [value_planes], layout, found, vote)
@@ -179,6 +183,8 @@ def synthesise(
     picture, index, layout
         (C, H, W) float32; the last matches as pixel numbers, and the layout that numbers them.
     """
+    coarsest = [source.sharp[schedule.levels] for source in scene.sources]
+    check_span([guess, *coarsest], settings.patch_size, _REMEDY)
     observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
     picture = guess

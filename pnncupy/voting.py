@@ -77,7 +77,7 @@ def vote(
     names = [f"value[{number}]" for number in range(len(values))] if is_list else ["value"]
     if not values:
         raise ValueError("`value` must hold at least one image, got an empty list")
-    arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
+    xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
     _, module = engine_table.pick(engine, values[0])
     planes = [
         images.raw_planes(name, image, channel_axis)
@@ -90,6 +90,8 @@ def vote(
                 f"`{name}` must have the channels of `{names[0]}`, {planes[0].shape[0]}, got "
                 f"{image.shape[0]}"
             )
+        if float(xp.max(xp.abs(image))) > np.finfo(np.float32).max / size**2:
+            raise ValueError(f"`{name}` has values whose sum over a patch overflows; scale it")
     layout = Layout.of(planes)
     parts = _checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
     wanted = tuple(side + size - 1 for side in index.shape[:2])
@@ -149,7 +151,9 @@ def apply_index(sources: Any, index: Any) -> Array:
                 f"`{name}` must have the dtype of `sources[0]`, {layers[0].dtype}, got "
                 f"{layer.dtype}"
             )
-    with_source = getattr(index, "ndim", 0) == 3 and index.shape[2] == 3
+    if index.ndim == 4:
+        raise ValueError("`index` must be the map of one picture; of several, take `index[i]`")
+    with_source = index.ndim == 3 and index.shape[2] == 3
     if not with_source and len(layers) > 1:
         raise ValueError(
             "`index` must hold (source, row, column) with more than one source, got shape "

@@ -109,18 +109,31 @@ def test_a_page_of_a_stack(tmp_path, photograph, capsys):
         (["{file}", "--patch-size", 60], 2, "IMAGE must be at least --patch-size = 60 pixels"),
         (["{file}", "--engine", "magic"], 2, "'magic' is not one of"),
         (["{file}", "--nothing"], 2, "No such option"),
+        (["{file}", "-o", "{out}.bmp"], 2, "cannot write .bmp files; use one of .jpeg, .jpg, .png"),
+        (["{file}", "-o", "{out}.jpg", "--save-index", "a.png"], 2, "must name a .tif file"),
         (["{text}"], 1, "not a PNG, JPEG or TIFF file"),
     ],
 )
 def test_wrong_calls(change, code, message, file, tmp_path, capsys):
     text = tmp_path / "text.png"
     text.write_text("hello")
-    words = [str(word).format(file=file, text=text) for word in change]
-    assert run(["generate", *words, "-o", str(tmp_path / "out")]) == code
+    out = tmp_path / "out"
+    words = [str(word).format(file=file, text=text, out=out) for word in change]
+    if "-o" not in words:
+        words += ["-o", str(out)]
+    assert run(["generate", *words]) == code
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
-    assert not list(tmp_path.glob("out/*"))
+    assert {path.name for path in tmp_path.iterdir()} == {"cat.png", "text.png"}
+
+
+def test_a_format_that_cannot_hold_the_picture_is_refused_before_the_work(tmp_path, capsys):
+    write_image(tmp_path / "deep.png", np.zeros((300, 300), np.uint16))
+    start = time.monotonic()
+    assert run(arguments("generate", tmp_path / "deep.png", "-o", tmp_path / "a.jpg")) == 2
+    assert time.monotonic() - start < 1
+    assert "use .png or .tif" in capsys.readouterr().err
 
 
 def test_existing_results_are_kept_unless_forced(file, tmp_path, capsys):
@@ -159,9 +172,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
          tmp_path / "big.png", "-o", tmp_path / "out"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    while not (tmp_path / "out").is_dir():
-        time.sleep(0.1)
-    time.sleep(3)
+    time.sleep(6)
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, error = process.communicate(timeout=60)
@@ -169,4 +180,4 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     assert process.returncode == 130
     assert "Interrupted" in error
     assert "Traceback" not in error
-    assert not list((tmp_path / "out").iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"big.png"}

@@ -64,6 +64,13 @@ def test_a_spawned_seed_gives_streams_of_its_own():
     assert draws[0] != draws[1]
 
 
+def test_a_spawned_seed_is_described_whole(photograph):
+    child = np.random.SeedSequence([5, 6]).spawn(3)[2]
+    made = pnn.generate(photograph, rng=child, iterations=1, return_info=True)
+    again = np.random.SeedSequence(**made.info["seed"])
+    np.testing.assert_array_equal(pnn.generate(photograph, rng=again, iterations=1), made.image)
+
+
 def test_the_seed_in_info_makes_the_same_picture(photograph):
     made = pnn.generate(photograph, iterations=1, return_info=True)
     again = pnn.generate(photograph, iterations=1, rng=made.info["seed"])

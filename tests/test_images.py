@@ -88,6 +88,24 @@ def test_the_ends_of_wide_integers_survive(dtype):
     np.testing.assert_array_equal(form.leave(inside * 2), [[limits.min, limits.max]])
 
 
+@pytest.mark.parametrize("dtype", ["i8", "u8", ">u8"])
+@pytest.mark.parametrize("low", [0, 1_700_000_000_000_000_000, 2**62, 2**64 - 1001, -(2**63)])
+def test_64_bit_integers_far_from_zero_keep_their_digits(dtype, low, random):
+    limits = np.iinfo(dtype)
+    low = min(max(low, limits.min), limits.max - 999)
+    image = (low + np.arange(1000).astype(object)).astype(dtype).reshape(20, 50)
+    form, inside = working(image)
+    assert (inside.min(), inside.max()) == (0, 1)
+    np.testing.assert_array_equal(form.leave(inside), image)
+    assert int(form.leave(inside * 3 - 1).min()) == max(low - 999, limits.min)
+
+
+def test_bool_in_another_range_comes_back():
+    image = np.array([[True, False]])
+    form, inside = working(image, data_range=(0, 10))
+    np.testing.assert_array_equal(form.leave(inside), image)
+
+
 def test_channels_go_back_to_their_axis(random):
     image = random.random((4, 3, 5)).astype(np.float32)
     for axis in (0, 1, 2, -1, -2, -3):

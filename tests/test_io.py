@@ -88,6 +88,12 @@ def test_stacks_need_a_page(axes, tmp_path, random):
         read_image(tmp_path / "a.tif", page=5)
 
 
+def test_unnamed_trailing_channels_are_understood(tmp_path, random):
+    image = picture(random, (30, 40, 5), "f4")
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+
+
 def test_pages_of_channel_stacks_and_of_unequal_pictures(tmp_path, random):
     stack = picture(random, (2, 4, 9, 11), "u2")
     tifffile.imwrite(tmp_path / "a.ome.tif", stack, ome=True, metadata={"axes": "TCYX"})
@@ -124,6 +130,12 @@ def test_png_palettes_become_colours(tmp_path):
 def test_png_of_one_bit_becomes_black_and_white(tmp_path):
     (tmp_path / "a.png").write_bytes(png(3, 1, 1, 0, [bytes([0b10100000])]))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), [[255, 0, 255]])
+
+
+def test_tiff_negatives_become_positives(tmp_path, random):
+    image = picture(random, (4, 5), "u2")
+    tifffile.imwrite(tmp_path / "a.tif", 65535 - image, photometric="miniswhite", metadata=None)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
 
 
 def test_tiff_palettes_are_refused(tmp_path):

@@ -42,6 +42,15 @@ def test_using_numpy_only_loads_no_numba():
     assert run_python(code) == ["False"]
 
 
+def test_without_a_place_for_compiled_code_kernels_still_run():
+    code = (
+        "import numba.core.caching as caching; caching.CacheImpl._locator_classes = [];"
+        "import numpy, pnncupy as pnn; image = numpy.random.default_rng(0).random((9, 9));"
+        "print(*pnn.nearest_patches(image, image).index[2, 2])"
+    )
+    assert run_python(code) == ["2", "2"]
+
+
 def test_the_version_is_one():
     assert importlib.metadata.version("pnncupy") == pnn.__version__
 

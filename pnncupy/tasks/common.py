@@ -201,7 +201,7 @@ def set_up(
         engine=module,
         patch_size=size,
         channels=planes[0].shape[0],
-        alpha=checks.positive("alpha", options.alpha, finite=False),
+        alpha=checks.completeness("alpha", options.alpha),
         threads=engine_table.thread_count(options.threads),
     )
     working = [form.enter(image) for image in planes]

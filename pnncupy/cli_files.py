@@ -1,0 +1,150 @@
+"""Files of the command line: what is read for a call, and where its results go."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from pnncupy import samples
+from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
+
+# Taken for file names, not for folders.
+_OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
+
+
+def read_picture(path: str, page: int | None = None) -> Any:
+    """A picture from a file, without an alpha channel that says nothing."""
+    image = read_image(path, page=page)
+    if image.ndim == 3 and image.shape[2] in (2, 4) and image.dtype.kind == "u":
+        opaque = image[..., -1] == np.iinfo(image.dtype).max
+        if opaque.all():
+            click.echo(f"{path}: dropped its alpha channel, which is opaque", err=True)
+            image = image[..., :-1] if image.shape[2] == 4 else image[..., 0]
+    return image
+
+
+def read_mask(path: str) -> Any:
+    """A mask from a picture: True where it is brighter than half, in any channel."""
+    image = read_picture(path)
+    if image.ndim == 3:
+        image = image.max(axis=2)
+    highest = np.iinfo(image.dtype).max if image.dtype.kind in "iu" and image.max() > 1 else 1
+    return image > highest / 2
+
+
+def read_sources(
+    files: Sequence[str], sample_names: Sequence[str], page: int | None
+) -> tuple[str, list[Any]]:
+    """The sources of a call, and what to name its results after."""
+    if bool(files) == bool(sample_names):
+        raise click.UsageError("give either IMAGE or --sample NAME")
+    if sample_names and page is not None:
+        raise click.UsageError("--page is for TIFF stacks, not for a --sample")
+    for name in sample_names:
+        click.echo(f"sample {name}: {samples.CREDITS[name]}", err=True)
+    if sample_names:
+        return "_".join(sample_names), [samples.load_sample(name) for name in sample_names]
+    return Path(files[0]).stem, [read_picture(file, page) for file in files]
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where the pictures, the contact sheet and the index maps of a call go."""
+
+    pictures: Sequence[Path]
+    sheet: Path | None
+    indices: Sequence[Path]
+    force: bool
+
+    @classmethod
+    def plan(
+        cls,
+        output: Path,
+        stem: str,
+        count: int | None,
+        like: Any,
+        index: Path | None,
+        force: bool,
+        inputs: Sequence[Path],
+    ) -> "ResultFiles":
+        """Choose names, and refuse what would be lost or cannot work before any work is done.
+
+        With a `count`, pictures are numbered, and more than one get a contact sheet.
+        """
+        sheet = None
+        if output.suffix.lower() in SUFFIXES and not output.is_dir():
+            if count is not None and count > 1:
+                raise click.UsageError(
+                    f"-o must be a folder for {count} pictures, got the file name {output}"
+                )
+            pictures = [output]
+        elif output.suffix.lower() in _OTHER_FORMATS and not output.is_dir():
+            raise click.UsageError(
+                f"cannot write {output.suffix} files; use one of {', '.join(sorted(SUFFIXES))}, or "
+                "a folder"
+            )
+        elif count is None:
+            pictures = [output / f"{stem}{default_suffix(like)}"]
+        else:
+            pictures = _numbered(output / f"{stem}{default_suffix(like)}", count)
+            sheet = output / "contact.png" if count > 1 else None
+        indices = []
+        if index is not None:
+            if SUFFIXES.get(index.suffix.lower()) != "tiff":
+                raise click.UsageError(f"--save-index must name a .tif file, got {index}")
+            indices = [index] if count in (None, 1) else _numbered(index, count)
+        encode_image(pictures[0].suffix, like[:8, :8])  # refuses what the format cannot hold
+        files = cls(pictures, sheet, indices, force)
+        files._check(inputs)
+        return files
+
+    def _check(self, inputs: Sequence[Path]) -> None:
+        files = [*self.pictures, *self.indices, *([self.sheet] if self.sheet else [])]
+        existing = [file for file in files if file.exists()]
+        for file in existing:
+            if any(file.samefile(each) for each in inputs):
+                raise click.UsageError(f"{file} is an input and would be lost; choose another -o")
+        if existing and not self.force:
+            more = f" and {len(existing) - 1} more" if existing[1:] else ""
+            raise click.UsageError(
+                f"{existing[0]} exists{more}; choose another -o or replace with --force"
+            )
+        for folder in {file.parent for file in files}:
+            _check_writable(folder)
+
+    def write(self, number: int, result: Any) -> None:
+        """Write a finished sample."""
+        self._write(self.pictures[number], result.image)
+        if self.indices:
+            self._write(self.indices[number], result.index)
+
+    def write_sheet(self, sheet: Any) -> None:
+        """Write the contact sheet."""
+        assert self.sheet is not None
+        self._write(self.sheet, sheet)
+
+    def _write(self, file: Path, image: Any) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_image(file, image, overwrite=self.force)
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, whether results can be written to a folder."""
+    existing = folder
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(f"cannot write to {folder}: {existing} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write to {folder}: permission denied for {existing}")
+
+
+def _numbered(file: Path, count: int) -> list[Path]:
+    digits = max(3, len(str(count - 1)))
+    return [
+        file.with_name(f"{file.stem}_{number:0{digits}}{file.suffix}") for number in range(count)
+    ]
