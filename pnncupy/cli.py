@@ -344,7 +344,11 @@ def _run(
 
     output, save_index = options.pop("output"), options.pop("save_index")
     force, quiet = options.pop("force"), options.pop("quiet")
-    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    given = {
+        name: value
+        for name, value in options.items()
+        if value is not None and not (isinstance(value, tuple) and not value)
+    }
     inputs = [Path(file) for file in click.get_current_context().params.get("files", ())]
     files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, inputs)
     start = time.perf_counter()

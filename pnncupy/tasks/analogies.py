@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from pnncupy.images import image_shape
+from pnncupy import checks
+from pnncupy.images import check_fits_patch, planes
 from pnncupy.observer import Event
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis
@@ -82,8 +83,9 @@ def analogy(
     """
     options = Options.of(locals())
     sources, names = source_list("source", source)
-    shape = image_shape("structure", structure, channel_axis)
-    setup = set_up(sources, names, shape, options, preferred_levels=_LEVELS)
+    layout = planes("structure", structure, channel_axis)
+    check_fits_patch("structure", layout, checks.integer("patch_size", patch_size, 2))
+    setup = set_up(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
     guess = setup.pyramid(setup.enter("structure", structure))[-1]
     scene = Scene([setup.source(image) for image in setup.planes], setup.shape)
     work = synthesis(setup, scene, guess)

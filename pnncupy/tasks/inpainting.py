@@ -9,7 +9,7 @@ from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
 from pnncupy.matching import windows_all
 from pnncupy.observer import Event
-from pnncupy.pyramids import enlarge_valid, planes_pyramid, valid_pyramid
+from pnncupy.pyramids import enlarge_valid, valid_pyramid
 from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.common import Options, Setup, run, set_up, source_of, synthesis
 
@@ -116,10 +116,12 @@ def inpaint(
         [filled], ["image"], None, options, range_planes=[planes[:, known][:, None]],
         preferred_levels=_wanted_levels(hole, options),
     )  # fmt: skip
-    setup = _with_usable_levels(setup, known)
-    working = setup.planes[0]
-    pictures, shares = valid_pyramid(working, known, setup.schedule.levels, setup.schedule.ratio)
+    working, schedule = setup.planes[0], setup.schedule
+    pictures, shares = valid_pyramid(working, known, schedule.levels, schedule.ratio)
     usable = [share > _HALF for share in shares]
+    setup = replace(setup, schedule=replace(schedule, levels=_usable_levels(setup, usable)))
+    count = setup.schedule.levels + 1
+    pictures, shares, usable = pictures[:count], shares[:count], usable[:count]
     guess = setup.pyramid(working)[-1]
     if isinstance(fill, str) and fill == "noise":
         guess = _noisy(guess, working[:, known], ~usable[-1], seed)
@@ -173,10 +175,15 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
 
 def _blurred(pictures: Sequence[Array], shares: Sequence[Array], ratio: float) -> list[Array]:
     """Each level but the coarsest as the next coarser one enlarged, of known pixels only."""
-    return [
-        enlarge_valid(coarser, share, ratio, finer.shape[1:])[0]
-        for finer, coarser, share in zip(pictures, pictures[1:], shares[1:], strict=False)
-    ]
+    xp = arrays.namespace(pictures[0])
+    levels = []
+    for level, finer in enumerate(pictures[:-1]):
+        enlarged, share = enlarge_valid(
+            pictures[level + 1], shares[level + 1], ratio, finer.shape[1:]
+        )
+        # Where nothing known is near at the coarser level, the finer one itself.
+        levels.append(xp.where(share > 0, enlarged, finer))
+    return levels
 
 
 def _wanted_levels(hole: Array, options: Options) -> int:
@@ -199,19 +206,18 @@ def largest_square(mask: Array) -> int:
     return fits
 
 
-def _with_usable_levels(setup: Setup, known: Array) -> Setup:
-    """The setup with as many levels as leave a known patch at each of them."""
-    size, schedule = setup.settings.patch_size, setup.schedule
-    xp = arrays.namespace(known)
-    shares = planes_pyramid(xp.astype(known, xp.float32)[None], schedule.levels, schedule.ratio)
-    for level, share in enumerate(shares):
-        if bool(xp.any(windows_all(share[0] > _HALF, size))):
+def _usable_levels(setup: Setup, usable: Sequence[Array]) -> int:
+    """As many levels as leave a known patch at each of them; a given number has to."""
+    size = setup.settings.patch_size
+    xp = arrays.namespace(usable[0])
+    for level, known in enumerate(usable):
+        if bool(xp.any(windows_all(known, size))):
             continue
+        if level > 0 and setup.options.levels is None:
+            return level - 1
         remedy = f"at most {level - 1} levels would work" if level else "no number of levels works"
-        if level == 0 or setup.options.levels is not None:
-            raise ValueError(
-                f"`mask` must leave a patch of {size} x {size} known pixels, got none at level "
-                f"{level}; {remedy}"
-            )
-        return replace(setup, schedule=replace(schedule, levels=level - 1))
-    return setup
+        raise ValueError(
+            f"`mask` must leave a patch of {size} x {size} known pixels, got none at level "
+            f"{level}; {remedy}"
+        )
+    return setup.schedule.levels

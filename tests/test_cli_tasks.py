@@ -1,0 +1,116 @@
+"""The command line verbs beside `generate`."""
+
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+from pnncupy.cli import run
+from pnncupy.io import read_image, write_image
+
+FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
+
+
+@pytest.fixture
+def folder(tmp_path, photograph):
+    """Pictures that the verbs take."""
+    hole = np.zeros(photograph.shape[:2], np.uint8)
+    hole[10:20, 10:25] = 255
+    opaque = np.full_like(photograph[..., :1], 255)
+    write_image(tmp_path / "cat.png", photograph)
+    write_image(tmp_path / "small.png", photograph[:30, :30])
+    write_image(tmp_path / "rgba.png", np.concatenate([photograph, opaque], axis=2))
+    write_image(tmp_path / "edited.png", np.ascontiguousarray(photograph[:, ::-1]))
+    write_image(tmp_path / "hole.png", hole)
+    return tmp_path
+
+
+def call(folder, *words):
+    return run([str(word).format(folder=folder) for word in [*words, *FAST]])
+
+
+@pytest.mark.parametrize(
+    ("words", "shape"),
+    [
+        (["retarget", "{folder}/cat.png", "--scale", 1, 0.6], (40, 34, 3)),
+        (["retarget", "{folder}/cat.png", "--shape", 30, 70, "--gradual"], (30, 70, 3)),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png"], (40, 56, 3)),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "noise",
+          "--seed", 4], (40, 56, 3)),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill",
+          "{folder}/edited.png", "--remake-known"], (40, 56, 3)),
+        (["analogy", "{folder}/cat.png", "--structure", "{folder}/small.png"], (30, 30, 3)),
+        (["collage", "{folder}/cat.png", "{folder}/small.png"], (40, 56, 3)),
+        (["collage", "{folder}/cat.png", "{folder}/small.png", "--shape", 20, 44], (20, 44, 3)),
+        (["edit", "{folder}/rgba.png", "--edited", "{folder}/edited.png"], (40, 56, 3)),
+        (["edit", "{folder}/cat.png", "--edited", "{folder}/edited.png", "--mask",
+          "{folder}/hole.png"], (40, 56, 3)),
+        (["generate", "{folder}/cat.png", "{folder}/small.png"], (40, 56, 3)),
+    ],
+)  # fmt: skip
+def test_every_verb(words, shape, folder, capsys):
+    assert call(folder, *words, "-o", "{folder}/out.png", "--save-index", "{folder}/i.tif") == 0
+    assert read_image(folder / "out.png").shape == shape
+    index = read_image(folder / "i.tif")
+    assert index.shape == (*shape[:2], 3)
+    assert index.dtype == np.int32
+    out = capsys.readouterr().out
+    assert "wrote" in out
+    assert "levels below full size" in out
+
+
+def test_the_index_file_renders_the_copied_picture(folder, photograph):
+    words = ["edit", "{folder}/cat.png", "--edited", "{folder}/edited.png", "--vote", "copy"]
+    assert call(folder, *words, "-o", "{folder}/out.png", "--save-index", "{folder}/i.tif") == 0
+    rendered = pnn.apply_index(photograph, read_image(folder / "i.tif"))
+    np.testing.assert_array_equal(rendered, read_image(folder / "out.png"))
+
+
+def test_known_pixels_stay(folder, photograph):
+    words = ["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "-o", "{folder}/o.png"]
+    assert call(folder, *words) == 0
+    known = read_image(folder / "hole.png") == 0
+    np.testing.assert_array_equal(read_image(folder / "o.png")[known], photograph[known])
+
+
+def test_an_opaque_alpha_channel_is_dropped_with_a_notice(folder, capsys):
+    assert call(folder, "generate", "{folder}/rgba.png", "-o", "{folder}/o.png") == 0
+    assert "rgba.png: dropped its alpha channel, which is opaque" in capsys.readouterr().err
+    assert read_image(folder / "o.png").shape[2] == 3
+
+
+def test_several_pictures_have_several_index_files(folder):
+    words = ["generate", "{folder}/cat.png", "-n", 2, "--seed", 1, "-o", "{folder}/out"]
+    assert call(folder, *words, "--save-index", "{folder}/maps/i.tif") == 0
+    assert sorted(path.name for path in (folder / "maps").iterdir()) == ["i_000.tif", "i_001.tif"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["retarget", "{folder}/cat.png"], 2, "give either --shape H W or --scale Y X"),
+        (["retarget", "{folder}/cat.png", "--shape", 3, 3], 2, "--shape must be (height, width)"),
+        (["inpaint", "{folder}/cat.png"], 2, "Missing option '--mask'"),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/small.png"], 2, "--mask must have"),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "no.png"], 1,
+         "no.png"),
+        (["inpaint", "{folder}/cat.png", "{folder}/cat.png", "--mask", "{folder}/hole.png"], 2,
+         "takes one IMAGE, got 2"),
+        (["analogy", "{folder}/cat.png", "--structure", "{folder}/hole.png"], 2,
+         "--structure must have the channels of the source, 3, got 1"),
+        (["collage"], 2, "give either IMAGE or --sample NAME"),
+        (["collage", "{folder}/cat.png", "{folder}/hole.png"], 2, "IMAGE[1] must have"),
+        (["edit", "{folder}/cat.png", "--edited", "{folder}/small.png"], 2,
+         "--edited must have the size"),
+        (["generate", "{folder}/cat.png", "-o", "{folder}/cat.png", "--force"], 2,
+         "is an input and would be lost"),
+        (["generate", "--sample", "rocket", "--page", 1], 2, "--page is for TIFF stacks"),
+    ],
+)  # fmt: skip
+def test_wrong_calls(words, code, message, folder, capsys):
+    if "-o" not in words:
+        words = [*words, "-o", "{folder}/out.png"]
+    assert call(folder, *words) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (folder / "out.png").exists()
