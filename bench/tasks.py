@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bench.common import median_seconds, natural_image
 
@@ -48,10 +51,37 @@ def measure(threads: int) -> list[dict[str, Any]]:
                 lambda: pnn.generate(image, rng=1, threads=threads, incremental=False),
             )
         )
-        return [
+        rows += _other_tasks(threads)
+        measured = [
             {"task": name, "seconds": round(median_seconds(work, REPEATS), 2)}
             for name, work in rows
-        ] + [_info(image, threads)]
+        ]
+    return [*measured, _info(image, threads)]
+
+
+def _other_tasks(threads: int) -> list[tuple[str, Callable[[], Any]]]:
+    """All tasks with their defaults on 180 x 250 pictures."""
+    import pnncupy as pnn
+
+    tall = natural_image(180, 750)
+    first, second, third = (np.ascontiguousarray(tall[:, k : k + 250]) for k in (0, 250, 500))
+    hole = np.zeros((180, 250), bool)
+    hole[60:120, 100:150] = True
+    rough = first.copy()
+    rough[40:100, 20:80] = first[60:120, 150:210]
+    size = "180 x 250 x 3"
+
+    def work(task: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        return lambda: task(*arguments, threads=threads)
+
+    return [
+        (f"retarget {size} to half the width", work(pnn.retarget, first, (180, 125))),
+        (f"retarget {size} to double the width", work(pnn.retarget, first, (180, 500))),
+        (f"inpaint {size}, hole 60 x 50", work(pnn.inpaint, first, hole)),
+        (f"edit {size}", work(pnn.edit, first, rough)),
+        (f"analogy {size}", work(pnn.analogy, first, second)),
+        (f"collage of three {size}", work(pnn.collage, [first, second, third])),
+    ]
 
 
 def _info(image: Any, threads: int) -> dict[str, Any]:
