@@ -63,7 +63,7 @@ def _bounding_box(active: Array, tile: Tile) -> Tile | None:
 
 def run(work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, tick: Tick) -> None:
     """Call ``work(item, report)`` for all items on threads; `tick` runs in the calling thread."""
-    if threads == 1 or len(items) == 1:
+    if threads == 1 or len(items) <= 1:
         for item in items:
             work(item, tick)
         return

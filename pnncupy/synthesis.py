@@ -10,10 +10,10 @@ from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
+from pnncupy.layout import Layout
 from pnncupy.matching import (
     METHODS,
     Field,
-    Layout,
     SearchSettings,
     check_span,
     mask_keys,

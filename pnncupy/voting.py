@@ -9,7 +9,7 @@ import numpy as np
 from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
-from pnncupy.matching import Layout
+from pnncupy.layout import Layout
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 

@@ -154,6 +154,17 @@ def test_nan_in_the_hole_needs_a_fill(photograph, hole):
     assert np.isfinite(made).all()
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_hole_that_vanishes_at_coarse_levels(engine, photograph):
+    image = np.tile(photograph, (2, 2, 1))
+    mask = np.zeros(image.shape[:2], bool)
+    mask[40:42, 50:53] = True
+    made = pnn.inpaint(image, mask, levels=5, engine=engine, threads=2, **FAST)
+    np.testing.assert_array_equal(made[~mask], image[~mask])
+    made = pnn.edit(image, image[::-1].copy(), mask=mask, levels=6, threads=2, **FAST)
+    np.testing.assert_array_equal(made[0], image[-1])
+
+
 def test_largest_square():
     mask = np.zeros((20, 30), bool)
     assert largest_square(mask) == 0

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.images import WorkingForm
-from pnncupy.matching import METHODS, Layout, SearchSettings
+from pnncupy.layout import Layout
+from pnncupy.matching import METHODS, SearchSettings
 from pnncupy.observer import Observer
 from pnncupy.pyramids import (
     checked_downscale,

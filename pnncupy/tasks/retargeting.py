@@ -5,7 +5,7 @@ from typing import Any
 
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
-from pnncupy.matching import Layout
+from pnncupy.layout import Layout
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
