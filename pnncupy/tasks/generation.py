@@ -69,8 +69,9 @@ def generate(
     downscale : float, default 4/3
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
-        Pyramid levels below full size: more keep less of the source's layout. Default: such that
-        the smallest side is about two patches at the coarsest level.
+        Pyramid levels below full size, the coarsest of which gets the noise: fewer give more
+        variety and keep less of the source's layout. Default: such that the smallest side is about
+        two patches at the coarsest level.
     iterations, coarse_iterations : int, default 10 and 1
         PNN steps at each level and at the coarsest one, where more would copy the source.
     keys : {"blurred", "sharp", "both"}
