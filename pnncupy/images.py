@@ -128,8 +128,7 @@ class WorkingForm:
         elif self.dtype.kind == "b":
             values = values + self.low >= 0.5
         elif self.dtype.kind in "iu":
-            limits = np.iinfo(self.dtype)
-            values = xp.clip(xp.round(values + self.low), limits.min, limits.max)
+            values = xp.clip(xp.round(values + self.low), *_float_limits(self.dtype))
         else:
             values = values + self.low
         return xp.ascontiguousarray(values.astype(self.dtype))
@@ -141,6 +140,13 @@ class WorkingForm:
             return False
         limits = np.iinfo(self.dtype)
         return bool(limits.min <= int(self.low) <= limits.max)
+
+
+def _float_limits(dtype: Any) -> tuple[float, float]:
+    """Range of an integer dtype in float64; the largest 64-bit integers would round beyond it."""
+    limits = np.iinfo(dtype)
+    top = float(limits.max)
+    return float(limits.min), float(np.nextafter(top, 0)) if int(top) > limits.max else top
 
 
 def _distance_from(values: Array, low: int, xp: Any) -> Array:

@@ -112,7 +112,7 @@ def _resize_valid(
 ) -> tuple[Array, Array]:
     xp = arrays.namespace(values)
     weighted = resize_planes(values * share, scales, shape)
-    new_share = xp.clip(resize_planes(share[None], scales, shape)[0], 0, 1)
+    new_share = xp.clip(resize_planes(share[None], scales, shape)[0], 0.0, 1.0)
     # The kernel's negative lobes make small shares meaningless.
     enough = new_share > _SMALLEST_SHARE
     one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)

@@ -100,6 +100,15 @@ def test_64_bit_integers_far_from_zero_keep_their_digits(dtype, low, random):
     assert int(form.leave(inside * 3 - 1).min()) == max(low - 999, limits.min)
 
 
+def test_wide_integers_in_a_range_that_is_no_integer_are_clipped():
+    for dtype in ("i8", "u8"):
+        image = np.array([[0, np.iinfo(dtype).max]], dtype)
+        form, inside = working(image, data_range=(0.5, 100))
+        back = form.leave(inside)
+        assert back[0, 0] == 0
+        assert back[0, 1] > np.iinfo(dtype).max * 0.999
+
+
 def test_bool_in_another_range_comes_back():
     image = np.array([[True, False]])
     form, inside = working(image, data_range=(0, 10))
