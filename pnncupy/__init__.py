@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pnncupy import io as io
+    from pnncupy import metrics as metrics
+    from pnncupy import samples as samples
     from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
     from pnncupy.engine_table import EngineStatus, engines
     from pnncupy.matching import Matches, key_minimum, nearest_patches
@@ -55,10 +58,13 @@ _NAMES_BY_MODULE = {
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
     "voting": ("apply_index", "vote"),
 }
+_PUBLIC_MODULES = ("io", "metrics", "samples")
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PUBLIC_MODULES:
+        return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_MODULE_OF_NAME[name]}"), name)
@@ -67,4 +73,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PUBLIC_MODULES})

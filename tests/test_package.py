@@ -28,6 +28,11 @@ def test_every_public_name_is_there():
         pnn.nothing  # noqa: B018
 
 
+def test_public_modules_are_attributes():
+    code = "import pnncupy as pnn; print(pnn.io.read_image.__name__, pnn.metrics.psnr.__name__)"
+    assert run_python(code) == ["read_image", "psnr"]
+
+
 def test_importing_loads_no_heavy_library():
     loaded = run_python("import pnncupy, sys; print(*sys.modules)")
     for heavy in ("numpy", "numba", "cupy", "array_api_compat", "tifffile", "imagecodecs", "rich"):
