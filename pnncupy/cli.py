@@ -339,7 +339,6 @@ def _run(
 ) -> Any:
     """Run a task with a progress bar and write its pictures as they are finished."""
     from pnncupy.cli_files import ResultFiles
-    from pnncupy.images import planes, value_range
     from pnncupy.progress import progress_bar
 
     output, save_index = options.pop("output"), options.pop("save_index")
@@ -349,8 +348,7 @@ def _run(
         for name, value in options.items()
         if value is not None and not (isinstance(value, tuple) and not value)
     }
-    inputs = [Path(file) for file in click.get_current_context().params.get("files", ())]
-    files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, inputs)
+    files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, _inputs())
     start = time.perf_counter()
     with progress_bar(quiet) as show:
 
@@ -362,13 +360,22 @@ def _run(
         made = task(*arguments, callback=save, return_index=save_index is not None,
                     return_info=True, **given)  # fmt: skip
     seconds = time.perf_counter() - start
-    shown = value_range([planes("image", source) for source in sources], given.get("data_range"))
     if files.sheet is not None:
+        from pnncupy.images import planes, value_range
         from pnncupy.sheet import contact_sheet
 
+        shown = value_range([planes("image", each) for each in sources], given.get("data_range"))
         files.write_sheet(contact_sheet([sources[0], *made.image], shown))
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
+
+
+def _inputs() -> list[Path]:
+    """Every file that the command reads, none of which a result may replace."""
+    given = click.get_current_context().params
+    single = [given.get(name) for name in ("mask_file", "edited_file", "structure_file", "fill")]
+    named = [*given.get("files", ()), *(name for name in single if name is not None)]
+    return [Path(name) for name in named if Path(name).exists()]
 
 
 def _report(files: Any, facts: str) -> None:

@@ -44,17 +44,22 @@ def image_shape(name: str, image: Any, channel_axis: int) -> tuple[int, ...]:
     return tuple(planes(name, image, channel_axis).shape[1:])
 
 
-def checked_mask(name: str, mask: Any, shape: tuple[int, ...], image: Array) -> Array:
-    """A bool mask of an image's height and width that is neither empty nor full."""
-    xp = arrays.same_library(**{name: mask, "image": image})
+def check_mask(name: str, mask: Array, shape: tuple[int, ...], owner: str) -> None:
+    """Refuse a mask that is not bool or not of the height and width of what it belongs to."""
     if mask.dtype.kind != "b":
         raise TypeError(
             f"`{name}` must be bool, got dtype {mask.dtype}; compare first, for example `mask > 0`"
         )
-    if tuple(mask.shape) != shape:
+    if tuple(mask.shape) != tuple(shape):
         raise ValueError(
-            f"`{name}` must have the height and width of the image, {shape}, got {mask.shape}"
+            f"`{name}` must have the height and width of {owner}, {tuple(shape)}, got {mask.shape}"
         )
+
+
+def checked_mask(name: str, mask: Any, shape: tuple[int, ...], image: Array) -> Array:
+    """A bool mask of an image's height and width that is neither empty nor full."""
+    xp = arrays.same_library(**{name: mask, "image": image})
+    check_mask(name, mask, shape, "the image")
     if not bool(xp.any(mask)):
         raise ValueError(f"`{name}` must be True somewhere, got False everywhere: nothing to do")
     if bool(xp.all(mask)):

@@ -276,7 +276,7 @@ def mask_keys(
             usable = True
             continue
         xp = arrays.same_library(**{name: planes, "key_mask": mask})
-        _check_mask(planes, mask, name)
+        images.check_mask("key_mask", mask, planes.shape[1:], f"`{name}`")
         usable = usable or bool(xp.any(windows_all(mask, patch_size)))
         masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
     if not usable:
@@ -285,19 +285,6 @@ def mask_keys(
             "(True) pixels, got none"
         )
     return masked
-
-
-def _check_mask(planes: Array, mask: Array, name: str) -> None:
-    if mask.dtype.kind != "b":
-        raise TypeError(
-            f"`key_mask` must be bool (True = usable), got dtype {mask.dtype}; compare first, for "
-            "example `mask > 0`"
-        )
-    if mask.shape != planes.shape[1:]:
-        raise ValueError(
-            f"`key_mask` must have the height and width of `{name}`, {planes.shape[1:]}, got "
-            f"{mask.shape}"
-        )
 
 
 def windows_all(mask: Array, patch_size: int) -> Array:

@@ -103,6 +103,8 @@ def test_several_pictures_have_several_index_files(folder):
          "--edited must have the size"),
         (["generate", "{folder}/cat.png", "-o", "{folder}/cat.png", "--force"], 2,
          "is an input and would be lost"),
+        (["edit", "{folder}/cat.png", "--edited", "{folder}/edited.png", "-o",
+          "{folder}/edited.png", "--force"], 2, "is an input and would be lost"),
         (["generate", "--sample", "rocket", "--page", 1], 2, "--page is for TIFF stacks"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
 from pnncupy.matching import windows_all
 from pnncupy.observer import Event
-from pnncupy.pyramids import enlarge_valid, valid_pyramid
+from pnncupy.pyramids import checked_downscale, enlarge_valid, valid_pyramid
 from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.common import Options, Setup, run, set_up, source_of, synthesis
 
@@ -189,9 +189,8 @@ def _blurred(pictures: Sequence[Array], shares: Sequence[Array], ratio: float) -
 def _wanted_levels(hole: Array, options: Options) -> int:
     """The depth at which the largest square in the hole is about one patch."""
     size = checks.integer("patch_size", options.patch_size, 2)
-    downscale = checks.positive("downscale", options.downscale)
-    side = largest_square(hole)
-    return max(0, round(math.log(side / size) / math.log(max(downscale, 1.01))))
+    downscale = checked_downscale(options.downscale)
+    return max(0, round(math.log(largest_square(hole) / size) / math.log(downscale)))
 
 
 def largest_square(mask: Array) -> int:
