@@ -1,4 +1,4 @@
-"""What every engine offers: the two steps that cost time, with one signature for all engines.
+"""What every engine offers: the steps that cost time, with one signature for all engines.
 
 Arrays are planar (channels, rows, columns), float32 and C-contiguous, in the engine's own array
 library. Nothing is validated here: the public functions did that once.
@@ -34,13 +34,15 @@ class Engine(Protocol):
         score: Array,
         index: Array,
         *,
+        key_score: Array | None = None,
+        key_index: Array | None = None,
         first_index: int,
         index_stride: int,
         active: Array | None,
         threads: int,
         tick: Tick,
     ) -> None:
-        """Lower `score` and `index` of each query patch to its best key patch, in place.
+        """Lower `score` and `index` of each query patch to its best key patches, in place.
 
         Parameters
         ----------
@@ -50,9 +52,14 @@ class Engine(Protocol):
             Side p of a patch.
         weight : (HK-p+1, WK-p+1) float32 or None
             Factor of each key patch; None compares the plain sums of squared differences.
-        score, index : (HQ-p+1, WQ-p+1) float32 and int32
-            The best so far; a key replaces it only where it is strictly better, so that of equal
-            keys the first one scanned stays. Keys are scanned row by row.
+        score, index : (HQ-p+1, WQ-p+1, k) float32 and int32
+            The k best so far, the best one first. A key enters only where it is strictly better
+            than the last one, and stands behind its equals, so that of equal keys the first one
+            scanned is in front. Keys are scanned row by row.
+        key_score, key_index : (HK-p+1, WK-p+1) float32 and int32, or None
+            If given, they are lowered in the same scan: to the smallest plain sum over all query
+            patches, and the number ``row * WQ + column`` of a query patch that has it. Not together
+            with `active`.
         first_index, index_stride : int
             Key patch (row, column) is recorded as ``first_index + row * index_stride + column``.
         active : (HQ-p+1, WQ-p+1) bool or None
@@ -62,6 +69,28 @@ class Engine(Protocol):
         tick : callable
             Called now and then from the calling thread with the number of pairs done since the
             last call; what it raises ends the search.
+        """
+
+    def pair_sums(
+        self,
+        query: Array,
+        key: Array,
+        patch_size: int,
+        query_number: Array,
+        key_number: Array,
+        out: Array,
+        *,
+        threads: int,
+    ) -> None:
+        """Fill `out` with the sums of squared differences of given pairs of patches.
+
+        Parameters
+        ----------
+        query, key, patch_size, threads
+            As in `lower_nearest`.
+        query_number, key_number : (k,) int32
+            Numbers ``row * W + column`` of the patches' first pixels, each in its own image.
+        out : (k,) float32
         """
 
     def vote(

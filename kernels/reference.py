@@ -10,6 +10,9 @@ import numpy as np
 from pnncupy.kernels.protocol import Array, Tick
 
 
+_PAIRS_AT_ONCE = 4096
+
+
 def window_sums(values: Array, size: int, axis: int) -> Array:
     """Sums over windows of `size` values along an axis, in the order that `protocol` fixes."""
     values = np.moveaxis(values, axis, 0)
@@ -51,6 +54,8 @@ def lower_nearest(
     score: Array,
     index: Array,
     *,
+    key_score: Array | None = None,
+    key_index: Array | None = None,
     first_index: int,
     index_stride: int,
     active: Array | None,
@@ -58,7 +63,7 @@ def lower_nearest(
     tick: Tick,
 ) -> None:
     """Search displacement by displacement; see `protocol.Engine.lower_nearest`."""
-    rows, columns = score.shape
+    rows, columns = score.shape[:2]
     key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
     margin = patch_size - 1
     numbers = first_index + np.add.outer(
@@ -78,14 +83,72 @@ def lower_nearest(
                     ],
                     patch_size,
                 )
+                if key_score is not None and key_index is not None:
+                    _lower_keys(
+                        found, (ys.start * query.shape[2] + xs.start, query.shape[2]),
+                        key_score[key_ys, key_xs], key_index[key_ys, key_xs],
+                    )  # fmt: skip
                 if weight is not None:
-                    found *= weight[key_ys, key_xs]
-                better = found < score[ys, xs]
+                    found = found * weight[key_ys, key_xs]
                 if active is not None:
-                    better &= active[ys, xs]
-                np.copyto(score[ys, xs], found, where=better)
-                np.copyto(index[ys, xs], numbers[key_ys, key_xs], where=better)
+                    found = np.where(active[ys, xs], found, np.float32(np.inf))
+                _insert(found, numbers[key_ys, key_xs], score[ys, xs], index[ys, xs])
             tick((ys.stop - ys.start) * columns * key_columns)
+
+
+def _insert(found: Array, number: Array, score: Array, index: Array) -> None:
+    """Insert one key for each query into its list of best ones, behind its equals."""
+    worse = [found < score[..., place] for place in range(score.shape[2])]
+    for place in reversed(range(1, score.shape[2])):
+        # What stood in front moves back where the new one goes before it.
+        score[..., place] = np.where(
+            worse[place - 1], score[..., place - 1],
+            np.where(worse[place], found, score[..., place]),
+        )  # fmt: skip
+        index[..., place] = np.where(
+            worse[place - 1], index[..., place - 1],
+            np.where(worse[place], number, index[..., place]),
+        )  # fmt: skip
+    np.copyto(score[..., 0], found, where=worse[0])
+    np.copyto(index[..., 0], number, where=worse[0])
+
+
+def _lower_keys(
+    found: Array, first_and_stride: tuple[int, int], key_score: Array, key_index: Array
+) -> None:
+    first, stride = first_and_stride
+    queries = first + np.add.outer(
+        np.arange(found.shape[0], dtype=np.int32) * np.int32(stride),
+        np.arange(found.shape[1], dtype=np.int32),
+    )
+    better = found < key_score
+    np.copyto(key_score, found, where=better)
+    np.copyto(key_index, queries, where=better)
+
+
+def pair_sums(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    query_number: Array,
+    key_number: Array,
+    out: Array,
+    *,
+    threads: int,
+) -> None:
+    """Evaluate some pairs at a time; see `protocol.Engine.pair_sums`."""
+    y, x = np.arange(patch_size)[:, None], np.arange(patch_size)
+    for start in range(0, len(out), _PAIRS_AT_ONCE):
+        some = slice(start, start + _PAIRS_AT_ONCE)
+        row, column = np.divmod(query_number[some, None, None], np.int32(query.shape[2]))
+        key_row, key_column = np.divmod(key_number[some, None, None], np.int32(key.shape[2]))
+        total = np.float32(0)
+        for channel in range(len(query)):
+            pixels = query[channel, row + y, column + x]
+            squared = (pixels - key[channel, key_row + y, key_column + x]) ** 2
+            total = squared if channel == 0 else total + squared
+        sums = window_sums(window_sums(total, patch_size, axis=1), patch_size, axis=2)
+        out[some] = sums[:, 0, 0]
 
 
 def vote(

@@ -244,3 +244,30 @@ def _slide(builder, history, value):
             covered += 2**k
             total = builder.fadd(total, levels[k][covered - 1 - size])
     return [kept for level in levels for kept in level[1:]], total
+
+
+@intrinsic(prefer_literal=True)
+def sum_of_stored(typing_context, array, position, count):
+    """Sum of `count` consecutive vectors of a flat array, in the order that `protocol` fixes."""
+    number = count.literal_value
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type, _ = signature.args
+        values = [
+            _load(
+                builder,
+                _element(
+                    context, builder, array_type, arguments[0], position_type, arguments[1], k
+                ),
+            )
+            for k in range(0, number * LANES, LANES)
+        ]
+        total, rest = None, values
+        for power in (1 << k for k in reversed(range(number.bit_length())) if number >> k & 1):
+            part, rest = rest[:power], rest[power:]
+            while len(part) > 1:
+                part = [builder.fadd(*pair) for pair in zip(part[::2], part[1::2], strict=True)]
+            total = part[0] if total is None else builder.fadd(total, part[0])
+        return total
+
+    return vector(array, position, count), generate

@@ -1,6 +1,7 @@
 """Cutting a query image into tiles, and working on them with threads."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
@@ -13,26 +14,48 @@ from pnncupy.kernels.protocol import Array, Tick
 Tile = tuple[int, int, int, int]
 
 WIDEST_TILE = 64
-TALLEST_TILE = 96
+TALLEST_TILE = 256
 SPARSE_TILE = 32
+# What a patch that is searched by itself costs, in patches of a tile.
+COST_OF_ONE = 4.0
 _SECONDS_BETWEEN_TICKS = 0.1
 
 
-def tiles(shape: tuple[int, int], active: Array | None, widest: int, threads: int) -> list[Tile]:
-    """Tiles (top, bottom, left, right) that cover the active query patches, evenly cut.
+def divide(
+    shape: tuple[int, int], active: Array | None, widest: int, threads: int, patch_size: int
+) -> tuple[list[Tile], Array]:
+    """Cut up the query patches to be searched; the result of a search does not depend on it.
 
-    The result of a search does not depend on its tiles.
+    Returns
+    -------
+    tiles, places
+        Tiles (top, bottom, left, right) to be searched as a whole, and the numbers
+        ``row * columns + column`` of the other patches, int32, to be searched one by one.
     """
-    if active is not None:
-        grid = _grid(shape, SPARSE_TILE, min(SPARSE_TILE, widest))
-        return [box for tile in grid if (box := _bounding_box(active, tile)) is not None]
+    if active is None:
+        return _whole(shape, widest, threads), np.empty(0, np.int32)
+    numbers = np.arange(active.size, dtype=np.int32).reshape(shape)
+    boxes, places = [], [np.empty(0, np.int32)]
+    for tile in _grid(shape, SPARSE_TILE, min(SPARSE_TILE, widest)):
+        box = _bounding_box(active, tile)
+        if box is None:
+            continue
+        top, bottom, left, right = box
+        inside = active[top:bottom, left:right]
+        area = (bottom - top + patch_size - 1) * (right - left + patch_size - 1)
+        if np.count_nonzero(inside) * COST_OF_ONE < area:
+            places.append(numbers[top:bottom, left:right][inside])
+        else:
+            boxes.append(box)
+    return boxes, np.concatenate(places)
+
+
+def _whole(shape: tuple[int, int], widest: int, threads: int) -> list[Tile]:
+    """Tiles of the whole image: few, since each begins with rows whose sums are not complete."""
     height = TALLEST_TILE
-    while height > SPARSE_TILE:
-        grid = _grid(shape, height, widest)
-        if len(grid) >= 4 * threads:
-            return grid
+    while height > SPARSE_TILE and len(_grid(shape, height, widest)) < threads:
         height //= 2
-    return _grid(shape, SPARSE_TILE, widest)
+    return _grid(shape, height, widest)
 
 
 def _grid(shape: tuple[int, int], height: int, width: int) -> list[Tile]:
@@ -61,26 +84,35 @@ def _bounding_box(active: Array, tile: Tile) -> Tile | None:
     )
 
 
-def run(work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, tick: Tick) -> None:
-    """Call ``work(item, report)`` for all items on threads; `tick` runs in the calling thread."""
-    if threads == 1 or len(items) <= 1:
-        for item in items:
-            work(item, tick)
+def run(jobs: Iterable[Iterator[int]], threads: int, tick: Tick) -> None:
+    """Drive all jobs to their ends on threads; `tick` runs in the calling thread.
+
+    A job is an iterator that works a little in each step and yields how many pairs that was. Steps
+    of different jobs take turns, so that all threads are busy until nearly the end; those of one
+    job never run at the same time.
+    """
+    waiting = deque(jobs)
+    if threads == 1 or len(waiting) <= 1:
+        for job in waiting:
+            for pairs in job:
+                tick(pairs)
         return
     stopped = False
-    done = [0] * len(items)
+    done = [0] * threads
 
-    def guarded(number: int) -> None:
-        def report(pairs: int) -> None:
-            done[number] += pairs
-            if stopped:
-                raise _Stopped
+    def work(worker: int) -> None:
+        while not stopped:
+            try:
+                job = waiting.popleft()
+            except IndexError:
+                return
+            pairs = next(job, None)
+            if pairs is not None:
+                done[worker] += pairs
+                waiting.append(job)
 
-        if not stopped:
-            work(items[number], report)
-
-    with ThreadPoolExecutor(min(threads, len(items))) as pool:
-        pending = {pool.submit(guarded, number) for number in range(len(items))}
+    with ThreadPoolExecutor(min(threads, len(waiting))) as pool:
+        pending = {pool.submit(work, worker) for worker in range(min(threads, len(waiting)))}
         reported = 0
         try:
             while pending:
@@ -94,5 +126,11 @@ def run(work: Callable[[Any, Tick], None], items: Sequence[Any], threads: int, t
             stopped = True
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error
-    """Raised inside a worker thread to leave its loop after an interruption."""
+def run_all(work: Callable[[Any], None], items: Sequence[Any], threads: int) -> None:
+    """Call ``work(item)`` for all items on threads."""
+
+    def job(item: Any) -> Iterator[int]:
+        work(item)
+        yield 0
+
+    run(map(job, items), threads, lambda pairs: None)

@@ -111,8 +111,8 @@ def _status(name: str) -> EngineStatus:
 def _wrong_answer(engine: Engine) -> str:
     """What is wrong with the result of a small search; empty if nothing."""
     image = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9) % 11
-    score = np.full((6, 7), np.inf, np.float32)
-    index = np.full((6, 7), -1, np.int32)
+    score = np.full((6, 7, 1), np.inf, np.float32)
+    index = np.full((6, 7, 1), -1, np.int32)
     try:
         engine.lower_nearest(
             image, image, 3, None, score, index,
@@ -122,7 +122,7 @@ def _wrong_answer(engine: Engine) -> str:
         return f"a small search failed with {type(error).__name__}: {error}"
     numbers = np.arange(6, dtype=np.int32)[:, None] * 9 + np.arange(7, dtype=np.int32)
     expected = _first_equal_patch(image, numbers)
-    if score.any() or not np.array_equal(index, expected):
+    if score.any() or not np.array_equal(index[..., 0], expected):
         return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"
     return ""
 

@@ -23,10 +23,9 @@ class Layout:
     def of(cls, planes: Sequence[Array]) -> "Layout":
         """The layout of planar images; refuses more pixels than 32-bit numbers have."""
         layout = cls(tuple(image.shape[1:] for image in planes))
-        pixels = sum(height for height, _ in layout.shapes) * layout.width
-        if pixels > np.iinfo(np.int32).max:
+        if layout.pixels > np.iinfo(np.int32).max:
             raise ValueError(
-                f"the images have {pixels} pixels together, more than the {2**31 - 1} that can be "
+                f"the images have {layout.pixels} pixels together, more than the {2**31 - 1} that can be "
                 "numbered; use smaller ones"
             )
         return layout
@@ -35,6 +34,11 @@ class Layout:
     def width(self) -> int:
         """Pixels from one row of the canvas to the next."""
         return max(width for _, width in self.shapes)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the canvas."""
+        return sum(height for height, _ in self.shapes) * self.width
 
     @property
     def tops(self) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ def nearest_patches(
     key_planes = mask_keys(key_planes, masks, names, settings.patch_size)
     check_span([query_planes, *key_planes], settings.patch_size, _SCALE)
     layout = Layout.of(key_planes)
-    found = search(settings, query_planes, [(key_planes, layout)])
+    found = search(settings, query_planes, key_planes, layout)
     parts = layout.decode(found.index)
     xp = arrays.namespace(found.index)
     return Matches(xp.stack(parts if is_list else parts[1:], axis=-1), found.score)
@@ -164,7 +164,7 @@ def key_minimum(
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     check_span([query_planes, key_planes], settings.patch_size, _SCALE)
-    return _key_minimum(settings, query_planes, key_planes) * settings.mean_factor
+    return key_matches(settings, query_planes, key_planes)[0] * settings.mean_factor
 
 
 @dataclass(frozen=True)
@@ -192,76 +192,94 @@ class Field:
     score: Array
 
 
-KeySet = tuple[Sequence[Array], Layout]
-
-
 def search(
     settings: SearchSettings,
     query: Array,
-    key_sets: Sequence[KeySet],
-    previous: Field | None = None,
+    keys: Sequence[Array],
+    layout: Layout,
     active: Array | None = None,
 ) -> Field:
-    """Best key of every query patch over all key sets; the earlier set wins ties.
+    """Best key of every query patch over all key images; the first image wins ties.
 
-    All sets share one layout's numbers. With `active` (bool per query patch) only those are
-    searched and the others keep what `previous` says.
+    With `active` (bool per query patch) only those are searched; the others get key 0.
     """
-    xp = arrays.namespace(query)
-    found = _empty_field(query, settings.patch_size, previous, active)
-    for planes, layout in key_sets:
-        for image, top in zip(planes, layout.tops, strict=True):
-            weight = None
-            if not math.isinf(settings.alpha):
-                weight = _key_weight(settings, query, image)
-            settings.engine.lower_nearest(
-                query, image, settings.patch_size, weight, found.score, found.index,
-                first_index=top * layout.width, index_stride=layout.width, active=active,
-                threads=settings.threads, tick=settings.tick,
-            )  # fmt: skip
-    if bool(xp.any(found.index < 0)):
+    lists = empty_lists(query, settings.patch_size, 1)
+    weights = None
+    if not math.isinf(settings.alpha):
+        weights = [key_weight(settings, key_matches(settings, query, key)[0]) for key in keys]
+    lower(settings, query, keys, layout, lists, weights, active)
+    return finished(settings, Field(lists.index[..., 0], lists.score[..., 0]), active)
+
+
+def finished(settings: SearchSettings, found: Field, active: Array | None = None) -> Field:
+    """Check that all keys were found, and make plain sums of squared differences scores."""
+    xp = arrays.namespace(found.index)
+    missing = found.index < 0
+    if active is not None:
+        missing = missing & active
+    if bool(xp.any(missing)):
         raise ValueError(
             "some patches have no key with a finite score: the values span too much for float32, "
             "or `alpha` is too small for them; scale the values or raise `alpha`"
         )
-    # Plain sums were compared: fewer ties than after the rounding of a mean.
-    if math.isinf(settings.alpha):
-        scaled = found.score * settings.mean_factor
-        found.score = scaled if active is None else xp.where(active, scaled, found.score)
-    return found
-
-
-def _empty_field(
-    query: Array, patch_size: int, previous: Field | None, active: Array | None
-) -> Field:
-    xp = arrays.namespace(query)
-    shape = tuple(side - patch_size + 1 for side in query.shape[1:])
-    infinity = xp.full(shape, xp.inf, dtype=xp.float32)
-    nothing = xp.full(shape, -1, dtype=xp.int32)
-    if active is None:
-        return Field(nothing, infinity)
-    if previous is None:
+    index = found.index
+    if active is not None:
         # Places that are never searched still need a number that a vote can read.
-        return Field(xp.where(active, nothing, 0).astype(xp.int32), infinity)
-    index = xp.where(active, nothing, previous.index)
-    return Field(index, xp.where(active, infinity, previous.score))
+        index = xp.where(active, index, xp.zeros_like(index))
+    # Plain sums were compared: fewer ties than after the rounding of a mean.
+    score = found.score * settings.mean_factor if math.isinf(settings.alpha) else found.score
+    return Field(xp.ascontiguousarray(index), score)
 
 
-def _key_minimum(settings: SearchSettings, query: Array, key: Array) -> Array:
-    """Smallest sum of squared differences of each key patch; distances are symmetric."""
-    found = _empty_field(key, settings.patch_size, None, None)
+def empty_lists(query: Array, patch_size: int, length: int) -> Field:
+    """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
+    xp = arrays.namespace(query)
+    shape = (*(side - patch_size + 1 for side in query.shape[1:]), length)
+    return Field(xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32))
+
+
+def lower(
+    settings: SearchSettings,
+    query: Array,
+    keys: Sequence[Array],
+    layout: Layout,
+    lists: Field,
+    weights: Sequence[Array] | None,
+    active: Array | None,
+    reverse: Sequence[tuple[Array, Array]] | None = None,
+) -> None:
+    """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
+    for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
+        key_score, key_index = (None, None) if reverse is None else reverse[number]
+        settings.engine.lower_nearest(
+            query, image, settings.patch_size, None if weights is None else weights[number],
+            lists.score, lists.index, key_score=key_score, key_index=key_index,
+            first_index=top * layout.width, index_stride=layout.width, active=active,
+            threads=settings.threads, tick=settings.tick,
+        )  # fmt: skip
+
+
+def key_matches(settings: SearchSettings, query: Array, key: Array) -> tuple[Array, Array]:
+    """Smallest sum of squared differences of each key patch, and the query's number.
+
+    Distances are symmetric, so this is the same search with the roles exchanged.
+    """
+    lists = empty_lists(key, settings.patch_size, 1)
     settings.engine.lower_nearest(
-        key, query, settings.patch_size, None, found.score, found.index,
+        key, query, settings.patch_size, None, lists.score, lists.index,
         first_index=0, index_stride=query.shape[2], active=None,
         threads=settings.threads, tick=settings.tick,
     )  # fmt: skip
-    return found.score
+    xp = arrays.namespace(key)
+    return (xp.ascontiguousarray(lists.score[..., 0]), xp.ascontiguousarray(lists.index[..., 0]))
 
 
-def _key_weight(settings: SearchSettings, query: Array, key: Array) -> Array:
-    """Factor of each key patch: from its sum of squared differences to its score."""
-    minimum = _key_minimum(settings, query, key) * settings.mean_factor
-    return settings.mean_factor / (np.float32(settings.alpha) + minimum)
+def key_weight(settings: SearchSettings, minimum: Array) -> Array:
+    """Factor of each key patch: from its sum of squared differences to its score.
+
+    It falls with `minimum`, rounding included: too large a minimum makes too small a score.
+    """
+    return settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
 
 
 def mask_keys(

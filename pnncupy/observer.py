@@ -7,6 +7,7 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.checks import Cancelled
+from pnncupy.incremental import Proofs
 from pnncupy.schedule import Schedule
 
 _SECONDS_BETWEEN_EVENTS = 0.1
@@ -70,6 +71,7 @@ class Observer:
         self._done_before = self._done_here = 0
         self._told = time.monotonic()
         self.pairs_searched = 0
+        self.proofs = Proofs()
 
     def plan(self, schedule: Schedule, pairs: dict[tuple[int, int], int]) -> None:
         """Begin a run of the loop; `pairs` of patches are expected at each (level, iteration)."""

@@ -4,12 +4,13 @@ Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
+from pnncupy.incremental import IncrementalSearch
 from pnncupy.layout import Layout
 from pnncupy.matching import (
     METHODS,
@@ -89,16 +90,16 @@ def pnn_step(
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
     check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
-    found = search(settings, query_planes, [(masked, layout)])
-    result = _vote(settings, [value_planes], layout, found, vote)
+    found = search(settings, query_planes, masked, layout)
+    result = _vote(settings, [value_planes], layout, found.index, vote)
     return images.from_planes(result, query, channel_axis)
 
 
 def _vote(
-    settings: SearchSettings, values: Sequence[Array], layout: Layout, found: Field, how: str
+    settings: SearchSettings, values: Sequence[Array], layout: Layout, index: Array, how: str
 ) -> Array:
     return vote_planes(
-        settings.engine, layout.stack(values), found.index, layout.width, settings.patch_size,
+        settings.engine, layout.stack(values), index, layout.width, settings.patch_size,
         how, settings.threads,
     )  # fmt: skip
 
@@ -204,45 +205,44 @@ def refine(
     observer: Observer,
 ) -> tuple[Array, Array, Layout]:
     """Take the PNN steps of one level, each on the result of the one before."""
-    kinds_of_step = [schedule.key_kinds(level, step) for step in range(schedule.steps(level))]
-    keys = {
-        kind: [source.keys(level, kind) for source in scene.sources]
-        for kind in {kind for kinds in kinds_of_step for kind in kinds}
-    }
     values = [source.sharp[level] for source in scene.sources]
     layout = Layout.of(values)
     needed = None
     if scene.kept is not None:
         query = scene.kept.put_back(query, level)
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
-    found: Field | None = None
-    last_query = query
-    last_kinds: tuple[str, ...] = ()
-    for step, kinds in enumerate(kinds_of_step):
-        active = needed if schedule.incremental else None
-        if schedule.incremental and kinds == last_kinds:
-            changed = changed_patches(query, last_query, settings.patch_size)
-            if not bool(arrays.namespace(changed).any(changed)):
-                observer.skip(level, step)
-                continue
-            # With a finite alpha every query's change may lower a key's minimum.
-            if math.isinf(settings.alpha):
-                active = changed if needed is None else changed & needed
+    last_query, last_kinds = query, ()
+    for step in range(schedule.steps(level)):
+        kinds = schedule.key_kinds(level, step)
+        if kinds != last_kinds:
+            keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
+            nearest = _search_of_step(settings, schedule, keys, needed, observer)
+        elif schedule.incremental and not bool((query != last_query).any()):
+            observer.skip(level, step)
+            continue
         observer.begin(level, step, query)
-        found = search(settings, query, [(keys[kind], layout) for kind in kinds], found, active)
+        # Where there are two sets of keys, their pixels are those of the same values.
+        index = nearest(query).index % layout.pixels
         last_query, last_kinds = query, kinds
-        query = _vote(settings, values, layout, found, schedule.vote)
+        query = _vote(settings, values, layout, index, schedule.vote)
         if scene.kept is not None:
             query = scene.kept.put_back(query, level)
         observer.end(query)
-    assert found is not None
-    return query, found.index, layout
+    return query, index, layout
 
 
-def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
-    """Which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
-    xp = arrays.namespace(query)
-    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)
+def _search_of_step(
+    settings: SearchSettings,
+    schedule: Schedule,
+    keys: Sequence[Array],
+    needed: Array | None,
+    observer: Observer,
+) -> Callable[[Array], Field]:
+    """The search of PNN steps with the same keys, with or without savings."""
+    numbers = Layout.of(keys)
+    if schedule.incremental:
+        return IncrementalSearch(settings, keys, numbers, needed, observer.proofs).search
+    return lambda query: search(settings, query, keys, numbers)
 
 
 def _planned_pairs(

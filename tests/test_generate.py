@@ -187,7 +187,7 @@ def test_long_searches_report_in_between(photograph, monkeypatch):
     from pnncupy.kernels import numba_cpu
 
     monkeypatch.setattr(observer, "_SECONDS_BETWEEN_EVENTS", 0)
-    monkeypatch.setattr(numba_cpu, "_PAIRS_PER_CALL", 1e5)
+    monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", 1e5)
     events = []
     pnn.generate(photograph, iterations=1, threads=1, callback=events.append)
     within = [event for event in events if not event.finished]

@@ -167,7 +167,7 @@ def test_the_score_does_not_depend_on_threads_or_tiles(random, monkeypatch):
     plain = pnn.nearest_patches(query, key, alpha=0.01, threads=1)
     for threads, height, pairs in ((2, 32, 1e5), (4, 17, 3e8), (3, 64, 1e4)):
         monkeypatch.setattr(tiling, "TALLEST_TILE", height)
-        monkeypatch.setattr(numba_cpu, "_PAIRS_PER_CALL", pairs)
+        monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", pairs)
         other = pnn.nearest_patches(query, key, alpha=0.01, threads=threads)
         np.testing.assert_array_equal(plain.index, other.index)
         np.testing.assert_array_equal(plain.score, other.score)
@@ -185,9 +185,9 @@ def test_only_active_queries_are_searched(kernels, random):
             first_index=0, index_stride=30, active=active, threads=2, tick=lambda pairs: None,
         )  # fmt: skip
 
-    everything = np.full((41, 66), np.inf, np.float32), np.full((41, 66), -1, np.int32)
+    everything = np.full((41, 66, 1), np.inf, np.float32), np.full((41, 66, 1), -1, np.int32)
     search(*everything, None)
-    some = np.full((41, 66), np.inf, np.float32), np.full((41, 66), -1, np.int32)
+    some = np.full((41, 66, 1), np.inf, np.float32), np.full((41, 66, 1), -1, np.int32)
     search(*some, active)
     for full, partial, untouched in zip(everything, some, (np.inf, -1), strict=True):
         np.testing.assert_array_equal(partial[active], full[active])
@@ -199,7 +199,7 @@ def test_ticks_add_up_to_all_pairs(kernels, random):
     query, key = random.random((1, 60, 70), np.float32), random.random((1, 33, 21), np.float32)
     ticks = []
     kernels.lower_nearest(
-        query, key, 4, None, np.full((57, 67), np.inf, np.float32), np.zeros((57, 67), np.int32),
+        query, key, 4, None, np.full((57, 67, 1), np.inf, np.float32), np.zeros((57, 67, 1), np.int32),
         first_index=0, index_stride=21, active=None, threads=2, tick=ticks.append,
     )  # fmt: skip
     assert sum(ticks) == 57 * 67 * 30 * 18
@@ -213,8 +213,8 @@ def test_an_exception_in_a_tick_ends_the_search(random):
     for threads in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             numba_cpu.lower_nearest(
-                query, query, 4, None, np.full((77, 77), np.inf, np.float32),
-                np.zeros((77, 77), np.int32), first_index=0, index_stride=80, active=None,
+                query, query, 4, None, np.full((77, 77, 1), np.inf, np.float32),
+                np.zeros((77, 77, 1), np.int32), first_index=0, index_stride=80, active=None,
                 threads=threads, tick=fail,
             )  # fmt: skip
 

@@ -295,6 +295,8 @@ def run(
         record = {
             "pairs": observer.pairs_planned,
             "pairs_searched": observer.pairs_searched,
+            "proofs_tried": observer.proofs.tested,
+            "proofs_held": observer.proofs.proven,
             "seconds": time.perf_counter() - start,
         }
         info["samples"].append(record)

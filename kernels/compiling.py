@@ -1,0 +1,27 @@
+"""How the kernels of engine `numba` are compiled and cached."""
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from numba import config, njit
+
+from pnncupy.kernels import numba_lists, simd
+
+if config.DISABLE_JIT:
+    raise ImportError("Numba's compiler is switched off; unset NUMBA_DISABLE_JIT")
+
+# Numba's on-disk cache of a function looks at the function's own file only. The kernels depend on
+# these modules too, whose checksum is made one of the constants that tell cached kernels apart; the
+# small functions that a kernel calls are not cached by themselves but as parts of it.
+HELPERS_REVISION = zlib.crc32(
+    Path(simd.__file__).read_bytes() + Path(numba_lists.__file__).read_bytes()
+)
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile at the first call, and keep the machine code on disk if there is a place for it."""
+    try:
+        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # no writable folder
+        return njit(nogil=True)(function)  # type: ignore[no-any-return]

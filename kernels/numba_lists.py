@@ -1,0 +1,33 @@
+"""What the search kernels of engine `numba` share: aligned memory, and lists of best keys."""
+
+import numpy as np
+from numba import njit
+
+from pnncupy.kernels.simd import LANES, store
+
+
+@njit(nogil=True)
+def aligned(length, value):
+    """A flat array that starts on a cache line, where a vector costs one access and not two."""
+    array = np.full(length + LANES, value, np.float32)
+    first = -(array.ctypes.data // 4) % LANES
+    return array[first : first + length]
+
+
+@njit(nogil=True)
+def insert_lanes(sums, lanes, limit, position, score, index, row, column, first_key):
+    """Insert the lanes that are below the limit into a query's list of best keys, in order."""
+    store(lanes, 0, sums)
+    last = score.shape[2] - 1
+    for lane in range(LANES):
+        value = lanes[lane]
+        if value < limit[position]:
+            place = last
+            # Of equal values the key that was there first stays in front.
+            while place > 0 and score[row, column, place - 1] > value:
+                score[row, column, place] = score[row, column, place - 1]
+                index[row, column, place] = index[row, column, place - 1]
+                place -= 1
+            score[row, column, place] = value
+            index[row, column, place] = first_key + lane
+            limit[position] = score[row, column, last]

@@ -1,0 +1,96 @@
+"""Distances of given pairs of patches, for engine `numba`."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numba import njit
+
+from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_lists import aligned
+from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.simd import LANES, load, store, sum_of_stored
+from pnncupy.kernels.tiling import run_all
+
+_PAIRS_PER_STEP = 20_000
+
+
+@njit(nogil=True)
+def _sum(values, count):
+    """Sum of the first values in the order that `protocol` fixes; the values are used up."""
+    total, start, begun = values[0], 0, False
+    power = 1
+    while 2 * power <= count:
+        power *= 2
+    while power > 0:
+        if count & power:
+            step = 1
+            while step < power:
+                for k in range(start, start + power, 2 * step):
+                    values[k] += values[k + step]
+                step *= 2
+            total = total + values[start] if begun else values[start]
+            start, begun = start + power, True
+        power //= 2
+    return total
+
+
+@cache
+def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
+    """Kernel for one patch size and channel count; lanes are the columns of a patch.
+
+    Images are flat, with a vector's length behind their last pixel.
+    """
+    blocks = -(-patch_size // LANES)
+    revision = HELPERS_REVISION
+
+    @compiled
+    def sum_pairs(
+        query, query_stride, query_plane, key, key_stride, key_plane, query_number, key_number,
+        out, first, end,
+    ):  # fmt: skip
+        rows = aligned(patch_size * LANES + 0 * revision, np.float32(0))
+        columns = aligned(blocks * LANES, np.float32(0))
+        for pair in range(first, end):
+            for block in range(0, blocks * LANES, LANES):
+                place, key_place = query_number[pair] + block, key_number[pair] + block
+                for y in range(patch_size):
+                    difference = load(query, place) - load(key, key_place)
+                    value = difference * difference
+                    for channel in range(1, channels):
+                        difference = load(query, place + channel * query_plane) - load(
+                            key, key_place + channel * key_plane
+                        )
+                        value = value + difference * difference
+                    store(rows, y * LANES, value)
+                    place += query_stride
+                    key_place += key_stride
+                store(columns, block, sum_of_stored(rows, 0, patch_size))
+            out[pair] = _sum(columns, patch_size)
+
+    return sum_pairs
+
+
+def pair_sums(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    query_number: Array,
+    key_number: Array,
+    out: Array,
+    *,
+    threads: int,
+) -> None:
+    """Evaluate pair by pair; see `protocol.Engine.pair_sums`."""
+    kernel = pair_kernel(patch_size, key.shape[0])
+    tail = np.zeros(-(-patch_size // LANES) * LANES, np.float32)
+    flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))
+
+    def work(start: int) -> None:
+        kernel(
+            flat_query, query.shape[2], query.shape[1] * query.shape[2],
+            flat_key, key.shape[2], key.shape[1] * key.shape[2],
+            query_number, key_number, out, start, min(start + _PAIRS_PER_STEP, len(out)),
+        )  # fmt: skip
+
+    run_all(work, range(0, len(out), _PAIRS_PER_STEP), threads)

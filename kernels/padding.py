@@ -1,0 +1,20 @@
+"""Padding of key images, so that vectors may stick out of them."""
+
+import numpy as np
+
+from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.simd import LANES
+
+
+def left_padding(patch_size: int) -> int:
+    """Columns before the first key: a vector that sticks out, and sums not complete yet."""
+    return LANES + patch_size
+
+
+def pad(values: Array, key_shape: tuple[int, ...], patch_size: int, fill: float) -> Array:
+    """`fill` around planes of at most the key's size: left, right and one row below."""
+    _, rows, columns = key_shape
+    left = left_padding(patch_size)
+    padded = np.full((len(values), rows + 1, left + columns + 3 * LANES), fill, values.dtype)
+    padded[:, : values.shape[1], left : left + values.shape[2]] = values
+    return padded
