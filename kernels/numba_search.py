@@ -184,17 +184,23 @@ def nearest_kernel(
                             )  # fmt: skip
                         if found:
                             column = begin + x - margin
-                            insert_lanes(upper_score, lanes, limit, upper_limit + x, score, index,
-                                          done, column, first_key + x)  # fmt: skip
-                            insert_lanes(lower_score, lanes, limit, lower_limit + x, score, index,
-                                          done + 1, column, first_key + index_stride + x)  # fmt: skip
+                            insert_lanes(
+                                upper_score, lanes, limit, upper_limit + x, score, index,
+                                done, column, first_key + x,
+                            )  # fmt: skip
+                            insert_lanes(
+                                lower_score, lanes, limit, lower_limit + x, score, index,
+                                done + 1, column, first_key + index_stride + x,
+                            )  # fmt: skip
                             if is_both_ways:
                                 number = done * query.shape[2] + column
                                 _lower_keys(
                                     upper, lanes, key_best, key_match, upper_key + x, number
                                 )
-                                _lower_keys(lower, lanes, key_best, key_match, lower_key + x,
-                                            number + query.shape[2])  # fmt: skip
+                                _lower_keys(
+                                    lower, lanes, key_best, key_match, lower_key + x,
+                                    number + query.shape[2],
+                                )  # fmt: skip
                         pixel += channels
 
     return search_tile

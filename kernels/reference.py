@@ -9,7 +9,6 @@ import numpy as np
 
 from pnncupy.kernels.protocol import Array, Tick
 
-
 _PAIRS_AT_ONCE = 4096
 
 

@@ -25,8 +25,8 @@ class Layout:
         layout = cls(tuple(image.shape[1:] for image in planes))
         if layout.pixels > np.iinfo(np.int32).max:
             raise ValueError(
-                f"the images have {layout.pixels} pixels together, more than the {2**31 - 1} that can be "
-                "numbered; use smaller ones"
+                f"the images have {layout.pixels} pixels together, more than the {2**31 - 1} that "
+                "can be numbered; use smaller ones"
             )
         return layout
 

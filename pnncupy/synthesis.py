@@ -10,7 +10,7 @@ from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
-from pnncupy.incremental import IncrementalSearch
+from pnncupy.incremental import follower
 from pnncupy.layout import Layout
 from pnncupy.matching import (
     METHODS,
@@ -241,7 +241,7 @@ def _search_of_step(
     """The search of PNN steps with the same keys, with or without savings."""
     numbers = Layout.of(keys)
     if schedule.incremental:
-        return IncrementalSearch(settings, keys, numbers, needed, observer.proofs).search
+        return follower(settings, keys, numbers, needed, observer.proofs)
     return lambda query: search(settings, query, keys, numbers)
 
 

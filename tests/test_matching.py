@@ -199,7 +199,8 @@ def test_ticks_add_up_to_all_pairs(kernels, random):
     query, key = random.random((1, 60, 70), np.float32), random.random((1, 33, 21), np.float32)
     ticks = []
     kernels.lower_nearest(
-        query, key, 4, None, np.full((57, 67, 1), np.inf, np.float32), np.zeros((57, 67, 1), np.int32),
+        query, key, 4, None,
+        np.full((57, 67, 1), np.inf, np.float32), np.zeros((57, 67, 1), np.int32),
         first_index=0, index_stride=21, active=None, threads=2, tick=ticks.append,
     )  # fmt: skip
     assert sum(ticks) == 57 * 67 * 30 * 18

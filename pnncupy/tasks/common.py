@@ -295,8 +295,8 @@ def run(
         record = {
             "pairs": observer.pairs_planned,
             "pairs_searched": observer.pairs_searched,
-            "proofs_tried": observer.proofs.tested,
-            "proofs_held": observer.proofs.proven,
+            "proofs_tried": observer.proofs.tried,
+            "proofs_held": observer.proofs.held,
             "seconds": time.perf_counter() - start,
         }
         info["samples"].append(record)

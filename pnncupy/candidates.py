@@ -1,0 +1,131 @@
+"""Lists of the best keys of every query patch, and what these keys are worth to a query now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+from pnncupy.layout import Layout
+from pnncupy.matching import Field, SearchSettings, empty_lists, lower
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The key images of a search, and how their pixels are numbered together."""
+
+    images: Sequence[Array]
+    layout: Layout
+
+    def inside(self, index: Array, number: int) -> tuple[Array, Array]:
+        """Which of these keys lie in one of the images, and their pixel numbers there."""
+        xp = arrays.namespace(index)
+        layout, shape = self.layout, self.layout.shapes[number]
+        first = layout.tops[number] * layout.width
+        places = xp.flatnonzero((index >= first) & (index < first + shape[0] * layout.width))
+        local = index[places] - np.int32(first)
+        if layout.width != shape[1]:
+            local = local // layout.width * shape[1] + local % layout.width
+        return places, xp.astype(local, xp.int32)
+
+    def take(self, values: Sequence[Array], index: Array) -> Array:
+        """Values of arrays over key patches at keys of any shape; 1 where there is none (-1)."""
+        xp = arrays.namespace(index)
+        flat = index.ravel()
+        result = xp.ones(flat.shape, dtype=values[0].dtype)
+        for number, of_image in enumerate(values):
+            places, local = self.inside(flat, number)
+            width = self.layout.shapes[number][1]
+            result[places] = of_image[local // width, local % width]
+        return result.reshape(index.shape)
+
+
+class Candidates:
+    """Lists of keys of every query patch, the best one first when they have just been searched.
+
+    Attributes
+    ----------
+    index, score : (HQ-p+1, WQ-p+1, length) int32 and float32
+        Key numbers in the layout, -1 where fewer keys could be found, and scores.
+    """
+
+    def __init__(self, settings: SearchSettings, keys: Keys, query: Array, length: int):
+        lists = empty_lists(query, settings.patch_size, length)
+        self.index, self.score = lists.index, lists.score
+        self._settings = settings
+        self._keys = keys
+
+    def search(
+        self,
+        query: Array,
+        weights: Sequence[Array] | None,
+        active: Array | None,
+        reverse: Sequence[tuple[Array, Array]] | None = None,
+    ) -> None:
+        """Lower the lists by a search; see `matching.lower`."""
+        lists = Field(self.index, self.score)
+        keys = self._keys
+        lower(self._settings, query, keys.images, keys.layout, lists, weights, active, reverse)
+
+    def empty(self, places: Array | None, scores: Array) -> None:
+        """Empty the lists of some queries, or all, but for a limit that as many keys pass.
+
+        `scores` are those of the keys listed: for the query now, (count, length).
+        """
+        xp = arrays.namespace(scores)
+        limit = next_above(xp.max(scores, axis=-1))[..., None]
+        chosen = Ellipsis if places is None else places
+        self.score[chosen] = limit
+        self.index[chosen] = -1
+
+    def sums(self, query: Array, places: Array) -> Array:
+        """Sums of squared differences of the keys listed at `places` for a query, (count, length).
+
+        Infinite where no key is listed. `places` is bool (HQ-p+1, WQ-p+1).
+        """
+        xp = arrays.namespace(query)
+        index = self.index[places]
+        numbers = xp.repeat(patch_numbers(query, places.shape)[places], index.shape[-1])
+        result = xp.full(index.size, xp.inf, dtype=xp.float32)
+        for number, key in enumerate(self._keys.images):
+            inside, key_number = self._keys.inside(index.ravel(), number)
+            if inside.size:
+                result[inside] = pair_sums(self._settings, query, key, numbers[inside], key_number)
+        return result.reshape(index.shape)
+
+
+def patch_numbers(image: Array, shape: tuple[int, ...]) -> Array:
+    """Number ``row * W + column`` of the first pixel of each patch, int32 of `shape`."""
+    xp = arrays.namespace(image)
+    numbers = xp.arange(image.shape[1] * image.shape[2], dtype=xp.int32)
+    return numbers.reshape(image.shape[1:])[: shape[0], : shape[1]]
+
+
+def pair_sums(
+    settings: SearchSettings, query: Array, key: Array, query_number: Array, key_number: Array
+) -> Array:
+    """Sums of squared differences of pairs of patches; see `kernels.protocol`."""
+    xp = arrays.namespace(query)
+    result = xp.empty(query_number.shape, dtype=xp.float32)
+    settings.engine.pair_sums(
+        query, key, settings.patch_size, query_number, key_number, result,
+        threads=settings.threads,
+    )  # fmt: skip
+    return result
+
+
+def lowest(scores: Array, index: Array) -> Field:
+    """Lowest score over the last axis, and of the keys that have it the one of lowest number."""
+    xp = arrays.namespace(scores)
+    best = xp.min(scores, axis=-1)
+    nothing = np.int32(np.iinfo(np.int32).max)
+    numbers = xp.where((scores == best[..., None]) & (index >= 0), index, nothing)
+    first = xp.min(numbers, axis=-1)
+    return Field(xp.where(first == nothing, np.int32(-1), first), best)
+
+
+def next_above(scores: Array) -> Array:
+    """The next larger floats: what is below them is not above `scores`."""
+    xp = arrays.namespace(scores)
+    return xp.nextafter(scores, xp.asarray(np.float32(np.inf)))
