@@ -5,7 +5,7 @@ from importlib import import_module
 
 from bench.common import write_results
 
-FAMILIES = ("peers", "tasks", "memory", "imports", "pictures")
+FAMILIES = ("kernels", "peers", "tasks", "memory", "imports", "pictures", "table")
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         results = import_module(f"bench.{family}").measure(options.threads)
         for row in results:
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-        if not options.no_results:
+        if results and not options.no_results:
             print("wrote", write_results(family, options.threads, results))
 
 

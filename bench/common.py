@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("pnncupy", "numpy", "numba", "llvmlite", "scikit-learn")
+PACKAGES = ("pnncupy", "numpy", "numba", "llvmlite", "scikit-learn", "faiss-cpu", "torch")
 
 
 def processor() -> str:
@@ -61,6 +61,24 @@ def median_seconds(work: Callable[[], Any], repeats: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def alternate(
+    works: dict[str, Callable[[], Any]], rounds: dict[str, int]
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Median seconds of each, after a first run that is not counted, and what each returned.
+
+    They take turns, since the speed of a shared machine drifts.
+    """
+    answers = {name: work() for name, work in works.items() if rounds[name] > 1}
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(max(rounds.values())):
+        for name, work in works.items():
+            if turn < rounds[name]:
+                start = time.perf_counter()
+                answers[name] = work()
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}, answers
 
 
 def natural_image(height: int, width: int) -> Any:

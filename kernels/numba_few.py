@@ -105,7 +105,7 @@ def few_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., 
                         bound = bound + difference * difference
                     if is_weighted:
                         bound = bound * load(weight, line + first)
-                    if not any_less(bound, broadcast(limits, 1), bound, broadcast(limits, 1)):
+                    if not any_less(bound, broadcast(limits, 1)):
                         continue
                     at = 0
                     alive = True
@@ -130,9 +130,7 @@ def few_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., 
                         partial = so_far
                         if is_weighted:
                             partial = partial * load(weight, line + first)
-                        if not any_less(
-                            partial, broadcast(limits, 1), partial, broadcast(limits, 1)
-                        ):
+                        if not any_less(partial, broadcast(limits, 1)):
                             alive = False
                             break
                     if not alive:

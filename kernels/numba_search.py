@@ -19,6 +19,7 @@ from pnncupy.kernels.simd import (
     LANES,
     any_less,
     broadcast,
+    either_less,
     infinite_history,
     load,
     load_history,
@@ -173,25 +174,27 @@ def nearest_kernel(
                         if is_weighted:
                             upper_score = upper * load(weight, upper_key + x)
                             lower_score = lower * load(weight, lower_key + x)
-                        found = any_less(
+                        found = either_less(
                             upper_score, broadcast(limit, upper_limit + x),
                             lower_score, broadcast(limit, lower_limit + x),
                         )  # fmt: skip
                         if is_both_ways:
-                            found |= any_less(
+                            found |= either_less(
                                 upper, load(key_best, upper_key + x),
                                 lower, load(key_best, lower_key + x),
                             )  # fmt: skip
                         if found:
                             column = begin + x - margin
-                            insert_lanes(
-                                upper_score, lanes, limit, upper_limit + x, score, index,
-                                done, column, first_key + x,
-                            )  # fmt: skip
-                            insert_lanes(
-                                lower_score, lanes, limit, lower_limit + x, score, index,
-                                done + 1, column, first_key + index_stride + x,
-                            )  # fmt: skip
+                            if any_less(upper_score, broadcast(limit, upper_limit + x)):
+                                insert_lanes(
+                                    upper_score, lanes, limit, upper_limit + x, score, index,
+                                    done, column, first_key + x,
+                                )  # fmt: skip
+                            if any_less(lower_score, broadcast(limit, lower_limit + x)):
+                                insert_lanes(
+                                    lower_score, lanes, limit, lower_limit + x, score, index,
+                                    done + 1, column, first_key + index_stride + x,
+                                )  # fmt: skip
                             if is_both_ways:
                                 number = done * query.shape[2] + column
                                 _lower_keys(

@@ -144,7 +144,18 @@ def _overload_multiply(left, right):
 
 
 @intrinsic
-def any_less(typing_context, left, right, other_left, other_right):
+def any_less(typing_context, left, right):
+    """Whether any lane has ``left < right``; NaN is never less."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
+        return builder.icmp_unsigned("!=", lanes, _MASK(0))
+
+    return types.boolean(vector, vector), generate
+
+
+@intrinsic
+def either_less(typing_context, left, right, other_left, other_right):
     """Whether any lane has ``left < right`` or ``other_left < other_right``; NaN is never less."""
 
     def generate(context, builder, signature, arguments):

@@ -71,7 +71,7 @@ class Candidates:
     def empty(self, places: Array | None, scores: Array) -> None:
         """Empty the lists of some queries, or all, but for a limit that as many keys pass.
 
-        `scores` are those of the keys listed: for the query now, (count, length).
+        `scores` are those of the keys listed, for the query as it is now: (..., length).
         """
         xp = arrays.namespace(scores)
         limit = next_above(xp.max(scores, axis=-1))[..., None]
@@ -79,20 +79,67 @@ class Candidates:
         self.score[chosen] = limit
         self.index[chosen] = -1
 
-    def sums(self, query: Array, places: Array) -> Array:
-        """Sums of squared differences of the keys listed at `places` for a query, (count, length).
+    def sums(self, query: Array, places: Array | None) -> Array:
+        """Sums of squared differences of a query's patches and their listed keys.
 
-        Infinite where no key is listed. `places` is bool (HQ-p+1, WQ-p+1).
+        Infinite where no key is listed. `places` is bool (HQ-p+1, WQ-p+1) and makes the result
+        (count, length); None takes all patches, in the shape of the lists.
         """
         xp = arrays.namespace(query)
-        index = self.index[places]
-        numbers = xp.repeat(patch_numbers(query, places.shape)[places], index.shape[-1])
+        chosen = Ellipsis if places is None else places
+        index = self.index[chosen]
+        numbers = patch_numbers(query, self.index.shape[:2])[chosen]
+        numbers = xp.repeat(numbers.ravel(), index.shape[-1])
         result = xp.full(index.size, xp.inf, dtype=xp.float32)
         for number, key in enumerate(self._keys.images):
             inside, key_number = self._keys.inside(index.ravel(), number)
             if inside.size:
                 result[inside] = pair_sums(self._settings, query, key, numbers[inside], key_number)
         return result.reshape(index.shape)
+
+
+def finer_candidates(
+    index: Array, coarse: Layout, fine: Layout, shape: tuple[int, ...], patch_size: int
+) -> Array | None:
+    """Keys likely to be good for the queries of a level: the matches of the next coarser one.
+
+    Parameters
+    ----------
+    index : (h, w) int32
+        The matches of the coarser level, in the layout `coarse`.
+    fine : Layout
+        Of the same key images at the finer level.
+    shape : (H, W)
+        Query patches at the finer level.
+
+    Returns
+    -------
+    (H, W, 4) int32 or None
+        The four key patches around the place that corresponds to the coarser match; None where an
+        image has no four patches.
+    """
+    xp = arrays.namespace(index)
+    last = [[side - patch_size - 1 for side in image] for image in fine.shapes]
+    if min(min(sides) for sides in last) < 0:
+        return None
+    source, *places = coarse.decode(index)
+    here = [xp.arange(side)[:, None] if axis == 0 else xp.arange(side)
+            for axis, side in enumerate(shape)]  # fmt: skip
+    at = tuple(
+        place * coarse_side // fine_side
+        for place, coarse_side, fine_side in zip(here, index.shape, shape, strict=True)
+    )
+    source = source[at]
+    found = []
+    for axis, place in enumerate(places):
+        # A shift between query and match grows with the image.
+        shift = xp.round((place[at] - at[axis]) * (shape[axis] / index.shape[axis]))
+        limit = xp.asarray([sides[axis] for sides in last])[source]
+        inside = xp.minimum(xp.maximum(here[axis] + shift, 0), limit)
+        found.append(xp.astype(inside, xp.int32))
+    row, column = found
+    corners = [fine.encode(source, row + dy, column + dx) for dy in (0, 1) for dx in (0, 1)]
+    return xp.stack(corners, axis=-1)
 
 
 def patch_numbers(image: Array, shape: tuple[int, ...]) -> Array:

@@ -27,6 +27,7 @@ from pnncupy.layout import Layout
 from pnncupy.matching import (
     Field,
     SearchSettings,
+    empty_lists,
     finished,
     key_matches,
     key_weight,
@@ -66,18 +67,20 @@ def follower(
     images: Sequence[Array],
     layout: Layout,
     needed: Array | None,
+    start: Array | None,
     proofs: Proofs,
 ) -> Callable[[Array], Field]:
     """A search of the same key images for one query image after the other.
 
-    Only `needed` query patches (None: all) are matched. Each call returns what `matching.search`
-    would.
+    Only `needed` query patches (None: all) are matched. `start` may name keys likely to be good for
+    each query patch, different ones, (HQ-p+1, WQ-p+1, k) with any k: the first search is faster
+    then. Each call returns what `matching.search` would.
     """
     keys = Keys(images, layout)
     if math.isinf(settings.alpha):
-        return PlainFollower(settings, keys, needed, proofs).search
+        return PlainFollower(settings, keys, needed, start, proofs).search
     if needed is None:
-        return NormalisedFollower(settings, keys, proofs).search
+        return NormalisedFollower(settings, keys, start, proofs).search
     # The minima run over all queries, needed or not, and only the needed ones are scored.
     return lambda query: search(settings, query, images, layout, needed)
 
@@ -85,8 +88,16 @@ def follower(
 class PlainFollower:
     """Searches with plain distances."""
 
-    def __init__(self, settings: SearchSettings, keys: Keys, needed: Array | None, proofs: Proofs):
+    def __init__(
+        self,
+        settings: SearchSettings,
+        keys: Keys,
+        needed: Array | None,
+        start: Array | None,
+        proofs: Proofs,
+    ):
         self._settings = settings
+        self._start = start
         self._keys = keys
         self._needed = needed
         self._proofs = proofs
@@ -106,6 +117,9 @@ class PlainFollower:
     def _search_all(self, query: Array) -> None:
         xp = arrays.namespace(query)
         listed = Candidates(self._settings, self._keys, query, PLAIN_LENGTH)
+        if self._start is not None:
+            listed.index[...] = self._start[..., :PLAIN_LENGTH]
+            listed.empty(None, listed.sums(query, None))
         listed.search(query, None, self._needed)
         self._listed = listed
         self._found = Field(listed.index[..., 0].copy(), listed.score[..., 0].copy())
@@ -146,8 +160,9 @@ class PlainFollower:
 class NormalisedFollower:
     """Searches with scores normalised by the keys' smallest distances."""
 
-    def __init__(self, settings: SearchSettings, keys: Keys, proofs: Proofs):
+    def __init__(self, settings: SearchSettings, keys: Keys, start: Array | None, proofs: Proofs):
         self._settings = settings
+        self._start = start
         self._keys = keys
         self._proofs = proofs
         self._listed: Candidates | None = None
@@ -165,21 +180,32 @@ class NormalisedFollower:
 
     def _search_twice(self, query: Array) -> Field:
         """The minima first, then the scores."""
-        self._reverse = [key_matches(self._settings, query, key) for key in self._keys.images]
+        images = self._keys.images
         listed = Candidates(self._settings, self._keys, query, NORMALISED_LENGTH)
-        listed.search(query, self._weights(), None)
+        if self._start is None:
+            self._reverse = [key_matches(self._settings, query, key) for key in images]
+            weights = self._weights()
+        else:
+            listed.index[...] = self._start[..., :NORMALISED_LENGTH]
+            sums = listed.sums(query, None)
+            bounds = self._bounds(query, listed.index, sums)
+            self._reverse = [
+                key_matches(self._settings, query, key, next_above(bound))
+                for key, (bound, _) in zip(images, bounds, strict=True)
+            ]
+            weights = self._weights()
+            listed.empty(None, sums * self._keys.take(weights, listed.index))
+        listed.search(query, weights, None)
         self._listed = listed
         return Field(listed.index[..., 0].copy(), listed.score[..., 0].copy())
 
     def _search_once(self, query: Array, listed: Candidates) -> Field:
         """Minima and candidates in one scan; search again what is not certain then."""
-        xp = arrays.namespace(query)
-        sums = listed.sums(query, xp.ones(listed.score.shape[:2], dtype=bool))
-        self._reverse = self._bounds(query, listed.index, sums.reshape(listed.score.shape))
+        sums = listed.sums(query, None)
+        self._reverse = self._bounds(query, listed.index, sums)
         bounds = [bound.copy() for bound, _ in self._reverse]
         weights = self._weights()
-        scores = sums.reshape(listed.score.shape) * self._keys.take(weights, listed.index)
-        listed.empty(None, scores)
+        listed.empty(None, sums * self._keys.take(weights, listed.index))
         listed.search(query, weights, None, self._reverse)
         lowered = [
             bound != minimum for bound, (minimum, _) in zip(bounds, self._reverse, strict=True)
@@ -225,14 +251,14 @@ class NormalisedFollower:
         here = patch_numbers(query, index.shape[:2])
         here = xp.broadcast_to(here[..., None], index.shape).ravel()
         bounds = []
-        for number, (key, (_, match)) in enumerate(
-            zip(self._keys.images, self._reverse, strict=True)
-        ):
-            match = match.copy()
-            known = match >= 0
-            bound = xp.full(match.shape, xp.inf, dtype=xp.float32)
-            keys = patch_numbers(key, match.shape)[known]
-            bound[known] = pair_sums(self._settings, query, key, match[known], keys)
+        for number, key in enumerate(self._keys.images):
+            nothing = empty_lists(key, self._settings.patch_size, 1)
+            match, bound = nothing.index[..., 0], nothing.score[..., 0]
+            if self._reverse:
+                match = self._reverse[number][1].copy()
+                known = match >= 0
+                keys = patch_numbers(key, match.shape)[known]
+                bound[known] = pair_sums(self._settings, query, key, match[known], keys)
             places, keys = self._keys.inside(index.ravel(), number)
             at = keys // key.shape[2] * match.shape[1] + keys % key.shape[2]
             before = bound.ravel()[at]

@@ -259,12 +259,17 @@ def lower(
         )  # fmt: skip
 
 
-def key_matches(settings: SearchSettings, query: Array, key: Array) -> tuple[Array, Array]:
+def key_matches(
+    settings: SearchSettings, query: Array, key: Array, limit: Array | None = None
+) -> tuple[Array, Array]:
     """Smallest sum of squared differences of each key patch, and the query's number.
 
-    Distances are symmetric, so this is the same search with the roles exchanged.
+    Distances are symmetric, so this is the same search with the roles exchanged. A `limit` known
+    to be above the minimum (of each key patch) saves time.
     """
     lists = empty_lists(key, settings.patch_size, 1)
+    if limit is not None:
+        lists.score[..., 0] = limit
     settings.engine.lower_nearest(
         key, query, settings.patch_size, None, lists.score, lists.index,
         first_index=0, index_stride=query.shape[2], active=None,

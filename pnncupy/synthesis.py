@@ -10,6 +10,7 @@ from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
+from pnncupy.candidates import finer_candidates
 from pnncupy.incremental import follower
 from pnncupy.layout import Layout
 from pnncupy.matching import (
@@ -188,11 +189,12 @@ def synthesise(
     check_span([guess, *coarsest], settings.patch_size, _REMEDY)
     observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
-    picture = guess
-    for level in range(schedule.levels, -1, -1):
-        if level < schedule.levels:
-            picture = enlarge(picture, schedule.ratio, schedule.shape(scene.shape, level))
-        picture, index, layout = refine(settings, schedule, scene, level, picture, observer)
+    picture, index, layout = refine(settings, schedule, scene, schedule.levels, guess, observer)
+    for level in range(schedule.levels - 1, -1, -1):
+        picture = enlarge(picture, schedule.ratio, schedule.shape(scene.shape, level))
+        picture, index, layout = refine(
+            settings, schedule, scene, level, picture, observer, (index, layout)
+        )
     return picture, index, layout
 
 
@@ -203,26 +205,34 @@ def refine(
     level: int,
     query: Array,
     observer: Observer,
+    coarser: tuple[Array, Layout] | None = None,
 ) -> tuple[Array, Array, Layout]:
-    """Take the PNN steps of one level, each on the result of the one before."""
+    """Take the PNN steps of one level, each on the result of the one before.
+
+    `coarser` holds the matches of the next coarser level and their layout.
+    """
     values = [source.sharp[level] for source in scene.sources]
     layout = Layout.of(values)
     needed = None
     if scene.kept is not None:
         query = scene.kept.put_back(query, level)
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
+    matches = coarser
     last_query, last_kinds = query, ()
     for step in range(schedule.steps(level)):
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
             keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
-            nearest = _search_of_step(settings, schedule, keys, needed, observer)
+            nearest = _search_of_step(
+                settings, schedule, keys, needed, _start(settings, query, layout, matches), observer
+            )
         elif schedule.incremental and not bool((query != last_query).any()):
             observer.skip(level, step)
             continue
         observer.begin(level, step, query)
         # Where there are two sets of keys, their pixels are those of the same values.
         index = nearest(query).index % layout.pixels
+        matches = index, layout
         last_query, last_kinds = query, kinds
         query = _vote(settings, values, layout, index, schedule.vote)
         if scene.kept is not None:
@@ -236,13 +246,27 @@ def _search_of_step(
     schedule: Schedule,
     keys: Sequence[Array],
     needed: Array | None,
+    start: Array | None,
     observer: Observer,
 ) -> Callable[[Array], Field]:
     """The search of PNN steps with the same keys, with or without savings."""
     numbers = Layout.of(keys)
     if schedule.incremental:
-        return follower(settings, keys, numbers, needed, observer.proofs)
+        return follower(settings, keys, numbers, needed, start, observer.proofs)
     return lambda query: search(settings, query, keys, numbers)
+
+
+def _start(
+    settings: SearchSettings,
+    query: Array,
+    layout: Layout,
+    matches: tuple[Array, Layout] | None,
+) -> Array | None:
+    """Keys likely to be good, from the matches so far."""
+    if matches is None:
+        return None
+    shape = tuple(side - settings.patch_size + 1 for side in query.shape[1:])
+    return finer_candidates(*matches, layout, shape, settings.patch_size)
 
 
 def _planned_pairs(
