@@ -18,7 +18,7 @@ __all__ = ["lower_nearest", "pair_sums", "vote"]
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
 # interruption; and small enough for all threads to end at about the same time.
 _MOST_PAIRS_PER_STEP = 1e8
-_STEPS_PER_THREAD = 16
+_STEPS_PER_THREAD = 32
 # The same for separate patches, whose pairs cost more.
 _FEW_PAIRS_PER_STEP = 1e7
 _FEW_PER_JOB = 64

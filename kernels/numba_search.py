@@ -29,9 +29,6 @@ from pnncupy.kernels.simd import (
 )
 from pnncupy.kernels.tiling import WIDEST_TILE
 
-# The history of one row of a tile should stay in the first-level cache beside the pixels.
-_HISTORY_BYTES = 28 * 1024
-
 
 @njit(nogil=True)
 def _lower_keys(sums, lanes, key_best, key_match, first_key, query_number):
@@ -79,11 +76,9 @@ def _copy_limits(score, active, top, left, rows, columns, limit, stride):
                 limit[(row + 1) * stride + column] = score[top + row, left + column, -1]
 
 
-@cache
 def tile_width(patch_size: int) -> int:
-    """Query columns in a tile, so that the sliding sums of a row fit the cache."""
-    column_bytes = (patch_size - 1) * LANES * 4
-    return int(min(max(_HISTORY_BYTES // column_bytes - patch_size + 1, 8), WIDEST_TILE))
+    """Query columns in a tile: enough that the columns of incomplete sums beside it are few."""
+    return max(WIDEST_TILE, 4 * patch_size)
 
 
 @cache

@@ -282,9 +282,12 @@ def key_matches(
 def key_weight(settings: SearchSettings, minimum: Array) -> Array:
     """Factor of each key patch: from its sum of squared differences to its score.
 
-    It falls with `minimum`, rounding included: too large a minimum makes too small a score.
+    It falls with `minimum`, rounding included: too large a minimum makes too small a score. Keys
+    that must not be used, of infinite minimum, get 1: no distance times 0 shall be no number.
     """
-    return settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
+    xp = arrays.namespace(minimum)
+    weight = settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
+    return xp.where(xp.isfinite(minimum), weight, np.float32(1))
 
 
 def mask_keys(
