@@ -33,18 +33,22 @@ def versions() -> dict[str, str]:
     return found
 
 
+def machine_name() -> str:
+    """The processor in lower case, with dashes, for the names of files."""
+    words = "".join(c if c.isalnum() else " " for c in processor()).split()
+    return "-".join(words).lower()
+
+
 def write_results(family: str, threads: int, results: list[dict[str, Any]]) -> Path:
     """One JSON file per family and machine, replaced by each run."""
     from pnncupy.kernels.simd import LANES
 
-    machine = processor()
-    name = "-".join("".join(c if c.isalnum() else " " for c in machine).split()).lower()
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{family}-{name}-{threads}-threads.json"
+    file = RESULTS / f"{family}-{machine_name()}-{threads}-threads.json"
     record = {
         "family": family,
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine,
+        "machine": processor(),
         "vector_lanes": LANES,
         "threads": threads,
         "versions": versions(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import alternate, natural_image
+from bench.common import alternate, median_seconds, natural_image
 
 SIZE = (135, 188)
 # (patch size, channels); 7 and 5 with 1, 3 and 4 channels are the common ones.
@@ -45,14 +45,14 @@ def measure_threads(threads: int) -> dict[str, Any]:
     import pnncupy as pnn
 
     query, key = halves(3)
-    works = {
-        str(count): searcher(pnn.nearest_patches, query, key, 7, count) for count in (1, threads)
-    }
-    seconds, _ = alternate(works, dict.fromkeys(works, 3 * ROUNDS))
-    return {
-        "threads": threads,
-        "times_as_fast_as_one": round(seconds["1"] / seconds[str(threads)], 2),
-    }
+    ratios = []
+    for _ in range(3 * ROUNDS):
+        one, all_threads = (
+            median_seconds(searcher(pnn.nearest_patches, query, key, 7, count), 1)
+            for count in (1, threads)
+        )
+        ratios.append(one / all_threads)
+    return {"threads": threads, "times_as_fast_as_one": round(float(np.median(ratios)), 2)}
 
 
 def searcher(search: Any, query: Any, key: Any, patch_size: int, threads: int) -> Callable[[], Any]:
