@@ -105,6 +105,7 @@ def _info(image: Any, threads: int, alpha: float) -> dict[str, Any]:
         "pairs": sample["pairs"],
         "pairs_searched": sample["pairs_searched"],
         "share_searched": round(sample["pairs_searched"] / sample["pairs"], 3),
+        "pairs_again": sample["pairs_again"],
         "proofs_tried": sample["proofs_tried"],
         "share_held": round(sample["proofs_held"] / sample["proofs_tried"], 5),
     }

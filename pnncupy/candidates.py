@@ -18,6 +18,13 @@ class Keys:
     images: Sequence[Array]
     layout: Layout
 
+    def patches(self, patch_size: int) -> int:
+        """Patches of all images together."""
+        return sum(
+            (height - patch_size + 1) * (width - patch_size + 1)
+            for height, width in self.layout.shapes
+        )
+
     def inside(self, index: Array, number: int) -> tuple[Array, Array]:
         """Which of these keys lie in one of the images, and their pixel numbers there."""
         xp = arrays.namespace(index)

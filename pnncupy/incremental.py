@@ -51,15 +51,20 @@ class Proofs:
         Query patches of which a proof was tried.
     held : int
         Those whose match was certain without a search of their own.
+    pairs_again : int
+        Pairs of the other query patches with all keys: what the missing proofs cost.
     """
 
     tried: int = 0
     held: int = 0
+    pairs_again: int = 0
 
-    def count(self, held: Array) -> None:
+    def count(self, held: Array, key_patches: int) -> None:
         """Add the outcome of some proofs."""
-        self.tried += int(held.size)
-        self.held += int(held.sum())
+        tried, held_now = int(held.size), int(held.sum())
+        self.tried += tried
+        self.held += held_now
+        self.pairs_again += (tried - held_now) * key_patches
 
 
 def follower(
@@ -144,7 +149,7 @@ class PlainFollower:
         reach = xp.sqrt(self._reach[changed]) * less
         nearest = xp.maximum(reach - self._moved[changed], np.float32(0))
         held = best.score < nearest * nearest * less
-        self._proofs.count(held)
+        self._proofs.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
             return
         lost = changed.copy()
@@ -231,7 +236,7 @@ class NormalisedFollower:
         # A key that is not listed scores at least as much as the last one listed. And where the
         # first one listed has its exact score, none is better, and equal ones come later.
         held = (found.score < listed.score[..., -1]) | ~wrong[..., 0]
-        self._proofs.count(held)
+        self._proofs.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
             return found
         again = Candidates(self._settings, self._keys, query, 1)

@@ -103,6 +103,8 @@ def test_savings_are_counted(photograph):
     made = pnn.generate(photograph, 2, rng=1, return_info=True)
     for sample in made.info["samples"]:
         assert 0 < sample["pairs_searched"] < sample["pairs"]
+        assert 0 < sample["proofs_held"] < sample["proofs_tried"]
+        assert 0 < sample["pairs_again"] < sample["pairs_searched"]
     plain = pnn.generate(photograph, rng=1, return_info=True, incremental=False)
     sample = plain.info["samples"][0]
     assert sample["pairs_searched"] == sample["pairs"]

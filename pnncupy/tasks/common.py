@@ -38,7 +38,9 @@ class Result(NamedTuple):
     info : dict or None
         Numbers about the run, of plain types: task, engine, method, seed, levels, and for each
         sample the pairs of patches of a plain run (``pairs``), those compared
-        (``pairs_searched``), and seconds. None unless asked for.
+        (``pairs_searched``), the query patches whose match was to be proven without a search
+        (``proofs_tried``) and was (``proofs_held``), the pairs that the others cost
+        (``pairs_again``), and seconds. None unless asked for.
     """
 
     image: Array
@@ -297,6 +299,7 @@ def run(
             "pairs_searched": observer.pairs_searched,
             "proofs_tried": observer.proofs.tried,
             "proofs_held": observer.proofs.held,
+            "pairs_again": observer.proofs.pairs_again,
             "seconds": time.perf_counter() - start,
         }
         info["samples"].append(record)

@@ -61,7 +61,7 @@ def generate(
     alpha : float, default infinity
         Completeness, above 0, in squared units of the value range: small values (about 0.005)
         make the result use more of the source. Infinity is plain nearest neighbours. A finite
-        value about doubles the work and rules out most of the savings of `incremental`.
+        value takes about three times as long, since every step then compares all pairs.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise; an integer makes the call reproducible. A Generator is advanced.
     patch_size : int, default 7
