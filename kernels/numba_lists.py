@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.simd import LANES, store
+from pnncupy.kernels.simd import LANES, broadcast, less_lanes, lowest_bit, store
 
 
 @njit(nogil=True)
@@ -19,7 +19,10 @@ def insert_lanes(sums, lanes, limit, position, score, index, row, column, first_
     """Insert the lanes that are below the limit into a query's list of best keys, in order."""
     store(lanes, 0, sums)
     last = score.shape[2] - 1
-    for lane in range(LANES):
+    bits = less_lanes(sums, broadcast(limit, position))
+    while bits != 0:
+        lane = lowest_bit(bits)
+        bits &= bits - 1
         value = lanes[lane]
         if value < limit[position]:
             place = last

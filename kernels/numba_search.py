@@ -17,12 +17,13 @@ from pnncupy.kernels.numba_lists import aligned, insert_lanes
 from pnncupy.kernels.padding import left_padding
 from pnncupy.kernels.simd import (
     LANES,
-    any_less,
     broadcast,
     either_less,
     infinite_history,
+    less_lanes,
     load,
     load_history,
+    lowest_bit,
     push,
     store,
     store_history,
@@ -31,13 +32,32 @@ from pnncupy.kernels.tiling import WIDEST_TILE
 
 
 @njit(nogil=True)
+def _insert_two_rows(
+    upper, lower, lanes, limit, upper_position, lower_position, score, index, row, column,
+    first_key, index_stride,
+):  # fmt: skip
+    """Insert into the lists of two queries, one below the other.
+
+    One function for both, too large to be inlined: else the compiler runs short of registers in
+    the loop around it.
+    """
+    insert_lanes(upper, lanes, limit, upper_position, score, index, row, column, first_key)
+    insert_lanes(
+        lower, lanes, limit, lower_position, score, index, row + 1, column,
+        first_key + index_stride,
+    )  # fmt: skip
+
+
+@njit(nogil=True)
 def _lower_keys(sums, lanes, key_best, key_match, first_key, query_number):
     """Note the query for the keys of the lanes that it is nearest to so far."""
+    bits = less_lanes(sums, load(key_best, first_key))
     store(lanes, 0, sums)
-    for lane in range(LANES):
-        if lanes[lane] < key_best[first_key + lane]:
-            key_best[first_key + lane] = lanes[lane]
-            key_match[first_key + lane] = query_number
+    while bits != 0:
+        lane = lowest_bit(bits)
+        bits &= bits - 1
+        key_best[first_key + lane] = lanes[lane]
+        key_match[first_key + lane] = query_number
 
 
 @njit(nogil=True)
@@ -180,16 +200,11 @@ def nearest_kernel(
                             )  # fmt: skip
                         if found:
                             column = begin + x - margin
-                            if any_less(upper_score, broadcast(limit, upper_limit + x)):
-                                insert_lanes(
-                                    upper_score, lanes, limit, upper_limit + x, score, index,
-                                    done, column, first_key + x,
-                                )  # fmt: skip
-                            if any_less(lower_score, broadcast(limit, lower_limit + x)):
-                                insert_lanes(
-                                    lower_score, lanes, limit, lower_limit + x, score, index,
-                                    done + 1, column, first_key + index_stride + x,
-                                )  # fmt: skip
+                            _insert_two_rows(
+                                upper_score, lower_score, lanes, limit, upper_limit + x,
+                                lower_limit + x, score, index, done, column, first_key + x,
+                                index_stride,
+                            )  # fmt: skip
                             if is_both_ways:
                                 number = done * query.shape[2] + column
                                 _lower_keys(

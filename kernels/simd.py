@@ -155,6 +155,27 @@ def any_less(typing_context, left, right):
 
 
 @intrinsic
+def less_lanes(typing_context, left, right):
+    """Bit k is set where lane k has ``left < right``; NaN is never less."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
+        return builder.zext(lanes, ir.IntType(64))
+
+    return types.int64(vector, vector), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """Number of the lowest bit that is set in a 64-bit integer other than 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def either_less(typing_context, left, right, other_left, other_right):
     """Whether any lane has ``left < right`` or ``other_left < other_right``; NaN is never less."""
 
