@@ -32,20 +32,24 @@ from pnncupy.kernels.tiling import WIDEST_TILE
 
 
 @njit(nogil=True)
-def _insert_two_rows(
-    upper, lower, lanes, limit, upper_position, lower_position, score, index, row, column,
-    first_key, index_stride,
+def _note_two_rows(
+    upper, lower, upper_score, lower_score, lanes, limit, upper_limit, lower_limit, score, index,
+    row, column, first_key, index_stride, key_best, key_match, upper_key, lower_key, query_number,
+    query_columns,
 ):  # fmt: skip
-    """Insert into the lists of two queries, one below the other.
+    """Insert into the lists of two queries, one below the other, and lower the bests of their keys.
 
-    One function for both, too large to be inlined: else the compiler runs short of registers in
-    the loop around it.
+    One function for all of it, too large to be inlined: else the compiler runs short of registers
+    in the loop around it.
     """
-    insert_lanes(upper, lanes, limit, upper_position, score, index, row, column, first_key)
+    insert_lanes(upper_score, lanes, limit, upper_limit, score, index, row, column, first_key)
     insert_lanes(
-        lower, lanes, limit, lower_position, score, index, row + 1, column,
+        lower_score, lanes, limit, lower_limit, score, index, row + 1, column,
         first_key + index_stride,
     )  # fmt: skip
+    if key_best.size > 0:
+        _lower_keys(upper, lanes, key_best, key_match, upper_key, query_number)
+        _lower_keys(lower, lanes, key_best, key_match, lower_key, query_number + query_columns)
 
 
 @njit(nogil=True)
@@ -200,20 +204,12 @@ def nearest_kernel(
                             )  # fmt: skip
                         if found:
                             column = begin + x - margin
-                            _insert_two_rows(
-                                upper_score, lower_score, lanes, limit, upper_limit + x,
-                                lower_limit + x, score, index, done, column, first_key + x,
-                                index_stride,
+                            _note_two_rows(
+                                upper, lower, upper_score, lower_score, lanes, limit,
+                                upper_limit + x, lower_limit + x, score, index, done, column,
+                                first_key + x, index_stride, key_best, key_match, upper_key + x,
+                                lower_key + x, done * query.shape[2] + column, query.shape[2],
                             )  # fmt: skip
-                            if is_both_ways:
-                                number = done * query.shape[2] + column
-                                _lower_keys(
-                                    upper, lanes, key_best, key_match, upper_key + x, number
-                                )
-                                _lower_keys(
-                                    lower, lanes, key_best, key_match, lower_key + x,
-                                    number + query.shape[2],
-                                )  # fmt: skip
                         pixel += channels
 
     return search_tile
