@@ -10,6 +10,7 @@ import numpy as np
 from bench.common import alternate, median_seconds, natural_image
 
 SIZE = (135, 188)
+LARGER = (186, 248)
 # (patch size, channels); 7 and 5 with 1, 3 and 4 channels are the common ones.
 SHAPES = ((7, 3), (7, 1), (7, 4), (5, 3), (5, 1), (5, 4), (3, 3), (9, 3), (16, 1), (7, 8))
 ROUNDS = 7
@@ -44,26 +45,34 @@ def measure_shapes(threads: int) -> list[dict[str, Any]]:
 def measure_threads(threads: int) -> dict[str, Any]:
     import pnncupy as pnn
 
-    query, key = halves(3)
-    ratios = []
-    for _ in range(3 * ROUNDS):
-        one, all_threads = (
-            median_seconds(searcher(pnn.nearest_patches, query, key, 7, count), 1)
-            for count in (1, threads)
-        )
-        ratios.append(one / all_threads)
-    return {"threads": threads, "times_as_fast_as_one": round(float(np.median(ratios)), 2)}
+    query, key = halves(3, LARGER)
+    counts = (1, threads)
+    seconds = np.array(
+        [
+            [median_seconds(searcher(pnn.nearest_patches, query, key, 7, n), 1) for n in counts]
+            for _ in range(2 * ROUNDS)
+        ]
+    )
+    one, several = seconds.min(axis=0)
+    return {
+        "threads": threads,
+        "sides": LARGER,
+        # Virtual machines sometimes run all threads on one core for seconds: the best times tell
+        # what the search can do, the median ratio what happened.
+        "times_as_fast_as_one": round(float(one / several), 2),
+        "median_ratio": round(float(np.median(seconds[:, 0] / seconds[:, 1])), 2),
+    }
 
 
 def searcher(search: Any, query: Any, key: Any, patch_size: int, threads: int) -> Callable[[], Any]:
     return lambda: search(query, key, patch_size=patch_size, threads=threads)
 
 
-def halves(channels: int) -> tuple[Any, Any]:
+def halves(channels: int, size: tuple[int, int] = SIZE) -> tuple[Any, Any]:
     """Upper and lower half of a photograph, its channels repeated as needed."""
-    both = natural_image(SIZE[0] * 2, SIZE[1]).astype(np.float32) / np.float32(255)
+    both = natural_image(size[0] * 2, size[1]).astype(np.float32) / np.float32(255)
     both = np.concatenate([both] * -(-channels // 3), axis=2)[..., :channels]
-    return both[: SIZE[0]].copy(), both[SIZE[0] :].copy()
+    return both[: size[0]].copy(), both[size[0] :].copy()
 
 
 def measure_steps(threads: int) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def search(image, limit):
     settings = matching.SearchSettings(engine, 7, 3, alpha, threads, tick)
     numbers = layout.Layout.of([image])
     try:
-        matching.search(settings, image, [([image], numbers)])
+        matching.search(settings, image, [image], numbers)
         return "whole"
     except Enough:
         return "cut"

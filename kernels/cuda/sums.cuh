@@ -1,0 +1,89 @@
+// Arithmetic with bits that are the same everywhere, sliding sums, and packed matches.
+//
+// Every operation is rounded by itself: left to the compiler, products and sums would become fused
+// multiply-adds. P is the side of a patch, COLUMNS the number of sums that a strip needs.
+
+#define INFINITE __int_as_float(0x7f800000)
+
+__device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
+
+__device__ __forceinline__ float multiply(float a, float b) { return __fmul_rn(a, b); }
+
+__device__ __forceinline__ float square(float a, float b)
+{
+    const float difference = __fsub_rn(a, b);
+    return __fmul_rn(difference, difference);
+}
+
+// The largest k with 2^k <= P.
+#define TOP (P >= 16 ? 4 : P >= 8 ? 3 : P >= 4 ? 2 : 1)
+
+// Sum of the last P values pushed, by powers of two. The history holds, level after level, the last
+// sums of 2^k values, oldest first: as many as the next level looks back.
+__device__ __forceinline__ float push(float (&history)[P - 1], float value)
+{
+    float newest[TOP + 1];
+    newest[0] = value;
+#pragma unroll
+    for (int k = 0; k < TOP; k++)
+        newest[k + 1] = add(history[(1 << k) - 1], newest[k]);
+    int covered = 1 << TOP;
+    float total = P == covered ? newest[TOP] : history[covered - 1 < P - 1 ? covered - 1 : 0];
+#pragma unroll
+    for (int k = TOP - 1; k >= 0; k--)
+        if (P >> k & 1) {
+            covered += 1 << k;
+            const int back = P - covered;
+            // Level k starts at 2^k - 1 and looks back 2^k steps.
+            total = add(total, back == 0 ? newest[k] : history[(2 << k) - 1 - back]);
+        }
+#pragma unroll
+    for (int k = 0; k <= TOP; k++) {
+        const int first = (1 << k) - 1, depth = k < TOP ? 1 << k : P - (1 << TOP);
+#pragma unroll
+        for (int i = 0; i + 1 < depth; i++)
+            history[first + i] = history[first + i + 1];
+        if (depth > 0)
+            history[first + depth - 1] = newest[k];
+    }
+    return total;
+}
+
+// Sums over P neighbours, in place: sums[x] becomes the sum from x on, for the first ones.
+template <int count> __device__ __forceinline__ void sum_windows(float (&sums)[count])
+{
+    float total[count];
+    // Sums of 2^k neighbours, k rising; those that P is made of are wanted from the largest down.
+    float level[TOP + 1][count];
+#pragma unroll
+    for (int x = 0; x < count; x++)
+        level[0][x] = sums[x];
+#pragma unroll
+    for (int k = 0; k < TOP; k++)
+#pragma unroll
+        for (int x = 0; x + (2 << k) <= count; x++)
+            level[k + 1][x] = add(level[k][x], level[k][x + (1 << k)]);
+#pragma unroll
+    for (int x = 0; x + P <= count; x++) {
+        int covered = 1 << TOP;
+        total[x] = level[TOP][x];
+#pragma unroll
+        for (int k = TOP - 1; k >= 0; k--)
+            if (P >> k & 1) {
+                total[x] = add(total[x], level[k][x + covered]);
+                covered += 1 << k;
+            }
+        sums[x] = total[x];
+    }
+}
+
+// Score and key in one word that orders by score, then key; 0 for no key yet.
+__device__ __forceinline__ unsigned long long packed(float score, int number)
+{
+    return (unsigned long long)__float_as_uint(score) << 32 | (unsigned)(number + 1);
+}
+
+__device__ __forceinline__ float score_of(unsigned long long match)
+{
+    return __uint_as_float((unsigned)(match >> 32));
+}

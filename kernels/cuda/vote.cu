@@ -1,0 +1,73 @@
+// What the matched patches say of each pixel: weighted mean, or median.
+//
+// One thread gathers one pixel of the output, so that nothing is added atomically and the order of
+// the sums is fixed: the rows of a patch, then its columns.
+//
+// Compile-time: P patch side, C channels.
+
+#include "sums.cuh"
+
+struct Field {
+    const int *index;
+    int stride, rows, columns, value_width;
+};
+
+// First pixel of the value patch matched at (row, column), as an offset into a plane.
+__device__ __forceinline__ long long patch_start(const Field &field, int row, int column)
+{
+    const int number = field.index[(long long)row * field.columns + column];
+    return (long long)(number / field.stride) * field.value_width + number % field.stride;
+}
+
+extern "C" __global__ void vote_mean(const float *value, int value_height, int value_width,
+                                     const int *index, int stride, int height, int width,
+                                     const float *weight, float *out)
+{
+    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y;
+    if (x >= width)
+        return;
+    const Field field = {index, stride, height - P + 1, width - P + 1, value_width};
+    const long long plane = (long long)value_height * value_width;
+    float sums[C], total = 0.0f;
+#pragma unroll 4
+    for (int channel = 0; channel < C; channel++)
+        sums[channel] = 0.0f;
+    for (int dy = max(0, y - field.rows + 1); dy < min(P, y + 1); dy++)
+        for (int dx = max(0, x - field.columns + 1); dx < min(P, x + 1); dx++) {
+            const float factor = weight[dy * P + dx];
+            const float *pixel = value + patch_start(field, y - dy, x - dx) +
+                                 (long long)dy * value_width + dx;
+            total = add(total, factor);
+#pragma unroll 4
+            for (int channel = 0; channel < C; channel++)
+                sums[channel] = add(sums[channel], multiply(factor, pixel[channel * plane]));
+        }
+#pragma unroll 4
+    for (int channel = 0; channel < C; channel++)
+        out[((long long)channel * height + y) * width + x] = __fdiv_rn(sums[channel], total);
+}
+
+// The lower one of two values in the middle. Blocks: x over columns, y over rows, z over channels.
+extern "C" __global__ void vote_median(const float *value, int value_height, int value_width,
+                                       const int *index, int stride, int height, int width,
+                                       float *out)
+{
+    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, channel = blockIdx.z;
+    if (x >= width)
+        return;
+    const Field field = {index, stride, height - P + 1, width - P + 1, value_width};
+    const float *plane = value + (long long)channel * value_height * value_width;
+    float covering[P * P];
+    int count = 0;
+    for (int dy = max(0, y - field.rows + 1); dy < min(P, y + 1); dy++)
+        for (int dx = max(0, x - field.columns + 1); dx < min(P, x + 1); dx++) {
+            const float value_here = plane[patch_start(field, y - dy, x - dx) +
+                                           (long long)dy * value_width + dx];
+            // Insertion sort: at most P * P values, mostly nearly equal.
+            int place = count++;
+            for (; place > 0 && covering[place - 1] > value_here; place--)
+                covering[place] = covering[place - 1];
+            covering[place] = value_here;
+        }
+    out[((long long)channel * height + y) * width + x] = covering[(count - 1) / 2];
+}

@@ -1,0 +1,175 @@
+// Enough of CUDA to run kernels on the host: blocks one after another, the threads of a block as
+// fibers that take turns at every barrier. Slow, for finding wrong results and accesses only.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <ucontext.h>
+#include <utility>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define __global__
+#define __device__
+#define __shared__ static
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+
+using std::max;
+using std::min;
+
+struct Index {
+    unsigned x, y, z;
+};
+struct float4 {
+    float x, y, z, w;
+} __attribute__((aligned(16)));
+
+static Index threadIdx, blockIdx, blockDim, gridDim;
+
+template <class To, class From> static To bits(From value)
+{
+    To result;
+    static_assert(sizeof(To) == sizeof(From), "");
+    std::memcpy(&result, &value, sizeof result);
+    return result;
+}
+
+static float __int_as_float(int value) { return bits<float>(value); }
+static float __uint_as_float(unsigned value) { return bits<float>(value); }
+static unsigned __float_as_uint(float value) { return bits<unsigned>(value); }
+// The compiler must not contract these either: -ffp-contract=off.
+static float __fadd_rn(float a, float b) { return a + b; }
+static float __fsub_rn(float a, float b) { return a - b; }
+static float __fmul_rn(float a, float b) { return a * b; }
+static float __fdiv_rn(float a, float b) { return a / b; }
+
+static unsigned long long atomicMin(unsigned long long *address, unsigned long long value)
+{
+    const unsigned long long before = *address;
+    *address = min(before, value);
+    return before;
+}
+
+struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    bool done;
+    void *fake_stack;
+};
+
+static const size_t stack_bytes = 256 * 1024;
+static ucontext_t scheduler;
+static std::vector<Fiber> fibers;
+static Fiber *running;
+static std::function<void()> work;
+static const void *scheduler_stack;
+static size_t scheduler_stack_bytes;
+static void *scheduler_fake_stack;
+
+static void to_scheduler(bool last)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(last ? nullptr : &running->fake_stack, scheduler_stack,
+                                   scheduler_stack_bytes);
+#endif
+    if (last)
+        setcontext(&scheduler);
+    swapcontext(&running->context, &scheduler);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(running->fake_stack, &scheduler_stack, &scheduler_stack_bytes);
+#endif
+}
+
+static void __syncthreads() { to_scheduler(false); }
+
+static void fiber_main()
+{
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_bytes);
+#endif
+    work();
+    running->done = true;
+    to_scheduler(true);
+}
+
+static void resume(Fiber &fiber)
+{
+    running = &fiber;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_start_switch_fiber(&scheduler_fake_stack, fiber.stack.data(), stack_bytes);
+#endif
+    swapcontext(&scheduler, &fiber.context);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(scheduler_fake_stack, nullptr, nullptr);
+#endif
+}
+
+// All threads of a block up to their next barrier, again and again until all have returned; -1 if
+// some wait at a barrier that others have passed by.
+static int run_block(bool reversed)
+{
+    const unsigned count = blockDim.x;
+    if (fibers.size() < count)
+        fibers.resize(count);
+    for (unsigned i = 0; i < count; i++) {
+        Fiber &fiber = fibers[i];
+        fiber.stack.resize(stack_bytes);
+        fiber.done = false;
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.data();
+        fiber.context.uc_stack.ss_size = stack_bytes;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, fiber_main, 0);
+    }
+    for (;;) {
+        unsigned waiting = 0;
+        for (unsigned i = 0; i < count; i++) {
+            threadIdx = {reversed ? count - 1 - i : i, 0, 0};
+            Fiber &fiber = fibers[threadIdx.x];
+            if (!fiber.done)
+                resume(fiber);
+            waiting += !fiber.done;
+        }
+        if (waiting == 0)
+            return 0;
+        if (waiting < count)
+            return -1;
+    }
+}
+
+template <class... Types, size_t... Numbers>
+static void call(void (*kernel)(Types...), void **arguments, std::index_sequence<Numbers...>)
+{
+    kernel(*static_cast<Types *>(arguments[Numbers])...);
+}
+
+template <class... Types>
+static int launch(void (*kernel)(Types...), const unsigned *grid, unsigned threads, bool reversed,
+                  void **arguments)
+{
+    work = [=] { call(kernel, arguments, std::index_sequence_for<Types...>()); };
+    gridDim = {grid[0], grid[1], grid[2]};
+    blockDim = {threads, 1, 1};
+    const unsigned blocks = grid[0] * grid[1] * grid[2];
+    for (unsigned i = 0; i < blocks; i++) {
+        const unsigned block = reversed ? blocks - 1 - i : i;
+        blockIdx = {block % grid[0], block / grid[0] % grid[1], block / grid[0] / grid[1]};
+        if (run_block(reversed) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+#define HOST_KERNEL(name)                                                                          \
+    extern "C" int launch_##name(const unsigned *grid, unsigned threads, int reversed,             \
+                                 void **arguments)                                                 \
+    {                                                                                              \
+        return launch(name, grid, threads, reversed, arguments);                                   \
+    }

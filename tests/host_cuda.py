@@ -1,0 +1,57 @@
+"""The CUDA kernels compiled for the host by g++; see cuda_on_host/host.h."""
+
+import ctypes
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pnncupy.kernels import cuda_source
+
+HEADER = Path(__file__).parent / "cuda_on_host" / "host.h"
+COMPILER = shutil.which("g++")
+SANITIZE = "PNNCUPY_SANITIZE" in os.environ
+FLAGS = [
+    "-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
+    "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-variable",
+]  # fmt: skip
+SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+@functools.cache
+def _folder():
+    return tempfile.TemporaryDirectory(prefix="pnncupy-host-cuda-")
+
+
+@functools.cache
+def build(file, name, options):
+    """Compile one kernel of a file; returns launch(grid, threads, arguments, backwards=False)."""
+    target = Path(_folder().name) / f"{name}-{abs(hash((file, options)))}.so"
+    code = f'#include "{HEADER}"\n{cuda_source.text(file)}\nHOST_KERNEL({name})\n'
+    defines = [option for option in options if option.startswith("-D")]
+    command = [COMPILER, *FLAGS, *(SANITIZERS if SANITIZE else []), *defines, "-x", "c++", "-",
+               "-o", str(target)]  # fmt: skip
+    made = subprocess.run(command, input=code, capture_output=True, text=True)
+    if made.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{made.stderr}")
+    function = getattr(ctypes.CDLL(str(target)), f"launch_{name}")
+
+    def launch(grid, threads, arguments, backwards=False):
+        """Arguments are NumPy arrays, passed by their addresses, and NumPy scalars."""
+        values = [
+            ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray)
+            else np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+            for value in arguments
+        ]  # fmt: skip
+        pointers = (ctypes.c_void_p * len(values))(
+            *(ctypes.cast(ctypes.pointer(value), ctypes.c_void_p) for value in values)
+        )
+        sizes = (ctypes.c_uint * 3)(*grid)
+        if function(sizes, threads, int(backwards), pointers) != 0:
+            raise RuntimeError(f"{name}: threads of a block meet at different barriers")
+
+    return launch
