@@ -69,7 +69,7 @@ def plot(peers: dict[str, Any], file: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     names = list(dict.fromkeys(row["search"] for row in peers["results"]))
     for name in names:
         points = [
@@ -78,13 +78,9 @@ def plot(peers: dict[str, Any], file: Path) -> None:
             if row["search"] == name
         ]
         ours = name.startswith("pnncupy") and "numpy" not in name
-        (line,) = axes.loglog(
+        axes.loglog(
             *zip(*points, strict=True), marker="o", markersize=4, linewidth=2.2 if ours else 1.2,
-            linestyle="--" if "alpha" in name else "-",
-        )  # fmt: skip
-        axes.annotate(
-            name, points[-1], xytext=(6, 0), textcoords="offset points", va="center", fontsize=8,
-            color=line.get_color(),
+            linestyle="--" if "alpha" in name else "-", label=name,
         )  # fmt: skip
     axes.set(
         xlabel="query patches = key patches (7 x 7 x 3)",
@@ -92,6 +88,6 @@ def plot(peers: dict[str, Any], file: Path) -> None:
         title=f"Exact search, {peers['machine']}, {peers['threads']} threads",
     )
     axes.grid(which="major", alpha=0.3)
-    axes.set_xlim(right=axes.get_xlim()[1] * 8)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
     figure.savefig(file, dpi=130)
     plt.close(figure)

@@ -218,7 +218,8 @@ def refine(
         query = scene.kept.put_back(query, level)
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
     matches = coarser
-    last_query, last_kinds = query, ()
+    last_query = query
+    last_kinds: tuple[str, ...] = ()
     for step in range(schedule.steps(level)):
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
@@ -226,7 +227,7 @@ def refine(
             nearest = _search_of_step(
                 settings, schedule, keys, needed, _start(settings, query, layout, matches), observer
             )
-        elif schedule.incremental and not bool((query != last_query).any()):
+        elif schedule.incremental and bool((query == last_query).all()):
             observer.skip(level, step)
             continue
         observer.begin(level, step, query)

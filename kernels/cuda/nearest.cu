@@ -69,7 +69,8 @@ __device__ void fetch(Row &row, const Images &images, int y, int dy, int left, i
         const int x = left + i;
         const long long at = (long long)done * query_columns + x;
         const bool open = asked && x < query_columns && (!images.active || images.active[at]);
-        row.limit[i] = open ? score_of(images.best[at]) : -INFINITE;
+        // Infinite scores, of keys that must not be used, never pass.
+        row.limit[i] = open ? min(score_of(images.best[at]), LARGEST) : -INFINITE;
     }
 #if WEIGHTED
     for (int i = threadIdx.x; i < WEIGHT_COLUMNS; i += blockDim.x) {
@@ -152,7 +153,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #if WEIGHTED
                 sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
 #endif
-                found |= sums[x] < row.limit[x];
+                // Equal scores too: threads run in any order, and the lower key wins.
+                found |= sums[x] <= row.limit[x];
             }
             if (!found)
                 continue;
@@ -161,9 +163,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                                (int)threadIdx.x;
 #pragma unroll
             for (int x = 0; x < STRIP; x++)
-                if (sums[x] < row.limit[x])
-                    atomicMin(best + (long long)done * query_columns + left + x,
-                              packed(sums[x], number + x));
+                if (sums[x] <= row.limit[x]) {
+                    unsigned long long *match = best + (long long)done * query_columns + left + x;
+                    const unsigned long long mine = packed(sums[x], number + x);
+                    // A look is cheaper than an atomic operation, and mostly shows it needless.
+                    if (mine < *match)
+                        atomicMin(match, mine);
+                }
         }
     }
 }

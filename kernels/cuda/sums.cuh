@@ -4,6 +4,7 @@
 // multiply-adds. P is the side of a patch, COLUMNS the number of sums that a strip needs.
 
 #define INFINITE __int_as_float(0x7f800000)
+#define LARGEST __int_as_float(0x7f7fffff)
 
 __device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
 
