@@ -53,8 +53,8 @@ __device__ __forceinline__ float push(float (&history)[P - 1], float value)
 // Sums over P neighbours, in place: sums[x] becomes the sum from x on, for the first ones.
 template <int count> __device__ __forceinline__ void sum_windows(float (&sums)[count])
 {
-    float total[count];
     // Sums of 2^k neighbours, k rising; those that P is made of are wanted from the largest down.
+    // All loops have constant lengths, so that the compiler keeps every array in registers.
     float level[TOP + 1][count];
 #pragma unroll
     for (int x = 0; x < count; x++)
@@ -62,20 +62,22 @@ template <int count> __device__ __forceinline__ void sum_windows(float (&sums)[c
 #pragma unroll
     for (int k = 0; k < TOP; k++)
 #pragma unroll
-        for (int x = 0; x + (2 << k) <= count; x++)
-            level[k + 1][x] = add(level[k][x], level[k][x + (1 << k)]);
+        for (int x = 0; x < count; x++)
+            if (x + (2 << k) <= count)
+                level[k + 1][x] = add(level[k][x], level[k][x + (1 << k)]);
 #pragma unroll
-    for (int x = 0; x + P <= count; x++) {
-        int covered = 1 << TOP;
-        total[x] = level[TOP][x];
+    for (int x = 0; x < count; x++)
+        if (x + P <= count) {
+            float total = level[TOP][x];
+            int covered = 1 << TOP;
 #pragma unroll
-        for (int k = TOP - 1; k >= 0; k--)
-            if (P >> k & 1) {
-                total[x] = add(total[x], level[k][x + covered]);
-                covered += 1 << k;
-            }
-        sums[x] = total[x];
-    }
+            for (int k = TOP - 1; k >= 0; k--)
+                if (P >> k & 1) {
+                    total = add(total, level[k][x + covered]);
+                    covered += 1 << k;
+                }
+            sums[x] = total;
+        }
 }
 
 // Score and key in one word that orders by score, then key; 0 for no key yet.

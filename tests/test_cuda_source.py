@@ -1,0 +1,241 @@
+"""The CUDA kernels without a GPU: on the host against the oracle, and through NVIDIA's compiler."""
+
+import os
+import re
+import subprocess
+import sys
+
+import host_cuda
+import naive
+import numpy as np
+import pytest
+
+from pnncupy.kernels import cuda_source, reference
+
+needs_compiler = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+# A missing array.
+NOTHING = np.uint64(0)
+EMPTY = np.uint64(0x7F800000) << np.uint64(32)
+
+
+def integers(random, shape):
+    """Pixels whose squared differences are summed without rounding, with many ties."""
+    return random.integers(0, 4, shape).astype(np.float32)
+
+
+def search_on_host(
+    query, key, p, weight=None, active=None, busy=None, best=None, *, first_index=0, threads=64,
+    chunk_rows=64, slices=1, backwards=False,
+):  # fmt: skip
+    """Launch `lower_nearest` as an engine would; returns scores and key numbers."""
+    channels, height, width = query.shape
+    rows, columns = height - p + 1, width - p + 1
+    key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
+    options = cuda_source.nearest_options(p, channels, weight is not None)
+    launch = host_cuda.build("nearest.cu", "lower_nearest", options)
+    strip = cuda_source.strip_width(p)
+    strips = -(-columns // strip)
+    blocks = strips * -(-(key_columns + strip - 1) // threads)
+    best = np.full((rows, columns), EMPTY) if best is None else best
+    number = np.int32
+    for first_block in range(0, blocks, -(-blocks // slices)):
+        count = min(-(-blocks // slices), blocks - first_block)
+        launch(
+            (count, -(-rows // chunk_rows), rows + key_rows - 1), threads,
+            (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
+             *(NOTHING if array is None else array for array in (weight, active, busy)), best,
+             number(first_index), number(key.shape[2]), number(1 - rows), number(chunk_rows),
+             number(strips), number(first_block)),
+            backwards,
+        )  # fmt: skip
+    score = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    return score, (best & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
+
+
+def plain_search(query, key, p, weight=None, active=None):
+    shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
+    score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
+    reference.lower_nearest(
+        query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
+        active=active, threads=1, tick=lambda pairs: None,
+    )  # fmt: skip
+    return score[..., 0], index[..., 0]
+
+
+SIZES = [
+    (7, 3, (9, 20), (8, 23)),
+    (7, 1, (7, 7), (7, 7)),
+    (7, 4, (8, 7), (13, 31)),
+    (2, 1, (5, 21), (4, 40)),
+    (3, 2, (13, 4), (6, 7)),
+    (4, 5, (6, 9), (7, 5)),
+    (5, 3, (5, 37), (19, 5)),
+    (6, 1, (8, 8), (6, 11)),
+    (8, 1, (9, 10), (11, 9)),
+    (9, 2, (10, 17), (9, 9)),
+    (11, 1, (12, 13), (13, 12)),
+    (15, 1, (16, 15), (15, 18)),
+    (2, 64, (4, 5), (3, 6)),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("p", "channels", "query_shape", "key_shape"), SIZES)
+def test_search_equals_the_oracle(p, channels, query_shape, key_shape, backwards, random):
+    query = integers(random, (channels, *query_shape))
+    key = integers(random, (channels, *key_shape))
+    score, number = search_on_host(query, key, p, threads=32, backwards=backwards)
+    index, expected = naive.nearest(query, [key], p)
+    np.testing.assert_allclose(score / (p * p * channels), expected, rtol=1e-6)
+    np.testing.assert_array_equal(number, index[..., 1] * key.shape[2] + index[..., 2])
+
+
+@needs_compiler
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "cut", [{}, {"threads": 128}, {"threads": 32, "chunk_rows": 5, "slices": 3}, {"chunk_rows": 1}]
+)
+def test_search_has_the_bits_of_the_other_engines(cut, backwards, random):
+    query = random.random((3, 24, 31), np.float32)
+    key = random.random((3, 19, 80), np.float32)
+    key[:, 3, 70] = np.inf
+    weight = random.random((13, 74)).astype(np.float32)
+    for weights in (None, weight):
+        found = search_on_host(query, key, 7, weights, backwards=backwards, **cut)
+        for mine, expected in zip(found, plain_search(query, key, 7, weights), strict=True):
+            np.testing.assert_array_equal(mine, expected)
+
+
+@needs_compiler
+def test_search_of_active_queries_only(random):
+    query, key = integers(random, (2, 20, 40)), integers(random, (2, 9, 30))
+    active = random.random((17, 37)) > 0.7
+    active[:, :16] = False
+    strip = cuda_source.strip_width(4)
+    strips = -(-37 // strip)
+    busy = np.zeros((4, strips), bool)
+    for y, x in np.argwhere(active):
+        busy[y // 5, x // strip] = True
+    assert not busy.all()
+    found = search_on_host(query, key, 4, None, active, busy, chunk_rows=5)
+    for mine, expected in zip(found, plain_search(query, key, 4, None, active), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+@needs_compiler
+def test_what_was_found_before_stays_unless_it_is_beaten(random):
+    query, key = integers(random, (1, 10, 12)), integers(random, (1, 11, 9))
+    score, number = plain_search(query, key, 3)
+    best = (score.view(np.uint32).astype(np.uint64) << np.uint64(32)) | np.uint64(1)
+    # The same scores by key 0: none is better, and equal ones have higher numbers.
+    again, kept = search_on_host(query, key, 3, best=best.copy(), first_index=5)
+    np.testing.assert_array_equal(again, score)
+    assert (kept == 0).all()
+    # A limit without a key, just above: the first key that is below is found.
+    above = np.nextafter(score, np.float32(np.inf))
+    limit = above.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    np.testing.assert_array_equal(search_on_host(query, key, 3, best=limit)[1], number)
+    exact = score.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    assert (search_on_host(query, key, 3, best=exact)[1] == -1).all()
+
+
+def vote_on_host(value, index, p, how, backwards=False):
+    channels = value.shape[0]
+    height, width = (side + p - 1 for side in index.shape)
+    out = np.full((channels, height, width), np.nan, np.float32)
+    sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(value.shape[2]),
+             np.int32(height), np.int32(width))  # fmt: skip
+    options = cuda_source.vote_options(p, channels)
+    if how == "median":
+        launch = host_cuda.build("vote.cu", "vote_median", options)
+        launch((-(-width // 32), height, channels), 32, (value, *sizes, out), backwards)
+        return out
+    side = np.ones(p, np.float32)
+    if how == "weighted_mean":
+        side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
+    table = side[:, None] * side[None, :]
+    launch = host_cuda.build("vote.cu", "vote_mean", options)
+    launch((-(-width // 32), height, 1), 32, (value, *sizes, table, out), backwards)
+    return out
+
+
+@needs_compiler
+@pytest.mark.parametrize("how", ["weighted_mean", "mean", "median"])
+@pytest.mark.parametrize(("p", "channels"), [(7, 3), (2, 1), (5, 4), (15, 1), (3, 64)])
+def test_vote_equals_the_oracle(p, channels, how, random):
+    value = random.random((channels, p + 6, p + 11), np.float32)
+    places = np.stack(
+        [np.zeros((5, 9)), *(random.integers(0, n, (5, 9)) for n in (7, 12))], axis=-1
+    ).astype(int)
+    index = (places[..., 1] * value.shape[2] + places[..., 2]).astype(np.int32)
+    expected = naive.vote([value], places, p, how)
+    found = vote_on_host(value, index, p, how)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found, vote_on_host(value, index, p, how, backwards=True))
+    same = np.empty_like(found)
+    weight = None if how == "median" else [1.0] * p
+    if how != "weighted_mean":
+        reference.vote(value, index, value.shape[2], p, weight, same, threads=1)
+        np.testing.assert_array_equal(found, same)
+
+
+@needs_compiler
+@pytest.mark.skipif(host_cuda.SANITIZE, reason="this is the sanitized run")
+def test_no_access_out_of_bounds_and_nothing_undefined():
+    library = subprocess.run(
+        [host_cuda.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True,
+        check=True,
+    ).stdout.strip()  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__,
+         "-k", "oracle or bits or active or stays"],
+        capture_output=True, text=True,
+        env={**os.environ, "PNNCUPY_SANITIZE": "1", "LD_PRELOAD": library,
+             "ASAN_OPTIONS": "detect_leaks=0"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert re.search(r"\d+ passed", run.stdout)
+
+
+ARCHITECTURES = (70, 75, 80, 86, 89, 90, 100, 120)
+# Lines of the compiler's log that are no warnings.
+REPORT = re.compile(
+    r"^ptxas info|^ptxas +\. +\d+ bytes stack frame|^\s*$"
+    r"|^nvrtc: warning: Architectures prior to '<compute/sm>_75' are deprecated"
+)
+
+
+def compile_for(architecture, file, options):
+    """Machine code for one architecture by NVRTC; returns the compiler's log."""
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
+    flags = [*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v"]
+    _, program = nvrtc.nvrtcCreateProgram(cuda_source.text(file).encode(), file.encode(), 0, [], [])
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(flags), [flag.encode() for flag in flags])
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = b" " * size
+    nvrtc.nvrtcGetProgramLog(program, log)
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log.decode()
+    return log.decode().rstrip("\0 ")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("file", "options"),
+    [
+        ("nearest.cu", cuda_source.nearest_options(7, 3, False)),
+        ("nearest.cu", cuda_source.nearest_options(7, 3, True)),
+        ("nearest.cu", cuda_source.nearest_options(5, 1, False)),
+        ("nearest.cu", cuda_source.nearest_options(15, 64, True)),
+        ("vote.cu", cuda_source.vote_options(7, 3)),
+        ("vote.cu", cuda_source.vote_options(15, 64)),
+    ],
+)
+def test_every_kernel_compiles_without_a_warning(architecture, file, options):
+    log = compile_for(architecture, file, options)
+    unexpected = [line for line in log.splitlines() if not REPORT.search(line)]
+    assert not unexpected, "\n".join(unexpected)
+    assert "registers" in log
+    # The median sorts in a local array; the common searches have all of their sums in registers.
+    if file == "nearest.cu" and "-DP=15" not in options:
+        assert " 0 bytes stack frame, 0 bytes spill stores" in log
