@@ -1,7 +1,7 @@
 """Engine `cupy`: exact search and vote on a GPU, in CUDA kernels that CuPy compiles."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -64,7 +64,7 @@ def lower_nearest(
     chunk_rows = min(rows, _CHUNK_ROWS)
     chunks = -(-rows // chunk_rows)
     block, dx_blocks = _blocks(key_columns + strip - 1)
-    best = _pack(score[..., 0], index[..., 0])
+    best = _with_room(lambda: _pack(score[..., 0], index[..., 0]), 24 * rows * columns)
     busy = None if active is None else _busy(active, chunks, chunk_rows, strips, strip)
     kernel = _kernel(
         "nearest.cu", "lower_nearest", nearest_options(patch_size, channels, weight is not None)
@@ -99,6 +99,22 @@ def lower_nearest(
     # The last ones need not be waited for: whoever reads the result does.
     tick(sum(pairs for _, pairs in waiting))
     _unpack(best, score[..., 0], index[..., 0])
+
+
+def _with_room(work: Callable[[], Array], size: int) -> Array:
+    """Do what allocates `size` bytes on the device; again after giving back what is idle there."""
+    out_of_memory = cupy.cuda.memory.OutOfMemoryError
+    try:
+        return work()
+    except out_of_memory:
+        cupy.get_default_memory_pool().free_all_blocks()
+    try:
+        return work()
+    except out_of_memory as error:
+        raise MemoryError(
+            f"the search needs {size / 2**20:.1f} MB of device memory beside its images; free "
+            "arrays on the device, or use smaller images"
+        ) from error
 
 
 def _finish(launch: tuple[Any, int], tick: Tick) -> None:

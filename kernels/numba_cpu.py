@@ -13,7 +13,9 @@ from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import Tile, divide, run
 
-__all__ = ["lower_nearest", "pair_sums", "vote"]
+__all__ = ["LISTS", "lower_nearest", "pair_sums", "vote"]
+
+LISTS = True
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
 # interruption; and small enough for all threads to end at about the same time.

@@ -23,7 +23,16 @@ Tick = Callable[[int], None]
 
 
 class Engine(Protocol):
-    """The functions that a kernel module provides."""
+    """The functions that a kernel module provides.
+
+    Attributes
+    ----------
+    LISTS : bool
+        Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`, and
+        `pair_sums` is there. Without, k is 1.
+    """
+
+    LISTS: bool
 
     def lower_nearest(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 
 from pnncupy.kernels.protocol import Array, Tick
 
+LISTS = True
 _PAIRS_AT_ONCE = 4096
 
 

@@ -19,14 +19,18 @@ def library(name: str, value: Any) -> str:
     if isinstance(value, (np.ndarray, np.generic)):
         return "numpy"
     root = type(value).__module__.partition(".")[0]
+    if root == "cupy" and hasattr(value, "__cuda_array_interface__"):
+        return "cupy"
     remedy = "convert it with `numpy.asarray`"
-    if root == "cupy":
-        remedy = "this version has no engine for CuPy arrays; convert it with `cupy.asnumpy`"
+    if hasattr(value, "__cuda_array_interface__"):
+        remedy = "convert it with `cupy.from_dlpack`"
     elif isinstance(value, (str, os.PathLike)):
         remedy = "read the file with `pnncupy.io.read_image`"
     elif hasattr(value, "__dlpack__"):
         remedy = "convert it with `numpy.from_dlpack`"
-    raise TypeError(f"`{name}` must be a NumPy array, got {type(value).__qualname__}; {remedy}")
+    raise TypeError(
+        f"`{name}` must be a NumPy or CuPy array, got {type(value).__qualname__}; {remedy}"
+    )
 
 
 def same_library(**arrays: Any) -> Namespace:
@@ -35,9 +39,7 @@ def same_library(**arrays: Any) -> Namespace:
     if len(set(libraries.values())) > 1:
         found = ", ".join(f"`{name}` {kind}" for name, kind in libraries.items())
         raise TypeError(f"all arrays of a call must belong to one array library, got {found}")
-    from array_api_compat import array_namespace
-
-    return array_namespace(*arrays.values())
+    return namespace(next(iter(arrays.values())))
 
 
 def namespace(value: Array) -> Namespace:

@@ -14,12 +14,18 @@ from pnncupy.kernels.protocol import Engine
 _MODULES = {
     "numpy": "pnncupy.kernels.reference",
     "numba": "pnncupy.kernels.numba_cpu",
+    "cupy": "pnncupy.kernels.cupy_raw",
 }
+# The array library whose arrays each engine takes.
+_LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy"}
 # What `engine="auto"` takes for the arrays of each library.
-_AUTOMATIC = {"numpy": "numba"}
+_AUTOMATIC = {"numpy": "numba", "cupy": "cupy"}
+# What to install where a module is missing, if not the module by its own name.
+_PACKAGES = {"cupy": "'pnncupy[gpu]'"}
 _DESCRIPTIONS = {
     "numpy": "plain NumPy on one CPU core: slow, for checking the others",
     "numba": "compiled and vectorised, on all CPU cores",
+    "cupy": "CUDA kernels on a GPU, for CuPy arrays",
 }
 
 NAMES = ("auto", *_MODULES)
@@ -65,12 +71,28 @@ def engines() -> tuple[EngineStatus, ...]:
 def pick(name: Any, array: Any) -> tuple[str, Engine]:
     """Name and kernel module of the engine for an array; a named engine runs or raises."""
     checks.choice("engine", name, NAMES)
+    library = arrays.library("array", array)
     if name == "auto":
-        name = _AUTOMATIC[arrays.library("array", array)]
-    reason = _failure(name)
+        name = _AUTOMATIC[library]
+    check(name)
+    if _LIBRARIES[name] != library:
+        raise TypeError(
+            f"engine {name!r} takes {_LIBRARIES[name]} arrays, got {library}; convert them with "
+            "`cupy.asnumpy`, or use engine='auto'"
+        )
+    return name, _load(name)
+
+
+def check(name: str) -> None:
+    """Raise EngineUnavailable, with the reason and the remedy, if an engine cannot run here."""
+    reason = _failure(name) or _device_failure(name)
     if reason:
         raise checks.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
-    return name, _load(name)
+
+
+def on_device(name: str) -> bool:
+    """Whether an engine's arrays live on a GPU."""
+    return _LIBRARIES.get(name) == "cupy"
 
 
 def thread_count(threads: Any) -> int:
@@ -97,34 +119,44 @@ def _failure(name: str) -> str:
     try:
         _load(name)
     except ModuleNotFoundError as error:
-        return f"{error}; install it with `pip install {error.name}`"
+        package = _PACKAGES.get(error.name or "", error.name)
+        return f"{error}; install it with `pip install {package}`"
     except Exception as error:  # whatever a compiler or driver meets when it is loaded
         return f"{type(error).__name__}: {error}"
     return ""
 
 
+@cache
+def _device_failure(name: str) -> str:
+    """Why a GPU cannot be used, found out by using it; empty if it can, or none is needed."""
+    return "" if _LIBRARIES[name] == "numpy" else _wrong_answer(name)
+
+
 def _status(name: str) -> EngineStatus:
-    reason = _failure(name) or _wrong_answer(_load(name))
+    reason = _failure(name) or _wrong_answer(name)
     return EngineStatus(name, not reason, reason or _DESCRIPTIONS[name])
 
 
-def _wrong_answer(engine: Engine) -> str:
+def _wrong_answer(name: str) -> str:
     """What is wrong with the result of a small search; empty if nothing."""
     image = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9) % 11
-    score = np.full((6, 7, 1), np.inf, np.float32)
-    index = np.full((6, 7, 1), -1, np.int32)
-    try:
-        engine.lower_nearest(
-            image, image, 3, None, score, index,
-            first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
-        )  # fmt: skip
-    except Exception as error:
-        return f"a small search failed with {type(error).__name__}: {error}"
     numbers = np.arange(6, dtype=np.int32)[:, None] * 9 + np.arange(7, dtype=np.int32)
     expected = _first_equal_patch(image, numbers)
-    if score.any() or not np.array_equal(index[..., 0], expected):
-        return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"
-    return ""
+    try:
+        xp = import_module(_LIBRARIES[name])
+        pixels = xp.asarray(image)
+        score = xp.full((6, 7, 1), np.inf, np.float32)
+        index = xp.full((6, 7, 1), -1, np.int32)
+        _load(name).lower_nearest(
+            pixels, pixels, 3, None, score, index,
+            first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
+        )  # fmt: skip
+        right = not bool(score.any()) and bool((index[..., 0] == xp.asarray(expected)).all())
+    except Exception as error:
+        return f"a small search failed with {type(error).__name__}: {error}"
+    if right:
+        return ""
+    return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"
 
 
 def _first_equal_patch(image: Any, numbers: Any) -> Any:

@@ -82,12 +82,41 @@ def follower(
     then. Each call returns what `matching.search` would.
     """
     keys = Keys(images, layout)
+    if not settings.engine.LISTS:
+        return ChangedFollower(settings, keys, needed).search
     if math.isinf(settings.alpha):
         return PlainFollower(settings, keys, needed, start, proofs).search
     if needed is None:
         return NormalisedFollower(settings, keys, start, proofs).search
     # The minima run over all queries, needed or not, and only the needed ones are scored.
     return lambda query: search(settings, query, images, layout, needed)
+
+
+class ChangedFollower:
+    """Searches on an engine without lists: with plain distances, of changed patches only."""
+
+    def __init__(self, settings: SearchSettings, keys: Keys, needed: Array | None):
+        self._settings = settings
+        self._keys = keys
+        self._needed = needed
+        self._query: Array | None = None
+
+    def search(self, query: Array) -> Field:
+        """Best key of every query patch."""
+        keys, active = self._keys, self._needed
+        following = self._query is not None and math.isinf(self._settings.alpha)
+        if following:
+            active = changed_patches(query, self._query, self._settings.patch_size)
+            active = active if self._needed is None else active & self._needed
+        found = search(self._settings, query, keys.images, keys.layout, active)
+        if following:
+            xp = arrays.namespace(query)
+            found = Field(
+                xp.where(active, found.index, self._found.index),
+                xp.where(active, found.score, self._found.score),
+            )
+        self._query, self._found = query, found
+        return found
 
 
 class PlainFollower:

@@ -11,6 +11,7 @@ from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
+from pnncupy.moving import to_the_engine
 
 METHODS = ("exact",)
 # Below it, squared differences lose digits to the smallest numbers of float32.
@@ -35,6 +36,7 @@ class Matches(NamedTuple):
     score: Array
 
 
+@to_the_engine
 def nearest_patches(
     query: Any,
     key: Any,
@@ -126,6 +128,7 @@ def nearest_patches(
     return Matches(xp.stack(parts if is_list else parts[1:], axis=-1), found.score)
 
 
+@to_the_engine
 def key_minimum(
     query: Any,
     key: Any,

@@ -23,6 +23,7 @@ from pnncupy.matching import (
     search,
     windows_all,
 )
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
@@ -31,6 +32,7 @@ from pnncupy.voting import HOWS, vote_planes
 _REMEDY = "use a smaller `noise_std` or `initial_guess`, or another `data_range`"
 
 
+@to_the_engine
 def pnn_step(
     query: Any,
     key: Any,

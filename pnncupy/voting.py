@@ -10,10 +10,12 @@ from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
+from pnncupy.moving import to_the_engine
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 
 
+@to_the_engine
 def vote(
     value: Any,
     index: Any,

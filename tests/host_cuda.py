@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pnncupy.kernels import cuda_source
-
 HEADER = Path(__file__).parent / "cuda_on_host" / "host.h"
 COMPILER = shutil.which("g++")
 SANITIZE = "PNNCUPY_SANITIZE" in os.environ
@@ -28,10 +26,10 @@ def _folder():
 
 
 @functools.cache
-def build(file, name, options):
-    """Compile one kernel of a file; returns launch(grid, threads, arguments, backwards=False)."""
-    target = Path(_folder().name) / f"{name}-{abs(hash((file, options)))}.so"
-    code = f'#include "{HEADER}"\n{cuda_source.text(file)}\nHOST_KERNEL({name})\n'
+def build(text, name, options):
+    """Compile one kernel of a text; returns launch(grid, threads, arguments, backwards=False)."""
+    target = Path(_folder().name) / f"{name}-{abs(hash((text, options)))}.so"
+    code = f'#include "{HEADER}"\n{text}\nHOST_KERNEL({name})\n'
     defines = [option for option in options if option.startswith("-D")]
     command = [COMPILER, *FLAGS, *(SANITIZERS if SANITIZE else []), *defines, "-x", "c++", "-",
                "-o", str(target)]  # fmt: skip

@@ -32,7 +32,7 @@ def search_on_host(
     rows, columns = height - p + 1, width - p + 1
     key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
     options = cuda_source.nearest_options(p, channels, weight is not None)
-    launch = host_cuda.build("nearest.cu", "lower_nearest", options)
+    launch = host_cuda.build(cuda_source.text("nearest.cu"), "lower_nearest", options)
     strip = cuda_source.strip_width(p)
     strips = -(-columns // strip)
     blocks = strips * -(-(key_columns + strip - 1) // threads)
@@ -148,14 +148,14 @@ def vote_on_host(value, index, p, how, backwards=False):
              np.int32(height), np.int32(width))  # fmt: skip
     options = cuda_source.vote_options(p, channels)
     if how == "median":
-        launch = host_cuda.build("vote.cu", "vote_median", options)
+        launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_median", options)
         launch((-(-width // 32), height, channels), 32, (value, *sizes, out), backwards)
         return out
     side = np.ones(p, np.float32)
     if how == "weighted_mean":
         side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
     table = side[:, None] * side[None, :]
-    launch = host_cuda.build("vote.cu", "vote_mean", options)
+    launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_mean", options)
     launch((-(-width // 32), height, 1), 32, (value, *sizes, table, out), backwards)
     return out
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pnncupy import checks
 from pnncupy.images import check_fits_patch, planes
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis
@@ -12,6 +13,7 @@ from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis
 _LEVELS = 5
 
 
+@to_the_engine
 def analogy(
     source: Any,
     structure: Any,

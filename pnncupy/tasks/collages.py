@@ -7,6 +7,7 @@ from typing import Any
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
@@ -15,6 +16,7 @@ from pnncupy.tasks.common import Options, Setup, checked_guess, run, set_up, sou
 from pnncupy.tasks.retargeting import run_gradually
 
 
+@to_the_engine
 def collage(
     images: Any,
     shape: tuple[int, int] | None = None,

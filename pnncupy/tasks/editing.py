@@ -8,6 +8,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images import checked_mask, image_shape
 from pnncupy.matching import windows_all
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import planes_pyramid
 from pnncupy.synthesis import Kept, Scene
@@ -18,6 +19,7 @@ _LEVELS = 5
 _MARGIN_PATCHES = 2
 
 
+@to_the_engine
 def edit(
     source: Any,
     edited: Any,

@@ -8,12 +8,14 @@ import numpy as np
 
 from pnncupy import arrays, checks, seeds
 from pnncupy.arrays import Array
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.resizing import resize_planes
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.common import Options, Setup, Work, run, set_up, source_list, synthesis
 
 
+@to_the_engine
 def generate(
     image: Any,
     n: int | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
 from pnncupy.matching import windows_all
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import checked_downscale, enlarge_valid, valid_pyramid
 from pnncupy.synthesis import Kept, Scene, Source
@@ -17,6 +18,7 @@ _FILLS = ("mean", "noise")
 _HALF = 0.5
 
 
+@to_the_engine
 def inpaint(
     image: Any,
     mask: Any,

@@ -6,6 +6,7 @@ from typing import Any
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
+from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
@@ -17,6 +18,7 @@ from pnncupy.tasks.common import Options, Setup, run, set_up, source_list, synth
 _PATCHES_AT_COARSEST = 3.0
 
 
+@to_the_engine
 def retarget(
     image: Any,
     shape: tuple[int, int],

@@ -1,0 +1,221 @@
+"""A stand-in for CuPy on the host, as strict as a device about what is mixed with what.
+
+Its arrays wrap NumPy arrays that nothing but the stand-in may touch: NumPy's functions and
+operators refuse them, and its functions refuse NumPy's arrays. Kernels are those of the package,
+compiled by g++.
+"""
+
+import operator
+import sys
+import types
+
+import array_api_compat.numpy
+import host_cuda
+import numpy as np
+
+
+class ndarray:  # noqa: N801 - CuPy's name
+    """An array "on the device"."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, host):
+        self.host = host
+
+    def __array__(self, *arguments, **options):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed; use cupy.asnumpy")
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.host.__array_interface__
+
+    def __getattr__(self, name):
+        if name.startswith("__"):  # such as __array_interface__, a way around the device
+            raise AttributeError(name)
+        value = getattr(self.host, name)
+        if name == "flags" or isinstance(value, (int, tuple, np.dtype)):
+            return value
+        return on_device(value)
+
+    def __getitem__(self, index):
+        return wrapped(self.host[unwrapped(index)])
+
+    def __setitem__(self, index, value):
+        self.host[unwrapped(index)] = unwrapped(value)
+
+    def __len__(self):
+        return len(self.host)
+
+    def __iter__(self):
+        return (wrapped(part) for part in self.host)
+
+    def __bool__(self):
+        return bool(self.host)
+
+    def __int__(self):
+        return int(self.host)
+
+    def __float__(self):
+        return float(self.host)
+
+    __index__ = __int__
+
+
+def _operator(function, reflected=False):
+    def apply(self, other):
+        pair = (unwrapped(other), self.host) if reflected else (self.host, unwrapped(other))
+        return wrapped(function(*pair))
+
+    return apply
+
+
+def _in_place(function):
+    def apply(self, other):
+        self.host = function(self.host, unwrapped(other))
+        return self
+
+    return apply
+
+
+def _unary(function):
+    return lambda self: wrapped(function(self.host))
+
+
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift",
+    "rshift", "lt", "le", "gt", "ge", "eq", "ne",
+):  # fmt: skip
+    _plain = _name.strip("_")
+    setattr(ndarray, f"__{_plain}__", _operator(getattr(operator, _name)))
+    setattr(ndarray, f"__r{_plain}__", _operator(getattr(operator, _name), reflected=True))
+    if hasattr(operator, f"i{_plain}"):
+        setattr(ndarray, f"__i{_plain}__", _in_place(getattr(operator, f"i{_plain}")))
+for _name in ("neg", "invert", "abs"):
+    setattr(ndarray, f"__{_name}__", _unary(getattr(operator, _name)))
+
+
+def wrapped(value):
+    """What a computation returns: arrays stay on the device, also those without axes."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return ndarray(np.asarray(value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(wrapped(part) for part in value)
+    return value
+
+
+def unwrapped(value):
+    if isinstance(value, ndarray):
+        return value.host
+    if isinstance(value, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(value, (list, tuple)):
+        return type(value)(unwrapped(part) for part in value)
+    return value
+
+
+def on_device(function):
+    def call(*arguments, **options):
+        options = {name: unwrapped(value) for name, value in options.items()}
+        return wrapped(function(*unwrapped(arguments), **options))
+
+    return call
+
+
+def asarray(value, dtype=None):
+    """The one way in."""
+    return ndarray(np.array(value.host if isinstance(value, ndarray) else value, dtype=dtype))
+
+
+class RawModule:
+    """Compiles for the host what it is given."""
+
+    def __init__(self, code, options):
+        self.code, self.options = code, options
+
+    def get_function(self, name):
+        launch = host_cuda.build(self.code, name, self.options)
+
+        def kernel(grid, block, arguments):
+            values = [value.host if isinstance(value, ndarray) else value for value in arguments]
+            for value in values:
+                assert not isinstance(value, np.ndarray) or value.flags.c_contiguous
+                assert isinstance(value, (np.ndarray, np.generic))
+            assert block[1:] == (1, 1)
+            launch(grid, block[0], values)
+
+        return kernel
+
+
+class OutOfMemoryError(MemoryError):
+    """What CuPy raises."""
+
+
+class Pool:
+    """Counts how often it was emptied."""
+
+    freed = 0
+
+    def free_all_blocks(self):
+        self.freed += 1
+
+
+class Event:
+    def record(self):
+        pass
+
+    def synchronize(self):
+        pass
+
+
+class _Module(types.ModuleType):
+    """The functions of a library of host arrays, for device arrays only."""
+
+    def __init__(self, name, library):
+        super().__init__(name)
+        self._library = library
+
+    def __getattr__(self, name):
+        value = getattr(self._library, name)
+        return on_device(value) if callable(value) and not isinstance(value, type) else value
+
+
+def modules():
+    """What to put into `sys.modules`."""
+    cupy, compat = _Module("cupy", np), _Module("array_api_compat.cupy", array_api_compat.numpy)
+    compat.asarray = asarray
+    cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
+    cupy.asnumpy = lambda value: value.host.copy()
+    cupy.cuda = types.SimpleNamespace(
+        Event=Event, memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    )
+    cupy.pool = Pool()
+    cupy.get_default_memory_pool = lambda: cupy.pool
+    ndarray.__module__ = "cupy"
+    return {"cupy": cupy, "array_api_compat.cupy": compat}
+
+
+def install(monkeypatch):
+    """Let the package find the stand-in, as if CuPy and a device were there."""
+    from pnncupy import arrays
+
+    made = modules()
+    for name, module in made.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    forget()
+    known = arrays.namespace
+    monkeypatch.setattr(
+        arrays, "namespace",
+        lambda value: made["array_api_compat.cupy"] if isinstance(value, ndarray) else known(value),
+    )  # fmt: skip
+    return made["cupy"]
+
+
+def forget():
+    """Let the engine be loaded and tried anew."""
+    import pnncupy.kernels
+    from pnncupy import engine_table
+
+    sys.modules.pop("pnncupy.kernels.cupy_raw", None)
+    vars(pnncupy.kernels).pop("cupy_raw", None)
+    for cached in (engine_table._failure, engine_table._device_failure):
+        cached.cache_clear()
