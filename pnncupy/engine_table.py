@@ -15,9 +15,10 @@ _MODULES = {
     "numpy": "pnncupy.kernels.reference",
     "numba": "pnncupy.kernels.numba_cpu",
     "cupy": "pnncupy.kernels.cupy_raw",
+    "numba-cuda": "pnncupy.kernels.numba_cuda",
 }
 # The array library whose arrays each engine takes.
-_LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy"}
+_LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy", "numba-cuda": "cupy"}
 # What `engine="auto"` takes for the arrays of each library.
 _AUTOMATIC = {"numpy": "numba", "cupy": "cupy"}
 # What to install where a module is missing, if not the module by its own name.
@@ -26,6 +27,7 @@ _DESCRIPTIONS = {
     "numpy": "plain NumPy on one CPU core: slow, for checking the others",
     "numba": "compiled and vectorised, on all CPU cores",
     "cupy": "CUDA kernels on a GPU, for CuPy arrays",
+    "numba-cuda": "the same steps in Numba's CUDA Python, for reading and changing",
 }
 
 NAMES = ("auto", *_MODULES)
@@ -117,6 +119,7 @@ def _load(name: str) -> Engine:
 def _failure(name: str) -> str:
     """Why an engine's module cannot be loaded, and the remedy; empty if it can."""
     try:
+        import_module(_LIBRARIES[name])
         _load(name)
     except ModuleNotFoundError as error:
         package = _PACKAGES.get(error.name or "", error.name)

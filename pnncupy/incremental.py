@@ -100,6 +100,7 @@ class ChangedFollower:
         self._keys = keys
         self._needed = needed
         self._query: Array | None = None
+        self._found: Field
 
     def search(self, query: Array) -> Field:
         """Best key of every query patch."""

@@ -34,7 +34,7 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
         result = function(
             *(_moved(value, np.ndarray, cupy.asarray) for value in arguments),
             **{key: _moved(value, np.ndarray, cupy.asarray) for key, value in options.items()},
-        )  # type: ignore[call-arg, arg-type]  # the same parameters, elsewhere
+        )
         moved: Returned = _moved(result, cupy.ndarray, cupy.asnumpy)
         return moved
 
@@ -52,7 +52,7 @@ def _libraries(values: Any) -> set[str]:
     return found
 
 
-def _moved(value: Any, kind: type, move: Callable[[Any], Any]) -> Any:
+def _moved(value: Any, kind: Any, move: Callable[[Any], Any]) -> Any:
     """Arrays moved, also those in lists and named tuples; shapes and seeds (1-D) stay."""
     if isinstance(value, kind):
         return move(value) if value.ndim >= 2 else value

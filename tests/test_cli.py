@@ -162,7 +162,9 @@ def test_an_output_folder_that_cannot_be(file, tmp_path, capsys):
 def test_engines_says_what_runs(capsys):
     assert run(["engines"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [["numpy", "runs"], ["numba", "runs"]]
+    said = dict(line.split()[:2] for line in lines)
+    assert list(said) == ["numpy", "numba", "cupy", "numba-cuda"]
+    assert said["numpy"] == said["numba"] == "runs"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")

@@ -6,12 +6,12 @@ import cupy_stand_in
 import host_cuda
 import numpy as np
 import pytest
+from device_calls import CALLS, SMALL
 
 import pnncupy as pnn
 from pnncupy import engine_table
 
 pytestmark = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
-SMALL = {"iterations": 2, "patch_size": 3, "levels": 1}
 
 
 @pytest.fixture
@@ -42,31 +42,6 @@ def check_equal(host, device):
         assert isinstance(device, cupy_stand_in.ndarray)
         assert device.dtype == host.dtype
         np.testing.assert_array_equal(device.host, host)
-
-
-CALLS = {
-    "nearest": lambda i, m: pnn.nearest_patches(i, i[:, ::-1], patch_size=3),
-    "nearest, masked": lambda i, m: pnn.nearest_patches(i, i[::-1], patch_size=3, key_mask=~m),
-    "nearest, alpha, sources": lambda i, m: pnn.nearest_patches(
-        i, [i[2:], i[:, 4:]], patch_size=3, alpha=100.0
-    ),
-    "key_minimum": lambda i, m: pnn.key_minimum(i, i[2:], patch_size=3),
-    "pnn_step": lambda i, m: pnn.pnn_step(i, i, i, patch_size=4, alpha=9.0),
-    "median": lambda i, m: pnn.pnn_step(i, i, i[::-1], patch_size=3, vote="median"),
-    "resize": lambda i, m: pnn.resize(i, 0.5),
-    "pyramid": lambda i, m: pnn.pyramid(i, 2),
-    "generate": lambda i, m: pnn.generate(i, 2, rng=1, return_index=True, **SMALL),
-    "generate, plain": lambda i, m: pnn.generate(i, rng=1, incremental=False, **SMALL),
-    "generate, alpha": lambda i, m: pnn.generate(i, rng=1, alpha=0.005, keys="both", **SMALL),
-    "generate, copy": lambda i, m: pnn.generate(i, rng=1, vote="copy", keys="sharp", **SMALL),
-    "generate, grey": lambda i, m: pnn.generate(i[..., 0], rng=1, **SMALL),
-    "retarget": lambda i, m: pnn.retarget(i, (14, 11), coarse_iterations=2, **SMALL),
-    "inpaint": lambda i, m: pnn.inpaint(i, m, fill="mean", **SMALL),
-    "inpaint, noise": lambda i, m: pnn.inpaint(i, m, fill="noise", alpha=0.01, rng=1, **SMALL),
-    "analogy": lambda i, m: pnn.analogy(i, i[::-1], **SMALL),
-    "collage": lambda i, m: pnn.collage([i, i[:, ::-1]], **SMALL),
-    "edit": lambda i, m: pnn.edit(i, i[::-1], mask=m, **SMALL),
-}
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -277,7 +277,7 @@ STRIPES[::6] = True
 WRONG = [
     (pnn.inpaint, (IMAGE, MASK[1:]), {}, ValueError, r"`mask` .* \(30, 34\), got \(29, 34\)"),
     (pnn.inpaint, (IMAGE, MASK * 1), {}, TypeError, "`mask` must be bool"),
-    (pnn.inpaint, (IMAGE, [[True]]), {}, TypeError, "`mask` must be a NumPy array"),
+    (pnn.inpaint, (IMAGE, [[True]]), {}, TypeError, "`mask` must be a NumPy or CuPy array"),
     (pnn.inpaint, (IMAGE, MASK & False), {}, ValueError, "`mask` must be True somewhere"),
     (pnn.inpaint, (IMAGE, MASK | True), {}, ValueError, "`mask` must be False somewhere"),
     (pnn.inpaint, (IMAGE, STRIPES), {}, ValueError, "none at level 0; no number of levels works"),

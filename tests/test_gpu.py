@@ -1,0 +1,97 @@
+"""The GPU engines on a real device, bit for bit against the CPU: `pytest -m gpu`."""
+
+import os
+
+import numpy as np
+import pytest
+from device_calls import CALLS, WITHOUT_ENGINE
+
+import pnncupy as pnn
+
+pytestmark = pytest.mark.gpu
+ENGINES = ("cupy", "numba-cuda")
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    """CuPy with a device that works."""
+    state = {engine.name: engine for engine in pnn.engines()}["cupy"]
+    if not state.available:
+        if os.environ.get("PNNCUPY_NEEDS_GPU"):
+            pytest.fail(f"no GPU: {state.detail}")
+        pytest.skip(f"no GPU: {state.detail}")
+    import cupy
+
+    return cupy
+
+
+@pytest.fixture
+def image(random):
+    return random.integers(0, 256, (34, 46, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def mask():
+    mask = np.zeros((34, 46), bool)
+    mask[10:20, 12:25] = True
+    return mask
+
+
+def on_host(value, cupy):
+    """The result with every device array copied to the host, and how many there were."""
+    if isinstance(value, cupy.ndarray):
+        return cupy.asnumpy(value), 1
+    if isinstance(value, (tuple, list)):
+        parts = [on_host(part, cupy) for part in value]
+        return [part for part, _ in parts], sum(count for _, count in parts)
+    return value, 0
+
+
+def check_equal(mine, expected):
+    if isinstance(expected, (tuple, list)):
+        for one, other in zip(mine, expected, strict=True):
+            check_equal(one, other)
+    elif isinstance(expected, np.ndarray):
+        assert mine.dtype == expected.dtype
+        np.testing.assert_array_equal(mine, expected)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_device_arrays_give_the_bits_of_the_cpu(name, cupy, image, mask):
+    expected = CALLS[name](image, mask)
+    found, count = on_host(CALLS[name](cupy.asarray(image), cupy.asarray(mask)), cupy)
+    assert count > 0
+    check_equal(found, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in WITHOUT_ENGINE])
+def test_named_engines_give_the_bits_of_the_cpu(name, engine, cupy, image, mask):
+    check_equal(CALLS[name](image, mask, engine=engine), CALLS[name](image, mask))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("p", "channels", "query", "key"),
+    [
+        (7, 3, (70, 90), (61, 130)),
+        (7, 3, (200, 31), (40, 300)),
+        (5, 4, (33, 64), (64, 33)),
+        (2, 1, (5, 300), (300, 5)),
+        (3, 64, (20, 21), (22, 23)),
+        (9, 2, (40, 50), (50, 40)),
+        (15, 1, (50, 41), (40, 61)),
+        (15, 64, (15, 15), (15, 16)),
+        (8, 1, (8, 300), (8, 9)),
+    ],
+)
+@pytest.mark.parametrize("alpha", [np.inf, 0.01])
+@pytest.mark.parametrize("levels", [3, 1 << 20])
+def test_searches_of_all_sizes(p, channels, query, key, alpha, levels, engine, cupy, random):
+    images = [
+        random.integers(0, levels, (*shape, channels)).astype(np.float32) / levels
+        for shape in (query, key)
+    ]
+    expected = pnn.nearest_patches(*images, patch_size=p, alpha=alpha)
+    found = pnn.nearest_patches(*images, patch_size=p, alpha=alpha, engine=engine)
+    check_equal(list(found), list(expected))
