@@ -5,7 +5,7 @@ from importlib import import_module
 
 from bench.common import write_results
 
-FAMILIES = ("kernels", "peers", "tasks", "memory", "imports", "pictures", "table")
+FAMILIES = ("kernels", "peers", "tasks", "memory", "imports", "gpu", "pictures", "table")
 
 
 def main() -> None:

@@ -6,6 +6,10 @@ from importlib.resources import files
 # Most threads of a block in a search, with consecutive horizontal displacements.
 THREADS = 128
 STANDARD = "--std=c++14"
+# Sliding sums by powers of two are written for up to 2^4 and what is below 2^5.
+LARGEST_PATCH = 31
+# Shared memory that every device gives a block without being asked.
+_SHARED_BYTES = 48 * 1024
 _INCLUDE = '#include "sums.cuh"'
 
 
@@ -29,6 +33,23 @@ def nearest_options(patch_size: int, channels: int, weighted: bool) -> tuple[str
         STANDARD, f"-DP={patch_size}", f"-DC={channels}", f"-DWEIGHTED={int(weighted)}",
         f"-DSTRIP={strip_width(patch_size)}", f"-DTHREADS={THREADS}",
     )  # fmt: skip
+
+
+def check_limits(patch_size: int, channels: int) -> None:
+    """Refuse sizes that a block cannot hold: see `Row` in `nearest.cu`."""
+    if patch_size > LARGEST_PATCH:
+        raise ValueError(
+            f"on a GPU `patch_size` must be at most {LARGEST_PATCH}, got {patch_size}; use "
+            "engine='numba'"
+        )
+    columns = strip_width(patch_size) + patch_size - 1
+    row = 4 * ((columns + THREADS + columns - 1) * channels + 2 * (THREADS + columns))
+    if row > _SHARED_BYTES:
+        most = (_SHARED_BYTES // 4 - 2 * (THREADS + columns)) // (2 * columns + THREADS - 1)
+        raise ValueError(
+            f"on a GPU images may have at most {most} channels with `patch_size` {patch_size}, got "
+            f"{channels}; use engine='numba'"
+        )
 
 
 def vote_options(patch_size: int, channels: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pnncupy.kernels.cuda_source import (
     THREADS,
+    check_limits,
     nearest_options,
     strip_width,
     text,
@@ -56,6 +57,7 @@ def lower_nearest(
 ) -> None:
     """Search by launches of many displacements; see `protocol.Engine.lower_nearest`."""
     channels, height, width = query.shape
+    check_limits(patch_size, channels)
     key_height, key_width = key.shape[1:]
     rows, columns = score.shape[:2]
     key_rows, key_columns = key_height - patch_size + 1, key_width - patch_size + 1

@@ -88,7 +88,7 @@ _SYNTHESIS_OPTIONS = [
                  help="How overlapping patches make a picture; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
-    click.option("--engine", type=click.Choice(["auto", "numpy", "numba"]),
+    click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
                  help="What computes; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
 ]  # fmt: skip

@@ -23,6 +23,13 @@ _LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy", "numba-cuda": 
 _AUTOMATIC = {"numpy": "numba", "cupy": "cupy"}
 # What to install where a module is missing, if not the module by its own name.
 _PACKAGES = {"cupy": "'pnncupy[gpu]'"}
+# What helps against failures of a GPU, by a word of their messages.
+_REMEDIES = {
+    "InsufficientDriver": "install NVIDIA's driver, or a newer one",
+    "NoDevice": "no GPU is visible: see `nvidia-smi` and CUDA_VISIBLE_DEVICES",
+    "InvalidDevice": "see `nvidia-smi` for the devices there are",
+    "nvrtc": "install NVIDIA's compiler with `pip install 'pnncupy[gpu]'`",
+}
 _DESCRIPTIONS = {
     "numpy": "plain NumPy on one CPU core: slow, for checking the others",
     "numba": "compiled and vectorised, on all CPU cores",
@@ -156,7 +163,9 @@ def _wrong_answer(name: str) -> str:
         )  # fmt: skip
         right = not bool(score.any()) and bool((index[..., 0] == xp.asarray(expected)).all())
     except Exception as error:
-        return f"a small search failed with {type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {error}"
+        remedies = [remedy for word, remedy in _REMEDIES.items() if word.lower() in told.lower()]
+        return "; ".join([f"a small search failed with {told}", *remedies])
     if right:
         return ""
     return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"

@@ -69,8 +69,9 @@ def nearest_patches(
         True where a key pixel may be used; a key patch is used only if all its pixels may be.
     method : "exact"
         Every pair of patches is compared.
-    engine : {"auto", "numpy", "numba"}
-        What computes; "auto" follows the array type. All engines return the same bits.
+    engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
+        What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
+        arrays, or move NumPy arrays there and the result back. All engines return the same bits.
     channel_axis : int, default -1
         Axis of the channels of 3-D arrays.
     threads : int, optional

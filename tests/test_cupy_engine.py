@@ -129,6 +129,19 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
         search(interrupt)
 
 
+def test_sizes_beyond_a_device_are_refused_with_the_limit(cupy):
+    from pnncupy.kernels import cuda_source
+
+    for p, most in ((7, 74), (15, 74), (2, 75)):
+        image = np.zeros((p, p + 1, most + 40), np.float32)
+        with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`"):
+            pnn.nearest_patches(image, image, patch_size=p, engine="cupy")
+        cuda_source.check_limits(p, 64)
+    image = np.zeros((40, 40), np.float32)
+    with pytest.raises(ValueError, match="`patch_size` must be at most 31, got 32"):
+        pnn.nearest_patches(image, image, patch_size=32, engine="cupy")
+
+
 def test_out_of_memory_is_tried_once_more_and_then_explained(cupy, image, monkeypatch):
     from pnncupy.kernels import cupy_raw
 
@@ -173,6 +186,7 @@ def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
     assert "NoDriverError: cudaErrorInsufficientDriver" in state.detail
+    assert state.detail.endswith("install NVIDIA's driver, or a newer one")
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here: a small search fail"):
         pnn.generate(image, engine="cupy")
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here"):

@@ -84,8 +84,9 @@ def generate(
         result is one of the source's, bit for bit.
     method : "exact"
         Every pair of patches is compared.
-    engine : {"auto", "numpy", "numba"}
-        What computes; "auto" follows the array type. All engines make the same picture.
+    engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
+        What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
+        arrays, or move NumPy arrays there and the result back. All engines make the same picture.
     channel_axis : int, default -1
         Axis of the channels of a 3-D `image`; 2-D arrays are one channel.
     data_range : (float, float), optional
