@@ -17,6 +17,7 @@ from pnncupy.kernels.cuda_source import (
     vote_options,
 )
 from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
 LISTS = False
@@ -79,10 +80,8 @@ def lower_nearest(
     waiting: deque[tuple[Any, int]] = deque()
     for first_dy in range(1 - rows, key_rows, step):
         count = min(step, key_rows - first_dy)
-        overlap = [
-            min(rows, key_rows - dy) - max(0, -dy) for dy in range(first_dy, first_dy + count)
-        ]
-        pairs = sum(overlap) * columns * key_columns
+        row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
+        pairs = row_pairs * columns * key_columns
         for first_block in range(0, blocks, blocks_per_launch):
             here = min(blocks_per_launch, blocks - first_block)
             kernel(

@@ -11,7 +11,7 @@ from pnncupy.kernels.numba_search import nearest_kernel, tile_width
 from pnncupy.kernels.numba_vote import vote
 from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.tiling import Tile, divide, run
+from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 __all__ = ["LISTS", "lower_nearest", "pair_sums", "vote"]
 
@@ -76,10 +76,8 @@ def lower_nearest(
                 _NO_MASK if active is None else active, top, bottom, left, right, first_dy, end_dy,
             )  # fmt: skip
             bests.append((key_best, key_match))
-            rows_left = [
-                min(bottom, key_rows - dy) - max(top, -dy) for dy in range(first_dy, end_dy)
-            ]
-            yield sum(rows_left) * (right - left) * key_columns
+            row_pairs = pairs_of_rows(top, bottom, key_rows, first_dy, end_dy)
+            yield row_pairs * (right - left) * key_columns
 
     jobs = list(map(search, boxes))
     if places.size:

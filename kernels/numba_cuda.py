@@ -12,6 +12,7 @@ import numpy as np
 from numba import config, cuda, float32
 
 from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.tiling import pairs_of_rows
 
 if config.ENABLE_CUDASIM:
 
@@ -185,10 +186,8 @@ def lower_nearest(
             chunk_rows, strips,
         )  # fmt: skip
         cuda.synchronize()
-        overlap = [
-            min(rows, key_rows - dy) - max(0, -dy) for dy in range(first_dy, first_dy + count)
-        ]
-        tick(sum(overlap) * columns * key_columns)
+        row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
+        tick(row_pairs * columns * key_columns)
     score[..., 0] = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
     index[..., 0] = (best & np.uint64(0xFFFFFFFF)).astype(np.int32) - np.int32(1)
 

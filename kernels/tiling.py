@@ -58,6 +58,11 @@ def _whole(shape: tuple[int, int], widest: int, threads: int) -> list[Tile]:
     return _grid(shape, height, widest)
 
 
+def pairs_of_rows(top: int, bottom: int, key_rows: int, first_dy: int, end_dy: int) -> int:
+    """Pairs of a query row of [top, bottom) and a key row that are dy apart, over a range of dy."""
+    return sum(max(0, min(bottom, key_rows - dy) - max(top, -dy)) for dy in range(first_dy, end_dy))
+
+
 def _grid(shape: tuple[int, int], height: int, width: int) -> list[Tile]:
     rows, columns = (
         [side * k // count for k in range(count + 1)]
