@@ -1,7 +1,7 @@
 // Arithmetic with bits that are the same everywhere, sliding sums, and packed matches.
 //
 // Every operation is rounded by itself: left to the compiler, products and sums would become fused
-// multiply-adds. P is the side of a patch, COLUMNS the number of sums that a strip needs.
+// multiply-adds. Compile-time: P side of a patch.
 
 #define INFINITE __int_as_float(0x7f800000)
 #define LARGEST __int_as_float(0x7f7fffff)
