@@ -25,11 +25,15 @@ if config.ENABLE_CUDASIM:
     def _multiply(a, b):
         return a * b
 
+    def _bits(value):
+        return np.float32(value).view(np.int32)
+
 else:
     from numba.cuda import libdevice
 
     # Rounded one by one: the compiler would fuse plain products and sums.
     _add, _subtract, _multiply = libdevice.fadd_rn, libdevice.fsub_rn, libdevice.fmul_rn
+    _bits = libdevice.float_as_int
 
 LISTS = False
 
@@ -38,6 +42,17 @@ _THREADS = 64
 _CHUNK_ROWS = 64
 _PAIRS_PER_LAUNCH = 5e9
 _MOST_BLOCKS_Z = 65535
+
+
+@cuda.jit(device=True)
+def _smaller(a, b):
+    # Python's own `min` does not compile in every version of Numba's CUDA target.
+    return a if a < b else b
+
+
+@cuda.jit(device=True)
+def _larger(a, b):
+    return a if a > b else b
 
 
 @cuda.jit(device=True)
@@ -104,16 +119,14 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
         history = cuda.local.array((columns, margin), float32)
         sums = cuda.local.array(columns, float32)
         scratch = cuda.local.array(patch_size, float32)
-        # A float and the same bits as an integer.
-        score = cuda.local.array(1, float32)
-        bits = score.view(np.uint32)
         rows, row_columns = query.shape[1] - margin, query.shape[2] - margin
         key_rows, key_columns = key.shape[1] - margin, key.shape[2] - margin
         dy = first_dy + cuda.blockIdx.z
         left = cuda.blockIdx.x % strips * _STRIP
         dx = 1 - left - _STRIP + cuda.blockIdx.x // strips * cuda.blockDim.x + cuda.threadIdx.x
         top = cuda.blockIdx.y * chunk_rows
-        start, stop = max(top, -dy), min(min(top + chunk_rows, rows), key_rows - dy)
+        start = _larger(top, -dy)
+        stop = _smaller(_smaller(top + chunk_rows, rows), key_rows - dy)
         if start >= stop or left + dx >= key_columns or left + _STRIP + dx <= 0:
             return
         for column in range(columns):
@@ -138,12 +151,13 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
                     continue
                 if masked and not active[done, x]:
                     continue
-                score[0] = _window(sums, i, patch_size, scratch)
+                score = _window(sums, i, patch_size, scratch)
                 if weighted:
-                    score[0] = _multiply(score[0], weight[done + dy, x + dx])
-                if score[0] < np.inf:
+                    score = _multiply(score, weight[done + dy, x + dx])
+                if score < np.inf:
                     number = first_index + (done + dy) * index_stride + x + dx
-                    match = np.uint64(bits[0]) << np.uint64(32) | np.uint64(number + 1)
+                    # Scores are not negative, so their bits order as integers.
+                    match = np.uint64(_bits(score)) << np.uint64(32) | np.uint64(number + 1)
                     # A look is cheaper than an atomic operation, and mostly shows it needless.
                     if match < best[done, x]:
                         cuda.atomic.min(best, (done, x), match)
@@ -207,8 +221,8 @@ def _vote_mean(value, index, index_stride, weight, out):
     patch_size = weight.shape[0]
     for channel in range(out.shape[0]):
         total, weights = float32(0), float32(0)
-        for dy in range(max(0, y - rows + 1), min(patch_size, y + 1)):
-            for dx in range(max(0, x - columns + 1), min(patch_size, x + 1)):
+        for dy in range(_larger(0, y - rows + 1), _smaller(patch_size, y + 1)):
+            for dx in range(_larger(0, x - columns + 1), _smaller(patch_size, x + 1)):
                 here = index[y - dy, x - dx]
                 row, column = here // index_stride + dy, here % index_stride + dx
                 weights = _add(weights, weight[dy, dx])
@@ -228,8 +242,8 @@ def _median_kernel(patch_size: int) -> Any:
             return
         covering = cuda.local.array(size, float32)
         count = 0
-        for dy in range(max(0, y - rows + 1), min(patch_size, y + 1)):
-            for dx in range(max(0, x - columns + 1), min(patch_size, x + 1)):
+        for dy in range(_larger(0, y - rows + 1), _smaller(patch_size, y + 1)):
+            for dx in range(_larger(0, x - columns + 1), _smaller(patch_size, x + 1)):
                 here = index[y - dy, x - dx]
                 new = value[channel, here // index_stride + dy, here % index_stride + dx]
                 place = count

@@ -1,5 +1,9 @@
-"""Engine `numba-cuda` in Numba's simulator, in a process of its own, against the other engines."""
+"""Engine `numba-cuda` without a GPU: in Numba's simulator, and through NVIDIA's NVVM compiler.
 
+Each in a process of its own, as the simulator is chosen when Numba is imported.
+"""
+
+import importlib.util
 import os
 import subprocess
 import sys
@@ -59,3 +63,45 @@ def test_kernels_have_the_bits_of_the_other_engines():
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     assert run.stdout.count("equal") == 6
+
+
+# Numba asks the device for its architecture when it compiles a function that a kernel calls.
+COMPILATION = """
+import sys
+from types import SimpleNamespace
+from numba import cuda, types
+from numba.cuda import dispatcher
+from pnncupy.kernels import numba_cuda
+
+images, table = types.Array(types.float32, 3, "C"), types.Array(types.float32, 2, "C")
+flags, matches = types.Array(types.boolean, 2, "C"), types.Array(types.uint64, 2, "C")
+field, number = types.Array(types.int32, 2, "C"), types.int64
+searches = [
+    (numba_cuda.nearest_kernel(p, channels, weighted, masked),
+     (images, images, table, flags if masked else table, matches, *[number] * 5))
+    for p, channels, weighted, masked in ((7, 3, True, True), (2, 1, False, False))
+]
+votes = [
+    (numba_cuda._vote_mean, (images, field, number, table, images)),
+    (numba_cuda._median_kernel(7), (images, field, number, images)),
+]
+for capability in ((7, 5), (9, 0)):
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    for kernel, signature in searches + votes:
+        code, _ = cuda.compile(kernel.py_func, signature, cc=capability, device=False, abi="numba")
+        # Products and sums are rounded one by one, divisions as on the CPU.
+        assert "fma.rn.f32" not in code and "div.full" not in code and "div.approx" not in code
+        print(kernel.py_func.__name__, capability, "compiled")
+"""
+
+
+def test_kernels_compile_for_devices():
+    found = importlib.util.find_spec("nvidia.cuda_nvcc")
+    if found is None or found.submodule_search_locations is None:
+        pytest.skip("NVIDIA's NVVM compiler is not installed: nvidia-cuda-nvcc-cu12")
+    run = subprocess.run(
+        [sys.executable, "-c", COMPILATION], capture_output=True, text=True,
+        env={**os.environ, "CUDA_HOME": found.submodule_search_locations[0]},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("compiled") == 8
