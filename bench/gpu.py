@@ -24,6 +24,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
             for size in SIZES for engine in ENGINES for alpha in ALPHAS
             if engine == "cupy" or math.prod(size) < LARGEST_CHECKED]  # fmt: skip
     rows += [task(alpha, threads) for alpha in ALPHAS]
+    rows.append(samples(50))
     return [{"device": device, **row} for row in rows]
 
 
@@ -86,4 +87,26 @@ def task(alpha: float, threads: int) -> dict[str, Any]:
             median_seconds(lambda: pnn.generate(image, rng=1, alpha=alpha, engine="cupy"), ROUNDS),
             4,
         ),
+    }
+
+
+def samples(count: int) -> dict[str, Any]:
+    """Many pictures in one call, which are searched together."""
+    import cupy
+
+    import pnncupy as pnn
+
+    image = cupy.asarray(natural_image(186, 248))
+
+    def on_device() -> Any:
+        made = pnn.generate(image, count, rng=1)
+        cupy.cuda.Device().synchronize()
+        return made
+
+    made = on_device()
+    alone = pnn.generate(image, rng=1, n=1)
+    assert bool((made[0] == alone[0]).all())
+    return {
+        "task": f"generate {count} of 186 x 248 x 3",
+        "seconds": round(median_seconds(on_device, 3), 3),
     }

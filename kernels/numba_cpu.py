@@ -13,9 +13,10 @@ from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
-__all__ = ["LISTS", "lower_nearest", "pair_sums", "vote"]
+__all__ = ["LISTS", "QUERIES_TOGETHER", "lower_nearest", "pair_sums", "vote"]
 
 LISTS = True
+QUERIES_TOGETHER = 1
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
 # interruption; and small enough for all threads to end at about the same time.

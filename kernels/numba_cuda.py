@@ -36,6 +36,8 @@ else:
     _bits = libdevice.float_as_int
 
 LISTS = False
+# A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
+QUERIES_TOGETHER = 1 << 20
 
 _STRIP = 4
 _THREADS = 64

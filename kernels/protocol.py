@@ -30,9 +30,13 @@ class Engine(Protocol):
     LISTS : bool
         Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`, and
         `pair_sums` is there. Without, k is 1.
+    QUERIES_TOGETHER : int
+        Query patches that one search should have to keep the engine busy: pictures of one call are
+        searched together up to that many.
     """
 
     LISTS: bool
+    QUERIES_TOGETHER: int
 
     def lower_nearest(
         self,

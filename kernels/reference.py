@@ -10,6 +10,7 @@ import numpy as np
 from pnncupy.kernels.protocol import Array, Tick
 
 LISTS = True
+QUERIES_TOGETHER = 1
 _PAIRS_AT_ONCE = 4096
 
 

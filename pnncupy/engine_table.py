@@ -1,9 +1,11 @@
 """The engines: one table from name to kernel module; which can run here, and why not."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.metadata import packages_distributions
 from typing import Any, cast
 
 import numpy as np
@@ -126,13 +128,16 @@ def _load(name: str) -> Engine:
 def _failure(name: str) -> str:
     """Why an engine's module cannot be loaded, and the remedy; empty if it can."""
     try:
-        import_module(_LIBRARIES[name])
+        with warnings.catch_warnings():
+            # CuPy's own words about several packages of it take many lines; see `_rivals`.
+            warnings.filterwarnings("ignore", "(?s).*multiple CuPy packages", UserWarning)
+            import_module(_LIBRARIES[name])
         _load(name)
     except ModuleNotFoundError as error:
         package = _PACKAGES.get(error.name or "", error.name)
         return f"{error}; install it with `pip install {package}`"
     except Exception as error:  # whatever a compiler or driver meets when it is loaded
-        return f"{type(error).__name__}: {error}"
+        return "; ".join([_in_one_line(error), *_rivals(name)])
     return ""
 
 
@@ -144,7 +149,22 @@ def _device_failure(name: str) -> str:
 
 def _status(name: str) -> EngineStatus:
     reason = _failure(name) or _wrong_answer(name)
-    return EngineStatus(name, not reason, reason or _DESCRIPTIONS[name])
+    detail = reason or "; ".join([_DESCRIPTIONS[name], *_rivals(name)])
+    return EngineStatus(name, not reason, detail)
+
+
+def _rivals(name: str) -> list[str]:
+    """A warning where several packages are installed that each bring CuPy."""
+    if _LIBRARIES[name] != "cupy":
+        return []
+    packages = sorted(set(packages_distributions().get("cupy", [])))
+    if len(packages) < 2:
+        return []
+    return [f"{' and '.join(packages)} are in each other's way: `pip uninstall` all but one"]
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _wrong_answer(name: str) -> str:
@@ -163,9 +183,9 @@ def _wrong_answer(name: str) -> str:
         )  # fmt: skip
         right = not bool(score.any()) and bool((index[..., 0] == xp.asarray(expected)).all())
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
+        told = _in_one_line(error)
         remedies = [remedy for word, remedy in _REMEDIES.items() if word.lower() in told.lower()]
-        return "; ".join([f"a small search failed with {told}", *remedies])
+        return "; ".join([f"a small search failed with {told}", *remedies, *_rivals(name)])
     if right:
         return ""
     return "a small search gave a wrong answer; reinstall pnncupy, or report this processor"

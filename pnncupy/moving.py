@@ -1,55 +1,92 @@
 """NumPy arrays on a GPU: there and back, where the engine that was named works there."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from pnncupy import engine_table
+from pnncupy import checks, engine_table
+
+# Device memory of a task for each value (pixels times channels) of its images; measured.
+_BYTES_PER_VALUE = 100
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
 
 def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """Let a public function move its NumPy arrays to the device of ``engine=``, its results back.
+    """Let a public function work on the device where its arrays are, or that its engine needs.
 
-    That is only done where the engine was named: "auto" follows the arrays. Arrays of two libraries
-    in one call are left for the function to refuse.
+    NumPy arrays are moved to the device of ``engine=``, and the results back, only where that was
+    named: "auto" follows the arrays. Arrays of two libraries in one call are left for the function
+    to refuse.
     """
 
     @wraps(function)
     def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Returned:
         name = options.get("engine")
-        libraries = _libraries([*arguments, *options.values()])
+        found = list(_arrays([*arguments, *options.values()]))
+        libraries = {type(array).__module__.partition(".")[0] for array in found}
+        if libraries == {"cupy"}:
+            with _one_device(found), _explained_failures(found):
+                return function(*arguments, **options)
         if not isinstance(name, str) or libraries != {"numpy"} or not engine_table.on_device(name):
             return function(*arguments, **options)
         engine_table.check(name)
         cupy = import_module("cupy")
         if callable(callback := options.get("callback")):
             options["callback"] = _with_host_events(callback, cupy)
-        result = function(
-            *(_moved(value, np.ndarray, cupy.asarray) for value in arguments),
-            **{key: _moved(value, np.ndarray, cupy.asarray) for key, value in options.items()},
-        )
-        moved: Returned = _moved(result, cupy.ndarray, cupy.asnumpy)
+        with _explained_failures(found):
+            result = function(
+                *(_moved(value, np.ndarray, cupy.asarray) for value in arguments),
+                **{key: _moved(value, np.ndarray, cupy.asarray) for key, value in options.items()},
+            )
+            moved: Returned = _moved(result, cupy.ndarray, cupy.asnumpy)
         return moved
 
     return call
 
 
-def _libraries(values: Any) -> set[str]:
-    """Roots of the modules that the arrays among these values come from."""
-    found = set()
+def _arrays(values: Any) -> Iterator[Any]:
+    """The arrays among these values that are no shapes or seeds."""
     for value in values:
         if isinstance(value, (list, tuple)):
-            found |= _libraries(value)
+            yield from _arrays(value)
         elif getattr(value, "ndim", 0) >= 2:
-            found.add(type(value).__module__.partition(".")[0])
-    return found
+            yield value
+
+
+def _one_device(found: Sequence[Any]) -> Any:
+    """The device of all arrays, as a context in which it is the current one."""
+    numbers = sorted({array.device.id for array in found})
+    if len(numbers) > 1:
+        raise ValueError(
+            f"all arrays of a call must lie on one device, got devices {numbers}; copy them with "
+            f"`with cupy.cuda.Device({numbers[0]}): cupy.asarray(...)`"
+        )
+    return found[0].device
+
+
+@contextmanager
+def _explained_failures(found: Sequence[Any]) -> Iterator[None]:
+    """Failures of a device in the words of this package."""
+    cuda = import_module("cupy").cuda
+    try:
+        yield
+    except cuda.memory.OutOfMemoryError as error:
+        needed = _BYTES_PER_VALUE * sum(array.size for array in found) / 2**20
+        raise MemoryError(
+            f"the device has too little memory: with images of this size about {needed:.3g} MB are "
+            f"needed ({error}); free arrays on the device, or use smaller images or engine='numba'"
+        ) from error
+    except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+        raise checks.EngineUnavailable(
+            f"the GPU failed: {error}; restart the process, and see `nvidia-smi` for its state"
+        ) from error
 
 
 def _moved(value: Any, kind: Any, move: Callable[[Any], Any]) -> Any:

@@ -9,6 +9,7 @@ from pnncupy.arrays import Array
 from pnncupy.checks import Cancelled
 from pnncupy.incremental import Proofs
 from pnncupy.schedule import Schedule
+from pnncupy.stacking import pictures_of
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 
@@ -20,7 +21,8 @@ class Event:
     Attributes
     ----------
     sample, samples : int
-        Number of the picture being made, from 0, and how many will be.
+        Number of the picture being made, from 0, and how many will be. A GPU makes some pictures
+        together: then it is the first of these until they are finished.
     level, levels : int
         Level being worked on, and the coarsest; 0 is full size.
     iteration, iterations : int
@@ -49,7 +51,7 @@ class Event:
 
 
 class Observer:
-    """Counts the work of one sample and tells the callback."""
+    """Counts the work of one sample, or of some that are made together, and tells the callback."""
 
     def __init__(
         self,
@@ -58,10 +60,11 @@ class Observer:
         sample: int,
         samples: int,
         stages: int = 1,
+        together: int = 1,
     ):
         self._callback = callback
         self._render = render
-        self._sample, self._samples = sample, samples
+        self._sample, self._samples, self._together = sample, samples, together
         self._schedule: Schedule | None = None
         self._planned: dict[tuple[int, int], int] = {}
         self._stages, self._stage = stages, -1
@@ -101,13 +104,13 @@ class Observer:
         """The step would repeat the one before."""
         self._done_before += self._planned.get((level, iteration), 0)
 
-    def complete(self, result: Any) -> None:
-        """The sample is finished."""
+    def complete(self, sample: int, result: Any) -> None:
+        """A sample is finished."""
         self._done_before = sum(self._planned.values())
         self._stage = self._stages - 1
-        self._tell(finished=True, result=result)
+        self._tell(finished=True, sample=sample, result=result)
 
-    def _tell(self, finished: bool, result: Any = None) -> None:
+    def _tell(self, finished: bool, sample: int | None = None, result: Any = None) -> None:
         self._told = time.monotonic()
         if self._callback is None or self._schedule is None:
             return
@@ -115,11 +118,13 @@ class Observer:
         planned = max(1, sum(self._planned.values()))
         share = min(1.0, (self._done_before + self._done_here) / planned)
         share = (self._stage + share) / self._stages
-        picture = self._picture
+        sample = self._sample if sample is None else sample
+        fraction = (self._sample + share * self._together) / self._samples
+        pictures, number = self._picture, sample - self._sample
         event = Event(
-            self._sample, self._samples, level, self._schedule.levels, iteration,
-            self._schedule.steps(level), finished, (self._sample + share) / self._samples,
-            lambda: self._render(picture), result,
+            sample, self._samples, level, self._schedule.levels, iteration,
+            self._schedule.steps(level), finished, fraction,
+            lambda: self._render(pictures_of(pictures, self._together)[number]), result,
         )  # fmt: skip
         if self._callback(event) is False:
             raise Cancelled(

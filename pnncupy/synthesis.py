@@ -27,6 +27,7 @@ from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
+from pnncupy.stacking import fields_of, patches_of_one, pictures_of, stacked
 from pnncupy.voting import HOWS, vote_planes
 
 _REMEDY = "use a smaller `noise_std` or `initial_guess`, or another `data_range`"
@@ -157,11 +158,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a task prepares: sources, the size of the result, and what is kept of it."""
+    """What a task prepares: sources, the size of a result, what is kept of it, and how many.
+
+    Several results that are made `together` stand below each other in the loop's pictures, see
+    `stacking`.
+    """
 
     sources: Sequence[Source]
     shape: tuple[int, ...]
     kept: Kept | None = None
+    together: int = 1
 
 
 def synthesise(
@@ -178,7 +184,7 @@ def synthesise(
     settings, schedule, scene
         How to search, what to do at which level, and with what.
     guess : (C, h, w) float32
-        First query at the coarsest level.
+        First query at the coarsest level; h is that of all results made together.
     observer : Observer
         What is told of the progress.
 
@@ -193,7 +199,10 @@ def synthesise(
     settings = replace(settings, tick=observer.tick)
     picture, index, layout = refine(settings, schedule, scene, schedule.levels, guess, observer)
     for level in range(schedule.levels - 1, -1, -1):
-        picture = enlarge(picture, schedule.ratio, schedule.shape(scene.shape, level))
+        shape = schedule.shape(scene.shape, level)
+        picture = stacked(
+            [enlarge(one, schedule.ratio, shape) for one in pictures_of(picture, scene.together)]
+        )
         picture, index, layout = refine(
             settings, schedule, scene, level, picture, observer, (index, layout)
         )
@@ -219,25 +228,28 @@ def refine(
     if scene.kept is not None:
         query = scene.kept.put_back(query, level)
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
-    matches = coarser
+    needed = patches_of_one(query, needed, scene.together, settings.patch_size)
+    matches = coarser if scene.together == 1 else None
     last_query = query
     last_kinds: tuple[str, ...] = ()
     for step in range(schedule.steps(level)):
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
             keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
-            nearest = _search_of_step(
-                settings, schedule, keys, needed, _start(settings, query, layout, matches), observer
-            )
+            start = _start(settings, query, layout, matches)
+            nearest = _search_of_step(settings, schedule, keys, needed, start, observer)
         elif schedule.incremental and bool((query == last_query).all()):
             observer.skip(level, step)
             continue
         observer.begin(level, step, query)
         # Where there are two sets of keys, their pixels are those of the same values.
         index = nearest(query).index % layout.pixels
-        matches = index, layout
+        matches = (index, layout) if scene.together == 1 else None
         last_query, last_kinds = query, kinds
-        query = _vote(settings, values, layout, index, schedule.vote)
+        query = stacked([
+            _vote(settings, values, layout, field, schedule.vote)
+            for field in fields_of(index, scene.together, settings.patch_size)
+        ])  # fmt: skip
         if scene.kept is not None:
             query = scene.kept.put_back(query, level)
         observer.end(query)
@@ -285,7 +297,7 @@ def _planned_pairs(
         )
         for step in range(schedule.steps(level)):
             sets = len(schedule.key_kinds(level, step))
-            planned[level, step] = passes * sets * queries * keys
+            planned[level, step] = scene.together * passes * sets * queries * keys
     return planned
 
 

@@ -2,16 +2,63 @@
 
 Its arrays wrap NumPy arrays that nothing but the stand-in may touch: NumPy's functions and
 operators refuse them, and its functions refuse NumPy's arrays. Kernels are those of the package,
-compiled by g++.
+compiled by g++. It counts the memory that its arrays take, and fails where it is told to.
 """
 
 import operator
 import sys
 import types
+import weakref
 
 import array_api_compat.numpy
 import host_cuda
 import numpy as np
+
+
+class OutOfMemoryError(MemoryError):
+    """What CuPy raises."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """What CuPy raises where a launch failed."""
+
+
+class Device:
+    """The only device, unless arrays are said to lie on another."""
+
+    current = 0
+
+    def __init__(self, number=None):
+        self.id = Device.current if number is None else number
+
+    def __enter__(self):
+        self._outer, Device.current = Device.current, self.id
+
+    def __exit__(self, *error):
+        Device.current = self._outer
+
+
+class Memory:
+    """The device's memory: what is allocated, and what may be."""
+
+    def __init__(self):
+        self.used = self.peak = self.allocations = 0
+        self.limit = float("inf")
+        self.failing = None  # number of the allocation that fails
+
+    def allocate(self, host):
+        self.allocations += 1
+        if self.allocations == self.failing or self.used + host.nbytes > self.limit:
+            raise OutOfMemoryError(f"Out of memory allocating {host.nbytes:,} bytes")
+        self.used += host.nbytes
+        self.peak = max(self.peak, self.used)
+        weakref.finalize(host, self._release, host.nbytes)
+
+    def _release(self, size):
+        self.used -= size
+
+
+memory = Memory()
 
 
 class ndarray:  # noqa: N801 - CuPy's name
@@ -21,6 +68,9 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     def __init__(self, host):
         self.host = host
+        self.device = Device()
+        if host.base is None:
+            memory.allocate(host)
 
     def __array__(self, *arguments, **options):
         raise TypeError("Implicit conversion to a NumPy array is not allowed; use cupy.asnumpy")
@@ -129,6 +179,8 @@ def asarray(value, dtype=None):
 class RawModule:
     """Compiles for the host what it is given."""
 
+    failing = None  # name of the kernel whose launches fail
+
     def __init__(self, code, options):
         self.code, self.options = code, options
 
@@ -141,22 +193,11 @@ class RawModule:
                 assert not isinstance(value, np.ndarray) or value.flags.c_contiguous
                 assert isinstance(value, (np.ndarray, np.generic))
             assert block[1:] == (1, 1)
+            if RawModule.failing == name:
+                raise CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
             launch(grid, block[0], values)
 
         return kernel
-
-
-class OutOfMemoryError(MemoryError):
-    """What CuPy raises."""
-
-
-class Pool:
-    """Counts how often it was emptied."""
-
-    freed = 0
-
-    def free_all_blocks(self):
-        self.freed += 1
 
 
 class Event:
@@ -186,10 +227,11 @@ def modules():
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
     cupy.asnumpy = lambda value: value.host.copy()
     cupy.cuda = types.SimpleNamespace(
-        Event=Event, memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
-    )
-    cupy.pool = Pool()
-    cupy.get_default_memory_pool = lambda: cupy.pool
+        Event=Event, Device=Device,
+        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+        runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
+        driver=types.SimpleNamespace(CUDADriverError=CUDARuntimeError),
+    )  # fmt: skip
     ndarray.__module__ = "cupy"
     return {"cupy": cupy, "array_api_compat.cupy": compat}
 

@@ -1,6 +1,8 @@
 """The Python side of engine `cupy`, on a strict stand-in for CuPy that runs the kernels by g++."""
 
+import gc
 import math
+import re
 
 import cupy_stand_in
 import host_cuda
@@ -129,43 +131,181 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
         search(interrupt)
 
 
-def test_sizes_beyond_a_device_are_refused_with_the_limit(cupy):
+@pytest.mark.parametrize("p", [2, 7, 15])
+def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
     from pnncupy.kernels import cuda_source
 
-    for p, most in ((7, 74), (15, 74), (2, 75)):
-        image = np.zeros((p, p + 1, most + 40), np.float32)
-        with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`"):
-            pnn.nearest_patches(image, image, patch_size=p, engine="cupy")
-        cuda_source.check_limits(p, 64)
+    image = np.zeros((p, p + 1, 500), np.float32)
+    with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`") as refused:
+        pnn.nearest_patches(image, image, patch_size=p, engine="cupy")
+    most = int(re.search(r"at most (\d+)", str(refused.value))[1])
+    assert most >= 64
+    cuda_source.check_limits(p, most)
+    with pytest.raises(ValueError, match=f"at most {most} channels"):
+        cuda_source.check_limits(p, most + 1)
+
+
+def test_patches_beyond_a_device_are_refused_with_the_limit(cupy):
     image = np.zeros((40, 40), np.float32)
     with pytest.raises(ValueError, match="`patch_size` must be at most 31, got 32"):
         pnn.nearest_patches(image, image, patch_size=32, engine="cupy")
 
 
-def test_out_of_memory_is_tried_once_more_and_then_explained(cupy, image, monkeypatch):
+@pytest.fixture
+def memory(cupy, monkeypatch):
+    """The device's memory; limits hold for one test."""
+    engine_table.check("cupy")
+    memory = cupy_stand_in.memory
+    monkeypatch.setattr(memory, "limit", math.inf)
+    monkeypatch.setattr(memory, "failing", None)
+    return memory
+
+
+def needed(memory, call):
+    """Result of a call, and the most memory that it took beyond what was taken before."""
+    gc.collect()
+    memory.peak = before = memory.used
+    result = call()
+    return result, memory.peak - before
+
+
+def test_memory_grows_with_the_number_of_pixels(cupy, memory, random):
+    per_pixel = []
+    for height, width in ((24, 32), (48, 64)):
+        image = cupy.asarray(random.integers(0, 256, (height, width, 3)).astype(np.uint8))
+        _, search = needed(memory, lambda i=image: pnn.nearest_patches(i, i, alpha=0.1))
+        _, task = needed(memory, lambda i=image: pnn.generate(i, iterations=1, levels=1))
+        per_pixel.append((search / (height * width), task / (height * width)))
+    (small_search, small_task), (search, task) = per_pixel
+    assert search < 1.2 * small_search < 80
+    assert task < 1.2 * small_task < 240
+
+
+def test_searches_go_on_with_fewer_rows_where_memory_is_short(cupy, memory, image, monkeypatch):
     from pnncupy.kernels import cupy_raw
 
     query = image.astype(np.float32)
-    pack, fails = cupy_raw._pack, [True]
+    mask = random_mask(image)
+    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 5)
+    bands = []
+    match = cupy_raw._match
+    monkeypatch.setattr(
+        cupy_raw, "_match", lambda *given: (bands.append(given[3] // 14), match(*given))
+    )
+    expected, _ = pnn.nearest_patches(query, query[::-1], patch_size=3, key_mask=mask)
 
-    def fail_once(score, index):
-        if fails and fails.pop():
-            raise cupy_stand_in.OutOfMemoryError
-        return pack(score, index)
+    class OneRow:
+        """Refuses words for more than `rows` rows of patches."""
 
-    expected = pnn.nearest_patches(query, query, patch_size=3)
-    pnn.engines()
-    monkeypatch.setattr(cupy_raw, "_pack", fail_once)
-    found = pnn.nearest_patches(query, query, patch_size=3, engine="cupy")
-    np.testing.assert_array_equal(found.index, expected.index)
-    assert cupy.pool.freed == 1
+        def __init__(self, rows):
+            self.rows = rows
 
-    def always(score, index):
-        raise cupy_stand_in.OutOfMemoryError
+        def __call__(self, shape, dtype):
+            if shape[0] > self.rows:
+                raise cupy_stand_in.OutOfMemoryError("Out of memory allocating 1 bytes")
+            return cupy_stand_in.wrapped(np.empty(shape, dtype))
 
-    monkeypatch.setattr(cupy_raw, "_pack", always)
-    with pytest.raises(MemoryError, match=r"needs 0\.0 MB of device memory.*smaller images"):
-        pnn.nearest_patches(query, query, patch_size=3, engine="cupy")
+    for rows, largest in ((100, 12), (11, 6), (2, 1), (1, 1)):
+        bands.clear()
+        monkeypatch.setattr(cupy, "empty", OneRow(rows), raising=False)
+        found, _ = pnn.nearest_patches(
+            query, query[::-1], patch_size=3, key_mask=mask, engine="cupy"
+        )
+        np.testing.assert_array_equal(found, expected)
+        assert max(bands) == largest
+    monkeypatch.setattr(cupy, "empty", OneRow(0), raising=False)
+    with pytest.raises(MemoryError, match=r"about 0\.\d+ MB are needed .*engine='numba'"):
+        pnn.nearest_patches(query, query[::-1], patch_size=3, engine="cupy")
+
+
+def random_mask(image):
+    return np.random.default_rng(3).random(image.shape[:2]) > 0.02
+
+
+def test_fewer_samples_are_made_together_where_memory_is_short(cupy, memory, image):
+    device = cupy.asarray(image)
+
+    def samples(count):
+        return pnn.generate(device, count, rng=1, return_index=True, **SMALL)
+
+    expected, all_together = needed(memory, lambda: samples(5))
+    _, one = needed(memory, lambda: samples(1))
+    assert all_together > 1.5 * one
+    gc.collect()
+    memory.limit = memory.used + all_together - 1
+    made = samples(5)
+    for mine, other in ((made.image, expected.image), (made.index, expected.index)):
+        np.testing.assert_array_equal(mine.host, other.host)
+    memory.limit = memory.used + one // 2
+    with pytest.raises(MemoryError, match=r"the device has too little memory.*MB are needed"):
+        samples(5)
+
+
+def test_any_allocation_may_fail(cupy, memory, image):
+    device = cupy.asarray(image)
+
+    def make():
+        return pnn.generate(device, 2, rng=1, return_index=True, **SMALL)
+
+    memory.allocations = 0
+    expected = make()
+    survived, messages = 0, []
+    for number in range(1, memory.allocations + 1, 7):
+        memory.allocations, memory.failing = 0, number
+        try:
+            made = make()
+        except MemoryError as error:
+            messages.append(str(error))
+        else:
+            survived += 1
+            np.testing.assert_array_equal(made.image.host, expected.image.host)
+            np.testing.assert_array_equal(made.index.host, expected.index.host)
+    assert survived > 10
+    assert all("the device has too little memory" in message for message in messages)
+
+
+def test_what_a_callback_sees_of_samples_made_together(cupy, image):
+    device = cupy.asarray(image)
+    expected = pnn.generate(image, 3, rng=1, **SMALL)
+    seen = []
+    pnn.generate(device, 3, rng=1, callback=seen.append, **SMALL)
+    fractions = [event.fraction for event in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    finished = [event for event in seen if event.result is not None]
+    assert [event.sample for event in finished] == [0, 1, 2]
+    for event, picture in zip(finished, expected, strict=True):
+        np.testing.assert_array_equal(event.result.image.host, picture)
+        np.testing.assert_array_equal(event.render().host, picture)
+
+
+@pytest.mark.parametrize("kernel", ["lower_nearest", "pack_matches", "vote_mean"])
+def test_failed_launches_are_explained(kernel, cupy, image, monkeypatch):
+    device = cupy.asarray(image)
+    engine_table.check("cupy")
+    monkeypatch.setattr(cupy_stand_in.RawModule, "failing", kernel)
+    for given, options in ((device, {}), (image, {"engine": "cupy"})):
+        with pytest.raises(pnn.EngineUnavailable, match="the GPU failed: cudaErrorLaunchFailure"):
+            pnn.pnn_step(given, given, given, **options)
+
+
+def test_arrays_stay_on_their_device(cupy, image):
+    first, second = cupy.asarray(image), cupy.asarray(image)
+    second.device = cupy_stand_in.Device(1)
+    with pytest.raises(ValueError, match=r"must lie on one device, got devices \[0, 1\]"):
+        pnn.nearest_patches(first, second)
+    assert pnn.nearest_patches(second, second).index.device.id == 1
+    assert cupy_stand_in.Device.current == 0
+
+
+def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
+    monkeypatch.setattr(
+        engine_table, "packages_distributions",
+        lambda: {"cupy": ["cupy-cuda12x", "cupy-cuda13x", "cupy-cuda12x"]},
+    )  # fmt: skip
+    details = {engine.name: engine.detail for engine in pnn.engines()}
+    assert "cupy-cuda12x and cupy-cuda13x are in each other's way: `pip" in details["cupy"]
+    assert "way" not in details["numba"]
 
 
 def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):

@@ -95,3 +95,23 @@ def test_searches_of_all_sizes(p, channels, query, key, alpha, levels, engine, c
     expected = pnn.nearest_patches(*images, patch_size=p, alpha=alpha)
     found = pnn.nearest_patches(*images, patch_size=p, alpha=alpha, engine=engine)
     check_equal(list(found), list(expected))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_samples_made_together_are_those_made_alone(engine, cupy, image):
+    made = pnn.generate(image, 9, rng=3, engine=engine)
+    check_equal(made, pnn.generate(image, 9, rng=3))
+    check_equal(made, pnn.generate(image, 9, rng=3, engine=engine))
+
+
+def test_little_memory_gives_the_same_pictures(cupy, image):
+    expected = pnn.generate(image, 6, rng=3)
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    before = pool.get_limit()
+    try:
+        # Enough for one picture, not for six.
+        pool.set_limit(size=pool.used_bytes() + 250 * image.size)
+        check_equal(pnn.generate(image, 6, rng=3, engine="cupy"), expected)
+    finally:
+        pool.set_limit(size=before)

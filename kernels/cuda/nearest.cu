@@ -4,7 +4,8 @@
 // columns. It walks down the rows and sums the squared differences of pixels over the patch by
 // sliding sums: those along the rows wait in registers, one history for each column, those along
 // the columns are a tree over the strip. Threads of a block have consecutive dx, so that the query
-// row is broadcast from shared memory and the key row is read without conflicts.
+// row is broadcast from shared memory and the key row is read without conflicts. The next row is
+// on its way from the device's memory while this one is summed.
 //
 // Sums are formed in the order of `kernels/protocol.py` and nothing is contracted to fused
 // multiply-adds, so that every engine returns the same bits. Scores are not negative, so their bits
@@ -12,7 +13,7 @@
 // number of the key, and one atomic minimum decides ties for the lower key.
 //
 // Compile-time: P patch side, C channels, WEIGHTED 0 or 1, STRIP query columns of a thread,
-// THREADS most threads of a block.
+// THREADS of a block, BUFFERS rows in shared memory (1 where channels are too many for 2).
 
 #include "sums.cuh"
 
@@ -24,6 +25,8 @@
 // Pixels of the query row lie side by side; three channels take the space of four, which one
 // instruction loads.
 #define PIXEL (C == 3 ? 4 : C)
+// How often a block must load to get that many values.
+#define TURNS(values) (((values) + THREADS - 1) / THREADS)
 
 struct Row {
     alignas(16) float query[COLUMNS * PIXEL];
@@ -34,53 +37,101 @@ struct Row {
 #endif
 };
 
+// A thread's share of a row, between the device's memory and shared memory.
+struct Share {
+    float query[TURNS(COLUMNS * C)];
+    float key[C][TURNS(KEY_COLUMNS)];
+    float limit;
+#if WEIGHTED
+    float weight[TURNS(WEIGHT_COLUMNS)];
+#endif
+};
+
 struct Images {
     const float *query, *key, *weight;
     const unsigned char *active;
-    const unsigned long long *best;
+    unsigned long long *best;
     int query_height, query_width, key_height, key_width;
 };
 
-// Fetch what all threads of the block need for one row of query pixels; outside of the images no
-// key matches and no query asks.
-__device__ void fetch(Row &row, const Images &images, int y, int dy, int left, int first_key,
-                      int start, int stop)
+// What a block works on: `best` begins with row `first_row` of the query patches.
+struct Job {
+    int first_row, dy, left, first_key, start, stop;
+};
+
+// Load a thread's share of one row of pixels, and of what is known of the row of patches that is
+// complete with it. Outside of the images no key matches and no query asks.
+__device__ __forceinline__ void load(Share &share, const Images &images, const Job &job, int y)
 {
-    const bool inside = y < images.query_height && y + dy < images.key_height;
-    for (int i = threadIdx.x; i < COLUMNS * C; i += blockDim.x) {
-        const int column = i / C, channel = i % C, x = left + column;
-        row.query[column * PIXEL + channel] =
-            inside && x < images.query_width
+    const bool inside = y < images.query_height && y + job.dy < images.key_height;
+#pragma unroll
+    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        const int channel = i / COLUMNS, x = job.left + i % COLUMNS;
+        share.query[turn] =
+            inside && channel < C && x < images.query_width
                 ? images.query[((long long)channel * images.query_height + y) * images.query_width + x]
                 : 0.0f;
     }
-    for (int i = threadIdx.x; i < C * KEY_COLUMNS; i += blockDim.x) {
-        const int channel = i / KEY_COLUMNS, column = i % KEY_COLUMNS, x = first_key + column;
-        row.key[channel][column] =
-            inside && x >= 0 && x < images.key_width
-                ? images.key[((long long)channel * images.key_height + y + dy) * images.key_width + x]
-                : INFINITE;
+#pragma unroll
+    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
+        const bool here = inside && i < KEY_COLUMNS && x >= 0 && x < images.key_width;
+#pragma unroll
+        for (int channel = 0; channel < C; channel++)
+            share.key[channel][turn] =
+                here ? images.key[((long long)channel * images.key_height + y + job.dy) * images.key_width + x]
+                     : INFINITE;
     }
-    // The row of patches that is complete with this row of pixels.
     const int done = y - (P - 1);
-    const bool asked = done >= start && done < stop;
-    const int query_columns = images.query_width - P + 1, key_columns = images.key_width - P + 1;
-    for (int i = threadIdx.x; i < STRIP; i += blockDim.x) {
-        const int x = left + i;
-        const long long at = (long long)done * query_columns + x;
-        const bool open = asked && x < query_columns && (!images.active || images.active[at]);
+    const bool asked = done >= job.start && done < job.stop;
+    const int query_columns = images.query_width - P + 1, column = job.left + threadIdx.x;
+    share.limit = -INFINITE;
+    if (threadIdx.x < STRIP && asked && column < query_columns) {
+        const long long at = (long long)done * query_columns + column;
+        const long long kept = at - (long long)job.first_row * query_columns;
         // Infinite scores, of keys that must not be used, never pass.
-        row.limit[i] = open ? min(score_of(images.best[at]), LARGEST) : -INFINITE;
+        if (!images.active || images.active[at])
+            share.limit = min(score_of(images.best[kept]), LARGEST);
     }
 #if WEIGHTED
-    for (int i = threadIdx.x; i < WEIGHT_COLUMNS; i += blockDim.x) {
-        const int x = first_key + i;
-        row.weight[i] = asked && x >= 0 && x < key_columns
-                            ? images.weight[(long long)(done + dy) * key_columns + x]
-                            : 1.0f;
+    const int key_columns = images.key_width - P + 1;
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
+        share.weight[turn] = asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns
+                                 ? images.weight[(long long)(done + job.dy) * key_columns + x]
+                                 : 1.0f;
     }
-#else
-    (void)key_columns;
+#endif
+}
+
+// Put a thread's share where all threads of the block can read it.
+__device__ __forceinline__ void store(Row &row, const Share &share)
+{
+#pragma unroll
+    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < COLUMNS * C)
+            row.query[i % COLUMNS * PIXEL + i / COLUMNS] = share.query[turn];
+    }
+#pragma unroll
+    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < KEY_COLUMNS)
+#pragma unroll
+            for (int channel = 0; channel < C; channel++)
+                row.key[channel][i] = share.key[channel][turn];
+    }
+    if (threadIdx.x < STRIP)
+        row.limit[threadIdx.x] = share.limit;
+#if WEIGHTED
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < WEIGHT_COLUMNS)
+            row.weight[i] = share.weight[turn];
+    }
 #endif
 }
 
@@ -106,42 +157,63 @@ __device__ __forceinline__ float pixel_difference(const Row &row, int column)
     return total;
 }
 
-// Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of rows; z over dy from `first_dy`.
-// `busy` says which (chunk, strip) has an active query, or is null; so is `active`, by query patch.
+// Lower the bests of the queries of a row whose limit this thread's scores do not exceed.
+__device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLUMNS],
+                                      unsigned long long *best, int number)
+{
+#pragma unroll
+    for (int x = 0; x < STRIP; x++)
+        if (scores[x] <= row.limit[x]) {
+            const unsigned long long mine = packed(scores[x], number + x);
+            // A look is cheaper than an atomic operation, and mostly shows it needless.
+            if (mine < best[x])
+                atomicMin(best + x, mine);
+        }
+}
+
+// Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
+// [first_row, end_row); z over dy from `first_dy`. `best` has one word for each query patch of these
+// rows. `busy` says which (chunk, strip) has an active query, or is null; so is `active`, by query
+// patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     lower_nearest(const float *query, int query_height, int query_width, const float *key,
                   int key_height, int key_width, const float *weight, const unsigned char *active,
                   const unsigned char *busy, unsigned long long *best, int first_index,
-                  int index_stride, int first_dy, int chunk_rows, int strips, int first_block)
+                  int index_stride, int first_dy, int first_row, int end_row, int chunk_rows,
+                  int strips, int first_block)
 {
-    __shared__ Row row;
-    const int query_rows = query_height - P + 1, key_rows = key_height - P + 1;
+    __shared__ Row rows[BUFFERS];
+    const int key_rows = key_height - P + 1;
     const int query_columns = query_width - P + 1, key_columns = key_width - P + 1;
     const int dy = first_dy + blockIdx.z;
     const int block = first_block + blockIdx.x;
     const int strip = block % strips, left = strip * STRIP;
-    const int top = blockIdx.y * chunk_rows;
-    const int start = max(top, -dy), stop = min(min(top + chunk_rows, query_rows), key_rows - dy);
-    const int first_dx = 1 - left - STRIP + block / strips * (int)blockDim.x;
+    const int top = first_row + blockIdx.y * chunk_rows;
+    const int start = max(top, -dy), stop = min(min(top + chunk_rows, end_row), key_rows - dy);
+    const int first_dx = 1 - left - STRIP + block / strips * THREADS;
     if (start >= stop || left + first_dx >= key_columns)
         return;
     if (busy && !busy[blockIdx.y * strips + strip])
         return;
     const Images images = {query, key, weight, active, best,
                            query_height, query_width, key_height, key_width};
+    const Job job = {first_row, dy, left, left + first_dx, start, stop};
     float history[COLUMNS][P - 1];
 #pragma unroll
     for (int column = 0; column < COLUMNS; column++)
 #pragma unroll
         for (int k = 0; k < P - 1; k++)
             history[column][k] = INFINITE;
+    Share share;
+    load(share, images, job, start);
+    store(rows[0], share);
+    __syncthreads();
     for (int first = start; first < stop + P - 1; first += UNROLL) {
 #pragma unroll
         for (int ahead = 0; ahead < UNROLL; ahead++) {
-            const int y = first + ahead;
-            __syncthreads();
-            fetch(row, images, y, dy, left, left + first_dx, start, stop);
-            __syncthreads();
+            const int y = first + ahead, done = y - (P - 1);
+            const Row &row = rows[ahead % BUFFERS];
+            load(share, images, job, y + 1);
             float sums[COLUMNS];
 #pragma unroll
             for (int column = 0; column < COLUMNS; column++)
@@ -156,20 +228,32 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 // Equal scores too: threads run in any order, and the lower key wins.
                 found |= sums[x] <= row.limit[x];
             }
-            if (!found)
-                continue;
-            const int done = y - (P - 1);
-            const int number = first_index + (done + dy) * index_stride + left + first_dx +
-                               (int)threadIdx.x;
-#pragma unroll
-            for (int x = 0; x < STRIP; x++)
-                if (sums[x] <= row.limit[x]) {
-                    unsigned long long *match = best + (long long)done * query_columns + left + x;
-                    const unsigned long long mine = packed(sums[x], number + x);
-                    // A look is cheaper than an atomic operation, and mostly shows it needless.
-                    if (mine < *match)
-                        atomicMin(match, mine);
-                }
+            if (found)
+                lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
+                      first_index + (done + dy) * index_stride + left + first_dx + (int)threadIdx.x);
+            if (BUFFERS == 1)
+                __syncthreads();
+            store(rows[(ahead + 1) % BUFFERS], share);
+            __syncthreads();
         }
     }
+}
+
+// The bests of one image as words, before and after a search; see `packed`.
+extern "C" __global__ void pack_matches(const float *score, const int *index,
+                                        unsigned long long *best, long long count)
+{
+    const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
+    if (i < count)
+        best[i] = packed(score[i], index[i]);
+}
+
+extern "C" __global__ void unpack_matches(const unsigned long long *best, float *score, int *index,
+                                          long long count)
+{
+    const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= count)
+        return;
+    score[i] = score_of(best[i]);
+    index[i] = (int)(unsigned)best[i] - 1;
 }

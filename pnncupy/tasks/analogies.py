@@ -91,4 +91,4 @@ def analogy(
     guess = setup.pyramid(setup.enter("structure", structure))[-1]
     scene = Scene([setup.source(image) for image in setup.planes], setup.shape)
     work = synthesis(setup, scene, guess)
-    return run(setup, lambda sample: work, {"task": "analogy"})
+    return run(setup, lambda samples: work, {"task": "analogy"})

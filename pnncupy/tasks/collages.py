@@ -109,7 +109,7 @@ def collage(
         shapes = step_shapes(start.shape[1:], setup.shape)
         return run(
             setup,
-            lambda sample: lambda observer: run_gradually(setup, sources, start, shapes, observer),
+            lambda samples: lambda observer: run_gradually(setup, sources, start, shapes, observer),
             info,
             stages=len(shapes),
         )
@@ -122,7 +122,7 @@ def collage(
         scene = Scene(sources, setup.shape)
         return synthesise(setup.settings, setup.schedule, scene, guess, observer)
 
-    return run(setup, lambda sample: work, info)
+    return run(setup, lambda samples: work, info)
 
 
 def side_by_side(pictures: Any, height: int) -> Array:

@@ -1,5 +1,6 @@
 """What all tasks share: checking a call, building pyramids, running, and returning the result."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +21,7 @@ from pnncupy.pyramids import (
     planes_pyramid,
 )
 from pnncupy.schedule import KEYS, Schedule
+from pnncupy.stacking import fields_of, pictures_of
 from pnncupy.synthesis import Scene, Source, synthesise
 from pnncupy.voting import HOWS, apply_index, pixel_numbers
 
@@ -249,6 +251,7 @@ def checked_guess(setup: Setup) -> Array | None:
     return guess
 
 
+# Makes some pictures, stacked as in `stacking`, their matches, and the layout of these.
 Work = Callable[[Observer], tuple[Array, Array, Layout]]
 
 
@@ -262,19 +265,18 @@ def synthesis(setup: Setup, scene: Scene, guess: Array) -> Work:
 
 def run(
     setup: Setup,
-    work: Callable[[int], Work],
+    work: Callable[[range], Work],
     info: dict[str, Any],
     *,
     count: int | None = None,
     stages: int = 1,
     kept: tuple[Array, Array] | None = None,
 ) -> Any:
-    """Make the samples one after the other and return what was asked for.
+    """Make the samples, some at a time, and return what was asked for.
 
-    ``work(i)`` makes sample i, by `stages` runs of the loop. `kept` is an array as the caller gave
-    it and a mask (H, W) of the pixels that are taken from it.
+    ``work(samples)`` makes those samples together, by `stages` runs of the loop. `kept` is an array
+    as the caller gave it and a mask (H, W) of the pixels that are taken from it.
     """
-    options = setup.options
     info = info | {
         "engine": setup.engine_name,
         "method": "exact",
@@ -283,32 +285,71 @@ def run(
         "shape": list(setup.shape),
         "samples": [],
     }
-    samples = []
-    for sample in range(count or 1):
-        start = time.perf_counter()
-        observer = Observer(options.callback, setup.form.leave, sample, count or 1, stages)
-        picture, index, layout = work(sample)(observer)
+    total = count or 1
+    together = min(total, _most_together(setup))
+    made: list[Result] = []
+    while len(made) < total:
+        samples = range(len(made), min(len(made) + together, total))
+        observer = Observer(
+            setup.options.callback, setup.form.leave, samples[0], total, stages, len(samples)
+        )
+        try:
+            made += _make(setup, work(samples), observer, info, samples, kept)
+        except MemoryError:
+            if len(samples) == 1:
+                raise
+            together = len(samples) // 2
+    info["samples"] = [record for result in made for record in result.info["samples"]]
+    return _collect(made, count is not None, info, setup.options)
+
+
+def _most_together(setup: Setup) -> int:
+    """How many samples to search together: enough to keep the engine busy.
+
+    Normalised scores depend on all the queries of a picture, so there it is one.
+    """
+    if not math.isinf(setup.settings.alpha):
+        return 1
+    patches = math.prod(side - setup.settings.patch_size + 1 for side in setup.shape)
+    return max(1, setup.settings.engine.QUERIES_TOGETHER // patches)
+
+
+def _make(
+    setup: Setup,
+    work: Work,
+    observer: Observer,
+    info: dict[str, Any],
+    samples: range,
+    kept: tuple[Array, Array] | None,
+) -> list[Result]:
+    """Make some samples together."""
+    start = time.perf_counter()
+    pictures, indices, layout = work(observer)
+    count, size = len(samples), setup.settings.patch_size
+    finished = []
+    for picture, index in zip(
+        pictures_of(pictures, count), fields_of(indices, count, size), strict=True
+    ):
         index_map = None
-        if options.return_index or setup.schedule.vote == "copy":
-            index_map = _index_map(index, layout, setup.settings.patch_size)
+        if setup.options.return_index or setup.schedule.vote == "copy":
+            index_map = _index_map(index, layout, size)
         image = _final_picture(setup, picture, index_map)
         if kept is not None:
             image, index_map = _with_kept(setup, image, index_map, *kept)
-        record = {
-            "pairs": observer.pairs_planned,
-            "pairs_searched": observer.pairs_searched,
-            "proofs_tried": observer.proofs.tried,
-            "proofs_held": observer.proofs.held,
-            "pairs_again": observer.proofs.pairs_again,
-            "seconds": time.perf_counter() - start,
-        }
-        info["samples"].append(record)
-        made = Result(
-            image, index_map if options.return_index else None, {**info, "samples": [record]}
-        )
-        observer.complete(made)
-        samples.append(made)
-    return _collect(samples, count is not None, info, options)
+        finished.append((image, index_map if setup.options.return_index else None))
+    # Samples that are made together have equal shares of the work.
+    record = {
+        "pairs": observer.pairs_planned // count,
+        "pairs_searched": observer.pairs_searched // count,
+        "proofs_tried": observer.proofs.tried // count,
+        "proofs_held": observer.proofs.held // count,
+        "pairs_again": observer.proofs.pairs_again // count,
+        "seconds": (time.perf_counter() - start) / count,
+    }
+    results = [Result(*each, {**info, "samples": [record]}) for each in finished]
+    for sample, result in zip(samples, results, strict=True):
+        observer.complete(sample, result)
+    return results
 
 
 def _collect(samples: Sequence[Result], stack: bool, info: Any, options: Options) -> Any:

@@ -108,7 +108,7 @@ def edit(
         scene = Scene(scene.sources, scene.shape, Kept(pyramid, _kept_levels(setup, still)))
         kept = (edited, still)
     work = synthesis(setup, scene, pyramid[-1])
-    return run(setup, lambda sample: work, {"task": "edit"}, kept=kept)
+    return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
 
 
 def _near(mask: Array, distance: int) -> Array:

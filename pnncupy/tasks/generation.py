@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pnncupy.arrays import Array
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.resizing import resize_planes
+from pnncupy.stacking import stacked
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.common import Options, Setup, Work, run, set_up, source_list, synthesis
 
@@ -144,11 +146,12 @@ def generate(
     setup = set_up(sources, names, shape, options)
     if initial_guess is not None and count not in (None, 1):
         raise ValueError(f"`n` must be None or 1 with an `initial_guess`, got {n}")
-    scene = Scene([setup.source(planes) for planes in setup.planes], setup.shape)
+    one = Scene([setup.source(planes) for planes in setup.planes], setup.shape)
 
-    def work(sample: int) -> Work:
-        generator = seeds.sample_generator(seed, sample)
-        return synthesis(setup, scene, _noisy_guess(setup, scene, std, generator))
+    def work(samples: range) -> Work:
+        generators = [seeds.sample_generator(seed, sample) for sample in samples]
+        guesses = [_noisy_guess(setup, one, std, generator) for generator in generators]
+        return synthesis(setup, replace(one, together=len(samples)), stacked(guesses))
 
     return run(setup, work, {"task": "generate", "seed": seeds.describe(seed)}, count=count)
 

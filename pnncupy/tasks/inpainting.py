@@ -135,7 +135,7 @@ def inpaint(
         scene = Scene([source], setup.shape)
     work = synthesis(setup, scene, guess)
     info = {"task": "inpaint", "keep_known": keep, "seed": seeds.describe(seed)}
-    return run(setup, lambda sample: work, info, kept=(image, known) if keep else None)
+    return run(setup, lambda samples: work, info, kept=(image, known) if keep else None)
 
 
 def _filled(name: str, image: Array, hole: Array, fill: Any, channel_axis: int) -> Array:

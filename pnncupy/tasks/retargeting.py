@@ -109,13 +109,13 @@ def retarget(
     if not in_steps:
         guess = resized_guess(setup, setup.planes[0], setup.shape)
         work = synthesis(setup, Scene(all_sources, setup.shape), guess)
-        return run(setup, lambda sample: work, info)
+        return run(setup, lambda samples: work, info)
     if initial_guess is not None:
         raise ValueError("`initial_guess` must be None with `gradual`")
     shapes = step_shapes(setup.planes[0].shape[1:], setup.shape)
     return run(
         setup,
-        lambda sample: (
+        lambda samples: (
             lambda observer: run_gradually(setup, all_sources, setup.planes[0], shapes, observer)
         ),
         info,
