@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("pnncupy", "numpy", "numba", "llvmlite", "scikit-learn", "faiss-cpu", "torch")
+PACKAGES = (
+    "pnncupy", "numpy", "numba", "llvmlite", "scikit-learn", "faiss-cpu", "torch", "cupy-cuda12x",
+    "cupy-cuda13x", "numba-cuda",
+)  # fmt: skip
 
 
 def processor() -> str:
@@ -33,18 +36,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine_name() -> str:
-    """The processor in lower case, with dashes, for the names of files."""
-    words = "".join(c if c.isalnum() else " " for c in processor()).split()
-    return "-".join(words).lower()
+def in_file_name(machine: str) -> str:
+    """A processor or device in lower case, with dashes."""
+    return "-".join("".join(c if c.isalnum() else " " for c in machine).split()).lower()
 
 
 def write_results(family: str, threads: int, results: list[dict[str, Any]]) -> Path:
-    """One JSON file per family and machine, replaced by each run."""
+    """One JSON file per family and machine, or device where rows name one, replaced by each run."""
     from pnncupy.kernels.simd import LANES
 
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{family}-{machine_name()}-{threads}-threads.json"
+    machine = results[0].get("device", processor())
+    file = RESULTS / f"{family}-{in_file_name(machine)}-{threads}-threads.json"
     record = {
         "family": family,
         "date": datetime.now(UTC).date().isoformat(),
@@ -86,13 +89,26 @@ def alternate(
 
 
 def natural_image(height: int, width: int) -> Any:
-    """A photograph of any size: the bundled rocket, mirrored and enlarged as needed."""
+    """A photograph of any size: the bundled rocket, enlarged as needed."""
     import pnncupy as pnn
-    from pnncupy.samples import load_sample
 
-    source = load_sample("rocket")
+    source = _rocket()
     scale = max(height / source.shape[0], width / source.shape[1])
     enlarged = pnn.resize(source, scale, (height, width))
     # Enlarging leaves no detail at the finest scale; a little noise stands in for it.
     noise = np.random.default_rng(0).normal(0, 4, enlarged.shape)
     return np.clip(enlarged + noise, 0, 255).astype(np.uint8)
+
+
+def _rocket() -> Any:
+    try:
+        from pnncupy.samples import load_sample
+
+        return load_sample("rocket")
+    except ImportError:  # a machine with a GPU, perhaps, but without the image codecs
+        from importlib.resources import files
+
+        from PIL import Image
+
+        with (files("pnncupy") / "photographs" / "rocket.png").open("rb") as file:
+            return np.asarray(Image.open(file))

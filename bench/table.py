@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.common import RESULTS, machine_name
+from bench.common import RESULTS, in_file_name, processor
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- figures: python -m bench table -->", "<!-- end of figures -->"
@@ -16,8 +16,10 @@ BEGIN, END = "<!-- figures: python -m bench table -->", "<!-- end of figures -->
 
 def measure(threads: int) -> list[dict[str, Any]]:
     """Write the table and the plot of this machine's results; there is nothing to record."""
-    results = {file.stem.partition("-")[0]: json.loads(file.read_text())
-               for file in RESULTS.glob(f"*-{machine_name()}-{threads}-threads.json")}  # fmt: skip
+    here = f"*-{in_file_name(processor())}-{threads}-threads.json"
+    results = {
+        file.stem.partition("-")[0]: json.loads(file.read_text()) for file in RESULTS.glob(here)
+    }
     readme = ROOT / "README.md"
     text = readme.read_text()
     before, rest = text.split(BEGIN)

@@ -66,7 +66,7 @@ def read_image(path: str | os.PathLike[str], *, page: int | None = None) -> Any:
         raise ImageReadError(f"{file}: page {number} was asked for, but it holds one picture")
     try:
         image = _read_tiff(file, number) if kind == "tiff" else _decode(kind, file.read_bytes())
-    except ImageReadError:
+    except (ImageReadError, ModuleNotFoundError):
         raise
     except Exception as error:  # decoders raise whatever their format meets
         reason = " ".join(str(error).split()) or type(error).__name__
