@@ -299,7 +299,6 @@ def run(
             if len(samples) == 1:
                 raise
             together = len(samples) // 2
-    info["samples"] = [record for result in made for record in result.info["samples"]]
     return _collect(made, count is not None, info, setup.options)
 
 
@@ -322,7 +321,7 @@ def _make(
     samples: range,
     kept: tuple[Array, Array] | None,
 ) -> list[Result]:
-    """Make some samples together."""
+    """Make some samples together, and note in `info` what that took."""
     start = time.perf_counter()
     pictures, indices, layout = work(observer)
     count, size = len(samples), setup.settings.patch_size
@@ -349,6 +348,7 @@ def _make(
     results = [Result(*each, {**info, "samples": [record]}) for each in finished]
     for sample, result in zip(samples, results, strict=True):
         observer.complete(sample, result)
+    info["samples"] += [record] * count
     return results
 
 
