@@ -85,7 +85,7 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
     from pnncupy.candidates import finer_candidates
     from pnncupy.incremental import Proofs, follower
     from pnncupy.layout import Layout
-    from pnncupy.matching import SearchSettings, search
+    from pnncupy.searching import SearchSettings, search
 
     image = natural_image(*SIZE).astype(np.float32) / np.float32(255)
     coarse = pnn.pyramid(image, 1)[1]

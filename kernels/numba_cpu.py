@@ -7,13 +7,16 @@ import numpy as np
 
 from pnncupy.kernels.numba_few import bound_slack, few_kernel, patch_sums
 from pnncupy.kernels.numba_pairs import pair_sums
+from pnncupy.kernels.numba_patchmatch import improve, scatter_minimum
 from pnncupy.kernels.numba_search import nearest_kernel, tile_width
 from pnncupy.kernels.numba_vote import vote
 from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
-__all__ = ["LISTS", "QUERIES_TOGETHER", "lower_nearest", "pair_sums", "vote"]
+__all__ = [
+    "LISTS", "QUERIES_TOGETHER", "improve", "lower_nearest", "pair_sums", "scatter_minimum", "vote",
+]  # fmt: skip
 
 LISTS = True
 QUERIES_TOGETHER = 1

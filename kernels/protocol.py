@@ -28,8 +28,8 @@ class Engine(Protocol):
     Attributes
     ----------
     LISTS : bool
-        Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`, and
-        `pair_sums` is there. Without, k is 1.
+        Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`.
+        Without, k is 1.
     QUERIES_TOGETHER : int
         Query patches that one search should have to keep the engine busy: pictures of one call are
         searched together up to that many.
@@ -104,6 +104,77 @@ class Engine(Protocol):
         query_number, key_number : (k,) int32
             Numbers ``row * W + column`` of the patches' first pixels, each in its own image.
         out : (k,) float32
+        """
+
+    def improve(
+        self,
+        query: Array,
+        key: Array,
+        patch_size: int,
+        usable: Array,
+        index: Array,
+        sums: Array,
+        out_index: Array,
+        out_sums: Array,
+        *,
+        step: int,
+        radius: int,
+        stream: int,
+        bound: Array | None,
+        alpha: float,
+        key_words: Array | None,
+        active: Array | None,
+        threads: int,
+        tick: Tick,
+    ) -> None:
+        """One pass of PatchMatch: try a few keys for every query patch and keep the best one.
+
+        Each query patch reads only what `index` and `sums` hold before the pass, so that the
+        result depends on no order. It tries, one after the other, with the best so far as limit:
+
+        1. if `step` is not 0, the matches of the patches `step` above, below, left and right of
+           it, moved back by that step;
+        2. for w = radius, radius // 2, ... down to 1, `random_bits.DRAWS` keys within w rows and
+           columns of the best so far, drawn as `random_bits` says.
+
+        Keys outside of the image or not usable are passed over. Of equal scores the lowest key
+        number wins.
+
+        Parameters
+        ----------
+        query, key : (C, HQ, WQ) and (C, HK, WK) float32
+        patch_size, threads
+            As in `lower_nearest`.
+        usable : (HK-p+1, WK-p+1) bool
+            Key patches that may be matched; all pixels of these are finite.
+        index, sums : (HQ-p+1, WQ-p+1) int32 and float32
+            The match of each query patch, ``row * WK + column`` of a usable key patch, and their
+            sum of squared differences.
+        out_index, out_sums : the same
+            What is found.
+        step, radius : int
+            See above; 0 for none.
+        stream : int
+            Key of the random numbers, below 2**32.
+        bound : (HK-p+1, WK-p+1) float32, or None
+            Upper bound M of each key's smallest sum. With it keys are compared by ``D / (alpha +
+            min(M, D))``, D and M as means; without, by their sums.
+        alpha : float
+            Used with `bound` only.
+        key_words : (HK-p+1, WK-p+1) uint64, or None
+            With `bound`: for each key the sum of a pair (its bits, in the upper half) and the
+            number ``row * WQ + column`` of the query (lower half), lowered to those of all pairs
+            whose sum was completed.
+        active : (HQ-p+1, WQ-p+1) bool, or None
+            Query patches that try; the others keep what they have. None is all.
+        tick : callable
+            Called now and then with the number of query patches done; see `lower_nearest`.
+        """
+
+    def scatter_minimum(self, words: Array, places: Array, values: Array) -> None:
+        """``words[places[k]] = min(words[places[k]], values[k])`` for all k, in place.
+
+        All are flat: uint64 words and values, int32 places, which may repeat.
         """
 
     def vote(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.random_bits import DRAWS, combined, drawn
 
 LISTS = True
 QUERIES_TOGETHER = 1
@@ -150,6 +151,91 @@ def pair_sums(
             total = squared if channel == 0 else total + squared
         sums = window_sums(window_sums(total, patch_size, axis=1), patch_size, axis=2)
         out[some] = sums[:, 0, 0]
+
+
+def improve(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    usable: Array,
+    index: Array,
+    sums: Array,
+    out_index: Array,
+    out_sums: Array,
+    *,
+    step: int,
+    radius: int,
+    stream: int,
+    bound: Array | None,
+    alpha: float,
+    key_words: Array | None,
+    active: Array | None,
+    threads: int,
+    tick: Tick,
+) -> None:
+    """Try one key for all query patches at a time; see `protocol.Engine.improve`."""
+    out_index[...], out_sums[...] = index, sums
+    rows, columns = index.shape
+    stride = np.int32(key.shape[2])
+    factor = np.float32(1 / (patch_size**2 * len(query)))
+    place = np.add.outer(
+        np.arange(rows, dtype=np.int32) * np.int32(query.shape[2]),
+        np.arange(columns, dtype=np.int32),
+    )
+
+    def attempt(row: Array, column: Array, allowed: Array) -> None:
+        """Try a key for each query patch where it is allowed."""
+        allowed = allowed & (row >= 0) & (column >= 0)
+        allowed &= (row < usable.shape[0]) & (column < usable.shape[1])
+        if active is not None:
+            allowed &= active
+        allowed[allowed] = usable[row[allowed], column[allowed]]
+        number = (row * stride + column)[allowed].astype(np.int32)
+        found = np.empty(number.size, np.float32)
+        pair_sums(query, key, patch_size, place[allowed], number, found, threads=threads)
+        old_number, old_sum = out_index[allowed], out_sums[allowed]
+        score, old_score = found, old_sum
+        if bound is not None:
+            score = _normalised(found, bound, number, stride, factor, alpha)
+            old_score = _normalised(old_sum, bound, old_number, stride, factor, alpha)
+        if key_words is not None:
+            words = found.view(np.uint32).astype(np.uint64) << np.uint64(32)
+            words |= place[allowed].astype(np.uint64)
+            np.minimum.at(key_words, (number // stride, number % stride), words)
+        better = (score < old_score) | ((score == old_score) & (number < old_number))
+        out_index[allowed] = np.where(better, number, old_number)
+        out_sums[allowed] = np.where(better, found, old_sum)
+
+    for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)) if step else ():
+        row, column = np.indices(index.shape)
+        inside = (row + dy >= 0) & (row + dy < rows) & (column + dx >= 0) & (column + dx < columns)
+        there = index[np.where(inside, row + dy, 0), np.where(inside, column + dx, 0)]
+        attempt(there // stride - dy, there % stride - dx, inside)
+    of_patch = combined(stream, place.astype(np.int64))
+    draw = 0
+    while radius > 0:
+        for _ in range(DRAWS):
+            sides = []
+            for best, last in zip(np.divmod(out_index, stride), usable.shape, strict=True):
+                first, end = np.maximum(best - radius, 0), np.minimum(best + radius, last - 1)
+                sides.append(drawn(combined(of_patch, draw), first, end))
+                draw += 1
+            attempt(*sides, np.ones(index.shape, bool))
+        radius //= 2
+    tick(index.size)
+
+
+def _normalised(
+    sums: Array, bound: Array, number: Array, stride: int, factor: np.float32, alpha: float
+) -> Array:
+    """Scores of sums of squared differences to keys whose minima have an upper bound."""
+    smallest = np.minimum(bound[number // stride, number % stride], sums)
+    return sums * (factor / (np.float32(alpha) + smallest * factor))
+
+
+def scatter_minimum(words: Array, places: Array, values: Array) -> None:
+    """See `protocol.Engine.scatter_minimum`."""
+    np.minimum.at(words, places, values)
 
 
 def vote(

@@ -10,6 +10,7 @@ import operator
 
 from llvmlite import binding, ir
 from numba import config, types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 
@@ -294,12 +295,112 @@ def sum_of_stored(typing_context, array, position, count):
             )
             for k in range(0, number * LANES, LANES)
         ]
-        total, rest = None, values
-        for power in (1 << k for k in reversed(range(number.bit_length())) if number >> k & 1):
-            part, rest = rest[:power], rest[power:]
-            while len(part) > 1:
-                part = [builder.fadd(*pair) for pair in zip(part[::2], part[1::2], strict=True)]
-            total = part[0] if total is None else builder.fadd(total, part[0])
-        return total
+        return _sum_of(builder, values)
 
     return vector(array, position, count), generate
+
+
+def _sum_of(builder, values):
+    """Emit the sum of LLVM values by powers of two, from the largest down."""
+    total, rest, count = None, values, len(values)
+    for power in (1 << k for k in reversed(range(count.bit_length())) if count >> k & 1):
+        part, rest = rest[:power], rest[power:]
+        while len(part) > 1:
+            part = [builder.fadd(*pair) for pair in zip(part[::2], part[1::2], strict=True)]
+        total = part[0] if total is None else builder.fadd(total, part[0])
+    return total
+
+
+@intrinsic(prefer_literal=True)
+def patch_sum(
+    typing_context, query, query_place, query_stride, query_plane, key, key_place, key_stride,
+    key_plane, size, channels, limit,
+):  # fmt: skip
+    """Sum of squared differences of two patches, or what is above `limit` and not above that sum.
+
+    Images are flat planar arrays with the length of a vector, or more, behind their last pixel;
+    places are those of the patches' first pixels. Lanes are the columns of the patch. `size` and
+    `channels` are constants.
+    """
+    p, planes = size.literal_value, channels.literal_value
+    positions = (types.intp,) * 3
+    signature = types.float32(
+        query, *positions, key, *positions, size, channels, types.float32
+    )  # fmt: skip
+
+    def generate(context, builder, signature, arguments):
+        images = [
+            (context.make_array(signature.args[first])(context, builder, arguments[first]).data,
+             *arguments[first + 1 : first + 4])
+            for first in (0, 4)
+        ]  # fmt: skip
+        limit = arguments[-1]
+        found = cgutils.alloca_once(builder, _FLOAT)
+        done = builder.append_basic_block("patch_sum.done")
+        total = [None] * -(-p // LANES)
+        row = 0
+        for power in (1 << k for k in reversed(range(p.bit_length())) if p >> k & 1):
+            for block in range(len(total)):
+                part = _rows_sum(builder, images, planes, row, power, block * LANES)
+                total[block] = part if row == 0 else builder.fadd(total[block], part)
+            row += power
+            builder.store(_sum_of_columns(builder, total, p), found)
+            if row < p:
+                more = builder.append_basic_block("patch_sum.more")
+                above = builder.fcmp_ordered(">", builder.load(found), limit)
+                builder.cbranch(above, done, more)
+                builder.position_at_end(more)
+        builder.branch(done)
+        builder.position_at_end(done)
+        return builder.load(found)
+
+    return signature, generate
+
+
+def _rows_sum(builder, images, planes, row, count, column):
+    """Emit the sum of `count` rows of squared differences, a power of two, as a balanced tree."""
+    if count > 1:
+        half = count // 2
+        return builder.fadd(
+            _rows_sum(builder, images, planes, row, half, column),
+            _rows_sum(builder, images, planes, row + half, half, column),
+        )
+
+    def square(channel):
+        pixels = []
+        for data, place, stride, plane in images:
+            offset = builder.add(
+                builder.add(place, place.type(column)),
+                builder.add(builder.mul(stride, stride.type(row)), builder.mul(plane, channel)),
+            )
+            pixels.append(_load(builder, builder.gep(data, [offset])))
+        difference = builder.fsub(*pixels)
+        return builder.fmul(difference, difference)
+
+    position = images[0][1].type
+    first = square(position(0))
+    if planes == 1:
+        return first
+    total = cgutils.alloca_once_value(builder, first)
+    with cgutils.for_range_slice(builder, position(1), position(planes), position(1)) as (at, _):
+        builder.store(builder.fadd(builder.load(total), square(at)), total)
+    return builder.load(total)
+
+
+def _sum_of_columns(builder, vectors, count):
+    """Emit the sum of the first `count` lanes, by powers of two."""
+    lanes = [
+        builder.extract_element(vectors[k // LANES], ir.IntType(32)(k % LANES))
+        for k in range(count)
+    ]
+    return _sum_of(builder, lanes)
+
+
+@intrinsic
+def float_bits(typing_context, value):
+    """The bits of a float32 as an unsigned integer of 64 bits."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
+
+    return types.uint64(types.float32), generate

@@ -8,7 +8,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
-from pnncupy.matching import Field, SearchSettings, empty_lists, lower
+from pnncupy.searching import Field, SearchSettings, empty_lists, lower
 
 
 @dataclass(frozen=True)

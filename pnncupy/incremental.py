@@ -24,7 +24,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.candidates import Candidates, Keys, lowest, next_above, pair_sums, patch_numbers
 from pnncupy.layout import Layout
-from pnncupy.matching import (
+from pnncupy.searching import (
     Field,
     SearchSettings,
     empty_lists,

@@ -36,9 +36,14 @@ class Layout:
         return max(width for _, width in self.shapes)
 
     @property
+    def height(self) -> int:
+        """Rows of the canvas."""
+        return sum(height for height, _ in self.shapes)
+
+    @property
     def pixels(self) -> int:
         """Pixels of the canvas."""
-        return sum(height for height, _ in self.shapes) * self.width
+        return self.height * self.width
 
     @property
     def tops(self) -> tuple[int, ...]:
@@ -53,8 +58,7 @@ class Layout:
         if len(planes) == 1:
             return planes[0]
         xp = arrays.namespace(planes[0])
-        height = sum(height for height, _ in self.shapes)
-        shape = (planes[0].shape[0], height, self.width)
+        shape = (planes[0].shape[0], self.height, self.width)
         canvas = xp.zeros(shape, dtype=planes[0].dtype)
         for image, top in zip(planes, self.tops, strict=True):
             canvas[:, top : top + image.shape[1], : image.shape[2]] = image

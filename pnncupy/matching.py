@@ -1,19 +1,21 @@
 """Nearest patches: the NumPy-style face of the search kernels."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, checks, engine_table, images
+from pnncupy import arrays, checks, engine_table, images, seeds
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import Engine
+from pnncupy.index_maps import checked_index
 from pnncupy.layout import Layout
+from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
+from pnncupy.patchmatch import PatchMatch
+from pnncupy.searching import SearchSettings, key_matches, search, windows_all
 
-METHODS = ("exact",)
 # Below it, squared differences lose digits to the smallest numbers of float32.
 _SMALLEST_SPAN = 1e-15
 _SCALE = "scale `query` and `key`"
@@ -48,8 +50,11 @@ def nearest_patches(
     engine: str = "auto",
     channel_axis: int = -1,
     threads: int | None = None,
+    initial: Any = None,
+    rounds: int | None = None,
+    rng: Any = 0,
 ) -> Matches:
-    """Find the best key patch for every patch of a query image, exactly.
+    """Find the best key patch for every patch of a query image.
 
     The distance of two patches is D = mean((q - k)**2) over their p * p * C values. The score of
     key j for query i is ``S_ij = D_ij / (alpha + min_l D_lj)``: a small `alpha` makes keys cheap
@@ -67,8 +72,10 @@ def nearest_patches(
         Above 0, in squared units of the values. Infinity compares plain distances.
     key_mask : (HK, WK) bool array, or a list of them (None for all usable), optional
         True where a key pixel may be used; a key patch is used only if all its pixels may be.
-    method : "exact"
-        Every pair of patches is compared.
+    method : {"exact", "patchmatch", "auto"}
+        Compare every pair of patches; or find good keys, mostly the best ones, by PatchMatch, in
+        time that grows with n + m only; or "auto": the second for large images (from 1.5e10 pairs
+        on a CPU, 1e12 on a GPU), so that the same call gives the same result everywhere.
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
         arrays, or move NumPy arrays there and the result back. All engines return the same bits.
@@ -76,6 +83,14 @@ def nearest_patches(
         Axis of the channels of 3-D arrays.
     threads : int, optional
         CPU threads; default: all cores this process may use. The result does not depend on it.
+    initial : integer array like the `index` that is returned, optional
+        Where an approximate search begins; default: random keys.
+    rounds : int, optional
+        Rounds of an approximate search, more for a better result; default 16 from random keys, 3
+        from `initial`.
+    rng : None, int, SeedSequence, BitGenerator or Generator, default 0
+        Seed of an approximate search. The same one gives the same bits on every engine and with
+        any number of threads.
 
     Returns
     -------
@@ -98,6 +113,11 @@ def nearest_patches(
     2022, doi:10.48550/arXiv.2103.15545; sums are formed over shared displacements (Darbon et al.
     2008, doi:10.1109/ISBI.2008.4541250).
 
+    PatchMatch (Barnes et al. 2009, doi:10.1145/1531326.1531330) costs O(n + m): each patch tries
+    about 36 keys a round. Its scores are those of the keys found; with a finite `alpha`,
+    ``min_l D_lj`` is the smallest distance found, by a reverse search that takes as long again.
+    It is covered by the US patent 8,861,869 (Adobe); exact search, the default, is not.
+
     Examples
     --------
     >>> import numpy as np, pnncupy as pnn
@@ -107,6 +127,8 @@ def nearest_patches(
     ([4, 5], 0.0)
     """
     checks.choice("method", method, METHODS)
+    count = checks.optional_integer("rounds", rounds, 1)
+    seed = seeds.stream(seeds.seed_sequence(rng))
     is_list = isinstance(key, (list, tuple))
     keys = list(key) if is_list else [key]
     masks = list(key_mask) if is_list and key_mask is not None else [key_mask] * len(keys)
@@ -116,17 +138,42 @@ def nearest_patches(
             f"images and {len(masks)} masks"
         )
     names = ["key"] if not is_list else [f"key[{number}]" for number in range(len(keys))]
-    settings, query_planes, key_planes = prepare(
+    settings, engine_name, query_planes, key_planes = prepare(
         query, keys, names, patch_size=patch_size, alpha=alpha, engine=engine,
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     key_planes = mask_keys(key_planes, masks, names, settings.patch_size)
     check_span([query_planes, *key_planes], settings.patch_size, _SCALE)
     layout = Layout.of(key_planes)
-    found = search(settings, query_planes, key_planes, layout)
+    start = None
+    if initial is not None:
+        start = _checked_start(initial, query_planes, layout, is_list, settings.patch_size)
+    keys_total = sum(patches(shape, settings.patch_size) for shape in layout.shapes)
+    queries = patches(query_planes.shape[1:], settings.patch_size)
+    if chosen(method, engine_name, queries, keys_total) == "exact":
+        found = search(settings, query_planes, key_planes, layout)
+    else:
+        settings = replace(settings, method="patchmatch", stream=seed)
+        matcher = PatchMatch(settings, key_planes, layout, start=start, rounds=count)
+        found = matcher.search(query_planes)
     parts = layout.decode(found.index)
     xp = arrays.namespace(found.index)
     return Matches(xp.stack(parts if is_list else parts[1:], axis=-1), found.score)
+
+
+def _checked_start(
+    initial: Any, query: Array, layout: Layout, with_source: bool, patch_size: int
+) -> Array:
+    """The matches that a search shall begin with as pixel numbers, (HQ-p+1, WQ-p+1, 1)."""
+    arrays.same_library(initial=initial, query=query)
+    wanted = tuple(side - patch_size + 1 for side in query.shape[1:])
+    if tuple(initial.shape[:2]) != wanted:
+        raise ValueError(
+            f"`initial` must have one entry for each query patch, {wanted}, got shape "
+            f"{initial.shape}"
+        )
+    parts = checked_index("initial", initial, layout.shapes, with_source, patch_size)
+    return layout.encode(*parts)[..., None]
 
 
 @to_the_engine
@@ -163,135 +210,12 @@ def key_minimum(
     Cost O(n m), memory O(n + m). This is how incomplete the query image is, key by key
     (Simakov et al. 2008, doi:10.1109/CVPR.2008.4587842).
     """
-    settings, query_planes, (key_planes,) = prepare(
+    settings, _, query_planes, (key_planes,) = prepare(
         query, [key], ["key"], patch_size=patch_size, alpha=math.inf, engine=engine,
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     check_span([query_planes, key_planes], settings.patch_size, _SCALE)
     return key_matches(settings, query_planes, key_planes)[0] * settings.mean_factor
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """How to search; the same for all searches of a call."""
-
-    engine: Engine
-    patch_size: int
-    channels: int
-    alpha: float
-    threads: int
-    tick: Callable[[int], None] = field(default=lambda pairs: None)
-
-    @property
-    def mean_factor(self) -> np.float32:
-        """From a sum of squared differences to their mean."""
-        return np.float32(1 / (self.patch_size**2 * self.channels))
-
-
-@dataclass
-class Field:
-    """The best key of every query patch: pixel numbers in a layout, and scores."""
-
-    index: Array
-    score: Array
-
-
-def search(
-    settings: SearchSettings,
-    query: Array,
-    keys: Sequence[Array],
-    layout: Layout,
-    active: Array | None = None,
-) -> Field:
-    """Best key of every query patch over all key images; the first image wins ties.
-
-    With `active` (bool per query patch) only those are searched; the others get key 0.
-    """
-    lists = empty_lists(query, settings.patch_size, 1)
-    weights = None
-    if not math.isinf(settings.alpha):
-        weights = [key_weight(settings, key_matches(settings, query, key)[0]) for key in keys]
-    lower(settings, query, keys, layout, lists, weights, active)
-    return finished(settings, Field(lists.index[..., 0], lists.score[..., 0]), active)
-
-
-def finished(settings: SearchSettings, found: Field, active: Array | None = None) -> Field:
-    """Check that all keys were found, and make plain sums of squared differences scores."""
-    xp = arrays.namespace(found.index)
-    missing = found.index < 0
-    if active is not None:
-        missing = missing & active
-    if bool(xp.any(missing)):
-        raise ValueError(
-            "some patches have no key with a finite score: the values span too much for float32, "
-            "or `alpha` is too small for them; scale the values or raise `alpha`"
-        )
-    index = found.index
-    if active is not None:
-        # Places that are never searched still need a number that a vote can read.
-        index = xp.where(active, index, xp.zeros_like(index))
-    # Plain sums were compared: fewer ties than after the rounding of a mean.
-    score = found.score * settings.mean_factor if math.isinf(settings.alpha) else found.score
-    return Field(xp.ascontiguousarray(index), score)
-
-
-def empty_lists(query: Array, patch_size: int, length: int) -> Field:
-    """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
-    xp = arrays.namespace(query)
-    shape = (*(side - patch_size + 1 for side in query.shape[1:]), length)
-    return Field(xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32))
-
-
-def lower(
-    settings: SearchSettings,
-    query: Array,
-    keys: Sequence[Array],
-    layout: Layout,
-    lists: Field,
-    weights: Sequence[Array] | None,
-    active: Array | None,
-    reverse: Sequence[tuple[Array, Array]] | None = None,
-) -> None:
-    """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
-    for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
-        key_score, key_index = (None, None) if reverse is None else reverse[number]
-        settings.engine.lower_nearest(
-            query, image, settings.patch_size, None if weights is None else weights[number],
-            lists.score, lists.index, key_score=key_score, key_index=key_index,
-            first_index=top * layout.width, index_stride=layout.width, active=active,
-            threads=settings.threads, tick=settings.tick,
-        )  # fmt: skip
-
-
-def key_matches(
-    settings: SearchSettings, query: Array, key: Array, limit: Array | None = None
-) -> tuple[Array, Array]:
-    """Smallest sum of squared differences of each key patch, and the query's number.
-
-    Distances are symmetric, so this is the same search with the roles exchanged. A `limit` known
-    to be above the minimum (of each key patch) saves time.
-    """
-    lists = empty_lists(key, settings.patch_size, 1)
-    if limit is not None:
-        lists.score[..., 0] = limit
-    settings.engine.lower_nearest(
-        key, query, settings.patch_size, None, lists.score, lists.index,
-        first_index=0, index_stride=query.shape[2], active=None,
-        threads=settings.threads, tick=settings.tick,
-    )  # fmt: skip
-    xp = arrays.namespace(key)
-    return (xp.ascontiguousarray(lists.score[..., 0]), xp.ascontiguousarray(lists.index[..., 0]))
-
-
-def key_weight(settings: SearchSettings, minimum: Array) -> Array:
-    """Factor of each key patch: from its sum of squared differences to its score.
-
-    It falls with `minimum`, rounding included: too large a minimum makes too small a score. Keys
-    that must not be used, of infinite minimum, get 1: no distance times 0 shall be no number.
-    """
-    xp = arrays.namespace(minimum)
-    weight = settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
-    return xp.where(xp.isfinite(minimum), weight, np.float32(1))
 
 
 def mask_keys(
@@ -317,18 +241,6 @@ def mask_keys(
     return masked
 
 
-def windows_all(mask: Array, patch_size: int) -> Array:
-    """Whether all pixels of each patch are True."""
-    rows, columns = (side - patch_size + 1 for side in mask.shape)
-    inside = mask[:rows].copy()
-    for offset in range(1, patch_size):
-        inside &= mask[offset : offset + rows]
-    result = inside[:, :columns].copy()
-    for offset in range(1, patch_size):
-        result &= inside[:, offset : offset + columns]
-    return result
-
-
 def prepare(
     query: Any,
     keys: Sequence[Any],
@@ -339,12 +251,12 @@ def prepare(
     engine: Any,
     channel_axis: Any,
     threads: Any,
-) -> tuple[SearchSettings, Array, list[Array]]:
-    """Checked settings, query planes and key planes of a search over arrays as given."""
+) -> tuple[SearchSettings, str, Array, list[Array]]:
+    """Checked settings, engine, query planes and key planes of a search over arrays as given."""
     size = checks.integer("patch_size", patch_size, 2)
     limit = checks.completeness("alpha", alpha)
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
-    _, module = engine_table.pick(engine, query)
+    engine_name, module = engine_table.pick(engine, query)
     planes = [
         images.raw_planes(name, image, channel_axis)
         for name, image in zip(["query", *names], [query, *keys], strict=True)
@@ -357,7 +269,7 @@ def prepare(
                 f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"
             )
     settings = SearchSettings(module, size, channels, limit, engine_table.thread_count(threads))
-    return settings, planes[0], planes[1:]
+    return settings, engine_name, planes[0], planes[1:]
 
 
 def check_span(planes: Sequence[Array], patch_size: int, remedy: str) -> None:

@@ -31,7 +31,7 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
         name = options.get("engine")
         found = list(_arrays([*arguments, *options.values()]))
         libraries = {type(array).__module__.partition(".")[0] for array in found}
-        if libraries == {"cupy"}:
+        if libraries == {"cupy"} and all(hasattr(array, "device") for array in found):
             with _one_device(found), _explained_failures(found):
                 return function(*arguments, **options)
         if not isinstance(name, str) or libraries != {"numpy"} or not engine_table.on_device(name):

@@ -29,10 +29,19 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
         raise ValueError(f"`rng` must hold non-negative integers, got {rng!r}") from None
 
 
+def sample_seed(parent: np.random.SeedSequence, sample: int) -> np.random.SeedSequence:
+    """Seed of one sample: the same whatever other samples are made, and where."""
+    return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, sample))
+
+
 def sample_generator(parent: np.random.SeedSequence, sample: int) -> np.random.Generator:
-    """Generator of one sample: the same whatever other samples are made, and where."""
-    child = np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, sample))
-    return np.random.default_rng(child)
+    """Generator of one sample's noise."""
+    return np.random.default_rng(sample_seed(parent, sample))
+
+
+def stream(seed: np.random.SeedSequence) -> int:
+    """Key of the hashed random numbers of approximate searches, below 2**32."""
+    return int(seed.generate_state(1)[0])
 
 
 def draw_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -12,21 +12,16 @@ from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
 from pnncupy.incremental import follower
+from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
-from pnncupy.matching import (
-    METHODS,
-    Field,
-    SearchSettings,
-    check_span,
-    mask_keys,
-    prepare,
-    search,
-    windows_all,
-)
+from pnncupy.matching import check_span, mask_keys, prepare
+from pnncupy.methods import EXACT_BELOW, METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
+from pnncupy.patchmatch import PatchMatch, attempts, rounds_of
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
+from pnncupy.searching import Field, SearchSettings, search, windows_all
 from pnncupy.stacking import fields_of, patches_of_one, pictures_of, stacked
 from pnncupy.voting import HOWS, vote_planes
 
@@ -85,7 +80,7 @@ def pnn_step(
     """
     checks.choice("vote", vote, HOWS)
     checks.choice("method", method, METHODS)
-    settings, query_planes, (key_planes, value_planes) = prepare(
+    settings, engine_name, query_planes, (key_planes, value_planes) = prepare(
         query, [key, value], ["key", "value"], patch_size=patch_size, alpha=alpha, engine=engine,
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
@@ -94,7 +89,11 @@ def pnn_step(
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
     check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
-    found = search(settings, query_planes, masked, layout)
+    counts = [patches(image.shape[1:], settings.patch_size) for image in (query_planes, key_planes)]
+    if chosen(method, engine_name, *counts) == "exact":
+        found = search(settings, query_planes, masked, layout)
+    else:
+        found = PatchMatch(settings, masked, layout).search(query_planes)
     result = _vote(settings, [value_planes], layout, found.index, vote)
     return images.from_planes(result, query, channel_axis)
 
@@ -237,7 +236,11 @@ def refine(
         if kinds != last_kinds:
             keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
             start = _start(settings, query, layout, matches)
-            nearest = _search_of_step(settings, schedule, keys, needed, start, observer)
+            nearest = _search_of_step(
+                replace(settings, stream=combined(settings.stream, level << 16 | step)),
+                schedule, patches(query.shape[1:], settings.patch_size), keys, needed, start,
+                observer,
+            )  # fmt: skip
         elif schedule.incremental and bool((query == last_query).all()):
             observer.skip(level, step)
             continue
@@ -259,6 +262,7 @@ def refine(
 def _search_of_step(
     settings: SearchSettings,
     schedule: Schedule,
+    queries: int,
     keys: Sequence[Array],
     needed: Array | None,
     start: Array | None,
@@ -266,6 +270,9 @@ def _search_of_step(
 ) -> Callable[[Array], Field]:
     """The search of PNN steps with the same keys, with or without savings."""
     numbers = Layout.of(keys)
+    key_patches = sum(patches(shape, settings.patch_size) for shape in numbers.shapes)
+    if settings.method == "patchmatch" and queries * key_patches >= EXACT_BELOW:
+        return PatchMatch(settings, keys, numbers, needed, start).search
     if schedule.incremental:
         return follower(settings, keys, numbers, needed, start, observer.proofs)
     return lambda query: search(settings, query, keys, numbers)
@@ -287,19 +294,19 @@ def _start(
 def _planned_pairs(
     settings: SearchSettings, schedule: Schedule, scene: Scene
 ) -> dict[tuple[int, int], int]:
-    """Pairs of patches that a plain run compares, by (level, step)."""
+    """Pairs of patches that a run without savings compares, by (level, step)."""
     passes = 1 if math.isinf(settings.alpha) else 2
     planned = {}
     for level in range(schedule.levels, -1, -1):
-        queries = _patches(schedule.shape(scene.shape, level), settings.patch_size)
-        keys = sum(
-            _patches(source.sharp[level].shape[1:], settings.patch_size) for source in scene.sources
-        )
+        queries = patches(schedule.shape(scene.shape, level), settings.patch_size)
+        shapes = [source.sharp[level].shape[1:] for source in scene.sources]
         for step in range(schedule.steps(level)):
-            sets = len(schedule.key_kinds(level, step))
-            planned[level, step] = scene.together * passes * sets * queries * keys
+            kinds = schedule.key_kinds(level, step)
+            keys = len(kinds) * sum(patches(shape, settings.patch_size) for shape in shapes)
+            if settings.method == "patchmatch" and queries * keys >= EXACT_BELOW:
+                layout = Layout(tuple(shapes * len(kinds)))
+                keys = attempts(
+                    (layout.height, layout.width), rounds_of(level < schedule.levels, step)
+                )
+            planned[level, step] = scene.together * passes * queries * keys
     return planned
-
-
-def _patches(shape: Sequence[int], patch_size: int) -> int:
-    return math.prod(side - patch_size + 1 for side in shape)

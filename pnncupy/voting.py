@@ -1,13 +1,13 @@
 """From matches to a picture: every pixel is what the matched patches that cover it say."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
+from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
 from pnncupy.moving import to_the_engine
@@ -95,7 +95,7 @@ def vote(
         if float(xp.max(xp.abs(image))) > np.finfo(np.float32).max / size**2:
             raise ValueError(f"`{name}` has values whose sum over a patch overflows; scale it")
     layout = Layout.of(planes)
-    parts = _checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
+    parts = checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
     wanted = tuple(side + size - 1 for side in index.shape[:2])
     if shape is not None and checks.shape("shape", shape, size) != wanted:
         raise ValueError(
@@ -162,41 +162,12 @@ def apply_index(sources: Any, index: Any) -> Array:
             f"{index.shape}"
         )
     shapes = [layer.shape[:2] for layer in layers]
-    source, row, column = _checked_index("index", index, shapes, with_source, 1)
+    source, row, column = checked_index("index", index, shapes, with_source, 1)
     result = xp.empty(index.shape[:2] + layers[0].shape[2:], dtype=layers[0].dtype)
     for number, layer in enumerate(layers):
         here = source == number
         result[here] = layer[row[here], column[here]]
     return result
-
-
-def _checked_index(
-    name: str, index: Array, shapes: Sequence[tuple[int, ...]], with_source: bool, size: int
-) -> tuple[Array, Array, Array]:
-    """Source, row and column of an index array, each of which must hold a `size` x `size` patch."""
-    last = 3 if with_source else 2
-    words = "(source, row, column)" if with_source else "(row, column)"
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"`{name}` must hold integers {words}, got dtype {index.dtype}")
-    if index.ndim != 3 or index.shape[2] != last or 0 in index.shape:
-        raise ValueError(
-            f"`{name}` must have shape (rows, columns, {last}) for {words}, got {index.shape}"
-        )
-    xp = arrays.namespace(index)
-    wide = xp.astype(index, xp.int64)
-    source = wide[..., 0] if with_source else xp.zeros(index.shape[:2], dtype=xp.int64)
-    row, column = wide[..., -2], wide[..., -1]
-    inside = (source >= 0) & (source < len(shapes))
-    if bool(xp.all(inside)):
-        limits = xp.asarray(shapes)[source] - size
-        inside = (row >= 0) & (column >= 0) & (row <= limits[..., 0]) & (column <= limits[..., 1])
-    if not bool(xp.all(inside)):
-        first = tuple(int(axis[0]) for axis in xp.nonzero(~inside))
-        raise ValueError(
-            f"`{name}` must lie inside of the images of {[tuple(shape) for shape in shapes]} "
-            f"pixels, got {index[first].tolist()} at {first}"
-        )
-    return source, row, column
 
 
 def side_weights(patch_size: int) -> list[float]:

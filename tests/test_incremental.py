@@ -12,7 +12,8 @@ from pnncupy import candidates, incremental
 from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels import numba_cpu, reference, tiling
 from pnncupy.layout import Layout
-from pnncupy.matching import SearchSettings, mask_keys, search
+from pnncupy.matching import mask_keys
+from pnncupy.searching import SearchSettings, search
 
 INF = math.inf
 KINDS = ("noise", "flat", "tiles", "steps", "waves")

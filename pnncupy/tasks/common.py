@@ -1,5 +1,6 @@
 """What all tasks share: checking a call, building pyramids, running, and returning the result."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from pnncupy import arrays, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.images import WorkingForm
 from pnncupy.layout import Layout
-from pnncupy.matching import METHODS, SearchSettings
+from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.observer import Observer
 from pnncupy.pyramids import (
     checked_downscale,
@@ -21,9 +22,12 @@ from pnncupy.pyramids import (
     planes_pyramid,
 )
 from pnncupy.schedule import KEYS, Schedule
+from pnncupy.searching import SearchSettings
 from pnncupy.stacking import fields_of, pictures_of
 from pnncupy.synthesis import Scene, Source, synthesise
 from pnncupy.voting import HOWS, apply_index, pixel_numbers
+
+_LOG = logging.getLogger("pnncupy")
 
 
 class Result(NamedTuple):
@@ -154,15 +158,15 @@ def set_up(
     shape: Any,
     options: Options,
     *,
-    patches: float = 2.0,
+    coarsest_patches: float = 2.0,
     preferred_levels: int | None = None,
     range_planes: Sequence[Array] | None = None,
 ) -> Setup:
     """Check what the tasks have in common.
 
-    The default depth is `preferred_levels`, or such that the smallest side is `patches` patches
-    long; it is lowered where fewer levels fit. `range_planes` replaces the sources where the value
-    range is found.
+    The default depth is `preferred_levels`, or such that the smallest side is `coarsest_patches`
+    patches long; it is lowered where fewer levels fit. `range_planes` replaces the sources where
+    the value range is found.
     """
     size = checks.integer("patch_size", options.patch_size, 2)
     checks.choice("method", options.method, METHODS)
@@ -182,7 +186,7 @@ def set_up(
         output_shape = checks.shape("shape", shape, size)
     shapes = [output_shape, *(tuple(image.shape[1:]) for image in planes)]
     if preferred_levels is None:
-        preferred_levels = default_levels(shapes, size, ratio, patches)
+        preferred_levels = default_levels(shapes, size, ratio, coarsest_patches)
     schedule = Schedule(
         ratio=ratio,
         levels=checked_levels(options.levels, preferred_levels, shapes, size, ratio),
@@ -202,12 +206,21 @@ def set_up(
         options.data_range,
     )
     engine_name, module = engine_table.pick(options.engine, sources[0])
+    method = chosen(
+        options.method,
+        engine_name,
+        patches(output_shape, size),
+        sum(patches(image.shape[1:], size) for image in planes),
+    )
+    if options.method == "auto":
+        _LOG.info("method 'auto' takes %r for %d x %d pixels", method, *output_shape)
     settings = SearchSettings(
         engine=module,
         patch_size=size,
         channels=planes[0].shape[0],
         alpha=checks.completeness("alpha", options.alpha),
         threads=engine_table.thread_count(options.threads),
+        method=method,
     )
     working = [form.enter(image) for image in planes]
     return Setup(options, settings, schedule, engine_name, sources, form, working, output_shape)
@@ -279,7 +292,7 @@ def run(
     """
     info = info | {
         "engine": setup.engine_name,
-        "method": "exact",
+        "method": setup.settings.method,
         "threads": setup.settings.threads,
         "levels": setup.schedule.levels,
         "shape": list(setup.shape),
@@ -305,12 +318,13 @@ def run(
 def _most_together(setup: Setup) -> int:
     """How many samples to search together: enough to keep the engine busy.
 
-    Normalised scores depend on all the queries of a picture, so there it is one.
+    Normalised scores depend on all the queries of a picture, approximate matches on their places:
+    there it is one.
     """
-    if not math.isinf(setup.settings.alpha):
+    settings = setup.settings
+    if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
-    patches = math.prod(side - setup.settings.patch_size + 1 for side in setup.shape)
-    return max(1, setup.settings.engine.QUERIES_TOGETHER // patches)
+    return max(1, settings.engine.QUERIES_TOGETHER // patches(setup.shape, settings.patch_size))
 
 
 def _make(

@@ -7,10 +7,10 @@ from typing import Any
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images import checked_mask, image_shape
-from pnncupy.matching import windows_all
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import planes_pyramid
+from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept, Scene
 from pnncupy.tasks.common import Options, Setup, run, set_up, synthesis
 

@@ -151,7 +151,9 @@ def generate(
     def work(samples: range) -> Work:
         generators = [seeds.sample_generator(seed, sample) for sample in samples]
         guesses = [_noisy_guess(setup, one, std, generator) for generator in generators]
-        return synthesis(setup, replace(one, together=len(samples)), stacked(guesses))
+        settings = replace(setup.settings, stream=seeds.stream(seeds.sample_seed(seed, samples[0])))
+        scene = replace(one, together=len(samples))
+        return synthesis(replace(setup, settings=settings), scene, stacked(guesses))
 
     return run(setup, work, {"task": "generate", "seed": seeds.describe(seed)}, count=count)
 

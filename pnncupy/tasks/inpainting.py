@@ -7,10 +7,10 @@ from typing import Any
 
 from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
-from pnncupy.matching import windows_all
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import checked_downscale, enlarge_valid, valid_pyramid
+from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.common import Options, Setup, run, set_up, source_of, synthesis
 

@@ -103,7 +103,7 @@ def retarget(
     in_steps = checks.flag("gradual", gradual)
     sources, names = source_list("image", image)
     checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
-    setup = set_up(sources, names, shape, options, patches=_PATCHES_AT_COARSEST)
+    setup = set_up(sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST)
     all_sources = [setup.source(planes) for planes in setup.planes]
     info = {"task": "retarget", "gradual": in_steps}
     if not in_steps:

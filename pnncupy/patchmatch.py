@@ -1,0 +1,269 @@
+"""Approximate search: PatchMatch, with scores normalised by an approximate reverse search.
+
+Every query patch has a match; it tries the matches of its neighbours, moved along, and random keys
+in windows around its best one so far (Barnes et al. 2009, doi:10.1145/1531326.1531330). Cost and
+memory are O(n + m).
+
+The normalised score needs each key's smallest distance M to any query. A reverse field, from keys
+to queries, is searched along with the forward one and gives an upper bound of M; both fields
+enrich each other: each pair tried forwards lowers the bound of its key, and each reverse match
+is offered to its query. A round scores with the bounds of the round before.
+
+All random numbers are hashes of what they are for, and a pass reads only what the one before has
+written: the result has the same bits on every engine and with any number of threads.
+
+PatchMatch is covered by the US patent 8,861,869 (Adobe).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+from pnncupy.candidates import pair_sums, patch_numbers
+from pnncupy.incremental import changed_patches
+from pnncupy.kernels.random_bits import DRAWS, combined, drawn
+from pnncupy.layout import Layout
+from pnncupy.searching import Field, SearchSettings, finished, key_weight, windows_all
+
+# Distances of the neighbours that a query patch asks, one pass each.
+STEPS = (8, 4, 2, 1)
+# Rounds of passes: from random matches, from those of the coarser level, and from those of the PNN
+# step before.
+ROUNDS_FROM_NOTHING = 16
+ROUNDS_FROM_COARSER = 3
+ROUNDS_FROM_LAST = 1
+
+
+def attempts(key_shape: Sequence[int], rounds: int) -> int:
+    """Keys that a query patch tries at most in so many rounds."""
+    windows = max(key_shape).bit_length()
+    return rounds * (4 * len(STEPS) + DRAWS * windows)
+
+
+def rounds_of(has_coarser: bool, step: int) -> int:
+    """Rounds of a PNN step's search; `has_coarser` if matches of a coarser level are known."""
+    if step > 0:
+        return ROUNDS_FROM_LAST
+    return ROUNDS_FROM_COARSER if has_coarser else ROUNDS_FROM_NOTHING
+
+
+class PatchMatch:
+    """Approximate searches of the same key images for one query image after the other.
+
+    Parameters
+    ----------
+    settings, images, layout
+        As in `matching.search`.
+    needed : (HQ-p+1, WQ-p+1) bool, or None
+        Query patches to match; None is all.
+    start : (HQ-p+1, WQ-p+1, k) int32, or None
+        Keys likely to be good, numbered by the layout; None begins with random ones.
+    rounds : int, or None
+        Rounds of the first search; default: as `start` deserves.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        images: Sequence[Array],
+        layout: Layout,
+        needed: Array | None = None,
+        start: Array | None = None,
+        rounds: int | None = None,
+    ):
+        self._settings = settings
+        self._canvas = layout.stack(images)
+        self._usable = _usable_keys(images, layout, settings.patch_size)
+        self._needed = needed
+        self._start = start
+        self._rounds = rounds_of(start is not None, 0) if rounds is None else rounds
+        self._draws = 0
+        self._query: Array | None = None
+        self._index: Array
+        # Of each key patch, the query patch nearest to it so far.
+        self._reverse: Array | None = None
+
+    def search(self, query: Array) -> Field:
+        """A good key of every query patch; plain distances: of those that changed."""
+        settings, active, rounds = self._settings, self._needed, self._rounds
+        if self._query is None:
+            self._index, sums = self._first_matches(query)
+        else:
+            sums = self._sums(query, self._index)
+            rounds = rounds_of(True, 1)
+            if math.isinf(settings.alpha):
+                changed = changed_patches(query, self._query, settings.patch_size)
+                active = changed if active is None else active & changed
+        self._query = query
+        if math.isinf(settings.alpha):
+            for _ in range(rounds):
+                self._index, sums = self._round(
+                    query, self._canvas, self._usable, self._index, sums, active
+                )
+            return finished(settings, Field(self._index, sums), self._needed)
+        self._index, scores = self._normalised_rounds(query, sums, active, rounds)
+        return finished(settings, Field(self._index, scores), self._needed)
+
+    def _round(
+        self,
+        query: Array,
+        key: Array,
+        usable: Array,
+        index: Array,
+        sums: Array,
+        active: Array | None,
+        bound: Array | None = None,
+        key_words: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Propagation by all steps, then random search: the matches and their sums."""
+        xp = arrays.namespace(query)
+        settings = self._settings
+        for step in STEPS:
+            radius = max(usable.shape) if step == STEPS[-1] else 0
+            tried = 4 + DRAWS * radius.bit_length()
+            out_index, out_sums = xp.empty_like(index), xp.empty_like(sums)
+            settings.engine.improve(
+                query, key, settings.patch_size, usable, index, sums, out_index, out_sums,
+                step=step, radius=radius, stream=self._next_stream(), bound=bound,
+                alpha=settings.alpha, key_words=key_words, active=active,
+                threads=settings.threads,
+                tick=lambda patches, tried=tried: settings.tick(patches * tried),
+            )  # fmt: skip
+            index, sums = out_index, out_sums
+        return index, sums
+
+    def _normalised_rounds(
+        self, query: Array, sums: Array, active: Array | None, rounds: int
+    ) -> tuple[Array, Array]:
+        """Rounds of both fields; the matches and their scores."""
+        xp = arrays.namespace(query)
+        index = self._index
+        reverse, bound = self._reverse_matches(query, index, sums)
+        everywhere = xp.ones(index.shape, dtype=xp.bool)
+        for _ in range(rounds):
+            words = _packed(bound, reverse)
+            index, sums = self._round(
+                query, self._canvas, self._usable, index, sums, active, bound, words
+            )
+            bound, reverse = _unpacked(words)
+            reverse, bound = self._round(
+                self._canvas, query, everywhere, reverse, bound, self._usable
+            )
+            index, sums = self._enriched(index, sums, reverse, bound)
+        self._reverse = reverse
+        return index, self._scores(sums, index, bound)
+
+    def _reverse_matches(self, query: Array, index: Array, sums: Array) -> tuple[Array, Array]:
+        """A near query patch of every key patch, and their sum of squared differences."""
+        xp = arrays.namespace(query)
+        numbers = patch_numbers(query, index.shape)
+        reverse = self._reverse
+        if reverse is None:
+            reverse = self._random(numbers.ravel(), self._usable.shape)
+        bound = xp.full(reverse.shape, xp.inf, dtype=xp.float32)
+        keys = patch_numbers(self._canvas, reverse.shape)[self._usable]
+        bound[self._usable] = pair_sums(
+            self._settings, query, self._canvas, reverse[self._usable], keys
+        )
+        words = _packed(bound, reverse)
+        flat = words.reshape(-1)
+        self._settings.engine.scatter_minimum(
+            flat, self._patch_places(index.ravel()), _packed(sums, numbers).reshape(-1)
+        )
+        bound, reverse = _unpacked(words)
+        return reverse, bound
+
+    def _enriched(
+        self, index: Array, sums: Array, reverse: Array, bound: Array
+    ) -> tuple[Array, Array]:
+        """The forward field after each key was offered to the query patch nearest to it."""
+        xp = arrays.namespace(index)
+        words = _packed(self._scores(sums, index, bound), index)
+        keys = patch_numbers(self._canvas, bound.shape)
+        near = reverse[self._usable]
+        width = index.shape[1] + self._settings.patch_size - 1
+        places = xp.astype(near // width * index.shape[1] + near % width, xp.int32)
+        own = self._scores(bound, keys, bound)
+        self._settings.engine.scatter_minimum(
+            words.reshape(-1), places, _packed(own[self._usable], keys[self._usable])
+        )
+        _, better = _unpacked(words)
+        offered = bound.reshape(-1)[self._patch_places(better.ravel())].reshape(sums.shape)
+        return better, xp.where(better == index, sums, offered)
+
+    def _scores(self, sums: Array, index: Array, bound: Array) -> Array:
+        """Normalised scores of matches with these sums."""
+        xp = arrays.namespace(sums)
+        smallest = bound.reshape(-1)[self._patch_places(index.ravel())].reshape(index.shape)
+        return sums * key_weight(self._settings, xp.minimum(smallest, sums))
+
+    def _patch_places(self, numbers: Array) -> Array:
+        """Places among the key patches, row by row, of pixel numbers."""
+        xp = arrays.namespace(numbers)
+        width, columns = self._canvas.shape[2], self._usable.shape[1]
+        return xp.astype(numbers // width * columns + numbers % width, xp.int32)
+
+    def _first_matches(self, query: Array) -> tuple[Array, Array]:
+        """Where to begin: the best of the keys named, or random ones where none may be used."""
+        xp = arrays.namespace(query)
+        shape = tuple(side - self._settings.patch_size + 1 for side in query.shape[1:])
+        numbers = patch_numbers(self._canvas, self._usable.shape)[self._usable]
+        index = self._random(numbers, shape)
+        sums = self._sums(query, index)
+        if self._start is None:
+            return index, sums
+        allowed = self._usable.reshape(-1)
+        for k in range(self._start.shape[2]):
+            named = self._start[..., k]
+            usable = allowed[self._patch_places(named.ravel())].reshape(shape)
+            named = xp.where(usable, named, index)
+            found = self._sums(query, named)
+            better = (found < sums) | ((k == 0) & usable)
+            index, sums = xp.where(better, named, index), xp.where(better, found, sums)
+        return xp.ascontiguousarray(index), xp.ascontiguousarray(sums)
+
+    def _random(self, numbers: Array, shape: tuple[int, ...]) -> Array:
+        """One of the numbers for each place, drawn at random."""
+        xp = arrays.namespace(numbers)
+        place = xp.reshape(xp.arange(math.prod(shape), dtype=xp.int64), shape)
+        chosen = drawn(combined(self._next_stream(), place), 0, numbers.size - 1)
+        return xp.ascontiguousarray(numbers[chosen])
+
+    def _sums(self, query: Array, index: Array) -> Array:
+        numbers = patch_numbers(query, index.shape).ravel()
+        sums = pair_sums(self._settings, query, self._canvas, numbers, index.ravel())
+        return sums.reshape(index.shape)
+
+    def _next_stream(self) -> int:
+        self._draws += 1
+        stream: int = combined(self._settings.stream, self._draws)
+        return stream
+
+
+def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Array:
+    """Which key patches of the canvas lie in an image and have only finite pixels."""
+    xp = arrays.namespace(images[0])
+    usable = xp.zeros(
+        (layout.height - patch_size + 1, layout.width - patch_size + 1), dtype=xp.bool
+    )
+    for image, top in zip(images, layout.tops, strict=True):
+        inside = windows_all(xp.all(xp.isfinite(image), axis=0), patch_size)
+        usable[top : top + inside.shape[0], : inside.shape[1]] = inside
+    return usable
+
+
+def _packed(values: Array, numbers: Array) -> Array:
+    """Words that order by value, not negative, then by number."""
+    xp = arrays.namespace(values)
+    high = xp.astype(xp.ascontiguousarray(values).view(xp.uint32), xp.uint64)
+    return (high << np.uint64(32)) | xp.astype(numbers, xp.uint64)
+
+
+def _unpacked(words: Array) -> tuple[Array, Array]:
+    """Values and numbers of words."""
+    xp = arrays.namespace(words)
+    values = xp.astype(words >> np.uint64(32), xp.uint32).view(xp.float32)
+    return values, xp.astype(words & np.uint64(0xFFFFFFFF), xp.int32)

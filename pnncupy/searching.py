@@ -1,0 +1,150 @@
+"""Searches over prepared planes: what all of them share, and the plain exact one."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import Engine
+from pnncupy.layout import Layout
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search; the same for all searches of a call."""
+
+    engine: Engine
+    patch_size: int
+    channels: int
+    alpha: float
+    threads: int
+    method: str = "exact"
+    # Key of the random numbers of approximate searches, below 2**32.
+    stream: int = 0
+    tick: Callable[[int], None] = field(default=lambda pairs: None)
+
+    @property
+    def mean_factor(self) -> np.float32:
+        """From a sum of squared differences to their mean."""
+        return np.float32(1 / (self.patch_size**2 * self.channels))
+
+
+@dataclass
+class Field:
+    """The best key of every query patch: pixel numbers in a layout, and scores."""
+
+    index: Array
+    score: Array
+
+
+def search(
+    settings: SearchSettings,
+    query: Array,
+    keys: Sequence[Array],
+    layout: Layout,
+    active: Array | None = None,
+) -> Field:
+    """Best key of every query patch over all key images; the first image wins ties.
+
+    With `active` (bool per query patch) only those are searched; the others get key 0.
+    """
+    lists = empty_lists(query, settings.patch_size, 1)
+    weights = None
+    if not math.isinf(settings.alpha):
+        weights = [key_weight(settings, key_matches(settings, query, key)[0]) for key in keys]
+    lower(settings, query, keys, layout, lists, weights, active)
+    return finished(settings, Field(lists.index[..., 0], lists.score[..., 0]), active)
+
+
+def finished(settings: SearchSettings, found: Field, active: Array | None = None) -> Field:
+    """Check that all keys were found, and make plain sums of squared differences scores."""
+    xp = arrays.namespace(found.index)
+    missing = found.index < 0
+    if active is not None:
+        missing = missing & active
+    if bool(xp.any(missing)):
+        raise ValueError(
+            "some patches have no key with a finite score: the values span too much for float32, "
+            "or `alpha` is too small for them; scale the values or raise `alpha`"
+        )
+    index = found.index
+    if active is not None:
+        # Places that are never searched still need a number that a vote can read.
+        index = xp.where(active, index, xp.zeros_like(index))
+    # Plain sums were compared: fewer ties than after the rounding of a mean.
+    score = found.score * settings.mean_factor if math.isinf(settings.alpha) else found.score
+    return Field(xp.ascontiguousarray(index), score)
+
+
+def empty_lists(query: Array, patch_size: int, length: int) -> Field:
+    """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
+    xp = arrays.namespace(query)
+    shape = (*(side - patch_size + 1 for side in query.shape[1:]), length)
+    return Field(xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32))
+
+
+def lower(
+    settings: SearchSettings,
+    query: Array,
+    keys: Sequence[Array],
+    layout: Layout,
+    lists: Field,
+    weights: Sequence[Array] | None,
+    active: Array | None,
+    reverse: Sequence[tuple[Array, Array]] | None = None,
+) -> None:
+    """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
+    for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
+        key_score, key_index = (None, None) if reverse is None else reverse[number]
+        settings.engine.lower_nearest(
+            query, image, settings.patch_size, None if weights is None else weights[number],
+            lists.score, lists.index, key_score=key_score, key_index=key_index,
+            first_index=top * layout.width, index_stride=layout.width, active=active,
+            threads=settings.threads, tick=settings.tick,
+        )  # fmt: skip
+
+
+def key_matches(
+    settings: SearchSettings, query: Array, key: Array, limit: Array | None = None
+) -> tuple[Array, Array]:
+    """Smallest sum of squared differences of each key patch, and the query's number.
+
+    Distances are symmetric, so this is the same search with the roles exchanged. A `limit` known
+    to be above the minimum (of each key patch) saves time.
+    """
+    lists = empty_lists(key, settings.patch_size, 1)
+    if limit is not None:
+        lists.score[..., 0] = limit
+    settings.engine.lower_nearest(
+        key, query, settings.patch_size, None, lists.score, lists.index,
+        first_index=0, index_stride=query.shape[2], active=None,
+        threads=settings.threads, tick=settings.tick,
+    )  # fmt: skip
+    xp = arrays.namespace(key)
+    return (xp.ascontiguousarray(lists.score[..., 0]), xp.ascontiguousarray(lists.index[..., 0]))
+
+
+def key_weight(settings: SearchSettings, minimum: Array) -> Array:
+    """Factor of each key patch: from its sum of squared differences to its score.
+
+    It falls with `minimum`, rounding included: too large a minimum makes too small a score. Keys
+    that must not be used, of infinite minimum, get 1: no distance times 0 shall be no number.
+    """
+    xp = arrays.namespace(minimum)
+    weight = settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
+    return xp.where(xp.isfinite(minimum), weight, np.float32(1))
+
+
+def windows_all(mask: Array, patch_size: int) -> Array:
+    """Whether all pixels of each patch are True."""
+    rows, columns = (side - patch_size + 1 for side in mask.shape)
+    inside = mask[:rows].copy()
+    for offset in range(1, patch_size):
+        inside &= mask[offset : offset + rows]
+    result = inside[:, :columns].copy()
+    for offset in range(1, patch_size):
+        result &= inside[:, offset : offset + columns]
+    return result
