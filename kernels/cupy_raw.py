@@ -171,26 +171,26 @@ def _busy(active: Array, strip: int) -> Array:
 def vote(
     value: Array,
     index: Array,
-    index_stride: int,
     patch_size: int,
     weight: Sequence[float] | None,
     out: Array,
     *,
+    active: Array | None,
     threads: int,
 ) -> None:
     """Gather pixel by pixel; see `protocol.Engine.vote`."""
     channels, height, width = out.shape
-    shape = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(index_stride),
-             np.int32(height), np.int32(width))  # fmt: skip
+    given = (value, np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
+             np.int32(width), _pointer(active))  # fmt: skip
     options = vote_options(patch_size, channels)
     columns = -(-width // _VOTE_THREADS)
     if weight is None:
         _kernel("vote.cu", "vote_median", options)(
-            (columns, height, channels), (_VOTE_THREADS, 1, 1), (value, *shape, out)
+            (columns, height, channels), (_VOTE_THREADS, 1, 1), (*given, out)
         )
         return
     side = np.asarray(weight, np.float32)
     table = cupy.asarray(side[:, None] * side[None, :])
     _kernel("vote.cu", "vote_mean", options)(
-        (columns, height, 1), (_VOTE_THREADS, 1, 1), (value, *shape, table, out)
+        (columns, height, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
     )

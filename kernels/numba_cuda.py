@@ -215,18 +215,20 @@ def _pack(score: Array, index: Array) -> Array:
 
 
 @cuda.jit
-def _vote_mean(value, index, index_stride, weight, out):
+def _vote_mean(value, index, weight, active, masked, out):
     x, y = cuda.grid(2)
     rows, columns = index.shape
     if x >= out.shape[2]:
         return
-    patch_size = weight.shape[0]
+    if masked and not active[y, x]:
+        return
+    patch_size, width = weight.shape[0], value.shape[2]
     for channel in range(out.shape[0]):
         total, weights = float32(0), float32(0)
         for dy in range(_larger(0, y - rows + 1), _smaller(patch_size, y + 1)):
             for dx in range(_larger(0, x - columns + 1), _smaller(patch_size, x + 1)):
                 here = index[y - dy, x - dx]
-                row, column = here // index_stride + dy, here % index_stride + dx
+                row, column = here // width + dy, here % width + dx
                 weights = _add(weights, weight[dy, dx])
                 total = _add(total, _multiply(weight[dy, dx], value[channel, row, column]))
         out[channel, y, x] = total / weights
@@ -237,17 +239,20 @@ def _median_kernel(patch_size: int) -> Any:
     size = patch_size * patch_size
 
     @cuda.jit
-    def vote_median(value, index, index_stride, out):
+    def vote_median(value, index, active, masked, out):
         x, y, channel = cuda.grid(3)
         rows, columns = index.shape
         if x >= out.shape[2]:
             return
+        if masked and not active[y, x]:
+            return
+        width = value.shape[2]
         covering = cuda.local.array(size, float32)
         count = 0
         for dy in range(_larger(0, y - rows + 1), _smaller(patch_size, y + 1)):
             for dx in range(_larger(0, x - columns + 1), _smaller(patch_size, x + 1)):
                 here = index[y - dy, x - dx]
-                new = value[channel, here // index_stride + dy, here % index_stride + dx]
+                new = value[channel, here // width + dy, here % width + dx]
                 place = count
                 while place > 0 and covering[place - 1] > new:
                     covering[place] = covering[place - 1]
@@ -262,21 +267,23 @@ def _median_kernel(patch_size: int) -> Any:
 def vote(
     value: Array,
     index: Array,
-    index_stride: int,
     patch_size: int,
     weight: Sequence[float] | None,
     out: Array,
     *,
+    active: Array | None,
     threads: int,
 ) -> None:
     """Gather pixel by pixel; see `protocol.Engine.vote`."""
     channels, height, width = out.shape
     columns = -(-width // _THREADS)
+    # Arrays that are missing are never read.
+    mask = (out[0] if active is None else active, active is not None)
     if weight is None:
         _median_kernel(patch_size)[(columns, height, channels), (_THREADS, 1, 1)](
-            value, index, index_stride, out
+            value, index, *mask, out
         )
         return
     side = np.asarray(weight, np.float32)
     table = cuda.to_device(side[:, None] * side[None, :])
-    _vote_mean[(columns, height), (_THREADS, 1)](value, index, index_stride, table, out)
+    _vote_mean[(columns, height), (_THREADS, 1)](value, index, table, *mask, out)

@@ -181,11 +181,11 @@ class Engine(Protocol):
         self,
         value: Array,
         index: Array,
-        index_stride: int,
         patch_size: int,
         weight: Sequence[float] | None,
         out: Array,
         *,
+        active: Array | None,
         threads: int,
     ) -> None:
         """Fill `out` with what the value patches say of each pixel.
@@ -194,9 +194,11 @@ class Engine(Protocol):
         ----------
         value : (C, HV, WV) float32
         index : (HQ-p+1, WQ-p+1) int32
-            Pixel number ``row * index_stride + column`` in `value` of each patch's first pixel.
+            Pixel number ``row * WV + column`` in `value` of each patch's first pixel.
         weight : p floats or None
             One side of the separable weights of a weighted mean; None takes the median, the lower
             one of two in the middle. Sums run over the patch's rows, then its columns.
         out : (C, HQ, WQ) float32
+        active : (HQ, WQ) bool or None
+            Pixels to fill; the others keep what `out` holds. None is all.
         """

@@ -241,29 +241,30 @@ def scatter_minimum(words: Array, places: Array, values: Array) -> None:
 def vote(
     value: Array,
     index: Array,
-    index_stride: int,
     patch_size: int,
     weight: Sequence[float] | None,
     out: Array,
     *,
+    active: Array | None,
     threads: int,
 ) -> None:
     """Vote offset by offset in the patch; see `protocol.Engine.vote`."""
-    row, column = np.divmod(index, np.int32(index_stride))
+    row, column = np.divmod(index, np.int32(value.shape[2]))
+    made = np.zeros_like(out)
     if weight is None:
-        _vote_median(value, row, column, patch_size, out)
-        return
-    rows, columns = index.shape
-    side = np.asarray(weight, np.float32)
-    out[...] = 0
-    total = np.zeros(out.shape[1:], np.float32)
-    for dy in range(patch_size):
-        for dx in range(patch_size):
-            inside = (slice(dy, dy + rows), slice(dx, dx + columns))
-            factor = side[dy] * side[dx]
-            out[:, *inside] += factor * value[:, row + dy, column + dx]
-            total[inside] += factor
-    out /= total
+        _vote_median(value, row, column, patch_size, made)
+    else:
+        rows, columns = index.shape
+        side = np.asarray(weight, np.float32)
+        total = np.zeros(out.shape[1:], np.float32)
+        for dy in range(patch_size):
+            for dx in range(patch_size):
+                inside = (slice(dy, dy + rows), slice(dx, dx + columns))
+                factor = side[dy] * side[dx]
+                made[:, *inside] += factor * value[:, row + dy, column + dx]
+                total[inside] += factor
+        made /= total
+    np.copyto(out, made, where=True if active is None else active)
 
 
 def _vote_median(value: Array, row: Array, column: Array, patch_size: int, out: Array) -> None:

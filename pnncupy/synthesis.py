@@ -94,17 +94,10 @@ def pnn_step(
         found = search(settings, query_planes, masked, layout)
     else:
         found = PatchMatch(settings, masked, layout).search(query_planes)
-    result = _vote(settings, [value_planes], layout, found.index, vote)
+    result = vote_planes(
+        settings.engine, value_planes, found.index, settings.patch_size, vote, settings.threads
+    )
     return images.from_planes(result, query, channel_axis)
-
-
-def _vote(
-    settings: SearchSettings, values: Sequence[Array], layout: Layout, index: Array, how: str
-) -> Array:
-    return vote_planes(
-        settings.engine, layout.stack(values), index, layout.width, settings.patch_size,
-        how, settings.threads,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -223,13 +216,14 @@ def refine(
     """
     values = [source.sharp[level] for source in scene.sources]
     layout = Layout.of(values)
+    canvas = layout.stack(values)
     needed = None
     if scene.kept is not None:
         query = scene.kept.put_back(query, level)
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
     needed = patches_of_one(query, needed, scene.together, settings.patch_size)
     matches = coarser if scene.together == 1 else None
-    last_query = query
+    last_query, index = query, None
     last_kinds: tuple[str, ...] = ()
     for step in range(schedule.steps(level)):
         kinds = schedule.key_kinds(level, step)
@@ -246,17 +240,41 @@ def refine(
             continue
         observer.begin(level, step, query)
         # Where there are two sets of keys, their pixels are those of the same values.
-        index = nearest(query).index % layout.pixels
+        last_index, index = index, nearest(query).index % layout.pixels
         matches = (index, layout) if scene.together == 1 else None
         last_query, last_kinds = query, kinds
-        query = stacked([
-            _vote(settings, values, layout, field, schedule.vote)
-            for field in fields_of(index, scene.together, settings.patch_size)
-        ])  # fmt: skip
+        voted = last_index is not None and schedule.incremental
+        query = _vote(
+            settings, schedule, scene, canvas, index, (last_index, query) if voted else None
+        )
         if scene.kept is not None:
             query = scene.kept.put_back(query, level)
         observer.end(query)
     return query, index, layout
+
+
+def _vote(
+    settings: SearchSettings,
+    schedule: Schedule,
+    scene: Scene,
+    canvas: Array,
+    index: Array,
+    last: tuple[Array, Array] | None,
+) -> Array:
+    """The picture that matches make, or pictures; `last` as in `voting.vote_planes`."""
+    count, size = scene.together, settings.patch_size
+    before: list[Any] = [None] * count
+    if last is not None:
+        before = list(
+            zip(fields_of(last[0], count, size), pictures_of(last[1], count), strict=True)
+        )
+    fields = fields_of(index, count, size)
+    return stacked([
+        vote_planes(
+            settings.engine, canvas, field, size, schedule.vote, settings.threads, known
+        )
+        for field, known in zip(fields, before, strict=True)
+    ])  # fmt: skip
 
 
 def _search_of_step(

@@ -11,6 +11,7 @@ from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
 from pnncupy.moving import to_the_engine
+from pnncupy.searching import windows_all
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 
@@ -102,7 +103,7 @@ def vote(
             f"`shape` must be that of `index` plus `patch_size` - 1, {wanted}, got {shape}"
         )
     result = vote_planes(
-        module, layout.stack(planes), layout.encode(*parts), layout.width, size, how,
+        module, layout.stack(planes), layout.encode(*parts), size, how,
         engine_table.thread_count(threads),
     )  # fmt: skip
     return images.from_planes(result, values[0], channel_axis)
@@ -180,25 +181,42 @@ def vote_planes(
     engine: Engine,
     value: Array,
     index: Array,
-    index_stride: int,
     patch_size: int,
     how: str,
     threads: int,
+    last: tuple[Array, Array] | None = None,
 ) -> Array:
-    """The picture (C, H, W) that matched patches make; `index` holds pixel numbers in `value`."""
+    """The picture (C, H, W) that matched patches make; `index` holds pixel numbers in `value`.
+
+    `last` may hold other matches and the picture that they made of the same values: only pixels
+    whose patches changed are made anew then.
+    """
     xp = arrays.namespace(value)
     shape = tuple(side + patch_size - 1 for side in index.shape)
     if how == "copy":
-        pixels = pixel_numbers(index, index_stride, patch_size)
-        return xp.ascontiguousarray(value[:, pixels // index_stride, pixels % index_stride])
+        pixels = pixel_numbers(index, value.shape[2], patch_size)
+        return xp.ascontiguousarray(value.reshape(len(value), -1)[:, pixels])
     weights = {
         "weighted_mean": side_weights(patch_size),
         "mean": [1.0] * patch_size,
         "median": None,
     }[how]
-    out = xp.empty((value.shape[0], *shape), dtype=xp.float32)
-    engine.vote(value, index, index_stride, patch_size, weights, out, threads=threads)
+    if last is None:
+        out, active = xp.empty((value.shape[0], *shape), dtype=xp.float32), None
+    else:
+        out, active = last[1].copy(), _covered(index != last[0], patch_size)
+    engine.vote(value, index, patch_size, weights, out, active=active, threads=threads)
     return out
+
+
+def _covered(patches: Array, patch_size: int) -> Array:
+    """Pixels that lie in any of the patches that are True."""
+    xp = arrays.namespace(patches)
+    margin = patch_size - 1
+    rows, columns = patches.shape
+    others = xp.ones((rows + 2 * margin, columns + 2 * margin), dtype=xp.bool)
+    others[margin : margin + rows, margin : margin + columns] = ~patches
+    return ~windows_all(others, patch_size)
 
 
 def pixel_numbers(index: Array, index_stride: int, patch_size: int) -> Array:

@@ -84,7 +84,12 @@ GENERATE = [
     (IMAGE, {"coarse_iterations": 0}, ValueError, "`coarse_iterations`"),
     (IMAGE, {"keys": "soft"}, ValueError, "`keys` must be one of 'blurred', 'sharp', 'both'"),
     (IMAGE, {"vote": "mode"}, ValueError, "`vote` must be one of .*'copy', got 'mode'"),
-    (IMAGE, {"method": "fast"}, ValueError, "`method` must be one of 'exact', 'patchmatch', 'auto', got 'fast'"),
+    (
+        IMAGE,
+        {"method": "fast"},
+        ValueError,
+        "`method` must be one of 'exact', 'patchmatch', 'auto', got 'fast'",
+    ),
     (IMAGE, {"engine": "gpu"}, ValueError, "`engine` must be one of 'auto', .* got 'gpu'"),
     (IMAGE, {"engine": None}, ValueError, "`engine`"),
     (IMAGE, {"channel_axis": 3}, ValueError, "`channel_axis` must be an axis of a 3-D array"),

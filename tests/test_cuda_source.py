@@ -147,12 +147,12 @@ def test_what_was_found_before_stays_unless_it_is_beaten(random):
     assert (search_on_host(query, key, 3, best=exact)[1] == -1).all()
 
 
-def vote_on_host(value, index, p, how, backwards=False):
+def vote_on_host(value, index, p, how, backwards=False, active=None):
     channels = value.shape[0]
     height, width = (side + p - 1 for side in index.shape)
     out = np.full((channels, height, width), np.nan, np.float32)
-    sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(value.shape[2]),
-             np.int32(height), np.int32(width))  # fmt: skip
+    sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
+             np.int32(width), NOTHING if active is None else active)  # fmt: skip
     options = cuda_source.vote_options(p, channels)
     if how == "median":
         launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_median", options)
@@ -183,8 +183,12 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     same = np.empty_like(found)
     weight = None if how == "median" else [1.0] * p
     if how != "weighted_mean":
-        reference.vote(value, index, value.shape[2], p, weight, same, threads=1)
+        reference.vote(value, index, p, weight, same, active=None, threads=1)
         np.testing.assert_array_equal(found, same)
+    pixels = random.random(found.shape[1:]) > 0.5
+    some = vote_on_host(value, index, p, how, active=pixels)
+    np.testing.assert_array_equal(some[:, pixels], found[:, pixels])
+    assert np.isnan(some[:, ~pixels]).all()
 
 
 @needs_compiler

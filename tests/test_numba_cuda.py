@@ -46,10 +46,11 @@ for p, channels, weighted, masked, chunk_rows, pairs in (
     for mine, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(mine, expected)
     index = random.integers(0, 3, (4, 5)).astype(np.int32) + np.int32(p + 6)
+    pixels = random.random((p + 3, p + 4)) > 0.4 if masked else None
     for sides in ([1.0] * p, None, np.linspace(0.3, 1, p)):
-        outs = [np.empty((channels, p + 3, p + 4), np.float32) for _ in range(2)]
+        outs = [np.full((channels, p + 3, p + 4), 7, np.float32) for _ in range(2)]
         for engine, out in zip((numba_cuda, reference), outs, strict=True):
-            engine.vote(np.nan_to_num(key), index, p + 6, p, sides, out, threads=1)
+            engine.vote(np.nan_to_num(key), index, p, sides, out, active=pixels, threads=1)
         np.testing.assert_array_equal(*outs)
     print(p, channels, "equal")
 """
@@ -82,8 +83,8 @@ searches = [
     for p, channels, weighted, masked in ((7, 3, True, True), (2, 1, False, False))
 ]
 votes = [
-    (numba_cuda._vote_mean, (images, field, number, table, images)),
-    (numba_cuda._median_kernel(7), (images, field, number, images)),
+    (numba_cuda._vote_mean, (images, field, table, flags, types.boolean, images)),
+    (numba_cuda._median_kernel(7), (images, field, flags, types.boolean, images)),
 ]
 for capability in ((7, 5), (9, 0)):
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)

@@ -1,7 +1,8 @@
 // What the matched patches say of each pixel: weighted mean, or median.
 //
 // One thread gathers one pixel of the output, so that nothing is added atomically and the order of
-// the sums is fixed: the rows of a patch, then its columns.
+// the sums is fixed: the rows of a patch, then its columns. `active` says which pixels are wanted,
+// or is null.
 //
 // Compile-time: P patch side, C channels.
 
@@ -9,24 +10,24 @@
 
 struct Field {
     const int *index;
-    int stride, rows, columns, value_width;
+    int rows, columns, value_width;
 };
 
-// First pixel of the value patch matched at (row, column), as an offset into a plane.
-__device__ __forceinline__ long long patch_start(const Field &field, int row, int column)
+// Pixel that the patch (dy, dx) above and left of a pixel puts there, as an offset into a plane.
+__device__ __forceinline__ long long pixel_of(const Field &field, int y, int x, int dy, int dx)
 {
-    const int number = field.index[(long long)row * field.columns + column];
-    return (long long)(number / field.stride) * field.value_width + number % field.stride;
+    return field.index[(long long)(y - dy) * field.columns + x - dx] +
+           (long long)dy * field.value_width + dx;
 }
 
 extern "C" __global__ void vote_mean(const float *value, int value_height, int value_width,
-                                     const int *index, int stride, int height, int width,
-                                     const float *weight, float *out)
+                                     const int *index, int height, int width,
+                                     const unsigned char *active, const float *weight, float *out)
 {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y;
-    if (x >= width)
+    if (x >= width || (active && !active[(long long)y * width + x]))
         return;
-    const Field field = {index, stride, height - P + 1, width - P + 1, value_width};
+    const Field field = {index, height - P + 1, width - P + 1, value_width};
     const long long plane = (long long)value_height * value_width;
     float sums[C], total = 0.0f;
 #pragma unroll 4
@@ -35,8 +36,7 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
     for (int dy = max(0, y - field.rows + 1); dy < min(P, y + 1); dy++)
         for (int dx = max(0, x - field.columns + 1); dx < min(P, x + 1); dx++) {
             const float factor = weight[dy * P + dx];
-            const float *pixel = value + patch_start(field, y - dy, x - dx) +
-                                 (long long)dy * value_width + dx;
+            const float *pixel = value + pixel_of(field, y, x, dy, dx);
             total = add(total, factor);
 #pragma unroll 4
             for (int channel = 0; channel < C; channel++)
@@ -49,20 +49,19 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
 
 // The lower one of two values in the middle. Blocks: x over columns, y over rows, z over channels.
 extern "C" __global__ void vote_median(const float *value, int value_height, int value_width,
-                                       const int *index, int stride, int height, int width,
-                                       float *out)
+                                       const int *index, int height, int width,
+                                       const unsigned char *active, float *out)
 {
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, channel = blockIdx.z;
-    if (x >= width)
+    if (x >= width || (active && !active[(long long)y * width + x]))
         return;
-    const Field field = {index, stride, height - P + 1, width - P + 1, value_width};
+    const Field field = {index, height - P + 1, width - P + 1, value_width};
     const float *plane = value + (long long)channel * value_height * value_width;
     float covering[P * P];
     int count = 0;
     for (int dy = max(0, y - field.rows + 1); dy < min(P, y + 1); dy++)
         for (int dx = max(0, x - field.columns + 1); dx < min(P, x + 1); dx++) {
-            const float value_here = plane[patch_start(field, y - dy, x - dx) +
-                                           (long long)dy * value_width + dx];
+            const float value_here = plane[pixel_of(field, y, x, dy, dx)];
             // Insertion sort: at most P * P values, mostly nearly equal.
             int place = count++;
             for (; place > 0 && covering[place - 1] > value_here; place--)
