@@ -337,15 +337,13 @@ def patch_sum(
         limit = arguments[-1]
         found = cgutils.alloca_once(builder, _FLOAT)
         done = builder.append_basic_block("patch_sum.done")
-        total = [None] * -(-p // LANES)
-        row = 0
-        for power in (1 << k for k in reversed(range(p.bit_length())) if p >> k & 1):
-            for block in range(len(total)):
-                part = _rows_sum(builder, images, planes, row, power, block * LANES)
-                total[block] = part if row == 0 else builder.fadd(total[block], part)
-            row += power
+        blocks = range(0, p, LANES)
+        total = [_rows_sum(builder, images, planes, 0, 1, block) for block in blocks]
+        for row, count in _growth(p):
+            added = [_rows_sum(builder, images, planes, row, count, block) for block in blocks]
+            total = [builder.fadd(*pair) for pair in zip(total, added, strict=True)]
             builder.store(_sum_of_columns(builder, total, p), found)
-            if row < p:
+            if row + count < p:
                 more = builder.append_basic_block("patch_sum.more")
                 above = builder.fcmp_ordered(">", builder.load(found), limit)
                 builder.cbranch(above, done, more)
@@ -355,6 +353,21 @@ def patch_sum(
         return builder.load(found)
 
     return signature, generate
+
+
+def _growth(size):
+    """Rows (first, count) to add one after the other to the first one, in the order of `protocol`.
+
+    The largest power of two is reached by doubling; then come the smaller ones.
+    """
+    steps, row = [], 1
+    while 2 * row <= size:
+        steps.append((row, row))
+        row *= 2
+    for power in (1 << k for k in reversed(range(row.bit_length() - 1)) if size >> k & 1):
+        steps.append((row, power))
+        row += power
+    return steps
 
 
 def _rows_sum(builder, images, planes, row, count, column):

@@ -83,6 +83,7 @@ class PatchMatch:
         self._draws = 0
         self._query: Array | None = None
         self._index: Array
+        self._last_sums: Array
         # Of each key patch, the query patch nearest to it so far.
         self._reverse: Array | None = None
 
@@ -92,10 +93,10 @@ class PatchMatch:
         if self._query is None:
             self._index, sums = self._first_matches(query)
         else:
-            sums = self._sums(query, self._index)
+            changed = changed_patches(query, self._query, settings.patch_size)
+            sums = self._sums_now(query, changed)
             rounds = rounds_of(True, 1)
             if math.isinf(settings.alpha):
-                changed = changed_patches(query, self._query, settings.patch_size)
                 active = changed if active is None else active & changed
         self._query = query
         if math.isinf(settings.alpha):
@@ -103,8 +104,9 @@ class PatchMatch:
                 self._index, sums = self._round(
                     query, self._canvas, self._usable, self._index, sums, active
                 )
+            self._last_sums = sums
             return finished(settings, Field(self._index, sums), self._needed)
-        self._index, scores = self._normalised_rounds(query, sums, active, rounds)
+        self._index, self._last_sums, scores = self._normalised_rounds(query, sums, active, rounds)
         return finished(settings, Field(self._index, scores), self._needed)
 
     def _round(
@@ -137,8 +139,8 @@ class PatchMatch:
 
     def _normalised_rounds(
         self, query: Array, sums: Array, active: Array | None, rounds: int
-    ) -> tuple[Array, Array]:
-        """Rounds of both fields; the matches and their scores."""
+    ) -> tuple[Array, Array, Array]:
+        """Rounds of both fields; the matches, their sums, and their scores."""
         xp = arrays.namespace(query)
         index = self._index
         reverse, bound = self._reverse_matches(query, index, sums)
@@ -154,7 +156,7 @@ class PatchMatch:
             )
             index, sums = self._enriched(index, sums, reverse, bound)
         self._reverse = reverse
-        return index, self._scores(sums, index, bound)
+        return index, sums, self._scores(sums, index, bound)
 
     def _reverse_matches(self, query: Array, index: Array, sums: Array) -> tuple[Array, Array]:
         """A near query patch of every key patch, and their sum of squared differences."""
@@ -236,6 +238,15 @@ class PatchMatch:
         numbers = patch_numbers(query, index.shape).ravel()
         sums = pair_sums(self._settings, query, self._canvas, numbers, index.ravel())
         return sums.reshape(index.shape)
+
+    def _sums_now(self, query: Array, changed: Array) -> Array:
+        """Sums of the matches so far, of which only those of changed query patches are new."""
+        sums = self._last_sums.copy()
+        numbers = patch_numbers(query, changed.shape)[changed]
+        sums[changed] = pair_sums(
+            self._settings, query, self._canvas, numbers, self._index[changed]
+        )
+        return sums
 
     def _next_stream(self) -> int:
         self._draws += 1
