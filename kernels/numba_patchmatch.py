@@ -14,17 +14,19 @@ from numba import njit
 from pnncupy.kernels import random_bits
 from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.random_bits import DRAWS
 from pnncupy.kernels.simd import LANES, float_bits, patch_sum
-from pnncupy.kernels.tiling import run
+from pnncupy.kernels.tiling import run, run_all
 
 # Query rows in one step of a thread: some milliseconds.
 _ROWS_PER_STEP = 8
 _NOTHING = np.empty((0, 0), np.float32)
 _NO_WORDS = np.empty((0, 0), np.uint64)
+_NO_TOTALS = np.empty((0, 0, 0), np.uint8)
 _NO_MASK = np.empty((0, 0), np.bool_)
 # Widens the limit of sums for the rounding of a score.
 _WIDENING = np.float32(1 + 1e-5)
+# The same for the rounding of bounds from the patches' totals.
+_FILTER_WIDENING = np.float32(1 + 1e-3)
 
 _mixed = njit(nogil=True)(random_bits.mixed)
 
@@ -41,6 +43,53 @@ def _drawn(stream, best, radius, count):
     return first + (stream * (last - first + 1) >> 32)
 
 
+@compiled
+def _totals_of_rows(image, patch_size, low, step, out, top, bottom):
+    """Sum of each patch's pixels over p, channel by channel, in steps from `low`, as bytes."""
+    line = np.empty(image.shape[2], np.float64)
+    for row in range(top, bottom):
+        for channel in range(image.shape[0]):
+            line[:] = 0
+            for dy in range(patch_size):
+                for x in range(image.shape[2]):
+                    line[x] += image[channel, row + dy, x]
+            for column in range(out.shape[1]):
+                total = 0.0
+                for dx in range(patch_size):
+                    total += line[column + dx]
+                steps = (total / patch_size - low) / step
+                # Patches with infinite pixels are not usable.
+                out[row, column, channel] = np.uint8(steps + 0.5) if steps < 255.5 else 0
+
+
+def _totals(
+    images: tuple[Array, Array], patch_size: int, threads: int
+) -> tuple[Array, Array, np.float32]:
+    """Totals of the patches of both images, (H-p+1, W-p+1, C) bytes, and their step squared.
+
+    By the inequality of Cauchy and Schwarz the squared differences of totals, channel by channel,
+    add up to no more than the distance of two patches. Bytes, since a key's then mostly lie in the
+    processor's cache even where the image does not.
+    """
+    finite = [image[np.isfinite(image)] for image in images]
+    low = patch_size * min(float(values.min()) for values in finite)
+    high = patch_size * max(float(values.max()) for values in finite)
+    step = (high - low) / 255 or 1.0
+
+    def totals(image: Array) -> Array:
+        rows, columns = (side - patch_size + 1 for side in image.shape[1:])
+        out = np.empty((rows, columns, len(image)), np.uint8)
+
+        def band(top: int) -> None:
+            bottom = min(top + _ROWS_PER_STEP, rows)
+            _totals_of_rows(image, patch_size, low, step, out, top, bottom)
+
+        run_all(band, range(0, rows, _ROWS_PER_STEP), threads)
+        return out
+
+    return totals(images[0]), totals(images[1]), np.float32(step**2)
+
+
 @cache
 def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable[..., None]:
     """Kernel of one pass over rows of queries, for one patch size and channel count.
@@ -52,15 +101,15 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
 
     @compiled
     def improve_rows(
-        query, query_stride, query_plane, key, key_stride, key_plane, usable, index, sums,
-        out_index, out_sums, step, radius, stream, bound, factor, alpha, key_words, active, top,
-        bottom,
+        query, query_stride, query_plane, query_totals, key, key_stride, key_plane, key_totals,
+        usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound, factor, alpha,
+        key_words, active, step_squared, top, bottom,
     ):  # fmt: skip
         rows, columns = index.shape
         key_rows, key_columns = usable.shape
-        draws = 0 * revision
-        while radius >> draws // DRAWS > 0:
-            draws += DRAWS
+        tries = 0 * revision
+        while draws > 0 and radius >> tries // draws > 0:
+            tries += draws
         for y in range(top, bottom):
             for x in range(columns):
                 best, best_sum = np.int64(index[y, x]), sums[y, x]
@@ -73,8 +122,8 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                 if is_normalised:
                     smallest = min(bound[row, column], best_sum)
                     score = best_sum * (factor / (alpha + smallest * factor))
-                of_patch = _combined(stream, place) if draws > 0 else 0
-                for attempt in range(0 if step > 0 else 4, 4 + draws):
+                of_patch = _combined(stream, place) if tries > 0 else 0
+                for attempt in range(0 if step > 0 else 4, 4 + tries):
                     if attempt < 4:
                         dy, dx = step * (2 * (attempt & 1) - 1), 0
                         if attempt >= 2:
@@ -91,19 +140,32 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                             continue
                     else:
                         draw = attempt - 4
-                        reach = radius >> draw // DRAWS
+                        reach = radius >> draw // draws
                         key_row = _drawn(_combined(of_patch, 2 * draw), row, reach, key_rows)
                         key_column = _drawn(
                             _combined(of_patch, 2 * draw + 1), column, reach, key_columns
                         )
-                    if not usable[key_row, key_column]:
-                        continue
                     number = key_row * key_stride + key_column
                     if is_normalised:
                         smallest = bound[key_row, key_column]
                         limit = score * ((alpha + smallest * factor) / factor) * _WIDENING
                         # Sums up to the bound count for the key, whatever they score.
                         limit = max(limit, smallest)
+                    if attempt >= 4:
+                        # Most random keys are far off already in their mean colours, which lie in
+                        # one cache line; a patch lies in many.
+                        steps = 0
+                        for channel in range(channels):
+                            difference = abs(
+                                np.int64(query_totals[y, x, channel])
+                                - np.int64(key_totals[key_row, key_column, channel])
+                            )
+                            # Each may be rounded by half a step.
+                            steps += max(difference - 1, 0) ** 2
+                        if steps * step_squared > limit * _FILTER_WIDENING:
+                            continue
+                    if not usable[key_row, key_column]:
+                        continue
                     found = patch_sum(
                         query, place, query_stride, query_plane, key, number, key_stride, key_plane,
                         patch_size, channels, limit,
@@ -139,6 +201,7 @@ def improve(
     *,
     step: int,
     radius: int,
+    draws: int,
     stream: int,
     bound: Array | None,
     alpha: float,
@@ -154,16 +217,20 @@ def improve(
     # One copy of what is known of the keys for each thread.
     copies = deque(_NO_WORDS if key_words is None else key_words.copy() for _ in range(threads))
     factor = np.float32(1 / (patch_size**2 * len(query)))
+    query_totals = key_totals = _NO_TOTALS
+    step_squared = np.float32(0)
+    if radius > 0:
+        query_totals, key_totals, step_squared = _totals((query, key), patch_size, threads)
 
     def band(top: int) -> Iterator[int]:
         words = copies.popleft()
         bottom = min(top + _ROWS_PER_STEP, len(index))
         kernel(
-            flat_query, query.shape[2], query.shape[1] * query.shape[2],
-            flat_key, key.shape[2], key.shape[1] * key.shape[2],
-            usable, index, sums, out_index, out_sums, step, radius, stream,
-            _NOTHING if bound is None else bound, factor, np.float32(alpha), words,
-            _NO_MASK if active is None else active, top, bottom,
+            flat_query, query.shape[2], query.shape[1] * query.shape[2], query_totals,
+            flat_key, key.shape[2], key.shape[1] * key.shape[2], key_totals, usable, index, sums,
+            out_index, out_sums, step, radius, draws, stream, _NOTHING if bound is None else bound,
+            factor, np.float32(alpha), words, _NO_MASK if active is None else active,
+            step_squared, top, bottom,
         )  # fmt: skip
         copies.append(words)
         yield (bottom - top) * index.shape[1]

@@ -119,6 +119,7 @@ class Engine(Protocol):
         *,
         step: int,
         radius: int,
+        draws: int,
         stream: int,
         bound: Array | None,
         alpha: float,
@@ -134,8 +135,8 @@ class Engine(Protocol):
 
         1. if `step` is not 0, the matches of the patches `step` above, below, left and right of
            it, moved back by that step;
-        2. for w = radius, radius // 2, ... down to 1, `random_bits.DRAWS` keys within w rows and
-           columns of the best so far, drawn as `random_bits` says.
+        2. for w = radius, radius // 2, ... down to 1, `draws` keys within w rows and columns of the
+           best so far, drawn as `random_bits` says.
 
         Keys outside of the image or not usable are passed over. Of equal scores the lowest key
         number wins.
@@ -152,8 +153,8 @@ class Engine(Protocol):
             sum of squared differences.
         out_index, out_sums : the same
             What is found.
-        step, radius : int
-            See above; 0 for none.
+        step, radius, draws : int
+            See above; a step or radius of 0 for none.
         stream : int
             Key of the random numbers, below 2**32.
         bound : (HK-p+1, WK-p+1) float32, or None

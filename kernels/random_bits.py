@@ -7,8 +7,6 @@ overflows, so NumPy, Numba and CUDA agree without a care for unsigned types.
 
 from typing import Any
 
-# Keys tried in each window of a random search.
-DRAWS = 2
 _LOW_32_BITS = 0xFFFFFFFF
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.random_bits import DRAWS, combined, drawn
+from pnncupy.kernels.random_bits import combined, drawn
 
 LISTS = True
 QUERIES_TOGETHER = 1
@@ -165,6 +165,7 @@ def improve(
     *,
     step: int,
     radius: int,
+    draws: int,
     stream: int,
     bound: Array | None,
     alpha: float,
@@ -214,7 +215,7 @@ def improve(
     of_patch = combined(stream, place.astype(np.int64))
     draw = 0
     while radius > 0:
-        for _ in range(DRAWS):
+        for _ in range(draws):
             sides = []
             for best, last in zip(np.divmod(out_index, stride), usable.shape, strict=True):
                 first, end = np.maximum(best - radius, 0), np.minimum(best + radius, last - 1)

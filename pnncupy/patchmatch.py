@@ -17,6 +17,7 @@ PatchMatch is covered by the US patent 8,861,869 (Adobe).
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,30 +25,37 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.candidates import pair_sums, patch_numbers
 from pnncupy.incremental import changed_patches
-from pnncupy.kernels.random_bits import DRAWS, combined, drawn
+from pnncupy.kernels.random_bits import combined, drawn
 from pnncupy.layout import Layout
 from pnncupy.searching import Field, SearchSettings, finished, key_weight, windows_all
 
 # Distances of the neighbours that a query patch asks, one pass each.
 STEPS = (8, 4, 2, 1)
-# Rounds of passes: from random matches, from those of the coarser level, and from those of the PNN
-# step before.
-ROUNDS_FROM_NOTHING = 16
-ROUNDS_FROM_COARSER = 3
-ROUNDS_FROM_LAST = 1
 
 
-def attempts(key_shape: Sequence[int], rounds: int) -> int:
-    """Keys that a query patch tries at most in so many rounds."""
-    windows = max(key_shape).bit_length()
-    return rounds * (4 * len(STEPS) + DRAWS * windows)
+@dataclass(frozen=True)
+class Effort:
+    """How long a search goes on: rounds, and random keys tried in each window of a round."""
+
+    rounds: int
+    draws: int
+
+    def tries(self, key_shape: Sequence[int]) -> int:
+        """Keys that a query patch tries at most."""
+        return self.rounds * (4 * len(STEPS) + self.draws * max(key_shape).bit_length())
 
 
-def rounds_of(has_coarser: bool, step: int) -> int:
-    """Rounds of a PNN step's search; `has_coarser` if matches of a coarser level are known."""
+# From random matches, from those of the coarser level, and from those of the PNN step before.
+FROM_NOTHING = Effort(16, 2)
+FROM_COARSER = Effort(2, 2)
+FROM_LAST = Effort(1, 1)
+
+
+def effort(has_coarser: bool, step: int) -> Effort:
+    """Of a PNN step's search; `has_coarser` if matches of a coarser level are known."""
     if step > 0:
-        return ROUNDS_FROM_LAST
-    return ROUNDS_FROM_COARSER if has_coarser else ROUNDS_FROM_NOTHING
+        return FROM_LAST
+    return FROM_COARSER if has_coarser else FROM_NOTHING
 
 
 class PatchMatch:
@@ -79,7 +87,9 @@ class PatchMatch:
         self._usable = _usable_keys(images, layout, settings.patch_size)
         self._needed = needed
         self._start = start
-        self._rounds = rounds_of(start is not None, 0) if rounds is None else rounds
+        self._effort = effort(start is not None, 0)
+        if rounds is not None:
+            self._effort = replace(self._effort, rounds=rounds)
         self._draws = 0
         self._query: Array | None = None
         self._index: Array
@@ -89,24 +99,24 @@ class PatchMatch:
 
     def search(self, query: Array) -> Field:
         """A good key of every query patch; plain distances: of those that changed."""
-        settings, active, rounds = self._settings, self._needed, self._rounds
+        settings, active, work = self._settings, self._needed, self._effort
         if self._query is None:
             self._index, sums = self._first_matches(query)
         else:
             changed = changed_patches(query, self._query, settings.patch_size)
             sums = self._sums_now(query, changed)
-            rounds = rounds_of(True, 1)
+            work = FROM_LAST
             if math.isinf(settings.alpha):
                 active = changed if active is None else active & changed
         self._query = query
         if math.isinf(settings.alpha):
-            for _ in range(rounds):
+            for _ in range(work.rounds):
                 self._index, sums = self._round(
-                    query, self._canvas, self._usable, self._index, sums, active
+                    query, self._canvas, self._usable, self._index, sums, active, work.draws
                 )
             self._last_sums = sums
             return finished(settings, Field(self._index, sums), self._needed)
-        self._index, self._last_sums, scores = self._normalised_rounds(query, sums, active, rounds)
+        self._index, self._last_sums, scores = self._normalised_rounds(query, sums, work)
         return finished(settings, Field(self._index, scores), self._needed)
 
     def _round(
@@ -117,6 +127,7 @@ class PatchMatch:
         index: Array,
         sums: Array,
         active: Array | None,
+        draws: int,
         bound: Array | None = None,
         key_words: Array | None = None,
     ) -> tuple[Array, Array]:
@@ -125,11 +136,11 @@ class PatchMatch:
         settings = self._settings
         for step in STEPS:
             radius = max(usable.shape) if step == STEPS[-1] else 0
-            tried = 4 + DRAWS * radius.bit_length()
+            tried = 4 + draws * radius.bit_length()
             out_index, out_sums = xp.empty_like(index), xp.empty_like(sums)
             settings.engine.improve(
                 query, key, settings.patch_size, usable, index, sums, out_index, out_sums,
-                step=step, radius=radius, stream=self._next_stream(), bound=bound,
+                step=step, radius=radius, draws=draws, stream=self._next_stream(), bound=bound,
                 alpha=settings.alpha, key_words=key_words, active=active,
                 threads=settings.threads,
                 tick=lambda patches, tried=tried: settings.tick(patches * tried),
@@ -138,21 +149,22 @@ class PatchMatch:
         return index, sums
 
     def _normalised_rounds(
-        self, query: Array, sums: Array, active: Array | None, rounds: int
+        self, query: Array, sums: Array, work: Effort
     ) -> tuple[Array, Array, Array]:
         """Rounds of both fields; the matches, their sums, and their scores."""
         xp = arrays.namespace(query)
         index = self._index
         reverse, bound = self._reverse_matches(query, index, sums)
         everywhere = xp.ones(index.shape, dtype=xp.bool)
-        for _ in range(rounds):
+        for _ in range(work.rounds):
             words = _packed(bound, reverse)
             index, sums = self._round(
-                query, self._canvas, self._usable, index, sums, active, bound, words
-            )
+                query, self._canvas, self._usable, index, sums, self._needed, work.draws, bound,
+                words,
+            )  # fmt: skip
             bound, reverse = _unpacked(words)
             reverse, bound = self._round(
-                self._canvas, query, everywhere, reverse, bound, self._usable
+                self._canvas, query, everywhere, reverse, bound, self._usable, work.draws
             )
             index, sums = self._enriched(index, sums, reverse, bound)
         self._reverse = reverse

@@ -18,7 +18,7 @@ from pnncupy.matching import check_span, mask_keys, prepare
 from pnncupy.methods import EXACT_BELOW, METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
-from pnncupy.patchmatch import PatchMatch, attempts, rounds_of
+from pnncupy.patchmatch import PatchMatch, effort
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
 from pnncupy.searching import Field, SearchSettings, search, windows_all
@@ -321,10 +321,10 @@ def _planned_pairs(
         for step in range(schedule.steps(level)):
             kinds = schedule.key_kinds(level, step)
             keys = len(kinds) * sum(patches(shape, settings.patch_size) for shape in shapes)
+            pairs = passes * queries * keys
             if settings.method == "patchmatch" and queries * keys >= EXACT_BELOW:
                 layout = Layout(tuple(shapes * len(kinds)))
-                keys = attempts(
-                    (layout.height, layout.width), rounds_of(level < schedule.levels, step)
-                )
-            planned[level, step] = scene.together * passes * queries * keys
+                tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
+                pairs = tries * (queries if passes == 1 else queries + keys)
+            planned[level, step] = scene.together * pairs
     return planned
