@@ -66,3 +66,8 @@ def _row_bytes(patch_size: int, channels: int) -> int:
 def vote_options(patch_size: int, channels: int) -> tuple[str, ...]:
     """Compiler options of `vote.cu`."""
     return (STANDARD, f"-DP={patch_size}", f"-DC={channels}")
+
+
+def patchmatch_options(patch_size: int, channels: int, normalised: bool) -> tuple[str, ...]:
+    """Compiler options of `patchmatch.cu`."""
+    return (STANDARD, f"-DP={patch_size}", f"-DC={channels}", f"-DNORMALISED={int(normalised)}")

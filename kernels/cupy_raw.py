@@ -12,6 +12,7 @@ from pnncupy.kernels.cuda_source import (
     THREADS,
     check_limits,
     nearest_options,
+    patchmatch_options,
     strip_width,
     text,
     vote_options,
@@ -82,18 +83,20 @@ def lower_nearest(
                 raise
             band = (end - first) // 2
             continue
-        _match(options, "pack_matches", (*lists, best), best.size)
+        _run_flat("nearest.cu", "pack_matches", options, (*lists, best), best.size)
         _search(options, query, key, patch_size, weight, best, first, first_index, index_stride,
                 active, busy, tick)  # fmt: skip
-        _match(options, "unpack_matches", (best, *lists), best.size)
+        _run_flat("nearest.cu", "unpack_matches", options, (best, *lists), best.size)
         first = end
 
 
-def _match(options: tuple[str, ...], name: str, arrays: tuple[Array, ...], count: int) -> None:
-    """Run a kernel with one thread for each match."""
-    blocks = -(-count // THREADS)
-    kernel = _kernel("nearest.cu", name, options)
-    kernel((blocks, 1, 1), (THREADS, 1, 1), (*arrays, np.int64(count)))
+def _run_flat(
+    file: str, name: str, options: tuple[str, ...], arguments: tuple[Any, ...], count: int
+) -> None:
+    """Run a kernel with one thread for each of so many elements."""
+    if count:
+        blocks = -(-count // THREADS)
+        _kernel(file, name, options)((blocks, 1, 1), (THREADS, 1, 1), (*arguments, np.int64(count)))
 
 
 def _search(
@@ -166,6 +169,70 @@ def _busy(active: Array, strip: int) -> Array:
     padded = cupy.zeros((chunks * _CHUNK_ROWS, strips * strip), dtype=bool)
     padded[: active.shape[0], : active.shape[1]] = active
     return padded.reshape(chunks, _CHUNK_ROWS, strips, strip).any(axis=(1, 3))
+
+
+def pair_sums(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    query_number: Array,
+    key_number: Array,
+    out: Array,
+    *,
+    threads: int,
+) -> None:
+    """Evaluate one pair a thread; see `protocol.Engine.pair_sums`."""
+    options = patchmatch_options(patch_size, len(query), False)
+    _run_flat(
+        "patchmatch.cu", "pair_sums", options,
+        (*_image(query), *_image(key), cupy.ascontiguousarray(query_number),
+         cupy.ascontiguousarray(key_number), out), out.size,
+    )  # fmt: skip
+
+
+def improve(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    usable: Array,
+    index: Array,
+    sums: Array,
+    out_index: Array,
+    out_sums: Array,
+    *,
+    step: int,
+    radius: int,
+    draws: int,
+    stream: int,
+    bound: Array | None,
+    alpha: float,
+    key_words: Array | None,
+    active: Array | None,
+    threads: int,
+    tick: Tick,
+) -> None:
+    """Work for one query patch a thread; see `protocol.Engine.improve`."""
+    rows, columns = index.shape
+    options = patchmatch_options(patch_size, len(query), bound is not None)
+    factor = np.float32(1 / (patch_size**2 * len(query)))
+    _kernel("patchmatch.cu", "improve", options)(
+        (-(-columns // THREADS), rows, 1), (THREADS, 1, 1),
+        (*_image(query), *_image(key), usable, index, sums, out_index, out_sums, np.int32(step),
+         np.int32(radius), np.int32(draws), np.int64(stream), _pointer(bound), factor,
+         np.float32(alpha), _pointer(key_words), _pointer(active)),
+    )  # fmt: skip
+    tick(index.size)
+
+
+def scatter_minimum(words: Array, places: Array, values: Array) -> None:
+    """Lower one word a thread; see `protocol.Engine.scatter_minimum`."""
+    options = patchmatch_options(2, 1, False)
+    _run_flat("patchmatch.cu", "scatter_minimum", options, (words, places, values), places.size)
+
+
+def _image(planes: Array) -> tuple[Any, ...]:
+    """What a kernel takes for an image."""
+    return planes, np.int32(planes.shape[1]), np.int32(planes.shape[2])
 
 
 def vote(

@@ -188,9 +188,9 @@ def test_searches_go_on_with_fewer_rows_where_memory_is_short(cupy, memory, imag
     mask = random_mask(image)
     monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 5)
     bands = []
-    match = cupy_raw._match
+    run = cupy_raw._run_flat
     monkeypatch.setattr(
-        cupy_raw, "_match", lambda *given: (bands.append(given[3] // 14), match(*given))
+        cupy_raw, "_run_flat", lambda *given: (bands.append(given[-1] // 14), run(*given))
     )
     expected, _ = pnn.nearest_patches(query, query[::-1], patch_size=3, key_mask=mask)
 
