@@ -146,3 +146,74 @@ def resize(image, scales, shape):
     """Rows, then columns, of a 2-D array."""
     tall = np.array([resize_line(list(c), scales[0], shape[0]) for c in np.asarray(image).T]).T
     return np.array([resize_line(list(row), scales[1], shape[1]) for row in tall])
+
+
+def mixed(value):
+    value ^= value >> 15
+    value = value * 0x2C1B3C6D % 2**32
+    value ^= value >> 12
+    value = value * 0x297A2D39 % 2**32
+    return value ^ value >> 15
+
+
+def combined(stream, value):
+    return mixed((stream ^ value * 0x1E3779B1) % 2**32)
+
+
+def drawn(stream, best, radius, count):
+    first, last = max(best - radius, 0), min(best + radius, count - 1)
+    return first + (stream * (last - first + 1)) // 2**32
+
+
+def improve(query, key, p, usable, index, step, radius, draws, stream, bound, alpha, active):
+    """One pass of PatchMatch with a score per pair from `patch_distance`.
+
+    `index` and the result hold (row, column). Also returns, for each key, the smallest distance
+    that was tried and the number of its query; `bound` and these are means, not sums.
+    """
+    rows, columns = index.shape[:2]
+    result = index.copy()
+    nearest = {}
+
+    def score(distance, row, column):
+        if bound is None:
+            return distance
+        return distance / (alpha + min(bound[row, column], distance))
+
+    for y in range(rows):
+        for x in range(columns):
+            if active is not None and not active[y, x]:
+                continue
+            row, column = index[y, x]
+            best = score(patch_distance(query, key, y, x, row, column, p), row, column), row, column
+            for tried in tries(index, y, x, usable.shape, step, radius, draws, stream, query):
+                new_row, new_column = tried(best[1:])
+                if not (0 <= new_row < usable.shape[0] and 0 <= new_column < usable.shape[1]):
+                    continue
+                if not usable[new_row, new_column]:
+                    continue
+                distance = patch_distance(query, key, y, x, new_row, new_column, p)
+                number = y * query.shape[2] + x
+                known = nearest.get((new_row, new_column), (math.inf, 0))
+                nearest[new_row, new_column] = min(known, (distance, number))
+                best = min(best, (score(distance, new_row, new_column), new_row, new_column))
+            result[y, x] = best[1:]
+    return result, nearest
+
+
+def tries(index, y, x, shape, step, radius, draws, stream, query):
+    """Functions from the best (row, column) so far to the next one to try."""
+    for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)) if step else ():
+        if 0 <= y + dy < index.shape[0] and 0 <= x + dx < index.shape[1]:
+            row, column = index[y + dy, x + dx]
+            yield lambda best, row=row - dy, column=column - dx: (row, column)
+    of_patch = combined(stream, y * query.shape[2] + x)
+    draw = 0
+    while radius > 0:
+        for _ in range(draws):
+            first, second = combined(of_patch, draw), combined(of_patch, draw + 1)
+            yield lambda best, w=radius, first=first, second=second: (
+                drawn(first, best[0], w, shape[0]), drawn(second, best[1], w, shape[1])
+            )  # fmt: skip
+            draw += 2
+        radius //= 2
