@@ -134,7 +134,7 @@ class Engine(Protocol):
         result depends on no order. It tries, one after the other, with the best so far as limit:
 
         1. if `step` is not 0, the matches of the patches `step` above, below, left and right of
-           it, moved back by that step;
+           it, moved back by that step, unless it has that one already;
         2. for w = radius, radius // 2, ... down to 1, `draws` keys within w rows and columns of the
            best so far, drawn as `random_bits` says.
 

@@ -211,7 +211,9 @@ def improve(
         row, column = np.indices(index.shape)
         inside = (row + dy >= 0) & (row + dy < rows) & (column + dx >= 0) & (column + dx < columns)
         there = index[np.where(inside, row + dy, 0), np.where(inside, column + dx, 0)]
-        attempt(there // stride - dy, there % stride - dx, inside)
+        row, column = there // stride - dy, there % stride - dx
+        new = (row != out_index // stride) | (column != out_index % stride)
+        attempt(row, column, inside & new)
     of_patch = combined(stream, place.astype(np.int64))
     draw = 0
     while radius > 0:

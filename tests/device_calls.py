@@ -12,6 +12,12 @@ CALLS = {
     "nearest, alpha, sources": lambda i, m, **o: pnn.nearest_patches(
         i, [i[2:], i[:, 4:]], patch_size=3, alpha=100.0, **o
     ),
+    "near": lambda i, m, **o: pnn.nearest_patches(
+        i, [i[::-1], i[:, 2:]], patch_size=3, method="patchmatch", rounds=2, **o
+    ),
+    "near, masked, alpha": lambda i, m, **o: pnn.nearest_patches(
+        i, i[::-1], patch_size=4, key_mask=~m, alpha=99.0, method="patchmatch", rounds=2, **o
+    ),
     "key_minimum": lambda i, m, **o: pnn.key_minimum(i, i[2:], patch_size=3, **o),
     "pnn_step": lambda i, m, **o: pnn.pnn_step(i, i, i, patch_size=4, alpha=9.0, **o),
     "median": lambda i, m, **o: pnn.pnn_step(i, i, i[::-1], patch_size=3, vote="median", **o),

@@ -206,7 +206,12 @@ def tries(index, y, x, shape, step, radius, draws, stream, query):
     for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)) if step else ():
         if 0 <= y + dy < index.shape[0] and 0 <= x + dx < index.shape[1]:
             row, column = index[y + dy, x + dx]
-            yield lambda best, row=row - dy, column=column - dx: (row, column)
+            # Nothing where it is the best one already.
+            yield (
+                lambda best, row=row - dy, column=column - dx: (
+                    (-1, -1) if best == (row, column) else (row, column)
+                )
+            )
     of_patch = combined(stream, y * query.shape[2] + x)
     draw = 0
     while radius > 0:

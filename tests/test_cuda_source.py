@@ -147,6 +147,87 @@ def test_what_was_found_before_stays_unless_it_is_beaten(random):
     assert (search_on_host(query, key, 3, best=exact)[1] == -1).all()
 
 
+def plain_image(image):
+    return image, np.int32(image.shape[1]), np.int32(image.shape[2])
+
+
+def approximate_pass(engine, query, key, p, start, bound, active, options, backwards=False):
+    """A pass of PatchMatch by an engine, or where that is None by the CUDA kernels on the host."""
+    channels = len(query)
+    usable = np.ones(tuple(side - p + 1 for side in key.shape[1:]), bool)
+    usable[1, 2] = False
+    index, sums = start.copy(), np.full(start.shape, np.nan, np.float32)
+    places = np.arange(query[0].size, dtype=np.int32).reshape(query.shape[1:])
+    places = np.ascontiguousarray(places[: len(index), : index.shape[1]])
+    words = None
+    if bound is not None:
+        words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(7)
+    out, out_sums = np.empty_like(index), np.empty_like(sums)
+    if engine is not None:
+        engine.pair_sums(query, key, p, places.ravel(), index.ravel(), sums.reshape(-1), threads=1)
+        engine.improve(
+            query, key, p, usable, index, sums, out, out_sums, bound=bound, alpha=0.01,
+            key_words=words, active=active, threads=1, tick=lambda patches: None, **options,
+        )  # fmt: skip
+        return sums, out, out_sums, words
+    code = cuda_source.text("patchmatch.cu")
+    compiled = cuda_source.patchmatch_options(p, channels, bound is not None)
+    images = (*plain_image(query), *plain_image(key))
+    launch = host_cuda.build(code, "pair_sums", compiled)
+    launch((-(-index.size // 32), 1, 1), 32,
+           (*images, places, index, sums, np.int64(index.size)), backwards)  # fmt: skip
+    launch = host_cuda.build(code, "improve", compiled)
+    launch(
+        (-(-index.shape[1] // 32), len(index), 1), 32,
+        (*images, usable, index, sums, out, out_sums, np.int32(options["step"]),
+         np.int32(options["radius"]), np.int32(options["draws"]), np.int64(options["stream"]),
+         NOTHING if bound is None else bound, np.float32(1 / (p * p * channels)), np.float32(0.01),
+         NOTHING if words is None else words, NOTHING if active is None else active),
+        backwards,
+    )  # fmt: skip
+    return sums, out, out_sums, words
+
+
+@needs_compiler
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize(
+    ("p", "channels"), [(7, 3), (2, 1), (3, 64), (5, 4), (8, 2), (15, 1), (31, 1)]
+)
+def test_approximate_passes_have_the_bits_of_the_oracle(p, channels, normalised, backwards, random):
+    query = integers(random, (channels, p + 4, p + 36))
+    key = integers(random, (channels, p + 2, p + 5))
+    start = random.integers(0, 3, (5, 37)) * key.shape[2] + random.integers(3, 6, (5, 37))
+    start = start.astype(np.int32)
+    bound = None
+    if normalised:
+        bound = (random.random((3, 6)) * p * p * channels).astype(np.float32)
+    active = random.random((5, 37)) > 0.2
+    for options in (
+        {"step": 2, "radius": 0, "draws": 0, "stream": 1},
+        {"step": 1, "radius": p + 5, "draws": 2, "stream": 4_000_000_000},
+    ):
+        results = [
+            approximate_pass(engine, query, key, p, start, bound, mask, options, backwards)
+            for engine, mask in ((None, active), (reference, active))
+        ]
+        for mine, expected in zip(*results, strict=True):
+            np.testing.assert_array_equal(mine, expected)
+
+
+@needs_compiler
+def test_scattered_minima_have_the_bits_of_the_other_engines(random):
+    words = random.integers(0, 100, 40).astype(np.uint64) << np.uint64(40)
+    places = random.integers(0, 40, 99).astype(np.int32)
+    values = random.integers(0, 100, 99).astype(np.uint64) << np.uint64(40)
+    expected = words.copy()
+    reference.scatter_minimum(expected, places, values)
+    options = cuda_source.patchmatch_options(2, 1, False)
+    launch = host_cuda.build(cuda_source.text("patchmatch.cu"), "scatter_minimum", options)
+    launch((4, 1, 1), 32, (words, places, values, np.int64(99)))
+    np.testing.assert_array_equal(words, expected)
+
+
 def vote_on_host(value, index, p, how, backwards=False, active=None):
     channels = value.shape[0]
     height, width = (side + p - 1 for side in index.shape)
@@ -236,6 +317,9 @@ COMPILED = [
     ("nearest.cu", cuda_source.nearest_options(7, 3, False)),
     ("nearest.cu", cuda_source.nearest_options(7, 3, True)),
     ("nearest.cu", cuda_source.nearest_options(5, 1, False)),
+    ("patchmatch.cu", cuda_source.patchmatch_options(7, 3, False)),
+    ("patchmatch.cu", cuda_source.patchmatch_options(7, 3, True)),
+    ("patchmatch.cu", cuda_source.patchmatch_options(15, 64, True)),
     ("vote.cu", cuda_source.vote_options(7, 3)),
     ("vote.cu", cuda_source.vote_options(15, 64)),
 ]

@@ -52,6 +52,15 @@ def test_arrays_on_the_device_give_the_same_bits_there(call, cupy, image, mask):
     check_equal(expected, call(cupy.asarray(image), cupy.asarray(mask)))
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"alpha": 0.01, "keys": "both"}, {"vote": "median", "keys": "sharp"}]
+)
+def test_approximate_tasks_give_the_same_bits_too(options, cupy, image, monkeypatch):
+    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    options = {**SMALL, **options, "rng": 1, "method": "patchmatch"}
+    check_equal(pnn.generate(image, 2, **options), pnn.generate(cupy.asarray(image), 2, **options))
+
+
 def test_a_named_engine_takes_numpy_arrays_there_and_back(cupy, image):
     options = {"rng": 1, "return_index": True, "return_info": True, **SMALL}
     seen = []

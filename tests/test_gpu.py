@@ -104,6 +104,14 @@ def test_samples_made_together_are_those_made_alone(engine, cupy, image):
     check_equal(made, pnn.generate(image, 9, rng=3, engine=engine))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("alpha", [np.inf, 0.005])
+def test_approximate_pictures_are_those_of_the_cpu(alpha, engine, cupy, random):
+    image = random.integers(0, 256, (130, 150, 3)).astype(np.uint8)
+    options = {"rng": 3, "alpha": alpha, "iterations": 3, "method": "patchmatch"}
+    check_equal(pnn.generate(image, engine=engine, **options), pnn.generate(image, **options))
+
+
 def test_little_memory_gives_the_same_pictures(cupy, image):
     expected = pnn.generate(image, 6, rng=3)
     pool = cupy.get_default_memory_pool()

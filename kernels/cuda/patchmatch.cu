@@ -12,6 +12,9 @@
 // Widens the limit of sums for the rounding of a score.
 #define WIDENING 1.00001f
 
+// Loops over a patch are unrolled where that does not make the code too long.
+#define UNROLL (P * P * C <= 256 ? P : 1)
+
 typedef unsigned long long Word;
 
 struct Image {
@@ -68,10 +71,10 @@ __device__ float patch_sum(const Image &query, long long place, const Image &key
                            float limit)
 {
     Sums columns;
-#pragma unroll
+#pragma unroll UNROLL
     for (int x = 0; x < P; x++) {
         Sums rows;
-#pragma unroll
+#pragma unroll UNROLL
         for (int y = 0; y < P; y++)
             append(rows, y, pixel_difference(query, place + x + (long long)y * query.width, key,
                                              number + x + (long long)y * key.width));
