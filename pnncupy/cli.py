@@ -65,12 +65,14 @@ _SOURCE_OPTIONS = [
 ]  # fmt: skip
 
 _RESULT_OPTIONS = [
-    click.option("-o", "--output", "output", required=True, type=click.Path(path_type=Path),
-                 help="Folder for the results (made if missing), or one image file."),
+    click.option("-o", "--output", "output", type=click.Path(path_type=Path),
+                 help="Folder for the results (made if missing), or one image file.  [required]"),
     click.option("--save-index", type=click.Path(path_type=Path), metavar="FILE.tif",
                  help="Also write where each pixel comes from: source, row, column."),
     click.option("--force", is_flag=True, help="Replace files that exist."),
     click.option("--quiet", is_flag=True, help="No progress bar."),
+    click.option("--dry-run", is_flag=True,
+                 help="Make nothing, but say what it would cost: tried on smaller pictures."),
 ]  # fmt: skip
 
 _SYNTHESIS_OPTIONS = [
@@ -88,6 +90,9 @@ _SYNTHESIS_OPTIONS = [
                  help="How overlapping patches make a picture; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
+    click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
+                 help="How patches are searched: all pairs, the default; approximately, for large "
+                 "pictures; or by the number of pixels."),
     click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
                  help="What computes; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
@@ -342,12 +347,17 @@ def _run(
     from pnncupy.progress import progress_bar
 
     output, save_index = options.pop("output"), options.pop("save_index")
-    force, quiet = options.pop("force"), options.pop("quiet")
+    force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
     given = {
         name: value
         for name, value in options.items()
         if value is not None and not (isinstance(value, tuple) and not value)
     }
+    if dry:
+        _report_costs(task, arguments, given)
+        raise click.exceptions.Exit
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, _inputs())
     start = time.perf_counter()
     with progress_bar(quiet) as show:
@@ -368,6 +378,36 @@ def _run(
         files.write_sheet(contact_sheet([sources[0], *made.image], shown))
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
+
+
+def _report_costs(
+    task: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
+) -> None:
+    """Print what a call would cost."""
+    from pnncupy.estimates import estimate
+
+    click.echo("trying it on smaller pictures ...", err=True)
+    cost = estimate(task, arguments, options)
+    what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
+    each, total = "", _duration(cost.seconds * cost.samples)
+    if cost.samples > 1:
+        each, total = " a picture", f"{_duration(cost.seconds)} a picture, {total} in all"
+    click.echo(f"method {cost.method}, engine {cost.engine}")
+    click.echo(f"{what}: {cost.pairs:.2g}{each}")
+    click.echo(f"time: about {total}")
+    click.echo(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as befits a guess."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return (
+                f"{seconds / size:.2g} {unit}"
+                if seconds < 10 * size
+                else f"{seconds / size:.0f} {unit}"
+            )
+    return f"{seconds:.1f} s"
 
 
 def _inputs() -> list[Path]:

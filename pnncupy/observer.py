@@ -29,6 +29,10 @@ class Event:
         PNN step of the level, from 0, and how many there are.
     finished : bool
         True when the step has just ended, False within it.
+    engine, method : str
+        What computes, and how it searches.
+    pairs : int
+        Pairs of patches that a run of this sample compares if nothing is saved, as far as planned.
     fraction : float
         Share of the whole call's work that is done, 0 to 1; it may leap where work is skipped.
     render : callable
@@ -45,6 +49,9 @@ class Event:
     iteration: int
     iterations: int
     finished: bool
+    engine: str
+    method: str
+    pairs: int
     fraction: float
     render: Callable[[], Array] = field(repr=False)
     result: Any = field(default=None, repr=False)
@@ -57,6 +64,7 @@ class Observer:
         self,
         callback: Callable[[Event], Any] | None,
         render: Callable[[Array], Array],
+        engine_and_method: tuple[str, str],
         sample: int,
         samples: int,
         stages: int = 1,
@@ -64,6 +72,7 @@ class Observer:
     ):
         self._callback = callback
         self._render = render
+        self._engine_and_method = engine_and_method
         self._sample, self._samples, self._together = sample, samples, together
         self._schedule: Schedule | None = None
         self._planned: dict[tuple[int, int], int] = {}
@@ -123,7 +132,8 @@ class Observer:
         pictures, number = self._picture, sample - self._sample
         event = Event(
             sample, self._samples, level, self._schedule.levels, iteration,
-            self._schedule.steps(level), finished, fraction,
+            self._schedule.steps(level), finished, *self._engine_and_method,
+            self.pairs_planned // self._together, fraction,
             lambda: self._render(pictures_of(pictures, self._together)[number]), result,
         )  # fmt: skip
         if self._callback(event) is False:

@@ -304,8 +304,9 @@ def run(
     while len(made) < total:
         samples = range(len(made), min(len(made) + together, total))
         observer = Observer(
-            setup.options.callback, setup.form.leave, samples[0], total, stages, len(samples)
-        )
+            setup.options.callback, setup.form.leave, (setup.engine_name, setup.settings.method),
+            samples[0], total, stages, len(samples),
+        )  # fmt: skip
         try:
             made += _make(setup, work(samples), observer, info, samples, kept)
         except MemoryError:

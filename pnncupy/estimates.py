@@ -1,0 +1,152 @@
+"""What a call will cost, found out by making the same of smaller pictures."""
+
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from pnncupy import engine_table
+from pnncupy.checks import Cancelled
+from pnncupy.observer import Event
+from pnncupy.resizing import resize
+
+# How many pairs the trial run shall have: about a second's work on a CPU. Pairs grow with the
+# fourth power of an image's side, or approximately searched with the second.
+_TRIAL = {"exact": (4e9, 4), "patchmatch": (1e8, 2)}
+# Smaller pictures have too few levels, and searches that are exact anyhow.
+_SMALLEST_SIDE = {"exact": 64, "patchmatch": 200}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a call will cost.
+
+    Attributes
+    ----------
+    method, engine : str
+        What the call takes where it may choose.
+    samples : int
+        Pictures it makes.
+    pairs : float
+        Pairs of patches that are compared for each picture if nothing is saved; keys tried, if
+        approximate.
+    seconds : float
+        For each picture.
+    megabytes : float
+        Memory of the call at its peak, beyond its inputs; the device's, on a GPU.
+    scale : float
+        Side of the pictures of the trial over those of the call; 1 where the call itself was tried.
+    """
+
+    method: str
+    engine: str
+    samples: int
+    pairs: float
+    seconds: float
+    megabytes: float
+    scale: float
+
+
+def estimate(
+    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
+) -> Estimate:
+    """Find out what ``task(*arguments, **options)`` will cost, in some seconds.
+
+    The pairs of patches are counted; time and memory are those of a trial with the same options on
+    pictures made smaller, and grow with the pairs and with the pixels. How much of the work is
+    saved depends on the pictures, so the time is a guess that may be off by a factor of two.
+    """
+    first = _first_event(task, arguments, options)
+    budget, power = _TRIAL[first.method]
+    small = _SMALLEST_SIDE[first.method]
+    smallest = min(min(array.shape[:2]) for array in _images([*arguments, *options.values()]))
+    scale = min(1.0, max((budget / first.pairs) ** (1 / power), small / smallest))
+    trial = [_scaled(value, scale) for value in arguments]
+    trial_options = {
+        name: value if name == "data_range" else _scaled(value, scale)
+        for name, value in options.items()
+    }
+    trial_options |= {"method": first.method, "return_info": True}
+    _, peak = _with_peak(lambda: _one(task, trial, trial_options), first.engine)
+    start = time.perf_counter()
+    info = _one(task, trial, trial_options)
+    seconds = time.perf_counter() - start
+    growth = first.pairs / info["samples"][0]["pairs"]
+    return Estimate(
+        first.method, first.engine, first.samples, first.pairs, seconds * growth,
+        peak / scale**2 / 2**20, scale,
+    )  # fmt: skip
+
+
+def _first_event(
+    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
+) -> Event:
+    """What the call itself plans, told before it gets far."""
+    seen: list[Event] = []
+
+    def stop(event: Any) -> bool:
+        seen.append(event)
+        return False
+
+    with suppress(Cancelled):
+        task(*arguments, **{**options, "callback": stop})
+    return seen[0]
+
+
+def _one(task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Make one picture; the facts on the run."""
+    few = [1 if isinstance(value, int) else value for value in arguments]
+    return task(*few, **options).info
+
+
+def _images(values: Sequence[Any]) -> list[Any]:
+    found = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += _images(value)
+        elif getattr(value, "ndim", 0) >= 2:
+            found.append(value)
+    return found
+
+
+def _scaled(value: Any, scale: float) -> Any:
+    """An argument for smaller pictures: images, masks, lists of them, and (height, width)."""
+    if scale == 1:
+        return value
+    if isinstance(value, (list, tuple)):
+        if len(value) == 2 and all(isinstance(side, int) for side in value):
+            return tuple(max(1, round(side * scale)) for side in value)
+        return [_scaled(part, scale) for part in value]
+    if getattr(value, "ndim", 0) < 2:
+        return value
+    height, width = (max(1, round(side * scale)) for side in value.shape[:2])
+    if value.dtype.kind == "b":
+        rows, columns = (
+            np.arange(new) * old // new
+            for new, old in zip((height, width), value.shape, strict=True)
+        )
+        return value[rows[:, None], columns]
+    small = resize(value, scale, (height, width))
+    if value.dtype.kind in "iu":
+        limits = np.iinfo(value.dtype)
+        small = np.clip(np.round(small), limits.min, limits.max)
+    return small.astype(value.dtype)
+
+
+def _with_peak(work: Callable[[], Any], engine: str) -> tuple[Any, int]:
+    """A result, and the bytes of memory that were taken for it at the most."""
+    if engine_table.on_device(engine):
+        pool = import_module("cupy").get_default_memory_pool()
+        pool.free_all_blocks()
+        before = pool.total_bytes()
+        return work(), pool.total_bytes() - before
+    tracemalloc.start()
+    try:
+        return work(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
