@@ -5,7 +5,9 @@ from importlib import import_module
 
 from bench.common import write_results
 
-FAMILIES = ("kernels", "peers", "tasks", "memory", "imports", "gpu", "pictures", "table")
+FAMILIES = (
+    "kernels", "peers", "tasks", "memory", "approximate", "imports", "gpu", "pictures", "table",
+)  # fmt: skip
 
 
 def main() -> None:

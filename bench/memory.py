@@ -18,7 +18,7 @@ TICKS_OF_CUT_SEARCH = 100
 PROGRAM = """
 import json, pathlib, sys
 import numpy as np
-from pnncupy import engine_table, layout, matching
+from pnncupy import engine_table, layout, searching
 
 side, threads, ticks = (int(word) for word in sys.argv[1:4])
 alpha = float(sys.argv[4])
@@ -38,10 +38,10 @@ def search(image, limit):
         if seen == limit:
             raise Enough
     _, engine = engine_table.pick("numba", image)
-    settings = matching.SearchSettings(engine, 7, 3, alpha, threads, tick)
+    settings = searching.SearchSettings(engine, 7, 3, alpha, threads, tick=tick)
     numbers = layout.Layout.of([image])
     try:
-        matching.search(settings, image, [image], numbers)
+        searching.search(settings, image, [image], numbers)
         return "whole"
     except Enough:
         return "cut"

@@ -60,8 +60,22 @@ def rows(results: dict[str, Any]) -> list[tuple[str, float, str]]:
         name = f"normalised search, iteration {row['normalised step']}, 23,478 x itself"
         remark = f"{row['ratio']:g} times a plain search"
         found.append((name, row["normalised_seconds"], remark))
+    found += [row for row in map(approximate, results["approximate"]["results"]) if row]
     found += [(row["what"], row["seconds"], "") for row in results["imports"]["results"]]
     return found
+
+
+def approximate(row: dict[str, Any]) -> tuple[str, float, str] | None:
+    """What the README shows of a row of the family `approximate`."""
+    if "peak_MB" in row:
+        return row["what"], row["seconds"], f"peak memory of the process {row['peak_MB']} MB"
+    if "times_as_long_as_pnncupy" in row:
+        remark = f"{row['times_as_long_as_pnncupy']:g} times as long as pnncupy's PatchMatch"
+        return row["what"], row["seconds"], remark
+    if "exact_seconds" in row and row["alpha"] == "inf" and "score_over_exact" in row:
+        remark = f"mean distance {row['score_over_exact']:g} of the exact search's"
+        return f"PatchMatch {row['what']}", row["seconds"], remark
+    return None
 
 
 def plot(peers: dict[str, Any], file: Path) -> None:

@@ -163,7 +163,7 @@ def test_followers_of_the_numpy_engine_too(alpha, random):
 def test_most_little_changes_need_no_search(alpha, random):
     query, key = (picture(random, "noise", (3, 40, 50)) for _ in range(2))
     pairs, proofs = [], Proofs()
-    patch = SearchSettings(numba_cpu, 7, 3, alpha, 2, pairs.append)
+    patch = SearchSettings(numba_cpu, 7, 3, alpha, 2, tick=pairs.append)
     follow = follower(patch, [key], Layout.of([key]), None, None, proofs)
     follow(query)
     first = sum(pairs)
