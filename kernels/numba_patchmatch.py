@@ -157,11 +157,12 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                         steps = 0
                         for channel in range(channels):
                             difference = abs(
-                                np.int64(query_totals[y, x, channel])
-                                - np.int64(key_totals[key_row, key_column, channel])
+                                int(query_totals[y, x, channel])
+                                - int(key_totals[key_row, key_column, channel])
                             )
                             # Each may be rounded by half a step.
-                            steps += max(difference - 1, 0) ** 2
+                            difference = max(difference - 1, 0)
+                            steps += difference * difference
                         if steps * step_squared > limit * _FILTER_WIDENING:
                             continue
                     if not usable[key_row, key_column]:

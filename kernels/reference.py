@@ -223,13 +223,13 @@ def improve(
                 first, end = np.maximum(best - radius, 0), np.minimum(best + radius, last - 1)
                 sides.append(drawn(combined(of_patch, draw), first, end))
                 draw += 1
-            attempt(*sides, np.ones(index.shape, bool))
+            attempt(sides[0], sides[1], np.ones(index.shape, bool))
         radius //= 2
     tick(index.size)
 
 
 def _normalised(
-    sums: Array, bound: Array, number: Array, stride: int, factor: np.float32, alpha: float
+    sums: Array, bound: Array, number: Array, stride: np.int32, factor: np.float32, alpha: float
 ) -> Array:
     """Scores of sums of squared differences to keys whose minima have an upper bound."""
     smallest = np.minimum(bound[number // stride, number % stride], sums)

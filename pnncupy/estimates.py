@@ -15,9 +15,9 @@ from pnncupy.checks import Cancelled
 from pnncupy.observer import Event
 from pnncupy.resizing import resize
 
-# How many pairs the trial run shall have: about a second's work on a CPU. Pairs grow with the
-# fourth power of an image's side, or approximately searched with the second.
-_TRIAL = {"exact": (4e9, 4), "patchmatch": (1e8, 2)}
+# How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
+# power of an image's side, or approximately searched with the second.
+_TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
 # Smaller pictures have too few levels, and searches that are exact anyhow.
 _SMALLEST_SIDE = {"exact": 64, "patchmatch": 200}
 

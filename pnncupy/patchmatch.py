@@ -18,6 +18,7 @@ PatchMatch is covered by the US patent 8,861,869 (Adobe).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -143,7 +144,7 @@ class PatchMatch:
                 step=step, radius=radius, draws=draws, stream=self._next_stream(), bound=bound,
                 alpha=settings.alpha, key_words=key_words, active=active,
                 threads=settings.threads,
-                tick=lambda patches, tried=tried: settings.tick(patches * tried),
+                tick=partial(_tick_pairs, settings, tried),
             )  # fmt: skip
             index, sums = out_index, out_sums
         return index, sums
@@ -264,6 +265,10 @@ class PatchMatch:
         self._draws += 1
         stream: int = combined(self._settings.stream, self._draws)
         return stream
+
+
+def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:
+    settings.tick(patches * tried)
 
 
 def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Array:

@@ -184,3 +184,36 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     assert "Interrupted" in error
     assert "Traceback" not in error
     assert {path.name for path in tmp_path.iterdir()} == {"big.png"}
+
+
+def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    assert run(arguments("generate", file, "--dry-run", "-n", 3, "-o", tmp_path / "out")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "method exact, engine numba"
+    assert lines[1].startswith("pairs of patches: ")
+    assert lines[1].endswith(" a picture")
+    assert "a picture" in lines[2]
+    assert "in all" in lines[2]
+    assert lines[3].startswith("peak memory: about ")
+    assert sorted(tmp_path.rglob("*")) == before
+    # Without -o too, for other verbs, and with what the method would do.
+    assert run(arguments("retarget", file, "--scale", 1, 2, "--dry-run", "--method", "auto")) == 0
+    assert run(["generate", "--sample", "rocket", "--dry-run", "--noise-std", "-1"]) == 2
+    assert "--noise-std must be" in capsys.readouterr().err
+
+
+def test_without_an_output_nothing_is_made(file, capsys):
+    assert run(arguments("generate", file)) == 2
+    assert "Missing option '-o' / '--output'" in capsys.readouterr().err
+
+
+def test_the_method_is_an_option(file, tmp_path, monkeypatch):
+    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    made = []
+    for method in ("exact", "patchmatch"):
+        target = tmp_path / f"{method}.png"
+        options = ["--seed", 1, "--method", method, *FAST]
+        assert run(arguments("generate", file, "-o", target, *options)) == 0
+        made.append(read_image(target))
+    assert (made[0] != made[1]).any()

@@ -1,0 +1,64 @@
+"""What a call will cost."""
+
+import time
+
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+from pnncupy import estimates
+from pnncupy.estimates import estimate
+from pnncupy.samples import load_sample
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Trials of little work."""
+    monkeypatch.setattr(estimates, "_TRIAL", {"exact": (1e9, 4), "patchmatch": (2e7, 2)})
+
+
+def test_pairs_are_those_of_the_call(photograph, quick):
+    options = {"rng": 1, "alpha": 0.01, "iterations": 3}
+    cost = estimate(pnn.generate, [photograph, 5], options)
+    info = pnn.generate(photograph, return_info=True, **options).info
+    assert cost.pairs == info["samples"][0]["pairs"]
+    assert (cost.method, cost.engine, cost.samples) == ("exact", "numba", 5)
+    assert cost.scale == 1
+
+
+def test_time_is_about_that_of_the_call(quick):
+    image = load_sample("rocket")
+    start = time.perf_counter()
+    pnn.generate(image, rng=1)
+    seconds = time.perf_counter() - start
+    cost = estimate(pnn.generate, [image, None], {"rng": 1})
+    assert 0.3 < cost.scale < 1
+    # Both are measured on machines that others use too.
+    assert seconds / 8 < cost.seconds < 8 * seconds
+    assert 1 < cost.megabytes < 200
+
+
+def test_every_kind_of_argument_becomes_smaller(quick):
+    image = load_sample("chelsea")
+    mask = np.zeros(image.shape[:2], bool)
+    mask[60:100, 80:120] = True
+    calls = [
+        (pnn.retarget, [image, (165, 300)], {"data_range": (0, 255)}),
+        (pnn.inpaint, [image, mask], {"fill": image}),
+        (pnn.analogy, [image, image[::-1]], {}),
+        (pnn.collage, [[image, image[:, ::-1]], None], {"iterations": 1}),
+        (pnn.edit, [image, image[::-1]], {"mask": mask}),
+    ]
+    for task, arguments, options in calls:
+        cost = estimate(task, arguments, {"iterations": 2, **options})
+        assert cost.scale < 1
+        assert cost.seconds > 0
+
+
+def test_large_pictures_are_estimated_for_the_method_they_take(quick):
+    image = np.zeros((700, 900), np.uint8)
+    image[::7, ::5] = 200
+    cost = estimate(pnn.generate, [image, 2], {"rng": 0, "method": "auto"})
+    assert cost.method == "patchmatch"
+    assert cost.scale < 0.5
+    assert cost.pairs < 2000 * image.size
