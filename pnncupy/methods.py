@@ -1,7 +1,10 @@
 """Exact or approximate: which search a call takes, decided by pixel counts and engine alone."""
 
+import logging
 import math
 from collections.abc import Sequence
+
+_LOG = logging.getLogger("pnncupy")
 
 METHODS = ("exact", "patchmatch", "auto")
 
@@ -17,7 +20,9 @@ def chosen(method: str, engine: str, queries: int, keys: int) -> str:
     """The method of searches of that many query patches among that many key patches."""
     if method != "auto":
         return method
-    return "exact" if queries * keys < _APPROXIMATE_FROM[engine] else "patchmatch"
+    taken = "exact" if queries * keys < _APPROXIMATE_FROM[engine] else "patchmatch"
+    _LOG.info("method 'auto' takes %r for %d x %d patches", taken, queries, keys)
+    return taken
 
 
 def patches(shape: Sequence[int], patch_size: int) -> int:

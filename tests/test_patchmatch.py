@@ -298,7 +298,7 @@ def test_auto_goes_by_pixel_counts_and_engine(monkeypatch, caplog, photograph):
         assert pnn.generate(photograph, **options).info["method"] == "exact"
         monkeypatch.setitem(methods._APPROXIMATE_FROM, "numba", 1e6)
         assert pnn.generate(photograph, **options).info["method"] == "patchmatch"
-    assert "method 'auto' takes 'patchmatch' for 40 x 56 pixels" in caplog.text
+    assert "method 'auto' takes 'patchmatch' for 1700 x 1700 patches" in caplog.text
     index = pnn.nearest_patches(photograph, photograph[::-1], method="auto").index
     near = pnn.nearest_patches(photograph, photograph[::-1], method="patchmatch").index
     np.testing.assert_array_equal(index, near)

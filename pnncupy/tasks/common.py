@@ -1,6 +1,5 @@
 """What all tasks share: checking a call, building pyramids, running, and returning the result."""
 
-import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +25,6 @@ from pnncupy.searching import SearchSettings
 from pnncupy.stacking import fields_of, pictures_of
 from pnncupy.synthesis import Scene, Source, synthesise
 from pnncupy.voting import HOWS, apply_index, pixel_numbers
-
-_LOG = logging.getLogger("pnncupy")
 
 
 class Result(NamedTuple):
@@ -212,8 +209,6 @@ def set_up(
         patches(output_shape, size),
         sum(patches(image.shape[1:], size) for image in planes),
     )
-    if options.method == "auto":
-        _LOG.info("method 'auto' takes %r for %d x %d pixels", method, *output_shape)
     settings = SearchSettings(
         engine=module,
         patch_size=size,
