@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pnncupy import batch as batch
     from pnncupy import io as io
     from pnncupy import metrics as metrics
     from pnncupy import samples as samples
@@ -58,7 +59,7 @@ _NAMES_BY_MODULE = {
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
     "voting": ("apply_index", "vote"),
 }
-_PUBLIC_MODULES = ("io", "metrics", "samples")
+_PUBLIC_MODULES = ("batch", "io", "metrics", "samples")
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 

@@ -110,6 +110,15 @@ def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+def text(name: str, value: Any) -> str:
+    """A string that is not empty."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string, got {_describe(value)}")
+    if not value:
+        raise ValueError(f"`{name}` must not be empty")
+    return value
+
+
 def optional_callable(name: str, value: Any) -> None:
     """None or something that can be called."""
     if value is not None and not callable(value):

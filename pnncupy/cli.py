@@ -12,6 +12,7 @@ import click
 
 from pnncupy import __version__, samples
 from pnncupy.checks import EngineUnavailable, ImageReadError
+from pnncupy.cli_batch import batch
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -234,7 +235,8 @@ def inpaint(
     \b
     pnncupy inpaint painted.png --mask mask.png -o filled.png
     """
-    from pnncupy.cli_files import read_mask, read_picture, read_sources
+    from pnncupy.cli_files import read_picture, read_sources
+    from pnncupy.picture_files import read_mask
     from pnncupy.tasks import inpaint
 
     name, sources = read_sources(files, sample_names, page)
@@ -313,13 +315,17 @@ def edit(
     \b
     pnncupy edit photo.png --edited rough.png -o seamless.png
     """
-    from pnncupy.cli_files import read_mask, read_picture, read_sources
+    from pnncupy.cli_files import read_picture, read_sources
+    from pnncupy.picture_files import read_mask
     from pnncupy.tasks import edit
 
     name, sources = read_sources(files, sample_names, page)
     if mask_file is not None:
         options["mask"] = read_mask(mask_file)
     _run(edit, [_only(sources), read_picture(edited_file)], f"{name}_edit", sources, options)
+
+
+commands.add_command(batch)
 
 
 def _one_or_all(sources: Sequence[Any]) -> Any:

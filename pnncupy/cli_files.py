@@ -7,33 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from pnncupy import samples
 from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
+from pnncupy.picture_files import without_opaque_alpha
 
 # Taken for file names, not for folders.
 _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
 
 
 def read_picture(path: str, page: int | None = None) -> Any:
-    """A picture from a file, without an alpha channel that says nothing."""
+    """A picture from a file, without an alpha channel that says nothing, which is told."""
     image = read_image(path, page=page)
-    if image.ndim == 3 and image.shape[2] in (2, 4) and image.dtype.kind == "u":
-        opaque = image[..., -1] == np.iinfo(image.dtype).max
-        if opaque.all():
-            click.echo(f"{path}: dropped its alpha channel, which is opaque", err=True)
-            image = image[..., :-1] if image.shape[2] == 4 else image[..., 0]
-    return image
-
-
-def read_mask(path: str) -> Any:
-    """A mask from a picture: True where it is brighter than half, in any channel."""
-    image = read_picture(path)
-    if image.ndim == 3:
-        image = image.max(axis=2)
-    highest = np.iinfo(image.dtype).max if image.dtype.kind in "iu" and image.max() > 1 else 1
-    return image > highest / 2
+    picture = without_opaque_alpha(image)
+    if picture is not image:
+        click.echo(f"{path}: dropped its alpha channel, which is opaque", err=True)
+    return picture
 
 
 def read_sources(

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
+from pnncupy.batch import Progress
 from pnncupy.observer import Event
 
 
@@ -13,7 +15,7 @@ from pnncupy.observer import Event
 def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
     """Progress bar on standard error, if that is a terminal; yields a callback for events."""
     console = Console(stderr=True)
-    bar = Progress(
+    bar = ProgressBar(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
         TimeRemainingColumn(), TextColumn("left"),
         console=console, disable=quiet or not console.is_terminal,
@@ -26,5 +28,23 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
             if event.samples > 1:
                 description = f"picture {event.sample + 1}/{event.samples} {description}"
             bar.update(task, completed=event.fraction, description=description)
+
+        yield show
+
+
+@contextmanager
+def counting_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Progress over the jobs of a batch."""
+    console = Console(stderr=True)
+    bar = ProgressBar(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("starting workers", total=None)
+
+        def show(progress: Progress) -> None:
+            outcome = f"{progress.job.output}{' failed' if progress.error else ''}"
+            bar.update(task, completed=progress.done, total=progress.total, description=outcome)
 
         yield show

@@ -22,6 +22,7 @@ def generate(
     image: Any,
     n: int | None = None,
     *,
+    first_sample: int = 0,
     shape: tuple[int, int] | None = None,
     noise_std: float = 0.75,
     alpha: float = math.inf,
@@ -57,6 +58,8 @@ def generate(
         patches.
     n : int, optional
         How many pictures to make. Sample i is the same whether 1 or 100 are made.
+    first_sample : int, default 0
+        Number of the first picture made: others can be made by other calls, elsewhere.
     shape : (int, int), optional
         Height and width of the result in pixels; default: those of `image`.
     noise_std : float, default 0.75
@@ -147,6 +150,7 @@ def generate(
     (2, 24, 32, 3)
     """
     count = checks.optional_integer("n", n, 1)
+    first = checks.integer("first_sample", first_sample, 0)
     std = checks.non_negative("noise_std", noise_std)
     seed = seeds.seed_sequence(rng)
     options = Options.of(locals())
@@ -157,9 +161,11 @@ def generate(
     one = Scene([setup.source(planes) for planes in setup.planes], setup.shape)
 
     def work(samples: range) -> Work:
-        generators = [seeds.sample_generator(seed, sample) for sample in samples]
+        generators = [seeds.sample_generator(seed, first + sample) for sample in samples]
         guesses = [_noisy_guess(setup, one, std, generator) for generator in generators]
-        settings = replace(setup.settings, stream=seeds.stream(seeds.sample_seed(seed, samples[0])))
+        settings = replace(
+            setup.settings, stream=seeds.stream(seeds.sample_seed(seed, first + samples[0]))
+        )
         scene = replace(one, together=len(samples))
         return synthesis(replace(setup, settings=settings), scene, stacked(guesses))
 

@@ -1,0 +1,318 @@
+"""Many pictures: lists of jobs, worked on by processes, executors or a Dask cluster, and resumed.
+
+Each picture is written by the worker that made it, under a temporary name first, and noted in the
+folder's manifest; only a small record returns. The same call again does what is missing.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pnncupy import __version__, checks
+from pnncupy.job_files import jobs_of_folder, jobs_of_toml
+from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute
+from pnncupy.manifest import Manifest
+from pnncupy.workers import ProcessPool, WorkerDied, checked, completed, is_client, worker_count
+
+__all__ = [
+    "Job", "ProcessPool", "Progress", "Report", "WorkerDied", "jobs_of_folder", "jobs_of_toml",
+    "make_jobs", "run",
+]  # fmt: skip
+
+# Jobs under way for each worker: one to work on, and one to go on with.
+_JOBS_PER_WORKER = 2
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees after every job.
+
+    Attributes
+    ----------
+    job : Job
+    error : str
+        Why it failed; empty if it did not.
+    done, total : int
+        Jobs that have ended, and that had to be done in all; those found finished do not count.
+    """
+
+    job: Job
+    error: str
+    done: int
+    total: int
+
+
+@dataclass
+class Report:
+    """How a batch ended.
+
+    Attributes
+    ----------
+    made, kept : int
+        Pictures made now, and those that were there already.
+    failures : list of (Job, str)
+        Jobs without a picture, and why.
+    """
+
+    made: int = 0
+    kept: int = 0
+    failures: list[tuple[Job, str]] = field(default_factory=list)
+
+
+def make_jobs(
+    verb: str, n: int = 1, *, output: str, seed: int = 0, suffix: str = ".png", **given: Any
+) -> tuple[list[Job], dict[str, Any]]:
+    """Jobs of one task: n samples, for "generate", or one picture.
+
+    Parameters
+    ----------
+    verb : str
+        Name of a task: "generate", "retarget", "inpaint", "analogy", "collage" or "edit".
+    n : int, default 1
+        Samples; more than 1 only for "generate".
+    output : str
+        Name of the pictures, numbered if there are several, without suffix.
+    seed : int, default 0
+        Seed where random numbers are drawn; sample i is that of ``generate(n, rng=seed)``.
+    suffix : str, default ".png"
+        Format of the pictures.
+    **given
+        The task's arguments; images are NumPy arrays.
+
+    Returns
+    -------
+    jobs, arrays
+        What `run` takes.
+    """
+    check_arguments(verb, given)
+    count = checks.integer("n", n, 1)
+    if count > 1 and verb != "generate":
+        raise ValueError(f"`n` must be 1 for {verb}, got {n}")
+    arrays: dict[str, Any] = {}
+
+    def entered(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return tuple(entered(each) for each in value)
+        digest = array_digest(value)
+        arrays[digest] = value
+        return Input(digest[:12], digest, "array")
+
+    inputs = {
+        name: entered(given.pop(name)) for name in VERBS[verb][0]
+        if name in given and given[name] is not None and not isinstance(given[name], str)
+    }  # fmt: skip
+    drawn = VERBS[verb][1]
+    digits = max(3, len(str(count - 1)))
+    jobs = [
+        Job(
+            verb, inputs, given, f"{output}{f'_{k:0{digits}}' if count > 1 else ''}{suffix}",
+            seed if drawn else None, k,
+        )
+        for k in range(count)
+    ]  # fmt: skip
+    return jobs, arrays
+
+
+def run(
+    jobs: Sequence[Job],
+    folder: str | os.PathLike[str],
+    *,
+    arrays: Mapping[str, Any] | None = None,
+    executor: Any = None,
+    workers: int | None = None,
+    callback: Callable[[Progress], Any] | None = None,
+) -> Report:
+    """Make the pictures of all jobs that are not there yet.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        As from `jobs_of_folder`, `jobs_of_toml` or `make_jobs`.
+    folder : path
+        Where the pictures and the manifest go; made if missing.
+    arrays : dict, optional
+        The arrays that jobs of `make_jobs` are made of.
+    executor : concurrent.futures.Executor or distributed.Client, optional
+        What works on the jobs; default: a `ProcessPool` of `workers`, which is ended at the end.
+        All workers must see the folder and the files under the same names.
+    workers : int, optional
+        Processes of the default pool; default: one a core.
+    callback : callable, optional
+        Called with a `Progress` after every job; what it raises ends the batch.
+
+    Returns
+    -------
+    Report
+        A job that fails does not stop the others.
+
+    Raises
+    ------
+    ValueError
+        Two jobs have the same output, or an array is missing.
+    OSError
+        The folder cannot be written to, or the disk is full: the pictures noted so far are whole.
+    EngineUnavailable
+        A worker of a Dask cluster has no pnncupy, or another version.
+
+    Notes
+    -----
+    Pictures have the same bits whatever works on them. A worker that is killed is replaced, and
+    its job done again, up to ten times.
+    """
+    place = Path(folder)
+    _check_outputs(jobs)
+    place.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(place)
+    open_jobs = [job for job in jobs if not manifest.holds(job, place)]
+    report = Report(kept=len(jobs) - len(open_jobs))
+    if not open_jobs:
+        return report
+    with _workers(executor, workers) as pool, _sent(arrays or {}, open_jobs, pool) as sent:
+        threads = getattr(pool, "threads", 1)
+        calls = (
+            (number, (sent.job(job), str(place), threads, sent.arrays))
+            for number, job in enumerate(open_jobs)
+        )
+        window = _JOBS_PER_WORKER * worker_count(pool)
+        try:
+            for number, made in completed(pool, execute, calls, window):
+                job = open_jobs[number]
+                _note(report, manifest, job, made)
+                if callback is not None:
+                    error = report.failures[-1][1] if _failed(report, job) else ""
+                    done = report.made + len(report.failures)
+                    callback(Progress(job, error, done, len(open_jobs)))
+        except BaseException:
+            if isinstance(pool, ProcessPool):
+                pool.terminate()
+            raise
+        finally:
+            _remove_unfinished(open_jobs, place)
+    return report
+
+
+def _check_outputs(jobs: Sequence[Job]) -> None:
+    names: set[str] = set()
+    for job in jobs:
+        if job.output in names:
+            raise ValueError(f"two jobs write {job.output}; give one of them another output")
+        names.add(job.output)
+
+
+def _note(report: Report, manifest: Manifest, job: Job, made: Any) -> None:
+    """Count the outcome of a job; a full disk ends the batch."""
+    if isinstance(made, Exception):
+        made = Made(error=" ".join(f"{type(made).__name__}: {made}".split()))
+    if made.number in _DISK_FULL:
+        raise OSError(
+            made.number, f"the disk is full ({job.output}); free space and run the same again: "
+            f"{report.made} pictures were finished"
+        )  # fmt: skip
+    if made.error:
+        report.failures.append((job, made.error))
+        return
+    manifest.add(job, made)
+    report.made += 1
+
+
+def _failed(report: Report, job: Job) -> bool:
+    return bool(report.failures) and report.failures[-1][0] is job
+
+
+def _remove_unfinished(jobs: Sequence[Job], folder: Path) -> None:
+    """What workers that were killed have left under temporary names."""
+    for job in jobs:
+        file = folder / job.output
+        for temporary in file.parent.glob(f".{file.name}.*"):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _workers(executor: Any, workers: int | None) -> Iterator[Any]:
+    """What works on the jobs; a pool of our own is ended."""
+    if checked(executor) is not None:
+        if is_client(executor):
+            check_versions(executor)
+        yield executor
+        return
+    pool = ProcessPool(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_versions(client: Any) -> None:
+    """Refuse a cluster without workers, or whose workers have another pnncupy, or none."""
+    found = client.run(_version, on_error="return")
+    if not found:
+        raise checks.EngineUnavailable(
+            f"the scheduler {client.scheduler.address} has no workers; start some with "
+            "`dask worker`"
+        )
+    for worker, version in found.items():
+        if version != __version__:
+            has = f"pnncupy {version}" if isinstance(version, str) else f"no pnncupy ({version})"
+            raise checks.EngineUnavailable(
+                f"worker {worker} has {has}, this process pnncupy {__version__}; install the same "
+                "version on all workers"
+            )
+
+
+# A lambda travels by itself: a function of this module would need the module on the worker.
+_version = lambda: __import__("pnncupy").__version__  # noqa: E731
+
+
+@dataclass
+class _Sent:
+    """How arrays reach the workers: as futures of a cluster, or as files of this machine."""
+
+    arrays: Mapping[str, Any]
+    folder: str = ""
+
+    def job(self, job: Job) -> Job:
+        """The job with its arrays where the workers find them."""
+        if not self.folder:
+            return job
+        inputs = {
+            name: tuple(map(self._input, given)) if isinstance(given, tuple) else self._input(given)
+            for name, given in job.inputs.items()
+        }
+        return Job(job.verb, inputs, job.arguments, job.output, job.seed, job.sample)
+
+    def _input(self, given: Input) -> Input:
+        if given.kind != "array":
+            return given
+        return Input(str(Path(self.folder) / f"{given.digest}.npy"), given.digest, "array")
+
+
+@contextmanager
+def _sent(arrays: Mapping[str, Any], jobs: Sequence[Job], executor: Any) -> Iterator[_Sent]:
+    """Send each array once; workers keep what they have read."""
+    needed = {
+        each.digest
+        for job in jobs
+        for given in job.inputs.values()
+        for each in (given if isinstance(given, tuple) else (given,))
+        if each.kind == "array"
+    }
+    missing = needed - set(arrays)
+    if missing:
+        raise ValueError(f"`arrays` must hold the arrays of all jobs, {len(missing)} are missing")
+    if not needed:
+        yield _Sent({})
+    elif is_client(executor):
+        yield _Sent({digest: executor.scatter(arrays[digest]) for digest in needed})
+    else:
+        with tempfile.TemporaryDirectory(prefix="pnncupy-") as folder:
+            for digest in needed:
+                np.save(Path(folder) / f"{digest}.npy", arrays[digest])
+            yield _Sent({}, folder)

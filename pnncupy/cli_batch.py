@@ -1,0 +1,104 @@
+"""The command `pnncupy batch`."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+# Seconds that a scheduler has to answer.
+_SCHEDULER_TIMEOUT = 8
+
+
+@click.command()
+@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for the pictures and the manifest (made if missing).")  # fmt: skip
+@click.option("-n", "count", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Pictures to make of each in a folder.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0),
+              help="Of a folder's pictures; default: as in the manifest, or new.")  # fmt: skip
+@click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
+              help="How patches are searched, for a folder.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one a core.")
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def batch(
+    source: Path,
+    output: Path,
+    count: int,
+    seed: int | None,
+    method: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    quiet: bool,
+) -> None:
+    """Make many pictures: of every picture in a folder, or those listed in a JOBS.toml.
+
+    The same command again makes only what is missing or was changed.
+
+    \b
+    pnncupy batch micrographs -o results -n 100 --seed 1
+    pnncupy batch jobs.toml -o results --workers 4
+    """
+    from pnncupy import batch as batches
+    from pnncupy.progress import counting_bar
+
+    if source.is_dir():
+        if seed is None:
+            seed = known_seed(output)
+            click.echo(f"seed {seed}", err=True)
+        arguments = {} if method is None else {"method": method}
+        jobs = batches.jobs_of_folder(source, count, seed, arguments)
+    else:
+        if count != 1 or seed is not None or method is not None:
+            raise click.UsageError("-n, --seed and --method are for folders; set them in the list")
+        try:
+            jobs = batches.jobs_of_toml(source)
+        except (ValueError, TypeError) as error:  # it speaks of names in the list, not of options
+            raise click.UsageError(str(error)) from error
+    with _executor(scheduler) as executor, counting_bar(quiet) as show:
+        report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
+    kept = f", {report.kept} were there already" if report.kept else ""
+    click.echo(f"made {report.made} pictures in {output}{kept}")
+    if report.failures:
+        for job, error in report.failures:
+            click.echo(f"failed: {job.output}: {error}", err=True)
+        raise click.ClickException(
+            f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
+        )
+
+
+def known_seed(output: Path) -> int:
+    """The seed of the folder's manifest, so that the same command goes on; else a new one."""
+    from pnncupy.manifest import Manifest
+
+    return Manifest(output).seed() if output.is_dir() else secrets.randbits(32)
+
+
+@contextmanager
+def _executor(scheduler: str | None) -> Iterator[Any]:
+    """A client of the scheduler, or None."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            "--scheduler needs Dask; install it with `pip install 'pnncupy[dask]'`"
+        ) from error
+    try:
+        client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConnectionError(
+            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); start one with "
+            "`dask scheduler`, or leave out --scheduler"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=1)

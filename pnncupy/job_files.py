@@ -1,0 +1,154 @@
+"""Jobs from files: a folder of pictures, or a list of jobs in TOML."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pnncupy import checks
+from pnncupy.io import SUFFIXES, default_suffix, read_image
+from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest
+
+_WORDS = {"fill": ("mean", "noise")}
+
+
+def jobs_of_folder(folder: Path, count: int, seed: int, arguments: Mapping[str, Any]) -> list[Job]:
+    """So many generated samples of every picture in a folder."""
+    pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not pictures:
+        raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    check_arguments("generate", {"image": "", **arguments})
+    return [
+        job for file in pictures for job in _samples(file, count, seed, arguments, f"{file.stem}")
+    ]
+
+
+def _samples(
+    file: Path, count: int, seed: int, arguments: Mapping[str, Any], stem: str
+) -> Iterator[Job]:
+    given = Input(str(file.resolve()), file_digest(file))
+    digits = max(3, len(str(count - 1)))
+    for sample in range(count):
+        name = f"{stem}_generate_seed{seed}_{sample:0{digits}}{_suffix(file)}"
+        yield Job("generate", {"image": given}, dict(arguments), name, seed, sample)
+
+
+def _suffix(file: Path) -> str:
+    """The format that keeps what a file holds; jobs of a damaged one fail later, by themselves."""
+    try:
+        return default_suffix(read_image(file))
+    except (checks.ImageReadError, OSError):
+        return ".png"
+
+
+def jobs_of_toml(file: Path) -> list[Job]:
+    """The jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
+
+    Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
+    `output`, the name of its picture. A table ``[defaults]`` holds arguments of all jobs.
+    """
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file}: {error}") from error
+    for name in content:
+        if name not in ("defaults", "job"):
+            line = _line_of(text, rf"^\s*\[*\s*{re.escape(name)}\b")
+            raise ValueError(f"{file}, line {line}: unknown `{name}`; use [[job]] and [defaults]")
+    given = content.get("job", [])
+    if not isinstance(given, list) or not given:
+        raise ValueError(f"{file}: it has no [[job]]")
+    found: list[Job] = []
+    outputs: dict[str, int] = {}
+    for number, table in enumerate(given):
+        start = _line_of(text, r"^\s*\[\[\s*job\s*\]\]", number)
+        try:
+            jobs = list(_jobs_of_table(content.get("defaults", {}), table, file.parent))
+        except (ValueError, TypeError, OSError) as error:
+            line = _line_of_name(text, start, str(error))
+            raise ValueError(f"{file}, line {line}: {error}") from error
+        for job in jobs:
+            if job.output in outputs:
+                raise ValueError(
+                    f"{file}, line {start}: {job.output} is written by the job in line "
+                    f"{outputs[job.output]} too; give one of them another `output`"
+                )
+            outputs[job.output] = start
+        found += jobs
+    return found
+
+
+def _jobs_of_table(
+    defaults: Mapping[str, Any], table: Mapping[str, Any], folder: Path
+) -> Iterator[Job]:
+    given = {**defaults, **table}
+    verb = given.pop("verb", "generate")
+    count = checks.integer("n", given.pop("n", 1), 1)
+    seed = checks.integer("seed", given.pop("seed", 0), 0)
+    output = given.pop("output", None)
+    check_arguments(verb, given)
+    if count > 1 and verb != "generate":
+        raise ValueError(f"`n` is for generate, not for {verb}")
+    inputs = {
+        name: _input(name, given.pop(name), folder)
+        for name in VERBS[verb][0]
+        if name in given and given[name] not in _WORDS.get(name, ())
+    }
+    first = next(iter(inputs.values()))
+    first = first[0] if isinstance(first, tuple) else first
+    yield from _numbered(verb, inputs, given, output, seed, count, Path(first.path))
+
+
+def _numbered(
+    verb: str, inputs: Mapping[str, Any], arguments: Mapping[str, Any], output: Any, seed: int,
+    count: int, source: Path,
+) -> Iterator[Job]:  # fmt: skip
+    drawn = VERBS[verb][1]
+    stem = f"{source.stem}_{verb}" + (f"_seed{seed}" if drawn else "")
+    name = Path(checks.text("output", output)) if output is not None else Path(stem)
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"`output` must be a name in the batch's folder, got {output!r}")
+    suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source)
+    stem = str(name)[: -len(suffix)] if name.suffix == suffix else str(name)
+    digits = max(3, len(str(count - 1)))
+    for sample in range(count):
+        number = f"_{sample:0{digits}}" if count > 1 else ""
+        yield Job(
+            verb, inputs, dict(arguments), f"{stem}{number}{suffix}", seed if drawn else None,
+            sample,
+        )  # fmt: skip
+
+
+def _input(name: str, given: Any, folder: Path) -> Any:
+    if isinstance(given, list):
+        if not given:
+            raise ValueError(f"`{name}` must name at least one file, got an empty list")
+        return tuple(_input(name, each, folder) for each in given)
+    path = folder / checks.text(name, given)
+    if not path.is_file():
+        raise ValueError(f"`{name}`: there is no file {path}")
+    return Input(str(path.resolve()), file_digest(path), "mask" if name == "mask" else "image")
+
+
+def _line_of(text: str, pattern: str, skip: int = 0, start: int = 1) -> int:
+    """Number of the line that matches, the first one after so many others; `start` if none does."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if number >= start and re.match(pattern, line):
+            if skip == 0:
+                return number
+            skip -= 1
+    return start
+
+
+def _line_of_name(text: str, start: int, message: str) -> int:
+    """The line of a job that a message is about: that of the name it quotes, or the job's first."""
+    names = re.findall(r"`(\w+)`", message)
+    lines = text.splitlines()
+    for number in range(start, len(lines)):
+        if re.match(r"^\s*\[", lines[number]):
+            break
+        if any(re.match(rf"^\s*{name}\s*=", lines[number]) for name in names):
+            return number + 1
+    return start

@@ -1,0 +1,233 @@
+"""One picture of a batch: what it is made of, and making it wherever the batch is worked on."""
+
+import functools
+import hashlib
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pnncupy import __version__, checks, tasks
+from pnncupy.io import read_image, write_image
+from pnncupy.picture_files import read_mask, without_opaque_alpha
+
+# The images that each task takes, and whether it draws random numbers.
+VERBS: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "generate": (("image",), True),
+    "retarget": (("image",), False),
+    "inpaint": (("image", "mask", "fill"), True),
+    "analogy": (("source", "structure"), False),
+    "collage": (("images",), False),
+    "edit": (("source", "edited", "mask"), False),
+}
+_OPTIONAL_IMAGES = ("fill", "mask")
+# Parameters that are no part of a job: they are the batch's own, or no numbers or words.
+_NOT_ARGUMENTS = {
+    "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
+    "executor", "checkpoint", "threads",
+}  # fmt: skip
+# Pictures that a worker keeps, since the next job mostly needs them again.
+_CACHED = 8
+
+
+@dataclass(frozen=True)
+class Input:
+    """A picture that a job is made from.
+
+    Attributes
+    ----------
+    path : str
+        Its file, where every worker finds it; of an array, a name.
+    digest : str
+        SHA-256 of the file, or of the array's bytes, shape and dtype.
+    kind : {"image", "mask", "array"}
+        How to read it.
+    """
+
+    path: str
+    digest: str
+    kind: str = "image"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to be made.
+
+    Attributes
+    ----------
+    verb : str
+        Name of the task.
+    inputs : dict
+        For each image parameter of the task an `Input`, or a tuple of them.
+    arguments : dict
+        The task\'s other keywords, in types that JSON has.
+    output : str
+        File to write, relative to the batch\'s folder.
+    seed : int or None
+        Seed of the random numbers, where the task draws some.
+    sample : int
+        Which of the samples of that seed.
+    """
+
+    verb: str
+    inputs: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    output: str
+    seed: int | None = None
+    sample: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """What determines the picture, in types that JSON has."""
+        return {
+            "output": self.output,
+            "verb": self.verb,
+            "inputs": {
+                name: [each.digest for each in _as_tuple(given)]
+                for name, given in self.inputs.items()
+            },
+            "files": {
+                name: [each.path for each in _as_tuple(given)]
+                for name, given in self.inputs.items()
+            },
+            "arguments": dict(self.arguments),
+            "seed": self.seed,
+            "sample": self.sample,
+            "versions": versions(),
+        }
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a worker returns of a job: small, whatever the picture is.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the file written.
+    seconds : float
+        Time it took.
+    error : str
+        Why there is no picture; empty if there is one.
+    number : int or None
+        The operating system\'s number of the error, if it has one.
+    """
+
+    digest: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    number: int | None = field(default=None)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """What a picture\'s bits may depend on."""
+    return {"pnncupy": __version__, **{name: version(name) for name in ("numpy", "imagecodecs")}}
+
+
+def execute(
+    job: Job, folder: str, threads: int | None, arrays: Mapping[str, Any] | None = None
+) -> Made:
+    """Make a job\'s picture and write it; what goes wrong is told, not raised.
+
+    `arrays` holds those inputs that are no files, by digest.
+    """
+    start = time.perf_counter()
+    try:
+        picture = _picture(job, threads, arrays or {})
+        file = Path(folder) / job.output
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_image(file, picture, overwrite=True)
+        return Made(file_digest(file), time.perf_counter() - start)
+    except Exception as error:
+        told = " ".join(f"{error}".split()) or type(error).__name__
+        if not isinstance(error, (ValueError, TypeError, OSError, checks.EngineUnavailable)):
+            told = f"{type(error).__name__}: {told}"
+        return Made("", time.perf_counter() - start, told, getattr(error, "errno", None))
+
+
+def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
+    inputs = {
+        name: [_read(each, arrays) for each in given]
+        if isinstance(given, tuple)
+        else _read(given, arrays)
+        for name, given in job.inputs.items()
+    }
+    arguments = dict(job.arguments)
+    for name in ("shape", "data_range"):
+        if arguments.get(name) is not None:
+            arguments[name] = tuple(arguments[name])
+    if "scale" in arguments:
+        sides = _as_tuple(inputs["image"])[0].shape[:2] if job.verb == "retarget" else ()
+        scales = arguments.pop("scale")
+        arguments["shape"] = tuple(
+            round(side * scale) for side, scale in zip(sides, scales, strict=True)
+        )
+    if VERBS[job.verb][1]:
+        arguments["rng"] = job.seed
+    if job.verb == "generate":
+        arguments |= {"n": 1, "first_sample": job.sample}
+    made = getattr(tasks, job.verb)(**inputs, **arguments, threads=threads)
+    return made[0] if job.verb == "generate" else made
+
+
+def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
+    if given.digest in arrays:
+        return arrays[given.digest]
+    return _read_file(given)
+
+
+@functools.lru_cache(_CACHED)
+def _read_file(given: Input) -> Any:
+    if given.kind == "array":
+        return np.load(given.path)
+    if file_digest(Path(given.path)) != given.digest:
+        raise checks.ImageReadError(f"{given.path}: it has changed since the batch began")
+    if given.kind == "mask":
+        return read_mask(given.path)
+    return without_opaque_alpha(read_image(given.path))
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def array_digest(array: Any) -> str:
+    """SHA-256 of an array, which depends on its shape and dtype too."""
+    described = f"{array.shape} {array.dtype.str}".encode()
+    return hashlib.sha256(described + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def check_arguments(verb: Any, given: Mapping[str, Any]) -> None:
+    """Refuse a task, or arguments of one, that there is not; the message names them."""
+    checks.choice("verb", verb, tuple(VERBS))
+    images = VERBS[verb][0]
+    allowed = (arguments_of(verb) | set(images)) - _NOT_ARGUMENTS
+    for name in given:
+        if name not in allowed:
+            raise ValueError(
+                f"{verb} has no argument `{name}`; it has {', '.join(sorted(allowed))}"
+            )
+    for name in images:
+        if name not in given and name not in _OPTIONAL_IMAGES:
+            raise ValueError(f"{verb} needs `{name}`")
+    if verb == "inpaint" and "mask" not in given:
+        raise ValueError("inpaint needs `mask`")
+    if verb == "retarget" and ("shape" in given) == ("scale" in given):
+        raise ValueError("retarget needs either `shape` or `scale`")
+
+
+def arguments_of(verb: str) -> set[str]:
+    """Names of a task\'s parameters, and what stands for some of them in jobs."""
+    names = set(inspect.signature(getattr(tasks, verb)).parameters)
+    return names | ({"scale"} if verb == "retarget" else set())
+
+
+def _as_tuple(given: Any) -> tuple[Any, ...]:
+    return given if isinstance(given, tuple) else (given,)

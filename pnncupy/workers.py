@@ -1,0 +1,275 @@
+"""Running calls elsewhere: a pool of processes that survives its workers, executors, Dask.
+
+An `executor` of this package is a `concurrent.futures.Executor`, such as `ProcessPool`, or a
+`distributed.Client`, which is none but can do the same.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from typing import Any
+
+from pnncupy import checks, engine_table
+
+# How often a call is begun again because its worker was killed, before it counts as the reason.
+_MOST_DEATHS = 10
+
+
+class WorkerDied(RuntimeError):  # noqa: N818 - says what happened
+    """A call did not end, as each process that worked on it was killed."""
+
+
+class ProcessPool(futures.Executor):
+    """Processes that work on calls, each with its share of the cores.
+
+    They are spawned, not forked: a fork of a process with threads, such as Numba's, may hang. A
+    process that is killed, as where memory runs out, is replaced and its call begun again, while
+    a `ProcessPoolExecutor` would refuse all further work. Workers end when this process does.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; default: one for each core this process may use.
+    threads : int, optional
+        Threads of each; default: the cores divided by the workers.
+    """
+
+    def __init__(self, workers: int | None = None, threads: int | None = None):
+        cores = engine_table.thread_count(None)
+        self.workers = checks.optional_integer("workers", workers, 1) or cores
+        given = checks.optional_integer("threads", threads, 1)
+        self.threads = given or max(1, cores // self.workers)
+        self._calls: queue.SimpleQueue[tuple[futures.Future[Any], Callable[[], Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._processes: dict[int, int] = {}
+        self._ended = False
+        self._lanes = [
+            threading.Thread(target=self._work, args=(lane,), daemon=True)
+            for lane in range(self.workers)
+        ]
+        for thread in self._lanes:
+            thread.start()
+
+    def submit(
+        self, fn: Callable[..., Any], /, *arguments: Any, **options: Any
+    ) -> futures.Future[Any]:
+        """Queue a call; function and arguments must be picklable."""
+        if self._ended:
+            raise RuntimeError("the pool has been shut down")
+        future: futures.Future[Any] = futures.Future()
+        self._calls.put((future, _Call(fn, arguments, options)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers after the calls that are queued, or only after those that have begun."""
+        self._ended = True
+        while cancel_futures:
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                break
+            if call is not None:
+                call[0].cancel()
+        for _ in self._lanes:
+            self._calls.put(None)
+        if wait:
+            for thread in self._lanes:
+                thread.join()
+
+    def terminate(self) -> None:
+        """End the workers at once, whatever they are doing."""
+        self._ended = True
+        self.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._processes.values()):
+            _kill(process)
+
+    def pids(self) -> list[int]:
+        """Process numbers of the workers that have started."""
+        return list(self._processes.values())
+
+    def _work(self, lane: int) -> None:
+        """Hand calls to one process, one after the other; replace it where it is killed."""
+        pool = None
+        while (call := self._calls.get()) is not None:
+            future, function = call
+            if not future.set_running_or_notify_cancel():
+                continue
+            for _ in range(_MOST_DEATHS):
+                try:
+                    pool = pool or self._started(lane)
+                    future.set_result(pool.submit(function).result())
+                    break
+                except BrokenProcessPool:
+                    pool = None
+                    if self._ended:
+                        future.set_exception(WorkerDied("the pool was ended"))
+                        break
+                except Exception as error:
+                    future.set_exception(error)
+                    break
+            else:
+                future.set_exception(
+                    WorkerDied(f"{_MOST_DEATHS} processes that worked on it were killed")
+                )
+        if pool is not None:
+            pool.shutdown()
+
+    def _started(self, lane: int) -> futures.ProcessPoolExecutor:
+        pool = futures.ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _begin_worker, (self.threads,)
+        )
+        self._processes[lane] = pool.submit(os.getpid).result()
+        if self._ended:
+            _kill(self._processes[lane])
+        return pool
+
+
+class _Call:
+    """A call that can be pickled."""
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+    ):
+        self._function, self._arguments, self._options = function, arguments, options
+
+    def __call__(self) -> Any:
+        return self._function(*self._arguments, **self._options)
+
+
+def _kill(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
+
+
+def _begin_worker(threads: int) -> None:
+    """Set up a process of a pool."""
+    # Ctrl-C is for the process that the user started; it ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def checked(executor: Any) -> Any:
+    """An executor or Dask client, or None."""
+    if executor is None or isinstance(executor, futures.Executor) or is_client(executor):
+        return executor
+    raise TypeError(
+        "`executor` must be a concurrent.futures.Executor, such as pnncupy.batch.ProcessPool, or a "
+        f"distributed.Client, got {type(executor).__qualname__}"
+    )
+
+
+def is_client(executor: Any) -> bool:
+    """Whether this is a Dask client."""
+    return type(executor).__module__.partition(".")[0] == "distributed" and hasattr(
+        executor, "scheduler_info"
+    )
+
+
+def worker_count(executor: Any) -> int:
+    """Calls that can run at the same time."""
+    if is_client(executor):
+        return max(1, sum(map(int, executor.nthreads().values())))
+    workers = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
+    return int(workers or engine_table.thread_count(None))
+
+
+def completed(
+    executor: Any,
+    function: Callable[..., Any],
+    items: Iterable[tuple[int, tuple[Any, ...]]],
+    window: int,
+) -> Iterator[tuple[int, Any]]:
+    """Call ``function(*arguments)`` for all items (name, arguments), as they end.
+
+    Yields (name, result), the result being the exception where a call raised one. At most `window`
+    calls are under way, so that a list of any length costs little.
+    """
+    run = _on_client if is_client(executor) else _on_executor
+    return run(executor, function, iter(items), window)
+
+
+def _on_executor(
+    executor: futures.Executor,
+    function: Callable[..., Any],
+    items: Iterator[tuple[int, tuple[Any, ...]]],
+    window: int,
+) -> Iterator[tuple[int, Any]]:
+    waiting: dict[futures.Future[Any], int] = {}
+    try:
+        while True:
+            while len(waiting) < window and (item := next(items, None)) is not None:
+                waiting[_submitted(executor, function, item[1])] = item[0]
+            if not waiting:
+                return
+            done, _ = futures.wait(waiting, return_when=futures.FIRST_COMPLETED)
+            for future in done:
+                yield waiting.pop(future), future.exception() or future.result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _submitted(
+    executor: futures.Executor, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> futures.Future[Any]:
+    try:
+        return executor.submit(function, *arguments)
+    except BrokenProcessPool as error:
+        failed: futures.Future[Any] = futures.Future()
+        failed.set_exception(
+            WorkerDied(
+                f"a process of the executor was killed, and it takes no more work ({error}); "
+                "pnncupy.batch.ProcessPool replaces them"
+            )
+        )
+        return failed
+
+
+def _on_client(
+    client: Any,
+    function: Callable[..., Any],
+    items: Iterator[tuple[int, tuple[Any, ...]]],
+    window: int,
+) -> Iterator[tuple[int, Any]]:
+    from distributed import KilledWorker, as_completed
+
+    waiting: dict[Any, tuple[int, tuple[Any, ...], int]] = {}
+
+    def submit(name: int, arguments: tuple[Any, ...], deaths: int) -> Any:
+        future = client.submit(function, *arguments, pure=False)
+        waiting[future] = name, arguments, deaths
+        return future
+
+    ended = as_completed()
+    try:
+        while True:
+            while len(waiting) < window and (item := next(items, None)) is not None:
+                ended.add(submit(*item, 0))
+            if not waiting:
+                return
+            future = next(ended)
+            name, arguments, deaths = waiting.pop(future)
+            error = future.exception()
+            if isinstance(error, KilledWorker) and deaths < _MOST_DEATHS:
+                # The scheduler gives a call up after three workers that died, for any reason.
+                ended.add(submit(name, arguments, deaths + 1))
+                continue
+            yield name, error or future.result()
+    finally:
+        client.cancel(list(waiting))
