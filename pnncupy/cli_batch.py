@@ -58,8 +58,8 @@ def batch(
             raise click.UsageError("-n, --seed and --method are for folders; set them in the list")
         try:
             jobs = batches.jobs_of_toml(source)
-        except (ValueError, TypeError) as error:  # it speaks of names in the list, not of options
-            raise click.UsageError(str(error)) from error
+        except (ValueError, TypeError) as wrong:  # it speaks of names in the list, not of options
+            raise click.UsageError(str(wrong)) from wrong
     with _executor(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     kept = f", {report.kept} were there already" if report.kept else ""

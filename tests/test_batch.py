@@ -177,8 +177,9 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half(pictures, tmp_path, 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(batch, "execute", limited)
-        with pytest.raises(OSError, match=r"the disk is full .*free space and run the same again"):
-            batch.run(jobs, out, executor=ThreadPoolExecutor(1))
+        told = r"the disk is full .*free space and run the same again"
+        with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match=told):
+            batch.run(jobs, out, executor=executor)
     assert digests(out) == {}
     assert batch.run(jobs, out, executor=pool).made == 4
 
