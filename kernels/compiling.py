@@ -6,16 +6,17 @@ from pathlib import Path
 
 from numba import config, njit
 
-from pnncupy.kernels import numba_lists, simd
+from pnncupy.kernels import numba_lists, random_bits, simd
 
 if config.DISABLE_JIT:
     raise ImportError("Numba's compiler is switched off; unset NUMBA_DISABLE_JIT")
 
 # Numba's on-disk cache of a function looks at the function's own file only. The kernels depend on
-# `simd` and `numba_lists` too, whose checksum is made one of the constants that tell cached kernels
-# apart; the small functions that a kernel calls are not cached by themselves but as parts of it.
+# `simd`, `numba_lists` and `random_bits` too, whose checksum is made one of the constants that tell
+# cached kernels apart; the small functions that a kernel calls are not cached by themselves but as
+# parts of it.
 HELPERS_REVISION = zlib.crc32(
-    Path(simd.__file__).read_bytes() + Path(numba_lists.__file__).read_bytes()
+    b"".join(Path(module.__file__).read_bytes() for module in (simd, numba_lists, random_bits))
 )
 
 

@@ -38,13 +38,18 @@ def nearest_options(patch_size: int, channels: int, weighted: bool) -> tuple[str
     )  # fmt: skip
 
 
-def check_limits(patch_size: int, channels: int) -> None:
-    """Refuse sizes that a block cannot hold."""
+def check_patch(patch_size: int) -> None:
+    """Refuse patches whose sums the kernels cannot form."""
     if patch_size > LARGEST_PATCH:
         raise ValueError(
             f"on a GPU `patch_size` must be at most {LARGEST_PATCH}, got {patch_size}; use "
             "engine='numba'"
         )
+
+
+def check_limits(patch_size: int, channels: int) -> None:
+    """Refuse sizes that a block of an exact search cannot hold."""
+    check_patch(patch_size)
     if _row_bytes(patch_size, channels) > _SHARED_BYTES:
         most = channels
         while _row_bytes(patch_size, most) > _SHARED_BYTES:

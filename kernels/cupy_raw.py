@@ -11,6 +11,7 @@ import numpy as np
 from pnncupy.kernels.cuda_source import (
     THREADS,
     check_limits,
+    check_patch,
     nearest_options,
     patchmatch_options,
     strip_width,
@@ -88,6 +89,7 @@ def lower_nearest(
                 active, busy, tick)  # fmt: skip
         _run_flat("nearest.cu", "unpack_matches", options, (best, *lists), best.size)
         first = end
+        del best, busy
 
 
 def _run_flat(
@@ -182,6 +184,7 @@ def pair_sums(
     threads: int,
 ) -> None:
     """Evaluate one pair a thread; see `protocol.Engine.pair_sums`."""
+    check_patch(patch_size)
     options = patchmatch_options(patch_size, len(query), False)
     _run_flat(
         "patchmatch.cu", "pair_sums", options,
@@ -212,11 +215,12 @@ def improve(
     tick: Tick,
 ) -> None:
     """Work for one query patch a thread; see `protocol.Engine.improve`."""
+    check_patch(patch_size)
     rows, columns = index.shape
     options = patchmatch_options(patch_size, len(query), bound is not None)
     factor = np.float32(1 / (patch_size**2 * len(query)))
     _kernel("patchmatch.cu", "improve", options)(
-        (-(-columns // THREADS), rows, 1), (THREADS, 1, 1),
+        (rows * -(-columns // THREADS), 1, 1), (THREADS, 1, 1),
         (*_image(query), *_image(key), usable, index, sums, out_index, out_sums, np.int32(step),
          np.int32(radius), np.int32(draws), np.int64(stream), _pointer(bound), factor,
          np.float32(alpha), _pointer(key_words), _pointer(active)),
@@ -253,11 +257,11 @@ def vote(
     columns = -(-width // _VOTE_THREADS)
     if weight is None:
         _kernel("vote.cu", "vote_median", options)(
-            (columns, height, channels), (_VOTE_THREADS, 1, 1), (*given, out)
+            (columns * height, channels, 1), (_VOTE_THREADS, 1, 1), (*given, out)
         )
         return
     side = np.asarray(weight, np.float32)
     table = cupy.asarray(side[:, None] * side[None, :])
     _kernel("vote.cu", "vote_mean", options)(
-        (columns, height, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
+        (columns * height, 1, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
     )

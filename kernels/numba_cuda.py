@@ -62,6 +62,14 @@ def _larger(a, b):
 
 
 @cuda.jit(device=True)
+def _place(columns):
+    """Row and column of a thread whose blocks are over parts of rows and, slower, rows."""
+    blocks = (columns + cuda.blockDim.x - 1) // cuda.blockDim.x
+    column = cuda.blockIdx.x % blocks * cuda.blockDim.x + cuda.threadIdx.x
+    return cuda.blockIdx.x // blocks, column
+
+
+@cuda.jit(device=True)
 def _push(history, column, value, patch_size, levels):
     """Sum of the last values pushed to a column's history, by powers of two; see `sums.cuh`."""
     levels[0] = value
@@ -300,8 +308,8 @@ def improve_kernel(patch_size: int, normalised: bool) -> Any:
         query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound,
         factor, alpha, words, active, masked,
     ):  # fmt: skip
-        x, y = cuda.grid(2)
         rows, columns = index.shape
+        y, x = _place(columns)
         if x >= columns:
             return
         row_levels = cuda.local.array(_LEVELS, float32)
@@ -345,7 +353,8 @@ def improve_kernel(patch_size: int, normalised: bool) -> Any:
             if normalised:
                 # Widened for the rounding of a score; and sums up to the bound count for the key.
                 smallest = bound[row, column]
-                limit = score * ((alpha + smallest * factor) / factor) * float32(1.00001)
+                limit = (score + float32(1e-37)) * ((alpha + smallest * factor) / factor)
+                limit *= float32(1.00001)
                 limit = smallest if smallest > limit else limit
             found = _patch_sum(
                 query, y, x, key, row, column, patch_size, limit, row_levels, column_levels
@@ -394,7 +403,7 @@ def improve(
     rows, columns = index.shape
     factor = np.float32(1 / (patch_size**2 * len(query)))
     # Arrays that are missing are never read.
-    improve_kernel(patch_size, bound is not None)[(-(-columns // _THREADS), rows), (_THREADS, 1)](
+    improve_kernel(patch_size, bound is not None)[rows * -(-columns // _THREADS), _THREADS](
         query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream,
         sums if bound is None else bound, factor, np.float32(alpha),
         index if key_words is None else key_words, usable if active is None else active,
@@ -449,8 +458,8 @@ def scatter_minimum(words: Array, places: Array, values: Array) -> None:
 
 @cuda.jit
 def _vote_mean(value, index, weight, active, masked, out):
-    x, y = cuda.grid(2)
     rows, columns = index.shape
+    y, x = _place(out.shape[2])
     if x >= out.shape[2]:
         return
     if masked and not active[y, x]:
@@ -473,8 +482,9 @@ def _median_kernel(patch_size: int) -> Any:
 
     @cuda.jit
     def vote_median(value, index, active, masked, out):
-        x, y, channel = cuda.grid(3)
         rows, columns = index.shape
+        y, x = _place(out.shape[2])
+        channel = cuda.blockIdx.y
         if x >= out.shape[2]:
             return
         if masked and not active[y, x]:
@@ -513,10 +523,8 @@ def vote(
     # Arrays that are missing are never read.
     mask = (out[0] if active is None else active, active is not None)
     if weight is None:
-        _median_kernel(patch_size)[(columns, height, channels), (_THREADS, 1, 1)](
-            value, index, *mask, out
-        )
+        _median_kernel(patch_size)[(columns * height, channels), _THREADS](value, index, *mask, out)
         return
     side = np.asarray(weight, np.float32)
     table = cuda.to_device(side[:, None] * side[None, :])
-    _vote_mean[(columns, height), (_THREADS, 1)](value, index, table, *mask, out)
+    _vote_mean[columns * height, _THREADS](value, index, table, *mask, out)

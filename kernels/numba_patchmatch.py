@@ -4,7 +4,6 @@ Barnes et al. 2009, doi:10.1145/1531326.1531330; propagation in parallel by step
 flooding (Rong and Tan 2006, doi:10.1145/1111411.1111431).
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -14,17 +13,18 @@ from numba import njit
 from pnncupy.kernels import random_bits
 from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.simd import LANES, float_bits, patch_sum
+from pnncupy.kernels.simd import LANES, atomic_minimum, float_bits, patch_sum
 from pnncupy.kernels.tiling import run, run_all
 
 # Query rows in one step of a thread: some milliseconds.
 _ROWS_PER_STEP = 8
 _NOTHING = np.empty((0, 0), np.float32)
-_NO_WORDS = np.empty((0, 0), np.uint64)
+_NO_WORDS = np.empty(0, np.uint64)
 _NO_TOTALS = np.empty((0, 0, 0), np.uint8)
 _NO_MASK = np.empty((0, 0), np.bool_)
 # Widens the limit of sums for the rounding of a score.
 _WIDENING = np.float32(1 + 1e-5)
+_TINY = np.float32(1e-37)
 # The same for the rounding of bounds from the patches' totals.
 _FILTER_WIDENING = np.float32(1 + 1e-3)
 
@@ -148,7 +148,7 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                     number = key_row * key_stride + key_column
                     if is_normalised:
                         smallest = bound[key_row, key_column]
-                        limit = score * ((alpha + smallest * factor) / factor) * _WIDENING
+                        limit = (score + _TINY) * ((alpha + smallest * factor) / factor) * _WIDENING
                         # Sums up to the bound count for the key, whatever they score.
                         limit = max(limit, smallest)
                     if attempt >= 4:
@@ -176,8 +176,10 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                     found_score = found
                     if is_normalised:
                         word = float_bits(found) << np.uint64(32) | np.uint64(place)
-                        if word < key_words[key_row, key_column]:
-                            key_words[key_row, key_column] = word
+                        at = key_row * key_columns + key_column
+                        # A look is cheaper than an atomic operation, and mostly shows it needless.
+                        if word < key_words[at]:
+                            atomic_minimum(key_words, at, word)
                         smallest = min(smallest, found)
                         found_score = found * (factor / (alpha + smallest * factor))
                     if found_score < score or (found_score == score and number < best):
@@ -215,8 +217,7 @@ def improve(
     kernel = improve_kernel(patch_size, len(query), bound is not None)
     tail = np.zeros((-(-patch_size // LANES) + 1) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))
-    # One copy of what is known of the keys for each thread.
-    copies = deque(_NO_WORDS if key_words is None else key_words.copy() for _ in range(threads))
+    words = _NO_WORDS if key_words is None else key_words.reshape(-1)
     factor = np.float32(1 / (patch_size**2 * len(query)))
     query_totals = key_totals = _NO_TOTALS
     step_squared = np.float32(0)
@@ -224,7 +225,6 @@ def improve(
         query_totals, key_totals, step_squared = _totals((query, key), patch_size, threads)
 
     def band(top: int) -> Iterator[int]:
-        words = copies.popleft()
         bottom = min(top + _ROWS_PER_STEP, len(index))
         kernel(
             flat_query, query.shape[2], query.shape[1] * query.shape[2], query_totals,
@@ -233,13 +233,9 @@ def improve(
             factor, np.float32(alpha), words, _NO_MASK if active is None else active,
             step_squared, top, bottom,
         )  # fmt: skip
-        copies.append(words)
         yield (bottom - top) * index.shape[1]
 
     run(map(band, range(0, len(index), _ROWS_PER_STEP)), threads, tick)
-    if key_words is not None:
-        for words in copies:
-            np.minimum(key_words, words, out=key_words)
 
 
 def scatter_minimum(words: Array, places: Array, values: Array) -> None:

@@ -164,8 +164,8 @@ class Engine(Protocol):
             Used with `bound` only.
         key_words : (HK-p+1, WK-p+1) uint64, or None
             With `bound`: for each key the sum of a pair (its bits, in the upper half) and the
-            number ``row * WQ + column`` of the query (lower half), lowered to those of all pairs
-            whose sum was completed.
+            number ``row * WQ + column`` of the query (lower half). They are not above the bounds,
+            and lowered by every pair tried whose sum does not exceed its key's bound.
         active : (HQ-p+1, WQ-p+1) bool, or None
             Query patches that try; the others keep what they have. None is all.
         tick : callable

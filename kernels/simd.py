@@ -417,3 +417,16 @@ def float_bits(typing_context, value):
         return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
 
     return types.uint64(types.float32), generate
+
+
+@intrinsic
+def atomic_minimum(typing_context, array, position, value):
+    """Lower an element of a flat uint64 array, whatever other threads do to it."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, position_type, _ = signature.args
+        address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
+        builder.atomic_rmw("umin", address, arguments[2], "monotonic")
+        return context.get_dummy_value()
+
+    return types.void(array, position, types.uint64), generate

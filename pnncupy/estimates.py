@@ -1,5 +1,6 @@
 """What a call will cost, found out by making the same of smaller pictures."""
 
+import math
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +13,16 @@ import numpy as np
 
 from pnncupy import engine_table
 from pnncupy.checks import Cancelled
+from pnncupy.methods import EXACT_BELOW
+from pnncupy.moving import arrays_among
 from pnncupy.observer import Event
 from pnncupy.resizing import resize
 
 # How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
 # power of an image's side, or approximately searched with the second.
 _TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
-# Smaller pictures have too few levels, and searches that are exact anyhow.
-_SMALLEST_SIDE = {"exact": 64, "patchmatch": 200}
+# A trial as long as that is not done again without the tracing of memory.
+_LONG = 5.0
 
 
 @dataclass(frozen=True)
@@ -62,25 +65,57 @@ def estimate(
     saved depends on the pictures, so the time is a guess that may be off by a factor of two.
     """
     first = _first_event(task, arguments, options)
-    budget, power = _TRIAL[first.method]
-    small = _SMALLEST_SIDE[first.method]
-    smallest = min(min(array.shape[:2]) for array in _images([*arguments, *options.values()]))
-    scale = min(1.0, max((budget / first.pairs) ** (1 / power), small / smallest))
-    trial = [_scaled(value, scale) for value in arguments]
-    trial_options = {
-        name: value if name == "data_range" else _scaled(value, scale)
-        for name, value in options.items()
-    }
-    trial_options |= {"method": first.method, "return_info": True}
-    _, peak = _with_peak(lambda: _one(task, trial, trial_options), first.engine)
-    start = time.perf_counter()
-    info = _one(task, trial, trial_options)
-    seconds = time.perf_counter() - start
-    growth = first.pairs / info["samples"][0]["pairs"]
+    scale = _trial_scale(first, arguments, options)
+    while True:
+        trial = [_scaled(value, scale) for value in arguments]
+        trial_options = {
+            name: value if name == "data_range" else _scaled(value, scale)
+            for name, value in options.items()
+        }
+        trial_options |= {"method": first.method, "return_info": True}
+        try:
+            small = first if scale == 1 else _first_event(task, trial, trial_options)
+            break
+        except ValueError:  # so many levels, or so small a hole, do not fit into smaller pictures
+            if scale == 1:
+                raise
+            scale = min(1.0, 1.5 * scale)
+    (info, seconds), peak = _with_peak(lambda: _one(task, trial, trial_options), first.engine)
+    if seconds < _LONG:
+        info, seconds = _one(task, trial, trial_options)
+    growth = first.pairs / small.pairs
     return Estimate(
-        first.method, first.engine, first.samples, first.pairs, seconds * growth,
-        peak / scale**2 / 2**20, scale,
+        first.method, first.engine, first.samples, info["samples"][0]["pairs"] * growth,
+        seconds * growth, peak / scale**2 / 2**20, scale,
     )  # fmt: skip
+
+
+def _trial_scale(first: Event, arguments: Sequence[Any], options: Mapping[str, Any]) -> float:
+    """Side of the trial's pictures over those of the call."""
+    budget, power = _TRIAL[first.method]
+    scale = (budget / first.pairs) ** (1 / power)
+    smallest = min(min(array.shape[:2]) for array in arrays_among([*arguments, *options.values()]))
+    scale = max(scale, 4 * options.get("patch_size", 7) / smallest)
+    if first.method == "patchmatch":
+        # Enough pairs that searches at full size are approximate, as those of the call.
+        keys = sum(math.prod(array.shape[:2]) for array in _sources(arguments))
+        shape = next((given for given in (*arguments, options.get("shape")) if _is_shape(given)), 0)
+        queries = math.prod(shape) if shape else math.prod(_sources(arguments)[0].shape[:2])
+        scale = max(scale, (4 * EXACT_BELOW / (keys * queries)) ** 0.25)
+    return min(1.0, scale)
+
+
+def _sources(arguments: Sequence[Any]) -> list[Any]:
+    """The first argument: a picture or a list of them."""
+    return list(arrays_among(arguments[:1]))
+
+
+def _is_shape(given: Any) -> bool:
+    return (
+        isinstance(given, (list, tuple))
+        and len(given) == 2
+        and all(isinstance(side, int) for side in given)
+    )
 
 
 def _first_event(
@@ -98,20 +133,14 @@ def _first_event(
     return seen[0]
 
 
-def _one(task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Make one picture; the facts on the run."""
+def _one(
+    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], float]:
+    """Make one picture; the facts on the run, and its seconds."""
     few = [1 if isinstance(value, int) else value for value in arguments]
-    return task(*few, **options).info
-
-
-def _images(values: Sequence[Any]) -> list[Any]:
-    found = []
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            found += _images(value)
-        elif getattr(value, "ndim", 0) >= 2:
-            found.append(value)
-    return found
+    start = time.perf_counter()
+    info = task(*few, **options).info
+    return info, time.perf_counter() - start
 
 
 def _scaled(value: Any, scale: float) -> Any:
@@ -119,18 +148,19 @@ def _scaled(value: Any, scale: float) -> Any:
     if scale == 1:
         return value
     if isinstance(value, (list, tuple)):
-        if len(value) == 2 and all(isinstance(side, int) for side in value):
+        if _is_shape(value):
             return tuple(max(1, round(side * scale)) for side in value)
         return [_scaled(part, scale) for part in value]
     if getattr(value, "ndim", 0) < 2:
         return value
     height, width = (max(1, round(side * scale)) for side in value.shape[:2])
     if value.dtype.kind == "b":
+        # A hole stays one, however small.
         rows, columns = (
             np.arange(new) * old // new
             for new, old in zip((height, width), value.shape, strict=True)
         )
-        return value[rows[:, None], columns]
+        return np.logical_or.reduceat(np.logical_or.reduceat(value, rows, axis=0), columns, axis=1)
     small = resize(value, scale, (height, width))
     if value.dtype.kind in "iu":
         limits = np.iinfo(value.dtype)

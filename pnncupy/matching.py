@@ -74,8 +74,8 @@ def nearest_patches(
         True where a key pixel may be used; a key patch is used only if all its pixels may be.
     method : {"exact", "patchmatch", "auto"}
         Compare every pair of patches; or find good keys, mostly the best ones, by PatchMatch, in
-        time that grows with n + m only; or "auto": the second for large images (from 1.5e10 pairs
-        on a CPU, 1e12 on a GPU), so that the same call gives the same result everywhere.
+        time that grows with n + m only; or "auto": the second for large images, from 1.5e10 pairs
+        on a CPU and 1e12 on a GPU. The next three parameters are for approximate searches only.
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
         arrays, or move NumPy arrays there and the result back. All engines return the same bits.
@@ -86,7 +86,7 @@ def nearest_patches(
     initial : integer array like the `index` that is returned, optional
         Where an approximate search begins; default: random keys.
     rounds : int, optional
-        Rounds of an approximate search, more for a better result; default 16 from random keys, 3
+        Rounds of an approximate search, more for a better result; default 16 from random keys, 2
         from `initial`.
     rng : None, int, SeedSequence, BitGenerator or Generator, default 0
         Seed of an approximate search. The same one gives the same bits on every engine and with
@@ -128,7 +128,7 @@ def nearest_patches(
     """
     checks.choice("method", method, METHODS)
     count = checks.optional_integer("rounds", rounds, 1)
-    seed = seeds.stream(seeds.seed_sequence(rng))
+    seed = seeds.seed_sequence(rng)
     is_list = isinstance(key, (list, tuple))
     keys = list(key) if is_list else [key]
     masks = list(key_mask) if is_list and key_mask is not None else [key_mask] * len(keys)
@@ -153,7 +153,7 @@ def nearest_patches(
     if chosen(method, engine_name, queries, keys_total) == "exact":
         found = search(settings, query_planes, key_planes, layout)
     else:
-        settings = replace(settings, method="patchmatch", stream=seed)
+        settings = replace(settings, method="patchmatch", stream=seeds.stream(seed))
         matcher = PatchMatch(settings, key_planes, layout, start=start, rounds=count)
         found = matcher.search(query_planes)
     parts = layout.decode(found.index)

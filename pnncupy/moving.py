@@ -29,7 +29,7 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
     @wraps(function)
     def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Returned:
         name = options.get("engine")
-        found = list(_arrays([*arguments, *options.values()]))
+        found = list(arrays_among([*arguments, *options.values()]))
         libraries = {type(array).__module__.partition(".")[0] for array in found}
         if libraries == {"cupy"} and all(hasattr(array, "device") for array in found):
             with _one_device(found), _explained_failures(found):
@@ -51,11 +51,11 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
     return call
 
 
-def _arrays(values: Any) -> Iterator[Any]:
+def arrays_among(values: Any) -> Iterator[Any]:
     """The arrays among these values that are no shapes or seeds."""
     for value in values:
         if isinstance(value, (list, tuple)):
-            yield from _arrays(value)
+            yield from arrays_among(value)
         elif getattr(value, "ndim", 0) >= 2:
             yield value
 
@@ -83,7 +83,10 @@ def _explained_failures(found: Sequence[Any]) -> Iterator[None]:
             f"the device has too little memory: with images of this size about {needed:.3g} MB are "
             f"needed ({error}); free arrays on the device, or use smaller images or engine='numba'"
         ) from error
-    except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+    except Exception as error:
+        # CuPy's errors, or those of Numba's launches.
+        if "cuda" not in type(error).__module__:
+            raise
         raise checks.EngineUnavailable(
             f"the GPU failed: {error}; restart the process, and see `nvidia-smi` for its state"
         ) from error

@@ -102,6 +102,7 @@ class PatchMatch:
         """A good key of every query patch; plain distances: of those that changed."""
         settings, active, work = self._settings, self._needed, self._effort
         if self._query is None:
+            Layout.of([query])  # refuses more pixels than can be numbered
             self._index, sums = self._first_matches(query)
         else:
             changed = changed_patches(query, self._query, settings.patch_size)

@@ -22,6 +22,8 @@ class OutOfMemoryError(MemoryError):
 class CUDARuntimeError(RuntimeError):
     """What CuPy raises where a launch failed."""
 
+    __module__ = "cupy_backends.cuda.api.runtime"
+
 
 class Device:
     """The only device, unless arrays are said to lie on another."""

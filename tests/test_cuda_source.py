@@ -178,7 +178,7 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
            (*images, places, index, sums, np.int64(index.size)), backwards)  # fmt: skip
     launch = host_cuda.build(code, "improve", compiled)
     launch(
-        (-(-index.shape[1] // 32), len(index), 1), 32,
+        (-(-index.shape[1] // 32) * len(index), 1, 1), 32,
         (*images, usable, index, sums, out, out_sums, np.int32(options["step"]),
          np.int32(options["radius"]), np.int32(options["draws"]), np.int64(options["stream"]),
          NOTHING if bound is None else bound, np.float32(1 / (p * p * channels)), np.float32(0.01),
@@ -237,14 +237,14 @@ def vote_on_host(value, index, p, how, backwards=False, active=None):
     options = cuda_source.vote_options(p, channels)
     if how == "median":
         launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_median", options)
-        launch((-(-width // 32), height, channels), 32, (value, *sizes, out), backwards)
+        launch((-(-width // 32) * height, channels, 1), 32, (value, *sizes, out), backwards)
         return out
     side = np.ones(p, np.float32)
     if how == "weighted_mean":
         side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
     table = side[:, None] * side[None, :]
     launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_mean", options)
-    launch((-(-width // 32), height, 1), 32, (value, *sizes, table, out), backwards)
+    launch((-(-width // 32) * height, 1, 1), 32, (value, *sizes, table, out), backwards)
     return out
 
 

@@ -156,8 +156,9 @@ def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
 
 def test_patches_beyond_a_device_are_refused_with_the_limit(cupy):
     image = np.zeros((40, 40), np.float32)
-    with pytest.raises(ValueError, match="`patch_size` must be at most 31, got 32"):
-        pnn.nearest_patches(image, image, patch_size=32, engine="cupy")
+    for method in ("exact", "patchmatch"):
+        with pytest.raises(ValueError, match="`patch_size` must be at most 31, got 32"):
+            pnn.nearest_patches(image, image, patch_size=32, engine="cupy", method=method)
 
 
 @pytest.fixture

@@ -62,3 +62,26 @@ def test_large_pictures_are_estimated_for_the_method_they_take(quick):
     assert cost.method == "patchmatch"
     assert cost.scale < 0.5
     assert cost.pairs < 2000 * image.size
+
+
+def test_all_stages_count(photograph, quick):
+    options = {"gradual": True, "levels": 1, "iterations": 1, "coarse_iterations": 1}
+    cost = estimate(pnn.retarget, [photograph, (40, 30)], options)
+    info = pnn.retarget(photograph, (40, 30), return_info=True, **options).info
+    assert cost.pairs == pytest.approx(info["samples"][0]["pairs"], rel=0.2)
+
+
+def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
+    monkeypatch.setattr(estimates, "_TRIAL", {"exact": (1e7, 4), "patchmatch": (1e6, 2)})
+    image = load_sample("rocket")
+    cost = estimate(pnn.generate, [image, None], {"levels": 10, "iterations": 1})
+    assert 0 < cost.scale <= 1
+    hole = np.zeros(image.shape[:2], bool)
+    hole[30, 40] = True
+    assert estimate(pnn.inpaint, [image, hole], {"iterations": 1}).scale < 1
+
+
+def test_small_sources_of_large_pictures_are_made_smaller_too(quick):
+    image = load_sample("rocket")[:60, :60]
+    cost = estimate(pnn.generate, [image, None], {"shape": (900, 900), "iterations": 1})
+    assert cost.scale < 0.9

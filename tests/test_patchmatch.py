@@ -133,6 +133,14 @@ def test_engines_and_threads_give_the_same_bits(alpha, p, channels, random):
         assert mask[y : y + p, x : x + p].all()
 
 
+def test_tiny_scores_are_the_same_on_all_engines(random):
+    images = [random.random((14, 15)).astype(np.float32) * np.float32(1e-12) for _ in range(2)]
+    options = {"patch_size": 4, "alpha": 1e18, "method": "patchmatch"}
+    mine, other = (pnn.nearest_patches(*images, engine=name, **options) for name in ENGINES)
+    np.testing.assert_array_equal(mine.index, other.index)
+    np.testing.assert_array_equal(mine.score, other.score)
+
+
 def test_scores_are_those_of_the_keys_found(random):
     query, key = random.random((20, 24, 3)), random.random((22, 21, 3))
     found = pnn.nearest_patches(query, key, method="patchmatch", patch_size=5)

@@ -11,6 +11,7 @@
 
 // Widens the limit of sums for the rounding of a score.
 #define WIDENING 1.00001f
+#define TINY 1e-37f
 
 // Loops over a patch are unrolled where that does not make the code too long.
 #define UNROLL (P * P * C <= 256 ? P : 1)
@@ -150,7 +151,7 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
     float limit = best.sum;
 #if NORMALISED
     const float bound = keys.bound[at];
-    limit = best.score * ((keys.alpha + bound * keys.factor) / keys.factor) * WIDENING;
+    limit = (best.score + TINY) * ((keys.alpha + bound * keys.factor) / keys.factor) * WIDENING;
     // Sums up to the bound count for the key, whatever they score.
     limit = max(limit, bound);
 #endif
@@ -169,7 +170,7 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
         best = {number, row, column, sum, score};
 }
 
-// Blocks: x over columns, y over rows of the query patches.
+// Blocks: over parts of rows and, slower, rows of the query patches.
 extern "C" __global__ void improve(const float *query, int query_height, int query_width,
                                    const float *key, int key_height, int key_width,
                                    const unsigned char *usable, const int *index, const float *sums,
@@ -177,8 +178,9 @@ extern "C" __global__ void improve(const float *query, int query_height, int que
                                    long long stream, const float *bound, float factor, float alpha,
                                    Word *words, const unsigned char *active)
 {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y;
     const int rows = query_height - P + 1, columns = query_width - P + 1;
+    const int blocks = (columns + blockDim.x - 1) / blockDim.x;
+    const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
     if (x >= columns)
         return;
     const long long at = (long long)y * columns + x;

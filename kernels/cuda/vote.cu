@@ -2,7 +2,7 @@
 //
 // One thread gathers one pixel of the output, so that nothing is added atomically and the order of
 // the sums is fixed: the rows of a patch, then its columns. `active` says which pixels are wanted,
-// or is null.
+// or is null. Blocks: over parts of rows and, slower, rows, as the second number of a grid is small.
 //
 // Compile-time: P patch side, C channels.
 
@@ -24,7 +24,8 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
                                      const int *index, int height, int width,
                                      const unsigned char *active, const float *weight, float *out)
 {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y;
+    const int blocks = (width + blockDim.x - 1) / blockDim.x;
+    const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
     if (x >= width || (active && !active[(long long)y * width + x]))
         return;
     const Field field = {index, height - P + 1, width - P + 1, value_width};
@@ -47,12 +48,14 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
         out[((long long)channel * height + y) * width + x] = __fdiv_rn(sums[channel], total);
 }
 
-// The lower one of two values in the middle. Blocks: x over columns, y over rows, z over channels.
+// The lower one of two values in the middle. Blocks: x over parts of rows and rows, y over channels.
 extern "C" __global__ void vote_median(const float *value, int value_height, int value_width,
                                        const int *index, int height, int width,
                                        const unsigned char *active, float *out)
 {
-    const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, channel = blockIdx.z;
+    const int blocks = (width + blockDim.x - 1) / blockDim.x;
+    const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
+    const int channel = blockIdx.y;
     if (x >= width || (active && !active[(long long)y * width + x]))
         return;
     const Field field = {index, height - P + 1, width - P + 1, value_width};
