@@ -16,7 +16,7 @@ if config.DISABLE_JIT:
 # cached kernels apart; the small functions that a kernel calls are not cached by themselves but as
 # parts of it.
 HELPERS_REVISION = zlib.crc32(
-    b"".join(Path(module.__file__).read_bytes() for module in (simd, numba_lists, random_bits))
+    b"".join(Path(str(module.__file__)).read_bytes() for module in (simd, numba_lists, random_bits))
 )
 
 

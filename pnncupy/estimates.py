@@ -98,11 +98,12 @@ def _trial_scale(first: Event, arguments: Sequence[Any], options: Mapping[str, A
     scale = max(scale, 4 * options.get("patch_size", 7) / smallest)
     if first.method == "patchmatch":
         # Enough pairs that searches at full size are approximate, as those of the call.
-        keys = sum(math.prod(array.shape[:2]) for array in _sources(arguments))
-        shape = next((given for given in (*arguments, options.get("shape")) if _is_shape(given)), 0)
-        queries = math.prod(shape) if shape else math.prod(_sources(arguments)[0].shape[:2])
+        sources = _sources(arguments)
+        given = [value for value in (*arguments, options.get("shape")) if _is_shape(value)]
+        queries = math.prod([*given, sources[0].shape[:2]][0])
+        keys = sum(math.prod(source.shape[:2]) for source in sources)
         scale = max(scale, (4 * EXACT_BELOW / (keys * queries)) ** 0.25)
-    return min(1.0, scale)
+    return min(1.0, float(scale))
 
 
 def _sources(arguments: Sequence[Any]) -> list[Any]:
