@@ -1,6 +1,7 @@
 """Which array library an array belongs to, and the checks of arrays that need to know."""
 
 import os
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,18 @@ def namespace(value: Array) -> Namespace:
     from array_api_compat import array_namespace
 
     return array_namespace(value)
+
+
+def on_host(value: Array) -> Array:
+    """The same numbers as a NumPy array."""
+    if library("array", value) == "numpy":
+        return value
+    return import_module("cupy").asnumpy(value)
+
+
+def like(value: Any, example: Array) -> Array:
+    """A NumPy array in the library of another array, on its device."""
+    return value if library("array", example) == "numpy" else import_module("cupy").asarray(value)
 
 
 def check_real(name: str, value: Array) -> None:

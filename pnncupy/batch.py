@@ -15,11 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, checks
+from pnncupy import checks
 from pnncupy.job_files import jobs_of_folder, jobs_of_toml
 from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute
 from pnncupy.manifest import Manifest
-from pnncupy.workers import ProcessPool, WorkerDied, checked, completed, is_client, worker_count
+from pnncupy.workers import (
+    ProcessPool,
+    WorkerDied,
+    check_versions,
+    checked,
+    completed,
+    is_client,
+    worker_count,
+)  # fmt: skip
 
 __all__ = [
     "Job", "ProcessPool", "Progress", "Report", "WorkerDied", "jobs_of_folder", "jobs_of_toml",
@@ -248,27 +256,6 @@ def _workers(executor: Any, workers: int | None) -> Iterator[Any]:
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def check_versions(client: Any) -> None:
-    """Refuse a cluster without workers, or whose workers have another pnncupy, or none."""
-    found = client.run(_version, on_error="return")
-    if not found:
-        raise checks.EngineUnavailable(
-            f"the scheduler {client.scheduler.address} has no workers; start some with "
-            "`dask worker`"
-        )
-    for worker, version in found.items():
-        if version != __version__:
-            has = f"pnncupy {version}" if isinstance(version, str) else f"no pnncupy ({version})"
-            raise checks.EngineUnavailable(
-                f"worker {worker} has {has}, this process pnncupy {__version__}; install the same "
-                "version on all workers"
-            )
-
-
-# A lambda travels by itself: a function of this module would need the module on the worker.
-_version = lambda: __import__("pnncupy").__version__  # noqa: E731
 
 
 @dataclass

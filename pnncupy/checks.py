@@ -5,6 +5,7 @@ Every message names the parameter, the rule and what was given.
 
 import math
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,6 +118,12 @@ def text(name: str, value: Any) -> str:
     if not value:
         raise ValueError(f"`{name}` must not be empty")
     return value
+
+
+def optional_path(name: str, value: Any) -> None:
+    """None or the name of a file."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"`{name}` must be a path or None, got {_describe(value)}")
 
 
 def optional_callable(name: str, value: Any) -> None:

@@ -12,7 +12,7 @@ import click
 
 from pnncupy import __version__, samples
 from pnncupy.checks import EngineUnavailable, ImageReadError
-from pnncupy.cli_batch import batch
+from pnncupy.cli_batch import batch, dask_client
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -97,6 +97,11 @@ _SYNTHESIS_OPTIONS = [
     click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
                  help="What computes; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
+    click.option("--scheduler", metavar="ADDRESS",
+                 help="Let a Dask cluster share the exact searches, such as tcp://host:8786."),
+    click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
+                 help="Keep the state here, so that the same command, with its --seed, goes on "
+                 "where it was killed."),
 ]  # fmt: skip
 
 _SHAPE_OPTION = click.option(
@@ -366,15 +371,17 @@ def _run(
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, _inputs())
     start = time.perf_counter()
-    with progress_bar(quiet) as show:
+    with dask_client(given.pop("scheduler", None)) as client, progress_bar(quiet) as show:
 
         def save(event: Any) -> None:
             show(event)
             if event.result is not None:
                 files.write(event.sample, event.result)
 
-        made = task(*arguments, callback=save, return_index=save_index is not None,
-                    return_info=True, **given)  # fmt: skip
+        made = task(
+            *arguments, callback=save, return_index=save_index is not None, return_info=True,
+            executor=client, **given,
+        )  # fmt: skip
     seconds = time.perf_counter() - start
     if files.sheet is not None:
         from pnncupy.images import planes, value_range

@@ -60,7 +60,7 @@ def batch(
             jobs = batches.jobs_of_toml(source)
         except (ValueError, TypeError) as wrong:  # it speaks of names in the list, not of options
             raise click.UsageError(str(wrong)) from wrong
-    with _executor(scheduler) as executor, counting_bar(quiet) as show:
+    with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     kept = f", {report.kept} were there already" if report.kept else ""
     click.echo(f"made {report.made} pictures in {output}{kept}")
@@ -80,7 +80,7 @@ def known_seed(output: Path) -> int:
 
 
 @contextmanager
-def _executor(scheduler: str | None) -> Iterator[Any]:
+def dask_client(scheduler: str | None) -> Iterator[Any]:
     """A client of the scheduler, or None."""
     if scheduler is None:
         yield None

@@ -91,7 +91,7 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
             f"engine {name!r} takes {_LIBRARIES[name]} arrays, got {library}; convert them with "
             "`cupy.asnumpy`, or use engine='auto'"
         )
-    return name, _load(name)
+    return name, load(name)
 
 
 def check(name: str) -> None:
@@ -119,7 +119,8 @@ def thread_count(threads: Any) -> int:
     return os.cpu_count() or 1
 
 
-def _load(name: str) -> Engine:
+def load(name: str) -> Engine:
+    """The kernel module of an engine, which must be there."""
     # A module offers the protocol's methods as functions.
     return cast(Engine, import_module(_MODULES[name]))
 
@@ -132,7 +133,7 @@ def _failure(name: str) -> str:
             # CuPy's own words about several packages of it take many lines; see `_rivals`.
             warnings.filterwarnings("ignore", "(?s).*multiple CuPy packages", UserWarning)
             import_module(_LIBRARIES[name])
-        _load(name)
+        load(name)
     except ModuleNotFoundError as error:
         package = _PACKAGES.get(error.name or "", error.name)
         return f"{error}; install it with `pip install {package}`"
@@ -177,7 +178,7 @@ def _wrong_answer(name: str) -> str:
         pixels = xp.asarray(image)
         score = xp.full((6, 7, 1), np.inf, np.float32)
         index = xp.full((6, 7, 1), -1, np.int32)
-        _load(name).lower_nearest(
+        load(name).lower_nearest(
             pixels, pixels, 3, None, score, index,
             first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
         )  # fmt: skip

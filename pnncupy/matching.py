@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, checks, engine_table, images, seeds
+from pnncupy import arrays, blocks, checks, engine_table, images, seeds
 from pnncupy.arrays import Array
 from pnncupy.index_maps import checked_index
 from pnncupy.layout import Layout
@@ -53,6 +53,7 @@ def nearest_patches(
     initial: Any = None,
     rounds: int | None = None,
     rng: Any = 0,
+    executor: Any = None,
 ) -> Matches:
     """Find the best key patch for every patch of a query image.
 
@@ -91,6 +92,8 @@ def nearest_patches(
     rng : None, int, SeedSequence, BitGenerator or Generator, default 0
         Seed of an approximate search. The same one gives the same bits on every engine and with
         any number of threads.
+    executor : concurrent.futures.Executor or distributed.Client, optional
+        Workers that share an exact search, block by block; for NumPy arrays. `engine` is theirs.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def nearest_patches(
     names = ["key"] if not is_list else [f"key[{number}]" for number in range(len(keys))]
     settings, engine_name, query_planes, key_planes = prepare(
         query, keys, names, patch_size=patch_size, alpha=alpha, engine=engine,
-        channel_axis=channel_axis, threads=threads,
+        channel_axis=channel_axis, threads=threads, executor=executor,
     )  # fmt: skip
     key_planes = mask_keys(key_planes, masks, names, settings.patch_size)
     check_span([query_planes, *key_planes], settings.patch_size, _SCALE)
@@ -251,12 +254,13 @@ def prepare(
     engine: Any,
     channel_axis: Any,
     threads: Any,
+    executor: Any = None,
 ) -> tuple[SearchSettings, str, Array, list[Array]]:
     """Checked settings, engine, query planes and key planes of a search over arrays as given."""
     size = checks.integer("patch_size", patch_size, 2)
     limit = checks.completeness("alpha", alpha)
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
-    engine_name, module = engine_table.pick(engine, query)
+    engine_name, module = blocks.pick(engine, query, executor)
     planes = [
         images.raw_planes(name, image, channel_axis)
         for name, image in zip(["query", *names], [query, *keys], strict=True)

@@ -34,7 +34,9 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
         if libraries == {"cupy"} and all(hasattr(array, "device") for array in found):
             with _one_device(found), _explained_failures(found):
                 return function(*arguments, **options)
-        if not isinstance(name, str) or libraries != {"numpy"} or not engine_table.on_device(name):
+        # With an executor the arrays are moved where the workers are.
+        stays = options.get("executor") is not None or libraries != {"numpy"}
+        if stays or not isinstance(name, str) or not engine_table.on_device(name):
             return function(*arguments, **options)
         engine_table.check(name)
         cupy = import_module("cupy")

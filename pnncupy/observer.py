@@ -113,6 +113,10 @@ class Observer:
         """The step would repeat the one before."""
         self._done_before += self._planned.get((level, iteration), 0)
 
+    def skip_level(self, level: int) -> None:
+        """An earlier run has done the level."""
+        self._done_before += sum(n for (here, _), n in self._planned.items() if here == level)
+
     def complete(self, sample: int, result: Any) -> None:
         """A sample is finished."""
         self._done_before = sum(self._planned.values())

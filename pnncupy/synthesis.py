@@ -11,6 +11,7 @@ from typing import Any
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
+from pnncupy.checkpoints import Checkpoint, State, identity_of
 from pnncupy.incremental import follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
@@ -168,6 +169,7 @@ def synthesise(
     scene: Scene,
     guess: Array,
     observer: Observer,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Array, Array, Layout]:
     """Run the coarse-to-fine loop.
 
@@ -179,6 +181,8 @@ def synthesise(
         First query at the coarsest level; h is that of all results made together.
     observer : Observer
         What is told of the progress.
+    checkpoint : Checkpoint, optional
+        Where the state is kept; what is found there is gone on with.
 
     Returns
     -------
@@ -189,16 +193,55 @@ def synthesise(
     check_span([guess, *coarsest], settings.patch_size, _REMEDY)
     observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
-    picture, index, layout = refine(settings, schedule, scene, schedule.levels, guess, observer)
-    for level in range(schedule.levels - 1, -1, -1):
-        shape = schedule.shape(scene.shape, level)
-        picture = stacked(
-            [enlarge(one, schedule.ratio, shape) for one in pictures_of(picture, scene.together)]
-        )
+    keep, state = _state_keeping(settings, schedule, scene, guess, checkpoint)
+    picture, matches = guess, None
+    for level in range(schedule.levels, -1, -1):
+        if state is not None and level >= state.level:
+            if level > state.level:
+                observer.skip_level(level)
+                continue
+            picture = state.picture
+        elif level < schedule.levels:
+            shape = schedule.shape(scene.shape, level)
+            picture = stacked([enlarge(one, schedule.ratio, shape) for one in pictures])
+        resumed = state if state is not None and level == state.level else None
         picture, index, layout = refine(
-            settings, schedule, scene, level, picture, observer, (index, layout)
+            settings, schedule, scene, level, picture, observer, matches, resumed, keep
         )
+        matches = index, layout
+    if checkpoint is not None:
+        checkpoint.remove()
     return picture, index, layout
+
+
+Keep = Callable[[State], None]
+
+
+def _state_keeping(
+    settings: SearchSettings,
+    schedule: Schedule,
+    scene: Scene,
+    guess: Array,
+    checkpoint: Checkpoint | None,
+) -> tuple[Keep, State | None]:
+    """What keeps a state, and the state that was kept before."""
+    if checkpoint is None:
+        return lambda state: None, None
+    kept = scene.kept
+    identity = identity_of(
+        [schedule, scene.shape, settings.patch_size, settings.alpha, settings.method,
+         settings.stream, [source.usable is None for source in scene.sources]],
+        [guess, *(source.sharp[0] for source in scene.sources),
+         *(source.keys(schedule.levels, "sharp") for source in scene.sources),
+         *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
+    )  # fmt: skip
+
+    def keep(state: State) -> None:
+        # An approximate search remembers more than its matches, until the end of its level.
+        if settings.method == "exact" or state.steps == schedule.steps(state.level):
+            checkpoint.save(identity, state)
+
+    return keep, checkpoint.load(identity, guess)
 
 
 def refine(
@@ -209,10 +252,13 @@ def refine(
     query: Array,
     observer: Observer,
     coarser: tuple[Array, Layout] | None = None,
+    resumed: State | None = None,
+    keep: Keep = lambda state: None,
 ) -> tuple[Array, Array, Layout]:
     """Take the PNN steps of one level, each on the result of the one before.
 
-    `coarser` holds the matches of the next coarser level and their layout.
+    `coarser` holds the matches of the next coarser level and their layout, `resumed` the state of
+    this level that a run before has come to; `keep` is given the state after each step.
     """
     values = [source.sharp[level] for source in scene.sources]
     layout = Layout.of(values)
@@ -223,9 +269,12 @@ def refine(
         needed = ~windows_all(scene.kept.masks[level], settings.patch_size)
     needed = patches_of_one(query, needed, scene.together, settings.patch_size)
     matches = coarser if scene.together == 1 else None
-    last_query, index = query, None
+    last_query, index = query, None if resumed is None else resumed.index
     last_kinds: tuple[str, ...] = ()
     for step in range(schedule.steps(level)):
+        if resumed is not None and step < resumed.steps:
+            observer.skip(level, step)
+            continue
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
             keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
@@ -250,6 +299,7 @@ def refine(
         if scene.kept is not None:
             query = scene.kept.put_back(query, level)
         observer.end(query)
+        keep(State(level, step + 1, query, index))
     return query, index, layout
 
 

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any
 
-from pnncupy import checks, engine_table
+from pnncupy import __version__, checks, engine_table
 
 # How often a call is begun again because its worker was killed, before it counts as the reason.
 _MOST_DEATHS = 10
@@ -273,3 +273,24 @@ def _on_client(
             yield name, error or future.result()
     finally:
         client.cancel(list(waiting))
+
+
+def check_versions(client: Any) -> None:
+    """Refuse a cluster without workers, or whose workers have another pnncupy, or none."""
+    found = client.run(_version, on_error="return")
+    if not found:
+        raise checks.EngineUnavailable(
+            f"the scheduler {client.scheduler.address} has no workers; start some with "
+            "`dask worker`"
+        )
+    for worker, version in found.items():
+        if version != __version__:
+            has = f"pnncupy {version}" if isinstance(version, str) else f"no pnncupy ({version})"
+            raise checks.EngineUnavailable(
+                f"worker {worker} has {has}, this process pnncupy {__version__}; install the same "
+                "version on all workers"
+            )
+
+
+# A lambda travels by itself: a function of this module would need the module on the worker.
+_version = lambda: __import__("pnncupy").__version__  # noqa: E731

@@ -36,6 +36,8 @@ def analogy(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Rebuild the layout of one picture with the patches of another.
 
@@ -59,7 +61,7 @@ def analogy(
         Replaces the structure's coarsest level, in units of the value range.
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental
+    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
 
     Returns

@@ -40,6 +40,8 @@ def collage(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Merge several pictures into one that has something of each.
 
@@ -71,7 +73,7 @@ def collage(
         `gradual`.
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental
+    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
 
     Returns
@@ -120,7 +122,7 @@ def collage(
         if guess is None:
             guess = _shrunk_canvas(setup, sources, observer)
         scene = Scene(sources, setup.shape)
-        return synthesise(setup.settings, setup.schedule, scene, guess, observer)
+        return synthesise(setup.settings, setup.schedule, scene, guess, observer, setup.checkpoint)
 
     return run(setup, lambda samples: work, info)
 

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from pnncupy import arrays, checks, engine_table, images
+from pnncupy import arrays, blocks, checks, engine_table, images
 from pnncupy.arrays import Array
+from pnncupy.checkpoints import Checkpoint
 from pnncupy.images import WorkingForm
 from pnncupy.layout import Layout
 from pnncupy.methods import METHODS, chosen, patches
@@ -73,6 +75,8 @@ class Options:
     callback: Any
     threads: Any
     incremental: Any
+    executor: Any
+    checkpoint: Any
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Options":
@@ -92,6 +96,12 @@ class Setup:
     form: WorkingForm
     planes: Sequence[Array]
     shape: tuple[int, ...]
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the state is kept between PNN steps, if anywhere."""
+        path = self.options.checkpoint
+        return None if path is None else Checkpoint(Path(path))
 
     @property
     def coarsest_shape(self) -> tuple[int, ...]:
@@ -196,13 +206,14 @@ def set_up(
     checks.flag("return_index", options.return_index)
     checks.flag("return_info", options.return_info)
     checks.optional_callable("callback", options.callback)
+    checks.optional_path("checkpoint", options.checkpoint)
     form = images.working_form(
         planes if range_planes is None else range_planes,
         sources,
         options.channel_axis,
         options.data_range,
     )
-    engine_name, module = engine_table.pick(options.engine, sources[0])
+    engine_name, module = blocks.pick(options.engine, sources[0], options.executor)
     method = chosen(
         options.method,
         engine_name,
@@ -267,8 +278,9 @@ def synthesis(setup: Setup, scene: Scene, guess: Array) -> Work:
     """The work of a task that is one run of the loop."""
     given = checked_guess(setup)
     return lambda observer: synthesise(
-        setup.settings, setup.schedule, scene, guess if given is None else given, observer
-    )
+        setup.settings, setup.schedule, scene, guess if given is None else given, observer,
+        setup.checkpoint,
+    )  # fmt: skip
 
 
 def run(
@@ -294,6 +306,11 @@ def run(
         "samples": [],
     }
     total = count or 1
+    if setup.options.checkpoint is not None and (total > 1 or stages > 1):
+        raise ValueError(
+            "`checkpoint` must be None with several pictures or `gradual`; use `pnncupy.batch` for "
+            "many pictures"
+        )
     together = min(total, _most_together(setup))
     made: list[Result] = []
     while len(made) < total:

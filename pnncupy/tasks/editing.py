@@ -43,6 +43,8 @@ def edit(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Make a rough edit seamless: parts shuffled, removed, duplicated or moved.
 
@@ -68,7 +70,7 @@ def edit(
         Replaces the edited picture's coarsest level, in units of the value range.
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental
+    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
 
     Returns

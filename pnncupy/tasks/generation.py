@@ -44,6 +44,8 @@ def generate(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Make new pictures with the patches of a given one, arranged differently.
 
@@ -111,6 +113,12 @@ def generate(
         CPU threads; default: all cores this process may use. The result does not depend on it.
     incremental : bool, default True
         Skip searches whose outcome cannot have changed; False only costs time.
+    executor : concurrent.futures.Executor or distributed.Client, optional
+        Workers that share the exact searches of large pictures, block by block: see
+        `pnncupy.batch.ProcessPool`. For NumPy arrays; `engine` is what the workers use.
+    checkpoint : path, optional
+        File that holds the state after each PNN step (after each level, if approximate). If it is
+        there, the same call goes on from it; it is removed at the end. For one picture.
 
     Returns
     -------

@@ -44,6 +44,8 @@ def inpaint(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Fill holes with patches of the rest; colours painted into a hole steer what appears there.
 
@@ -76,7 +78,7 @@ def inpaint(
         Replaces the filled picture's coarsest level, in units of the value range.
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental
+    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
 
     Returns

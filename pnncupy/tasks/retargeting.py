@@ -42,6 +42,8 @@ def retarget(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
     incremental: bool = True,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> Any:
     """Change the size or the aspect of a picture while its objects keep theirs.
 
@@ -74,7 +76,7 @@ def retarget(
         `gradual`.
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental
+    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
 
     Returns

@@ -1,0 +1,209 @@
+"""One big exact search over workers: blocks of queries against blocks of keys.
+
+The search is global, so no block can do without the others; but both of its reductions, the
+smallest distance of a key over all queries and the best key of a query over all keys, may be taken
+in any order. So the result has the same bits with any plan of blocks and any number of workers.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise, product
+from typing import Any, cast
+
+import numpy as np
+
+from pnncupy import arrays, checks, engine_table
+from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.workers import check_versions, checked, completed, is_client, worker_count
+
+# Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
+_MOST_PAIRS = 2e10
+# Bytes of one block's images at the most.
+_MOST_BYTES = 64 * 2**20
+# Searches of fewer pairs are not worth the way to the workers and back.
+_FEWEST_PAIRS = 2e8
+
+
+@dataclass(frozen=True)
+class BlockEngine:
+    """An engine that lets workers search, and does the rest itself.
+
+    Attributes
+    ----------
+    name : str
+        The engine that the workers use.
+    local : Engine
+        The engine of this process, for votes and small searches.
+    executor : concurrent.futures.Executor or distributed.Client
+    """
+
+    name: str
+    local: Engine
+    executor: Any
+
+    LISTS = False
+    QUERIES_TOGETHER = 1
+
+    def lower_nearest(
+        self,
+        query: Array,
+        key: Array,
+        patch_size: int,
+        weight: Array | None,
+        score: Array,
+        index: Array,
+        *,
+        key_score: Array | None = None,
+        key_index: Array | None = None,
+        first_index: int,
+        index_stride: int,
+        active: Array | None,
+        threads: int,
+        tick: Tick,
+    ) -> None:
+        """Search block by block; see `protocol.Engine.lower_nearest`."""
+        rows, columns = score.shape[:2]
+        key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
+        if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
+            self.local.lower_nearest(
+                query, key, patch_size, weight, score, index, first_index=first_index,
+                index_stride=index_stride, active=active, threads=threads, tick=tick,
+            )  # fmt: skip
+            return
+        row_bytes = 4 * len(key) * max(query.shape[2], key.shape[2])
+        plan = list(
+            block_plan(rows, columns, key_rows, key_columns, row_bytes, worker_count(self.executor))
+        )
+        margin = patch_size - 1
+        sent: dict[Any, Any] = {}
+
+        def calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
+            for number, ((top, bottom), (first, end)) in enumerate(plan):
+                asked = None if active is None else active[top:bottom]
+                if asked is not None and not asked.any():
+                    continue
+                images = (
+                    self._sent(sent, ("query", top), query[:, top : bottom + margin]),
+                    self._sent(sent, ("key", first), key[:, first : end + margin]),
+                )
+                weights = None if weight is None else weight[first:end]
+                yield number, (
+                    self.name, *images, patch_size, weights, score[top:bottom, :, 0],
+                    index[top:bottom, :, 0], first_index + first * index_stride, index_stride,
+                    asked, self._threads_of_worker(),
+                )  # fmt: skip
+
+        results = completed(self.executor, search_block, calls(), 2 * worker_count(self.executor))
+        for number, found in results:
+            if isinstance(found, BaseException):
+                raise found
+            (top, bottom), (first, end) = plan[number]
+            _reduce(score[top:bottom, :, 0], index[top:bottom, :, 0], *found)
+            tick((bottom - top) * columns * (end - first) * key_columns)
+
+    def _sent(self, sent: dict[Any, Any], name: Any, block: Array) -> Any:
+        """A block of an image as a worker takes it; with Dask it is sent once."""
+        if not is_client(self.executor):
+            return np.ascontiguousarray(block)
+        if name not in sent:
+            sent[name] = self.executor.scatter(np.ascontiguousarray(block))
+        return sent[name]
+
+    def _threads_of_worker(self) -> int:
+        if is_client(self.executor):
+            return 1
+        cores = engine_table.thread_count(None)
+        share = max(1, cores // worker_count(self.executor))
+        return int(getattr(self.executor, "threads", share))
+
+    def pair_sums(self, *arguments: Any, **options: Any) -> None:
+        """See `protocol.Engine.pair_sums`."""
+        self.local.pair_sums(*arguments, **options)
+
+    def improve(self, *arguments: Any, **options: Any) -> None:
+        """See `protocol.Engine.improve`."""
+        self.local.improve(*arguments, **options)
+
+    def scatter_minimum(self, *arguments: Any) -> None:
+        """See `protocol.Engine.scatter_minimum`."""
+        self.local.scatter_minimum(*arguments)
+
+    def vote(self, *arguments: Any, **options: Any) -> None:
+        """See `protocol.Engine.vote`."""
+        self.local.vote(*arguments, **options)
+
+
+def block_plan(
+    rows: int, columns: int, key_rows: int, key_columns: int, row_bytes: int, workers: int
+) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Blocks as pairs of ranges: of query rows, and of key rows.
+
+    As many as there are workers, or more where they would be too much for one. Queries are divided
+    first: every block begins with rows of incomplete sums, and few tall ones have least of these.
+    """
+    pairs = rows * columns * key_rows * key_columns
+    count = max(workers, math.ceil(pairs / _MOST_PAIRS))
+    query_blocks = min(rows, max(count, math.ceil(rows * row_bytes / _MOST_BYTES)))
+    key_blocks = min(key_rows, max(1, math.ceil(key_rows * row_bytes / _MOST_BYTES)))
+    yield from product(_ranges(rows, query_blocks), _ranges(key_rows, key_blocks))
+
+
+def _ranges(size: int, count: int) -> list[tuple[int, int]]:
+    return list(pairwise(size * k // count for k in range(count + 1)))
+
+
+def search_block(
+    engine: str,
+    query: Array,
+    key: Array,
+    patch_size: int,
+    weight: Array | None,
+    score: Array,
+    index: Array,
+    first_index: int,
+    index_stride: int,
+    active: Array | None,
+    threads: int,
+) -> tuple[Array, Array]:
+    """Search one block on a worker; its scores and indices."""
+    engine_table.check(engine)
+    module = engine_table.load(engine)
+    given = [query, key, weight, score[..., None], index[..., None], active]
+    xp = import_module("cupy") if engine_table.on_device(engine) else np
+    query, key, weight, score, index, active = (
+        # Copies, as what a worker is given may be read-only or shared.
+        None if array is None else xp.array(array, order="C")
+        for array in given
+    )
+    module.lower_nearest(
+        query, key, patch_size, weight, score, index, first_index=first_index,
+        index_stride=index_stride, active=active, threads=threads,
+        tick=lambda pairs: None,
+    )  # fmt: skip
+    if xp is not np:
+        score, index = xp.asnumpy(score), xp.asnumpy(index)
+    return score[..., 0], index[..., 0]
+
+
+def _reduce(score: Array, index: Array, new_score: Array, new_index: Array) -> None:
+    """Keep the better of two matches, and of equally good ones the lower key."""
+    better = (new_score < score) | ((new_score == score) & (new_index < index) & (new_index >= 0))
+    np.copyto(score, new_score, where=better)
+    np.copyto(index, new_index, where=better)
+
+
+def pick(name: Any, array: Any, executor: Any) -> tuple[str, Engine]:
+    """Name of the engine for an array and its kernels, or what lets an executor work with it."""
+    if checked(executor) is None:
+        return engine_table.pick(name, array)
+    checks.choice("engine", name, engine_table.NAMES)
+    if arrays.library("array", array) != "numpy":
+        raise TypeError("with an `executor` arrays must be NumPy arrays; use `cupy.asnumpy`")
+    if is_client(executor):
+        check_versions(executor)
+    name = "numba" if name == "auto" else name
+    local = engine_table.load("numpy" if name == "numpy" else "numba")
+    return name, cast(Engine, BlockEngine(name, local, executor))
