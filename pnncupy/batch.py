@@ -297,7 +297,7 @@ def _sent(arrays: Mapping[str, Any], jobs: Sequence[Job], executor: Any) -> Iter
     if not needed:
         yield _Sent({})
     elif is_client(executor):
-        yield _Sent({digest: executor.scatter(arrays[digest]) for digest in needed})
+        yield _Sent({digest: executor.scatter(arrays[digest], broadcast=True) for digest in needed})
     else:
         with tempfile.TemporaryDirectory(prefix="pnncupy-") as folder:
             for digest in needed:

@@ -78,16 +78,16 @@ class BlockEngine:
             block_plan(rows, columns, key_rows, key_columns, row_bytes, worker_count(self.executor))
         )
         margin = patch_size - 1
-        sent: dict[Any, Any] = {}
 
         def calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
             for number, ((top, bottom), (first, end)) in enumerate(plan):
                 asked = None if active is None else active[top:bottom]
                 if asked is not None and not asked.any():
                     continue
+                # Sent with the call and not scattered: what a dead worker held would be lost.
                 images = (
-                    self._sent(sent, ("query", top), query[:, top : bottom + margin]),
-                    self._sent(sent, ("key", first), key[:, first : end + margin]),
+                    np.ascontiguousarray(query[:, top : bottom + margin]),
+                    np.ascontiguousarray(key[:, first : end + margin]),
                 )
                 weights = None if weight is None else weight[first:end]
                 yield number, (
@@ -103,14 +103,6 @@ class BlockEngine:
             (top, bottom), (first, end) = plan[number]
             _reduce(score[top:bottom, :, 0], index[top:bottom, :, 0], *found)
             tick((bottom - top) * columns * (end - first) * key_columns)
-
-    def _sent(self, sent: dict[Any, Any], name: Any, block: Array) -> Any:
-        """A block of an image as a worker takes it; with Dask it is sent once."""
-        if not is_client(self.executor):
-            return np.ascontiguousarray(block)
-        if name not in sent:
-            sent[name] = self.executor.scatter(np.ascontiguousarray(block))
-        return sent[name]
 
     def _threads_of_worker(self) -> int:
         if is_client(self.executor):

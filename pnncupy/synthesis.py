@@ -203,6 +203,7 @@ def synthesise(
             picture = state.picture
         elif level < schedule.levels:
             shape = schedule.shape(scene.shape, level)
+            pictures = pictures_of(picture, scene.together)
             picture = stacked([enlarge(one, schedule.ratio, shape) for one in pictures])
         resumed = state if state is not None and level == state.level else None
         picture, index, layout = refine(

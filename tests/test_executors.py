@@ -1,0 +1,278 @@
+"""Searches shared by workers, checkpoints, and a real Dask cluster on this machine."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+from pnncupy import batch, blocks, workers
+from pnncupy.cli import run
+from pnncupy.io import read_image, write_image
+
+FAST = {"iterations": 3, "levels": 2, "rng": 1}
+
+
+@pytest.fixture
+def every_search(monkeypatch):
+    """Also small searches are shared, in small blocks."""
+    monkeypatch.setattr(blocks, "_FEWEST_PAIRS", 0)
+    monkeypatch.setattr(blocks, "_MOST_PAIRS", 3e5)
+    monkeypatch.setattr(blocks, "_MOST_BYTES", 15_000)
+
+
+def check_same(mine, other):
+    for one, two in zip(mine, other, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("alpha", [math.inf, 0.3])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_shared_searches_have_the_same_bits(alpha, workers, every_search, random):
+    query = random.integers(0, 4, (31, 27, 2)).astype(np.float32)  # many ties
+    keys = [random.integers(0, 4, (26, 30, 2)).astype(np.float32), query[:15, 4:]]
+    mask = random.random((26, 30)) > 0.02
+    options = {"alpha": alpha, "patch_size": 5, "key_mask": [mask, None]}
+    with ThreadPoolExecutor(workers) as executor:
+        found = pnn.nearest_patches(query, keys, executor=executor, **options)
+    check_same(found, pnn.nearest_patches(query, keys, **options))
+
+
+def test_any_plan_covers_every_pair_once():
+    for rows, key_rows, row_bytes, count in ((100, 90, 10, 3), (7, 1000, 2**20, 2), (1, 1, 1, 9)):
+        seen = np.zeros((rows, key_rows), int)
+        for (top, bottom), (first, end) in blocks.block_plan(
+            rows, 10**5, key_rows, 10**4, row_bytes, count
+        ):
+            seen[top:bottom, first:end] += 1
+        assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("alpha", [math.inf, 0.01])
+def test_tasks_may_share_their_searches(alpha, every_search, photograph):
+    expected = pnn.generate(photograph, 2, alpha=alpha, return_index=True, **FAST)
+    with ThreadPoolExecutor(2) as executor:
+        made = pnn.generate(
+            photograph, 2, alpha=alpha, return_index=True, executor=executor, **FAST
+        )
+        check_same(made[:2], expected[:2])
+        mask = np.zeros(photograph.shape[:2], bool)
+        mask[10:15, 20:30] = True
+        options = {"iterations": 2, "fill": "mean"}
+        check_same(
+            pnn.inpaint(photograph, mask, executor=executor, **options),
+            pnn.inpaint(photograph, mask, **options),
+        )
+
+
+def test_processes_may_share_a_search_and_be_killed(random):
+    image = random.random((170, 180, 3), np.float32)
+    expected = pnn.nearest_patches(image, image[::-1], alpha=0.1)
+    with batch.ProcessPool(2, 1) as pool:
+        pool.submit(os.getpid).result()
+
+        def kill():
+            for _ in range(3):
+                time.sleep(0.3)
+                pids = pool.pids()
+                try:
+                    os.kill(pids[0], signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        found = pnn.nearest_patches(image, image[::-1], alpha=0.1, executor=pool)
+        thread.join()
+    check_same(found, expected)
+
+
+def test_failures_of_workers_are_raised(every_search, photograph, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError("no room on the worker")
+
+    monkeypatch.setattr(blocks, "search_block", fail)
+    with ThreadPoolExecutor(2) as executor, pytest.raises(MemoryError, match="no room on the"):
+        pnn.generate(photograph, executor=executor, **FAST)
+    with pytest.raises(TypeError, match=r"`executor` must be a concurrent\.futures\.Executor"):
+        pnn.generate(photograph, executor="processes")
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"alpha": 0.01}, {"method": "patchmatch"}, {"keys": "sharp", "vote": "median"}]
+)
+def test_a_cancelled_run_goes_on_to_the_same_picture(options, photograph, tmp_path, monkeypatch):
+    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    options = {**FAST, **options}
+    expected = pnn.generate(photograph, return_index=True, **options)
+    file = tmp_path / "state.npz"
+    for stop in (2, 3, 2):
+        ends = []
+
+        def cancel(event, ends=ends, stop=stop):
+            ends.append(event.finished)
+            return sum(ends) < stop
+
+        with pytest.raises(pnn.Cancelled):
+            pnn.generate(photograph, checkpoint=file, callback=cancel, **options)
+    seen = []
+    made = pnn.generate(
+        photograph, checkpoint=file, return_index=True,
+        callback=lambda event: seen.append(event.fraction), **options,
+    )  # fmt: skip
+    check_same(made[:2], expected[:2])
+    assert not list(tmp_path.iterdir())
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
+    file = tmp_path / "state.npz"
+
+    ends = []
+
+    def cancel(event):
+        ends.append(event.finished)
+        return sum(ends) < 2
+
+    with pytest.raises(pnn.Cancelled):
+        pnn.retarget(photograph, (40, 40), checkpoint=file, callback=cancel, iterations=2)
+    for call in (
+        lambda: pnn.retarget(photograph, (40, 44), checkpoint=file, iterations=2),
+        lambda: pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=3),
+        lambda: pnn.retarget(photograph[::-1], (40, 40), checkpoint=file, iterations=2),
+    ):
+        with pytest.raises(ValueError, match="belongs to another call, with other pictures"):
+            call()
+    file.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="is no checkpoint of pnncupy"):
+        pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=2)
+    with pytest.raises(ValueError, match="`checkpoint` must be None with several pictures"):
+        pnn.generate(photograph, 2, checkpoint=file)
+    with pytest.raises(ValueError, match="or `gradual`"):
+        pnn.retarget(photograph, (40, 20), gradual=True, checkpoint=file)
+    with pytest.raises(TypeError, match="`checkpoint` must be a path or None, got 3"):
+        pnn.generate(photograph, checkpoint=3)
+
+
+# Dask: a scheduler and worker processes on the loopback interface
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        yield client
+
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)  # fmt: skip
+
+
+def test_a_batch_on_dask(cluster, photograph, tmp_path, monkeypatch):
+    from distributed.protocol import dumps
+
+    sent = []
+    send = cluster._send_to_scheduler
+
+    def counted(message):
+        sent.append(sum(len(frame) for frame in dumps(message)))
+        send(message)
+
+    monkeypatch.setattr(cluster, "_send_to_scheduler", counted)
+    jobs, arrays = batch.make_jobs(
+        "generate", 5, image=photograph, output="cat", seed=3, iterations=2
+    )
+    report = batch.run(jobs, tmp_path, arrays=arrays, executor=cluster)
+    assert (report.made, report.failures) == (5, [])
+    expected = pnn.generate(photograph, 5, rng=3, iterations=2)
+    for number, picture in enumerate(expected):
+        np.testing.assert_array_equal(read_image(tmp_path / f"cat_00{number}.png"), picture)
+    # The source does not pass the scheduler with every item.
+    assert len(sent) >= 5
+    assert 0 < sum(sent) / 5 < 20_000
+
+
+def test_a_search_on_dask_while_a_worker_dies(cluster, random):
+    image = random.random((170, 180, 3), np.float32)
+    expected = pnn.nearest_patches(image, image[::-1], alpha=0.1)
+    pid = next(iter(cluster.run(os.getpid).values()))
+    timer = threading.Timer(0.4, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    found = pnn.nearest_patches(image, image[::-1], alpha=0.1, executor=cluster)
+    timer.join()
+    check_same(found, expected)
+    cluster.wait_for_workers(2, timeout=30)
+
+
+def test_calls_outlive_more_workers_than_the_scheduler_allows(cluster, tmp_path):
+    folder = str(tmp_path)
+
+    def die_at_first(number):
+        """Kills the first processes that work on it."""
+        import os
+        import pathlib
+        import signal
+
+        place = pathlib.Path(folder)
+        if len(list(place.iterdir())) < 5:
+            (place / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    found = list(workers.completed(cluster, die_at_first, [(7, (7,))], 2))
+    assert found == [(7, 7)]
+    assert len(list(tmp_path.iterdir())) == 5
+    cluster.wait_for_workers(2, timeout=30)
+
+
+def test_workers_of_another_version_are_refused(cluster, photograph, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "__version__", "9.9")
+    with pytest.raises(pnn.EngineUnavailable, match=r"has pnncupy 0\..*this process pnncupy 9\.9"):
+        pnn.generate(photograph, executor=cluster)
+
+
+def test_the_command_line_takes_a_scheduler(cluster, photograph, tmp_path, capsys):
+    write_image(tmp_path / "cat.png", photograph)
+    address = cluster.scheduler.address
+    words = ["generate", str(tmp_path / "cat.png"), "-o", str(tmp_path / "a.png"), "--seed", "1"]
+    assert run([*words, "--iterations", "1", "--scheduler", address]) == 0
+    expected = pnn.generate(photograph, rng=1, iterations=1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / "cat.png", photograph)
+    words = ["batch", str(folder), "-o", str(tmp_path / "out"), "--scheduler", address]
+    assert run(words) == 0
+    assert "made 1 pictures" in capsys.readouterr().out
+
+
+def test_a_scheduler_that_does_not_answer_is_told(photograph, tmp_path):
+    write_image(tmp_path / "cat.png", photograph)
+    start = time.monotonic()
+    made = subprocess.run(
+        [sys.executable, "-c", "from pnncupy.cli import main; main()", "batch", str(tmp_path),
+         "-o", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert time.monotonic() - start < 15
+    assert made.returncode == 1
+    assert "no Dask scheduler answers at tcp://127.0.0.1:9" in made.stderr
+    assert "Traceback" not in made.stderr
