@@ -6,7 +6,8 @@ from importlib import import_module
 from bench.common import write_results
 
 FAMILIES = (
-    "kernels", "peers", "tasks", "memory", "approximate", "imports", "gpu", "pictures", "table",
+    "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "pictures",
+    "table",
 )  # fmt: skip
 
 
