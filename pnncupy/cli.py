@@ -10,9 +10,19 @@ from typing import Any
 
 import click
 
-from pnncupy import __version__, samples
+from pnncupy import __version__
 from pnncupy.checks import EngineUnavailable, ImageReadError
 from pnncupy.cli_batch import batch, dask_client
+from pnncupy.cli_options import (
+    EXISTING_FILE,
+    GRADUAL_OPTION,
+    RESULT_OPTIONS,
+    SEED_OPTION,
+    SHAPE_OPTION,
+    SOURCE_OPTIONS,
+    SYNTHESIS_OPTIONS,
+    with_options,
+)  # fmt: skip
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -55,78 +65,6 @@ def _with_option_names(message: str) -> str:
     return re.sub(r"`(\w+)(\[\d+\])?`", option, message)
 
 
-_EXISTING_FILE = click.Path(exists=True, dir_okay=False)
-
-_SOURCE_OPTIONS = [
-    click.argument("files", metavar="[IMAGE]...", nargs=-1, type=_EXISTING_FILE),
-    click.option("--sample", "sample_names", multiple=True, metavar="NAME",
-                 type=click.Choice(sorted(samples.CREDITS)),
-                 help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
-    click.option("--page", type=int, help="Picture of a TIFF stack, from 0."),
-]  # fmt: skip
-
-_RESULT_OPTIONS = [
-    click.option("-o", "--output", "output", type=click.Path(path_type=Path),
-                 help="Folder for the results (made if missing), or one image file.  [required]"),
-    click.option("--save-index", type=click.Path(path_type=Path), metavar="FILE.tif",
-                 help="Also write where each pixel comes from: source, row, column."),
-    click.option("--force", is_flag=True, help="Replace files that exist."),
-    click.option("--quiet", is_flag=True, help="No progress bar."),
-    click.option("--dry-run", is_flag=True,
-                 help="Make nothing, but say what it would cost: tried on smaller pictures."),
-]  # fmt: skip
-
-_SYNTHESIS_OPTIONS = [
-    click.option("--alpha", type=float,
-                 help="Completeness: small values, about 0.005, use more of the source; inf does "
-                 "not ask for it."),
-    click.option("--levels", type=int, help="Pyramid levels below full size."),
-    click.option("--downscale", type=float, help="Factor between neighbouring levels."),
-    click.option("--patch-size", type=int, help="Side of a patch; default 7."),
-    click.option("--iterations", type=int, help="Steps at each level; default 10."),
-    click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
-    click.option("--keys", type=click.Choice(["blurred", "sharp", "both"]),
-                 help="What patches are compared with; default blurred."),
-    click.option("--vote", type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
-                 help="How overlapping patches make a picture; default weighted_mean."),
-    click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
-                 help="Values that count as 0 and 1; default: by the dtype or the values."),
-    click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
-                 help="How patches are searched: all pairs, the default; approximately, for large "
-                 "pictures; or by the number of pixels."),
-    click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
-                 help="What computes; default auto."),
-    click.option("--threads", type=int, help="CPU threads; default: all cores."),
-    click.option("--scheduler", metavar="ADDRESS",
-                 help="Let a Dask cluster share the exact searches, such as tcp://host:8786."),
-    click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
-                 help="Keep the state here, so that the same command, with its --seed, goes on "
-                 "where it was killed."),
-]  # fmt: skip
-
-_SHAPE_OPTION = click.option(
-    "--shape", nargs=2, type=int, metavar="H W", help="Height and width of the result in pixels."
-)
-_SEED_OPTION = click.option(
-    "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
-)
-_GRADUAL_OPTION = click.option(
-    "--gradual", is_flag=True, help="Go there in small steps: better for strong changes, slower."
-)
-
-
-def _with(*groups: Any) -> Callable[[Any], Any]:
-    """Several options as one decorator."""
-
-    def decorate(function: Any) -> Any:
-        for group in reversed(groups):
-            for option in reversed(group if isinstance(group, list) else [group]):
-                function = option(function)
-        return function
-
-    return decorate
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pnncupy")
 def commands() -> None:
@@ -144,12 +82,12 @@ def engines() -> None:
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS)
+@with_options(SOURCE_OPTIONS)
 @click.option("-n", "count", type=int, default=1, show_default=True, help="Pictures to make.")
 @click.option("--noise-std", type=float,
               help="Noise at the coarsest level, in units of the value range: more is more "
               "diverse; default 0.75.")  # fmt: skip
-@_with(_SHAPE_OPTION, _SEED_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(SHAPE_OPTION, SEED_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def generate(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -179,10 +117,10 @@ def generate(
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS, _SHAPE_OPTION)
+@with_options(SOURCE_OPTIONS, SHAPE_OPTION)
 @click.option("--scale", nargs=2, type=float, metavar="Y X",
               help="Instead of --shape: factors of the height and the width.")  # fmt: skip
-@_with(_GRADUAL_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(GRADUAL_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def retarget(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -209,12 +147,12 @@ def retarget(
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS)
+@with_options(SOURCE_OPTIONS)
 @click.option(
     "--mask",
     "mask_file",
     required=True,
-    type=_EXISTING_FILE,
+    type=EXISTING_FILE,
     help="Picture of IMAGE's size: bright where it is to be made anew.",
 )
 @click.option(
@@ -224,7 +162,7 @@ def retarget(
 )
 @click.option("--remake-known", is_flag=True,
               help="Make the rest anew too, instead of leaving it as it is.")  # fmt: skip
-@_with(_SEED_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(SEED_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def inpaint(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -254,10 +192,10 @@ def inpaint(
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS)
-@click.option("--structure", "structure_file", required=True, type=_EXISTING_FILE,
+@with_options(SOURCE_OPTIONS)
+@click.option("--structure", "structure_file", required=True, type=EXISTING_FILE,
               help="Picture that gives the layout and the size.")  # fmt: skip
-@_with(_SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def analogy(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -279,7 +217,7 @@ def analogy(
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS, _SHAPE_OPTION, _GRADUAL_OPTION, _SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(SOURCE_OPTIONS, SHAPE_OPTION, GRADUAL_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def collage(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -300,13 +238,13 @@ def collage(
 
 
 @commands.command()
-@_with(_SOURCE_OPTIONS)
+@with_options(SOURCE_OPTIONS)
 @click.option(
-    "--edited", "edited_file", required=True, type=_EXISTING_FILE, help="IMAGE after a rough edit."
+    "--edited", "edited_file", required=True, type=EXISTING_FILE, help="IMAGE after a rough edit."
 )
-@click.option("--mask", "mask_file", type=_EXISTING_FILE,
+@click.option("--mask", "mask_file", type=EXISTING_FILE,
               help="Picture that is bright where the edit was made; the rest is kept.")  # fmt: skip
-@_with(_SYNTHESIS_OPTIONS, _RESULT_OPTIONS)
+@with_options(SYNTHESIS_OPTIONS, RESULT_OPTIONS)
 def edit(
     files: Sequence[str],
     sample_names: Sequence[str],

@@ -2,9 +2,16 @@
 
 import numpy as np
 
-from pnncupy.kernels import numba_cuda, reference
+from pnncupy.kernels import (
+    numba_cuda,
+    numba_cuda_patchmatch,
+    numba_cuda_search,
+    numba_cuda_vote,
+    reference,
+)  # fmt: skip
 
-numba_cuda._THREADS = 8
+for module in (numba_cuda_search, numba_cuda_patchmatch, numba_cuda_vote):
+    module.THREADS = 8
 random = np.random.default_rng(5)
 
 
@@ -36,7 +43,7 @@ for p, channels, weighted, masked, chunk_rows, pairs in (
     (8, 1, False, False, 64, 1e9),
     (2, 4, False, False, 1, 100),
 ):
-    numba_cuda._CHUNK_ROWS, numba_cuda._PAIRS_PER_LAUNCH = chunk_rows, pairs
+    numba_cuda_search._CHUNK_ROWS, numba_cuda_search._PAIRS_PER_LAUNCH = chunk_rows, pairs
     # Small integers: many ties.
     query = random.integers(0, 4, (channels, p + 3, p + 4)).astype(np.float32)
     key = random.integers(0, 4, (channels, p + 2, p + 6)).astype(np.float32)

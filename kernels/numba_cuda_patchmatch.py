@@ -1,0 +1,249 @@
+"""Passes of PatchMatch of engine `numba-cuda`; see `cuda/patchmatch.cu`."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import cuda, float32, int64
+
+from pnncupy.kernels import random_bits
+from pnncupy.kernels.numba_cuda_device import (
+    THREADS,
+    add,
+    bits,
+    divide,
+    larger,
+    multiply,
+    smaller,
+    subtract,
+    thread_place,
+)
+from pnncupy.kernels.protocol import Array, Tick
+
+_LEVELS = 8
+
+
+@cuda.jit(device=True)
+def _append(levels, count, value):
+    """Add a value to sums by powers of two: level k is set where bit k of the count is."""
+    k = 0
+    while count >> k & 1:
+        value = add(levels[k], value)
+        k += 1
+    levels[k] = value
+
+
+@cuda.jit(device=True)
+def _total(levels, count):
+    k = _LEVELS - 1
+    while not count >> k & 1:
+        k -= 1
+    total = levels[k]
+    for lower in range(k - 1, -1, -1):
+        if count >> lower & 1:
+            total = add(total, levels[lower])
+    return total
+
+
+@cuda.jit(device=True)
+def _patch_sum(query, y, x, key, row, column, patch_size, limit, row_levels, column_levels):
+    """Sum of squared differences of two patches, or what is above the limit and not above that."""
+    top = 1
+    while 2 * top <= patch_size:
+        top *= 2
+    for dx in range(patch_size):
+        for dy in range(patch_size):
+            total = float32(0)
+            for channel in range(query.shape[0]):
+                difference = subtract(
+                    query[channel, y + dy, x + dx], key[channel, row + dy, column + dx]
+                )
+                squared = multiply(difference, difference)
+                total = squared if channel == 0 else add(total, squared)
+            _append(row_levels, dy, total)
+        _append(column_levels, dx, _total(row_levels, patch_size))
+        count = dx + 1
+        # Sums of the first 1, 2, 4, ... columns, and what follows the largest of these.
+        if count < patch_size and (count & (count - 1) == 0 or count > top):
+            so_far = _total(column_levels, count)
+            if so_far > limit:
+                return so_far
+    return _total(column_levels, patch_size)
+
+
+_mixed = cuda.jit(device=True)(random_bits.mixed)
+
+
+@cuda.jit(device=True)
+def _combined(stream, value):
+    return _mixed((stream ^ value * 0x1E3779B1) & 0xFFFFFFFF)
+
+
+@cuda.jit(device=True)
+def _drawn(stream, best, radius, count):
+    """A position within a radius of the best one, inside of [0, count)."""
+    first, last = larger(best - radius, 0), smaller(best + radius, count - 1)
+    return first + (stream * (last - first + 1) >> 32)
+
+
+@cuda.jit(device=True)
+def _normalised(total, bound, factor, alpha):
+    smallest = bound if bound < total else total
+    return multiply(total, divide(factor, add(alpha, multiply(smallest, factor))))
+
+
+@cache
+def improve_kernel(patch_size: int, normalised: bool) -> Any:
+    """Pass of PatchMatch: a thread works for one query patch; see `cuda/patchmatch.cu`."""
+
+    @cuda.jit
+    def improve_patches(
+        query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound,
+        factor, alpha, words, active, masked,
+    ):  # fmt: skip
+        rows, columns = index.shape
+        y, x = thread_place(columns)
+        if x >= columns:
+            return
+        row_levels = cuda.local.array(_LEVELS, float32)
+        column_levels = cuda.local.array(_LEVELS, float32)
+        width = key.shape[2]
+        best, best_sum = int64(index[y, x]), sums[y, x]
+        if masked and not active[y, x]:
+            out_index[y, x], out_sums[y, x] = best, best_sum
+            return
+        best_row, best_column = best // width, best % width
+        place = y * query.shape[2] + x
+        limit, score = best_sum, best_sum
+        if normalised:
+            score = _normalised(best_sum, bound[best_row, best_column], factor, alpha)
+        of_patch = _combined(stream, int64(place))
+        tries = 0
+        while draws > 0 and radius >> tries // draws > 0:
+            tries += draws
+        for attempt in range(0 if step > 0 else 4, 4 + tries):
+            if attempt < 4:
+                dy, dx = step * (2 * (attempt & 1) - 1), 0
+                if attempt >= 2:
+                    dy, dx = dx, dy
+                if y + dy < 0 or x + dx < 0 or y + dy >= rows or x + dx >= columns:
+                    continue
+                there = int64(index[y + dy, x + dx])
+                row, column = there // width - dy, there % width - dx
+                if row == best_row and column == best_column:
+                    continue
+                if row < 0 or column < 0 or row >= usable.shape[0] or column >= usable.shape[1]:
+                    continue
+            else:
+                draw = attempt - 4
+                reach = radius >> draw // draws
+                row = _drawn(_combined(of_patch, 2 * draw), best_row, reach, usable.shape[0])
+                column = _drawn(
+                    _combined(of_patch, 2 * draw + 1), best_column, reach, usable.shape[1]
+                )
+            if not usable[row, column]:
+                continue
+            if normalised:
+                # Widened for the rounding of a score; and sums up to the bound count for the key.
+                smallest = bound[row, column]
+                limit = (score + float32(1e-37)) * ((alpha + smallest * factor) / factor)
+                limit *= float32(1.00001)
+                limit = smallest if smallest > limit else limit
+            found = _patch_sum(
+                query, y, x, key, row, column, patch_size, limit, row_levels, column_levels
+            )
+            if not found <= limit:
+                continue
+            found_score = found
+            if normalised:
+                word = np.uint64(bits(found)) << np.uint64(32) | np.uint64(place)
+                if word < words[row, column]:
+                    cuda.atomic.min(words, (row, column), word)
+                found_score = _normalised(found, bound[row, column], factor, alpha)
+            number = row * width + column
+            if found_score < score or (found_score == score and number < best):
+                best, best_sum, score = number, found, found_score
+                best_row, best_column = row, column
+                if not normalised:
+                    limit = found
+        out_index[y, x], out_sums[y, x] = best, best_sum
+
+    return improve_patches
+
+
+def improve(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    usable: Array,
+    index: Array,
+    sums: Array,
+    out_index: Array,
+    out_sums: Array,
+    *,
+    step: int,
+    radius: int,
+    draws: int,
+    stream: int,
+    bound: Array | None,
+    alpha: float,
+    key_words: Array | None,
+    active: Array | None,
+    threads: int,
+    tick: Tick,
+) -> None:
+    """Work for one query patch a thread; see `protocol.Engine.improve`."""
+    rows, columns = index.shape
+    factor = np.float32(1 / (patch_size**2 * len(query)))
+    # Arrays that are missing are never read.
+    improve_kernel(patch_size, bound is not None)[rows * -(-columns // THREADS), THREADS](
+        query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream,
+        sums if bound is None else bound, factor, np.float32(alpha),
+        index if key_words is None else key_words, usable if active is None else active,
+        active is not None,
+    )  # fmt: skip
+    tick(index.size)
+
+
+@cuda.jit
+def _sum_pairs(query, key, patch_size, query_number, key_number, out):
+    i = cuda.grid(1)
+    if i >= out.shape[0]:
+        return
+    row_levels = cuda.local.array(_LEVELS, float32)
+    column_levels = cuda.local.array(_LEVELS, float32)
+    width, key_width = query.shape[2], key.shape[2]
+    out[i] = _patch_sum(
+        query, query_number[i] // width, query_number[i] % width, key, key_number[i] // key_width,
+        key_number[i] % key_width, patch_size, float32(np.inf), row_levels, column_levels,
+    )  # fmt: skip
+
+
+def pair_sums(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    query_number: Array,
+    key_number: Array,
+    out: Array,
+    *,
+    threads: int,
+) -> None:
+    """Evaluate one pair a thread; see `protocol.Engine.pair_sums`."""
+    if out.size:
+        _sum_pairs[-(-out.size // THREADS), THREADS](
+            query, key, patch_size, query_number, key_number, out
+        )
+
+
+@cuda.jit
+def _lower_words(words, places, values):
+    i = cuda.grid(1)
+    if i < places.shape[0] and values[i] < words[places[i]]:
+        cuda.atomic.min(words, places[i], values[i])
+
+
+def scatter_minimum(words: Array, places: Array, values: Array) -> None:
+    """Lower one word a thread; see `protocol.Engine.scatter_minimum`."""
+    if places.size:
+        _lower_words[-(-places.size // THREADS), THREADS](words, places, values)

@@ -1,0 +1,184 @@
+"""Exact search of engine `numba-cuda`; see `cuda/nearest.cu` for the faster form of these loops."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import cuda, float32
+
+from pnncupy.kernels.numba_cuda_device import (
+    THREADS,
+    add,
+    bits,
+    larger,
+    multiply,
+    smaller,
+    subtract,
+)
+from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.tiling import pairs_of_rows
+
+_STRIP = 4
+_CHUNK_ROWS = 64
+_PAIRS_PER_LAUNCH = 5e9
+_MOST_BLOCKS_Z = 65535
+
+
+@cuda.jit(device=True)
+def _push(history, column, value, patch_size, levels):
+    """Sum of the last values pushed to a column's history, by powers of two; see `sums.cuh`."""
+    levels[0] = value
+    top = 0
+    while 2 << top <= patch_size:
+        levels[top + 1] = add(history[column, (1 << top) - 1], levels[top])
+        top += 1
+    covered = 1 << top
+    total = levels[top] if covered == patch_size else history[column, covered - 1]
+    for k in range(top - 1, -1, -1):
+        if patch_size >> k & 1:
+            covered += 1 << k
+            back = patch_size - covered
+            newer = levels[k] if back == 0 else history[column, (2 << k) - 1 - back]
+            total = add(total, newer)
+    for k in range(top + 1):
+        first = (1 << k) - 1
+        depth = 1 << k if k < top else patch_size - (1 << top)
+        for i in range(depth - 1):
+            history[column, first + i] = history[column, first + i + 1]
+        if depth > 0:
+            history[column, first + depth - 1] = levels[k]
+    return total
+
+
+@cuda.jit(device=True)
+def _window(sums, first, patch_size, scratch):
+    """Sum of neighbouring values, by powers of two."""
+    for i in range(patch_size):
+        scratch[i] = sums[first + i]
+    power = 1
+    while 2 * power <= patch_size:
+        power *= 2
+    start, total = 0, float32(0)
+    while power > 0:
+        if patch_size & power:
+            step = 1
+            while step < power:
+                for i in range(start, start + power, 2 * step):
+                    scratch[i] = add(scratch[i], scratch[i + step])
+                step *= 2
+            total = scratch[start] if start == 0 else add(total, scratch[start])
+            start += power
+        power //= 2
+    return total
+
+
+@cache
+def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool) -> Any:
+    """Search kernel: a thread owns one displacement and a strip of query columns.
+
+    Blocks: x over strips and, slower, blocks of dx; y over chunks of rows; z over dy.
+    """
+    margin = patch_size - 1
+    columns = _STRIP + margin
+
+    @cuda.jit
+    def search(
+        query, key, weight, active, best, first_index, index_stride, first_dy, chunk_rows, strips
+    ):  # fmt: skip
+        history = cuda.local.array((columns, margin), float32)
+        sums = cuda.local.array(columns, float32)
+        scratch = cuda.local.array(patch_size, float32)
+        rows, row_columns = query.shape[1] - margin, query.shape[2] - margin
+        key_rows, key_columns = key.shape[1] - margin, key.shape[2] - margin
+        dy = first_dy + cuda.blockIdx.z
+        left = cuda.blockIdx.x % strips * _STRIP
+        dx = 1 - left - _STRIP + cuda.blockIdx.x // strips * cuda.blockDim.x + cuda.threadIdx.x
+        top = cuda.blockIdx.y * chunk_rows
+        start = larger(top, -dy)
+        stop = smaller(smaller(top + chunk_rows, rows), key_rows - dy)
+        if start >= stop or left + dx >= key_columns or left + _STRIP + dx <= 0:
+            return
+        for column in range(columns):
+            for k in range(margin):
+                history[column, k] = float32(np.inf)
+        for y in range(start, stop + margin):
+            for column in range(columns):
+                x = left + column
+                total = float32(np.inf)
+                if x < query.shape[2] and 0 <= x + dx < key.shape[2]:
+                    for channel in range(channels):
+                        difference = subtract(query[channel, y, x], key[channel, y + dy, x + dx])
+                        squared = multiply(difference, difference)
+                        total = squared if channel == 0 else add(total, squared)
+                sums[column] = _push(history, column, total, patch_size, scratch)
+            done = y - margin
+            if done < start:
+                continue
+            for i in range(_STRIP):
+                x = left + i
+                if x >= row_columns or x + dx < 0 or x + dx >= key_columns:
+                    continue
+                if masked and not active[done, x]:
+                    continue
+                score = _window(sums, i, patch_size, scratch)
+                if weighted:
+                    score = multiply(score, weight[done + dy, x + dx])
+                if score < np.inf:
+                    number = first_index + (done + dy) * index_stride + x + dx
+                    # Scores are not negative, so their bits order as integers.
+                    match = np.uint64(bits(score)) << np.uint64(32) | np.uint64(number + 1)
+                    # A look is cheaper than an atomic operation, and mostly shows it needless.
+                    if match < best[done, x]:
+                        cuda.atomic.min(best, (done, x), match)
+
+    return search
+
+
+def lower_nearest(
+    query: Array,
+    key: Array,
+    patch_size: int,
+    weight: Array | None,
+    score: Array,
+    index: Array,
+    *,
+    key_score: Array | None = None,
+    key_index: Array | None = None,
+    first_index: int,
+    index_stride: int,
+    active: Array | None,
+    threads: int,
+    tick: Tick,
+) -> None:
+    """Search by launches of many displacements; see `protocol.Engine.lower_nearest`."""
+    rows, columns = score.shape[:2]
+    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
+    strips = -(-columns // _STRIP)
+    blocks = strips * -(-(key_columns + _STRIP - 1) // THREADS)
+    chunk_rows = min(rows, _CHUNK_ROWS)
+    best = _pack(score[..., 0], index[..., 0])
+    kernel = nearest_kernel(patch_size, key.shape[0], weight is not None, active is not None)
+    pairs_per_dy = columns * key_columns * min(rows, key_rows)
+    step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
+    for first_dy in range(1 - rows, key_rows, step):
+        count = min(step, key_rows - first_dy)
+        # Arrays that are missing are never read.
+        kernel[(blocks, -(-rows // chunk_rows), count), THREADS](
+            query, key, query[0] if weight is None else weight,
+            query[0] if active is None else active, best, first_index, index_stride, first_dy,
+            chunk_rows, strips,
+        )  # fmt: skip
+        cuda.synchronize()
+        row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
+        tick(row_pairs * columns * key_columns)
+    score[..., 0] = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    index[..., 0] = (best & np.uint64(0xFFFFFFFF)).astype(np.int32) - np.int32(1)
+
+
+def _pack(score: Array, index: Array) -> Array:
+    """Score and key in one word that orders by score, then key; 0 for no key yet."""
+    high = score.copy().view(np.uint32).astype(np.uint64)
+    return (high << np.uint64(32)) | (index + np.int32(1)).astype(np.uint64)
+
+
+# Levels of sums by powers of two, enough for patches of any side that fits into memory.

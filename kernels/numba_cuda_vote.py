@@ -1,0 +1,85 @@
+"""Vote of engine `numba-cuda`; see `cuda/vote.cu`."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import cuda, float32
+
+from pnncupy.kernels.numba_cuda_device import THREADS, add, larger, multiply, smaller, thread_place
+from pnncupy.kernels.protocol import Array
+
+
+@cuda.jit
+def _vote_mean(value, index, weight, active, masked, out):
+    rows, columns = index.shape
+    y, x = thread_place(out.shape[2])
+    if x >= out.shape[2]:
+        return
+    if masked and not active[y, x]:
+        return
+    patch_size, width = weight.shape[0], value.shape[2]
+    for channel in range(out.shape[0]):
+        total, weights = float32(0), float32(0)
+        for dy in range(larger(0, y - rows + 1), smaller(patch_size, y + 1)):
+            for dx in range(larger(0, x - columns + 1), smaller(patch_size, x + 1)):
+                here = index[y - dy, x - dx]
+                row, column = here // width + dy, here % width + dx
+                weights = add(weights, weight[dy, dx])
+                total = add(total, multiply(weight[dy, dx], value[channel, row, column]))
+        out[channel, y, x] = total / weights
+
+
+@cache
+def _median_kernel(patch_size: int) -> Any:
+    size = patch_size * patch_size
+
+    @cuda.jit
+    def vote_median(value, index, active, masked, out):
+        rows, columns = index.shape
+        y, x = thread_place(out.shape[2])
+        channel = cuda.blockIdx.y
+        if x >= out.shape[2]:
+            return
+        if masked and not active[y, x]:
+            return
+        width = value.shape[2]
+        covering = cuda.local.array(size, float32)
+        count = 0
+        for dy in range(larger(0, y - rows + 1), smaller(patch_size, y + 1)):
+            for dx in range(larger(0, x - columns + 1), smaller(patch_size, x + 1)):
+                here = index[y - dy, x - dx]
+                new = value[channel, here // width + dy, here % width + dx]
+                place = count
+                while place > 0 and covering[place - 1] > new:
+                    covering[place] = covering[place - 1]
+                    place -= 1
+                covering[place] = new
+                count += 1
+        out[channel, y, x] = covering[(count - 1) // 2]
+
+    return vote_median
+
+
+def vote(
+    value: Array,
+    index: Array,
+    patch_size: int,
+    weight: Sequence[float] | None,
+    out: Array,
+    *,
+    active: Array | None,
+    threads: int,
+) -> None:
+    """Gather pixel by pixel; see `protocol.Engine.vote`."""
+    channels, height, width = out.shape
+    columns = -(-width // THREADS)
+    # Arrays that are missing are never read.
+    mask = (out[0] if active is None else active, active is not None)
+    if weight is None:
+        _median_kernel(patch_size)[(columns * height, channels), THREADS](value, index, *mask, out)
+        return
+    side = np.asarray(weight, np.float32)
+    table = cuda.to_device(side[:, None] * side[None, :])
+    _vote_mean[columns * height, THREADS](value, index, table, *mask, out)

@@ -1,0 +1,80 @@
+"""The options that several commands have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pnncupy import samples
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+SOURCE_OPTIONS = [
+    click.argument("files", metavar="[IMAGE]...", nargs=-1, type=EXISTING_FILE),
+    click.option("--sample", "sample_names", multiple=True, metavar="NAME",
+                 type=click.Choice(sorted(samples.CREDITS)),
+                 help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
+    click.option("--page", type=int, help="Picture of a TIFF stack, from 0."),
+]  # fmt: skip
+
+RESULT_OPTIONS = [
+    click.option("-o", "--output", "output", type=click.Path(path_type=Path),
+                 help="Folder for the results (made if missing), or one image file.  [required]"),
+    click.option("--save-index", type=click.Path(path_type=Path), metavar="FILE.tif",
+                 help="Also write where each pixel comes from: source, row, column."),
+    click.option("--force", is_flag=True, help="Replace files that exist."),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
+    click.option("--dry-run", is_flag=True,
+                 help="Make nothing, but say what it would cost: tried on smaller pictures."),
+]  # fmt: skip
+
+SYNTHESIS_OPTIONS = [
+    click.option("--alpha", type=float,
+                 help="Completeness: small values, about 0.005, use more of the source; inf does "
+                 "not ask for it."),
+    click.option("--levels", type=int, help="Pyramid levels below full size."),
+    click.option("--downscale", type=float, help="Factor between neighbouring levels."),
+    click.option("--patch-size", type=int, help="Side of a patch; default 7."),
+    click.option("--iterations", type=int, help="Steps at each level; default 10."),
+    click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
+    click.option("--keys", type=click.Choice(["blurred", "sharp", "both"]),
+                 help="What patches are compared with; default blurred."),
+    click.option("--vote", type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
+                 help="How overlapping patches make a picture; default weighted_mean."),
+    click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
+                 help="Values that count as 0 and 1; default: by the dtype or the values."),
+    click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
+                 help="How patches are searched: all pairs, the default; approximately, for large "
+                 "pictures; or by the number of pixels."),
+    click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
+                 help="What computes; default auto."),
+    click.option("--threads", type=int, help="CPU threads; default: all cores."),
+    click.option("--scheduler", metavar="ADDRESS",
+                 help="Let a Dask cluster share the exact searches, such as tcp://host:8786."),
+    click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
+                 help="Keep the state here, so that the same command, with its --seed, goes on "
+                 "where it was killed."),
+]  # fmt: skip
+
+SHAPE_OPTION = click.option(
+    "--shape", nargs=2, type=int, metavar="H W", help="Height and width of the result in pixels."
+)
+SEED_OPTION = click.option(
+    "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
+)
+GRADUAL_OPTION = click.option(
+    "--gradual", is_flag=True, help="Go there in small steps: better for strong changes, slower."
+)
+
+
+def with_options(*groups: Any) -> Callable[[Any], Any]:
+    """Several options as one decorator."""
+
+    def decorate(function: Any) -> Any:
+        for group in reversed(groups):
+            for option in reversed(group if isinstance(group, list) else [group]):
+                function = option(function)
+        return function
+
+    return decorate
