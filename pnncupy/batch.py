@@ -5,6 +5,7 @@ folder's manifest; only a small record returns. The same call again does what is
 """
 
 import errno
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -117,6 +118,12 @@ def make_jobs(
         name: entered(given.pop(name)) for name in VERBS[verb][0]
         if name in given and given[name] is not None and not isinstance(given[name], str)
     }  # fmt: skip
+    try:
+        given = json.loads(json.dumps(given))
+    except TypeError as error:
+        raise TypeError(
+            f"the arguments of a job must be numbers, words or lists of them: {error}"
+        ) from error
     drawn = VERBS[verb][1]
     digits = max(3, len(str(count - 1)))
     jobs = [

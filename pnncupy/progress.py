@@ -1,14 +1,18 @@
 """Progress on the terminal."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from pnncupy.batch import Progress
-from pnncupy.observer import Event
+if TYPE_CHECKING:
+    from pnncupy.batch import Progress
+    from pnncupy.observer import Event
 
 
 @contextmanager

@@ -116,7 +116,10 @@ class ProcessPool(futures.Executor):
                     break
             else:
                 future.set_exception(
-                    WorkerDied(f"{_MOST_DEATHS} processes that worked on it were killed")
+                    WorkerDied(
+                        f"{_MOST_DEATHS} processes that worked on it were killed or never began: "
+                        "a script that uses processes needs `if __name__ == '__main__':`"
+                    )
                 )
         if pool is not None:
             pool.shutdown()

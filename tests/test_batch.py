@@ -287,6 +287,8 @@ def test_wrong_lists_say_where(text, message, pictures, tmp_path, capsys):
 def test_wrong_calls(pictures, tmp_path, photograph, pool, capsys):
     with pytest.raises(ValueError, match="generate has no argument `sigma`"):
         batch.make_jobs("generate", image=photograph, output="x", sigma=1)
+    with pytest.raises(TypeError, match="the arguments of a job must be numbers, words or lists"):
+        batch.make_jobs("generate", image=photograph, output="x", alpha=np.float32(1))
     with pytest.raises(ValueError, match="`n` must be 1 for edit"):
         batch.make_jobs("edit", 2, source=photograph, edited=photograph, output="x")
     jobs, arrays = batch.make_jobs("generate", image=photograph, output="x")
