@@ -163,20 +163,22 @@ def search_block(
     """Search one block on a worker; its scores and indices."""
     engine_table.check(engine)
     module = engine_table.load(engine)
-    given = [query, key, weight, score[..., None], index[..., None], active]
-    xp = import_module("cupy") if engine_table.on_device(engine) else np
-    query, key, weight, score, index, active = (
-        # Copies, as what a worker is given may be read-only or shared.
-        None if array is None else xp.array(array, order="C")
-        for array in given
-    )
+    # Copies, as what a worker is given may be read-only or shared.
+    copies = [
+        None if array is None else np.array(array, order="C")
+        for array in (query, key, weight, score[..., None], index[..., None], active)
+    ]
+    cupy = import_module("cupy") if engine_table.on_device(engine) else None
+    if cupy is not None:
+        copies = [None if array is None else cupy.asarray(array) for array in copies]
+    query, key, weight, score, index, active = copies
     module.lower_nearest(
         query, key, patch_size, weight, score, index, first_index=first_index,
         index_stride=index_stride, active=active, threads=threads,
         tick=lambda pairs: None,
     )  # fmt: skip
-    if xp is not np:
-        score, index = xp.asnumpy(score), xp.asnumpy(index)
+    if cupy is not None:
+        score, index = cupy.asnumpy(score), cupy.asnumpy(index)
     return score[..., 0], index[..., 0]
 
 

@@ -3,6 +3,7 @@
 import gc
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import cupy_stand_in
 import host_cuda
@@ -79,6 +80,18 @@ def test_a_named_engine_takes_numpy_arrays_there_and_back(cupy, image):
     matches = pnn.nearest_patches(image, [image, image], patch_size=3, engine="cupy")
     assert type(matches) is pnn.Matches
     assert type(matches.index) is np.ndarray
+
+
+def test_workers_may_search_on_their_devices(cupy, image, monkeypatch):
+    monkeypatch.setattr("pnncupy.blocks._FEWEST_PAIRS", 0)
+    expected = pnn.nearest_patches(image, image[::-1], patch_size=4, alpha=9.0)
+    with ThreadPoolExecutor(1) as executor:
+        options = {"patch_size": 4, "alpha": 9.0, "engine": "cupy", "executor": executor}
+        found = pnn.nearest_patches(image, image[::-1], **options)
+        for mine, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(mine, other)
+        with pytest.raises(TypeError, match="with an `executor` arrays must be NumPy arrays"):
+            pnn.nearest_patches(cupy.asarray(image), cupy.asarray(image), executor=executor)
 
 
 def test_libraries_are_not_mixed(cupy, image, mask):
