@@ -297,6 +297,9 @@ def _run(
 
     output, save_index = options.pop("output"), options.pop("save_index")
     force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
+    scheduler = options.pop("scheduler")
+    if dry:
+        options["checkpoint"] = None
     given = {
         name: value
         for name, value in options.items()
@@ -309,7 +312,7 @@ def _run(
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, _inputs())
     start = time.perf_counter()
-    with dask_client(given.pop("scheduler", None)) as client, progress_bar(quiet) as show:
+    with dask_client(scheduler) as client, progress_bar(quiet) as show:
 
         def save(event: Any) -> None:
             show(event)

@@ -198,7 +198,9 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     assert lines[3].startswith("peak memory: about ")
     assert sorted(tmp_path.rglob("*")) == before
     # Without -o too, for other verbs, and with what the method would do.
-    assert run(arguments("retarget", file, "--scale", 1, 2, "--dry-run", "--method", "auto")) == 0
+    words = ["--scale", 1, 2, "--dry-run", "--method", "auto", "--scheduler", "tcp://127.0.0.1:9"]
+    state = tmp_path / "state.npz"
+    assert run(arguments("retarget", file, *words, "--checkpoint", state)) == 0
     assert run(["generate", "--sample", "rocket", "--dry-run", "--noise-std", "-1"]) == 2
     assert "--noise-std must be" in capsys.readouterr().err
 
@@ -217,3 +219,36 @@ def test_the_method_is_an_option(file, tmp_path, monkeypatch):
         assert run(arguments("generate", file, "-o", target, *options)) == 0
         made.append(read_image(target))
     assert (made[0] != made[1]).any()
+
+
+def test_a_killed_command_goes_on_where_it_was(file, tmp_path):
+    words = arguments(
+        "generate",
+        file,
+        "--seed",
+        1,
+        "--alpha",
+        0.005,
+        "--shape",
+        110,
+        150,
+        "--checkpoint",
+        tmp_path / "state.npz",
+    )
+    command = [sys.executable, "-c", "from pnncupy.cli import main; main()", *words, "--iterations"]
+    options = ["30", "-o", str(tmp_path / "made.png")]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if (tmp_path / "state.npz").exists():
+            break
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "made.png").exists()
+    assert run([*words, "--iterations", *options]) == 0
+    assert not (tmp_path / "state.npz").exists()
+    assert run([*words[:-2], "--iterations", "30", "-o", str(tmp_path / "whole.png")]) == 0
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "made.png"), read_image(tmp_path / "whole.png")
+    )
