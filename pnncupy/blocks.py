@@ -6,7 +6,7 @@ in any order. So the result has the same bits with any plan of blocks and any nu
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise, product
@@ -23,6 +23,8 @@ from pnncupy.workers import check_versions, checked, completed, is_client, worke
 _MOST_PAIRS = 2e10
 # Bytes of one block's images at the most.
 _MOST_BYTES = 64 * 2**20
+# Pictures of fewer pixels are not worth the way of their sources to the workers.
+_FEWEST_PIXELS = 4_000_000
 # Searches of fewer pairs are not worth the way to the workers and back.
 _FEWEST_PAIRS = 2e8
 
@@ -36,7 +38,7 @@ class BlockEngine:
     name : str
         The engine that the workers use.
     local : Engine
-        The engine of this process, for votes and small searches.
+        The engine of this process, for small pictures.
     executor : concurrent.futures.Executor or distributed.Client
     """
 
@@ -123,9 +125,43 @@ class BlockEngine:
         """See `protocol.Engine.scatter_minimum`."""
         self.local.scatter_minimum(*arguments)
 
-    def vote(self, *arguments: Any, **options: Any) -> None:
-        """See `protocol.Engine.vote`."""
-        self.local.vote(*arguments, **options)
+    def vote(
+        self,
+        value: Array,
+        index: Array,
+        patch_size: int,
+        weight: Sequence[float] | None,
+        out: Array,
+        *,
+        active: Array | None,
+        threads: int,
+    ) -> None:
+        """Vote band by band of the output; see `protocol.Engine.vote`."""
+        height = out.shape[1]
+        if out[0].size < _FEWEST_PIXELS:
+            self.local.vote(value, index, patch_size, weight, out, active=active, threads=threads)
+            return
+        bands = _ranges(height, min(height, worker_count(self.executor)))
+
+        def calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
+            for number, (top, bottom) in enumerate(bands):
+                # All patches that cover a pixel of the band.
+                first = max(0, top - patch_size + 1)
+                rows = slice(first, min(bottom, len(index)))
+                pixels = slice(first, rows.stop + patch_size - 1)
+                asked = None if active is None else active[pixels]
+                if asked is None or asked.any():
+                    yield number, (
+                        self.name, value, index[rows], patch_size, weight, out[:, pixels],
+                        (top - first, bottom - first), asked, self._threads_of_worker(),
+                    )  # fmt: skip
+
+        results = completed(self.executor, vote_band, calls(), len(bands))
+        for number, found in results:
+            if isinstance(found, BaseException):
+                raise found
+            top, bottom = bands[number]
+            out[:, top:bottom] = found
 
 
 def block_plan(
@@ -163,14 +199,7 @@ def search_block(
     """Search one block on a worker; its scores and indices."""
     engine_table.check(engine)
     module = engine_table.load(engine)
-    # Copies, as what a worker is given may be read-only or shared.
-    copies = [
-        None if array is None else np.array(array, order="C")
-        for array in (query, key, weight, score[..., None], index[..., None], active)
-    ]
-    cupy = import_module("cupy") if engine_table.on_device(engine) else None
-    if cupy is not None:
-        copies = [None if array is None else cupy.asarray(array) for array in copies]
+    copies, cupy = _copies(engine, query, key, weight, score[..., None], index[..., None], active)
     query, key, weight, score, index, active = copies
     module.lower_nearest(
         query, key, patch_size, weight, score, index, first_index=first_index,
@@ -180,6 +209,37 @@ def search_block(
     if cupy is not None:
         score, index = cupy.asnumpy(score), cupy.asnumpy(index)
     return score[..., 0], index[..., 0]
+
+
+def vote_band(
+    engine: str,
+    value: Array,
+    index: Array,
+    patch_size: int,
+    weight: Sequence[float] | None,
+    out: Array,
+    band: tuple[int, int],
+    active: Array | None,
+    threads: int,
+) -> Array:
+    """Vote for some rows of pixels on a worker: those of `band` in `out`."""
+    engine_table.check(engine)
+    copies, cupy = _copies(engine, value, index, out, active)
+    value, index, out, active = copies
+    engine_table.load(engine).vote(
+        value, index, patch_size, weight, out, active=active, threads=threads
+    )
+    made = out[:, band[0] : band[1]]
+    return np.ascontiguousarray(made if cupy is None else cupy.asnumpy(made))
+
+
+def _copies(engine: str, *given: Array | None) -> tuple[list[Any], Any]:
+    """Arrays that a worker may write to, where its engine works, and CuPy if that is a device."""
+    copies = [None if array is None else np.array(array, order="C") for array in given]
+    if not engine_table.on_device(engine):
+        return copies, None
+    cupy = import_module("cupy")
+    return [None if array is None else cupy.asarray(array) for array in copies], cupy
 
 
 def _reduce(score: Array, index: Array, new_score: Array, new_index: Array) -> None:

@@ -16,6 +16,7 @@ import pnncupy as pnn
 from pnncupy import batch, blocks, workers
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
+from pnncupy.kernels import numba_cpu
 
 FAST = {"iterations": 3, "levels": 2, "rng": 1}
 
@@ -24,6 +25,7 @@ FAST = {"iterations": 3, "levels": 2, "rng": 1}
 def every_search(monkeypatch):
     """Also small searches are shared, in small blocks."""
     monkeypatch.setattr(blocks, "_FEWEST_PAIRS", 0)
+    monkeypatch.setattr(blocks, "_FEWEST_PIXELS", 0)
     monkeypatch.setattr(blocks, "_MOST_PAIRS", 3e5)
     monkeypatch.setattr(blocks, "_MOST_BYTES", 15_000)
 
@@ -43,6 +45,25 @@ def test_shared_searches_have_the_same_bits(alpha, workers, every_search, random
     with ThreadPoolExecutor(workers) as executor:
         found = pnn.nearest_patches(query, keys, executor=executor, **options)
     check_same(found, pnn.nearest_patches(query, keys, **options))
+
+
+@pytest.mark.parametrize("how", ["weighted_mean", "median"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_shared_votes_have_the_same_bits(how, masked, every_search, random):
+    value = random.random((2, 30, 33), np.float32)
+    index = (random.integers(0, 26, (21, 18)) * 33 + random.integers(0, 29, (21, 18))).astype("i4")
+    active = random.random((25, 22)) > 0.8 if masked else None
+    if masked:
+        active[:9] = False
+    weight = None if how == "median" else [0.5, 0.7, 1.0, 0.7, 0.5]
+    outs = [np.full((2, 25, 22), 7, np.float32) for _ in range(2)]
+    numba_cpu.vote(value, index, 5, weight, outs[0], active=active, threads=1)
+    for count in (1, 3, 40):
+        outs[1][...] = 7
+        with ThreadPoolExecutor(count) as executor:
+            engine = blocks.BlockEngine("numba", numba_cpu, executor)
+            engine.vote(value, index, 5, weight, outs[1], active=active, threads=1)
+        np.testing.assert_array_equal(*outs)
 
 
 def test_any_plan_covers_every_pair_once():
