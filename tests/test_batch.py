@@ -138,10 +138,10 @@ def test_workers_end_with_their_parent():
     parent.stdout.close()
     for _ in range(100):
         try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{worker}/stat").read_text().split()[2]
+        except (FileNotFoundError, ProcessLookupError):
             return
-        if Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z":
+        if state == "Z":
             return
         time.sleep(0.05)
     pytest.fail("the worker is still there")
