@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pnncupy.previews import preview
+
 _GAP = 4
 _ASPECT = 16 / 9
 _WHITE = 255
@@ -19,8 +21,7 @@ def contact_sheet(
     Parameters
     ----------
     pictures : sequence of (H, W) or (H, W, C) NumPy arrays
-        Sizes may differ. Of more than four channels the first three are shown as RGB; of two, the
-        first; a fourth channel is opacity over white.
+        Sizes may differ; shown as `previews.preview` does.
     data_range : (float, float)
         The values that become black and white.
     columns : int, optional
@@ -30,7 +31,7 @@ def contact_sheet(
     -------
     (h, w, 3) uint8 array.
     """
-    tiles = [_preview(picture, data_range) for picture in pictures]
+    tiles = [preview(picture, data_range) for picture in pictures]
     if columns is None:
         height = max(tile.shape[0] for tile in tiles)
         width = max(tile.shape[1] for tile in tiles)
@@ -48,14 +49,3 @@ def contact_sheet(
         for tile, left in zip(row, lefts, strict=False):
             sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return sheet
-
-
-def _preview(picture: Any, data_range: tuple[float, float]) -> Any:
-    """8-bit RGB."""
-    low, high = data_range
-    values = (np.atleast_3d(picture).astype(np.float64) - low) / (high - low)
-    if values.shape[2] == 4:
-        opacity = values[..., 3:]
-        values = values[..., :3] * opacity + (1 - opacity)
-    colours = values[..., :3] if values.shape[2] >= 3 else values[..., [0, 0, 0]]
-    return np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
