@@ -137,11 +137,19 @@ def default_levels(
     return max(0, min(wanted, fitting_levels(shapes, patch_size, ratio)))
 
 
-def step_shapes(start: Sequence[int], stop: Sequence[int]) -> list[tuple[int, ...]]:
-    """Shapes from `start` (not included) to `stop`, each side changing by at most x0.9 or x1.2."""
+def step_shapes(
+    start: Sequence[int],
+    stop: Sequence[int],
+    shrinking: float = _SHRINKING_STEP,
+    growing: float = _GROWING_STEP,
+) -> list[tuple[int, ...]]:
+    """Shapes from `start` (not included) to `stop`; no step changes a side by more than a factor.
+
+    `shrinking` and `growing` are these factors.
+    """
     count = 1
     for old, new in zip(start, stop, strict=True):
-        step = _SHRINKING_STEP if new < old else _GROWING_STEP
+        step = shrinking if new < old else growing
         count = max(count, math.ceil(math.log(new / old) / math.log(step) - 1e-9))
     return [
         tuple(

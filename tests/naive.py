@@ -222,3 +222,34 @@ def tries(index, y, x, shape, step, radius, draws, stream, query):
             )  # fmt: skip
             draw += 2
         radius //= 2
+
+
+def bidirectional_step(sources, result, p):
+    """One step of Bidirectional Similarity: what all patches vote for, and the dissimilarity."""
+    votes = np.zeros(result.shape)
+    weights = np.zeros(result.shape[1:])
+    own = list(patch_places(result, p))
+    theirs = [
+        (number, *place) for number, image in enumerate(sources) for place in patch_places(image, p)
+    ]
+    distances = {
+        (y, x, number, row, column): patch_distance(result, sources[number], y, x, row, column, p)
+        for y, x in own
+        for number, row, column in theirs
+    }
+    total = 0.0
+    for y, x in own:
+        number, row, column = min(theirs, key=lambda key: distances[(y, x, *key)])
+        total += distances[y, x, number, row, column] / len(own)
+        for dy in range(p):
+            for dx in range(p):
+                votes[:, y + dy, x + dx] += sources[number][:, row + dy, column + dx] / len(own)
+                weights[y + dy, x + dx] += 1 / len(own)
+    for number, row, column in theirs:
+        y, x = min(own, key=lambda place: distances[(*place, number, row, column)])
+        total += distances[y, x, number, row, column] / len(theirs)
+        for dy in range(p):
+            for dx in range(p):
+                votes[:, y + dy, x + dx] += sources[number][:, row + dy, column + dx] / len(theirs)
+                weights[y + dy, x + dx] += 1 / len(theirs)
+    return votes / weights, total

@@ -1,0 +1,310 @@
+"""Classical methods that results are compared with."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, checks
+from pnncupy.arrays import Array
+from pnncupy.kernels.random_bits import combined
+from pnncupy.layout import Layout
+from pnncupy.methods import EXACT_BELOW, patches
+from pnncupy.moving import to_the_engine
+from pnncupy.observer import Event, Observer
+from pnncupy.patchmatch import PatchMatch
+from pnncupy.pyramids import enlarge, step_shapes
+from pnncupy.resizing import resize_planes
+from pnncupy.searching import Field, SearchSettings, search
+from pnncupy.tasks.collages import side_by_side
+from pnncupy.tasks.common import Options, Setup, run, set_up, source_list
+from pnncupy.voting import vote_planes
+
+# As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
+# level.
+_PATCHES_AT_COARSEST = 4.0
+# Values are rounded to multiples of this, so that sums of them are exact in float64 and do not
+# depend on their order.
+_GRAIN = 2.0**-24
+
+
+@to_the_engine
+def bidirectional_similarity(
+    image: Any,
+    shape: tuple[int, int],
+    *,
+    step: float = 0.95,
+    tolerance: float = 1e-3,
+    iterations: int = 20,
+    patch_size: int = 7,
+    downscale: float = 4 / 3,
+    levels: int | None = None,
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    data_range: tuple[float, float] | None = None,
+    return_index: bool = False,
+    return_info: bool = False,
+    callback: Callable[[Event], Any] | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Retarget or merge pictures by Bidirectional Similarity, the method before GPNN.
+
+    The result T is to hold nothing that is not in the source S (coherence) and to miss nothing
+    that is (completeness). It is resized gradually at the coarsest level of a pyramid, and refined
+    level by level. After each change of size, every pixel becomes the mean of what the patches say
+    of it, again and again until that changes little: each patch of T votes for its nearest patch of
+    S with the weight 1 / (patches of T), and each patch of S for itself at its nearest patch of T
+    with the weight 1 / (patches of S).
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array of bool, integers or floating point, or a list of them
+        The source. Of several (dtype and channels must agree) the result starts from all side by
+        side, as in `pnncupy.collage`.
+    shape : (int, int)
+        Height and width of the result in pixels.
+    step : float, default 0.95
+        Between 0 and 1: how far one change of size goes when shrinking; when growing, 1/step.
+    tolerance : float, default 0.001
+        At least 0: a size is done when a step lowers the dissimilarity by less than this share.
+    iterations : int, default 20
+        Steps at each size, at most.
+    downscale : float, default 4/3
+        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    levels : int, optional
+        Pyramid levels below full size. Default: such that the smallest side is about four patches
+        at the coarsest level.
+    patch_size, method, engine, channel_axis
+        As in `pnncupy.generate`.
+    data_range, return_index, return_info, callback, threads
+        As in `pnncupy.generate`.
+
+    Returns
+    -------
+    array or Result
+        (height, width[, C]) in the dtype of `image`. An index map is that of the coherence votes.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable, Cancelled
+        As `pnncupy.generate`.
+
+    Notes
+    -----
+    Cost: two searches a step, from T to S and from S to T; twice `iterations` times H W h w pairs
+    of patches for a result of h x w, if nothing converges earlier. Memory O(pixels). Simakov et al.
+    2008, doi:10.1109/CVPR.2008.4587842.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy.baselines import bidirectional_similarity
+    >>> image = np.random.default_rng(0).random((30, 40))
+    >>> bidirectional_similarity(image, (30, 30), iterations=2).shape
+    (30, 30)
+    """
+    options = Options(
+        alpha=math.inf, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
+        engine=engine, channel_axis=channel_axis, data_range=data_range, initial_guess=None,
+        return_index=return_index, return_info=return_info, callback=callback, threads=threads,
+        incremental=True, executor=None, checkpoint=None,
+    )  # fmt: skip
+    shrinking = checks.positive("step", step)
+    if shrinking >= 1:
+        raise ValueError(f"`step` must be between 0 and 1, got {step!r}")
+    limit = checks.non_negative("tolerance", tolerance)
+    sources, names = source_list("image", image)
+    checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
+    setup = set_up(sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST)
+    pyramids = [setup.pyramid(planes) for planes in setup.planes]
+
+    def work(observer: Observer) -> tuple[Array, Array, Layout]:
+        return _coarse_to_fine(setup, pyramids, shrinking, limit, observer)
+
+    return run(setup, lambda samples: work, {"task": "bidirectional_similarity"})
+
+
+def _coarse_to_fine(
+    setup: Setup,
+    pyramids: Sequence[Sequence[Array]],
+    shrinking: float,
+    tolerance: float,
+    observer: Observer,
+) -> tuple[Array, Array, Layout]:
+    """Gradual resizing at the coarsest level, then refinement; picture, matches, their layout."""
+    coarsest = [pyramid[-1] for pyramid in pyramids]
+    picture = coarsest[0]
+    if len(coarsest) > 1:
+        picture = side_by_side(coarsest, setup.coarsest_shape[0])
+    sizes = step_shapes(picture.shape[1:], setup.coarsest_shape, shrinking, 1 / shrinking)
+    steps = setup.schedule.iterations
+    schedule = replace(setup.schedule, coarse_iterations=steps * len(sizes))
+    settings = replace(setup.settings, tick=observer.tick)
+    observer.plan(schedule, _planned_pairs(setup, pyramids, sizes))
+    for level in range(schedule.levels, -1, -1):
+        sources = [pyramid[level] for pyramid in pyramids]
+        shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
+        for number, shape in enumerate(shapes):
+            if level == schedule.levels:
+                picture = _resized(picture, shape)
+            else:
+                picture = enlarge(picture, schedule.ratio, shape)
+            numbers = range(number * steps, (number + 1) * steps)
+            voting = _Voting(settings, sources)
+            picture, index = _converged(voting, picture, tolerance, observer, level, numbers)
+    return picture, index, voting.layout
+
+
+def _planned_pairs(
+    setup: Setup, pyramids: Sequence[Sequence[Array]], sizes: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, int], int]:
+    """Pairs of patches of all steps, by (level, step)."""
+    size, steps, schedule = setup.settings.patch_size, setup.schedule.iterations, setup.schedule
+    planned = {}
+    for level in range(schedule.levels, -1, -1):
+        keys = sum(patches(pyramid[level].shape[1:], size) for pyramid in pyramids)
+        shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
+        for number, shape in enumerate(shapes):
+            for step in range(number * steps, (number + 1) * steps):
+                planned[level, step] = 2 * patches(shape, size) * keys
+    return planned
+
+
+def _resized(picture: Array, shape: tuple[int, ...]) -> Array:
+    """A planar picture in another size."""
+    scales = tuple(new / old for new, old in zip(shape, picture.shape[1:], strict=True))
+    return arrays.namespace(picture).ascontiguousarray(resize_planes(picture, scales, shape))
+
+
+def _converged(
+    voting: "_Voting",
+    picture: Array,
+    tolerance: float,
+    observer: Observer,
+    level: int,
+    numbers: range,
+) -> tuple[Array, Array]:
+    """Vote until the dissimilarity hardly falls; the picture and its last coherence matches."""
+    dissimilarity = math.inf
+    for number in numbers:
+        observer.begin(level, number, picture)
+        picture, index, last = voting.step(picture, number), voting.index, dissimilarity
+        dissimilarity = voting.dissimilarity
+        observer.end(picture)
+        if dissimilarity >= (1 - tolerance) * last or dissimilarity == 0:
+            for skipped in range(number + 1, numbers.stop):
+                observer.skip(level, skipped)
+            break
+    return picture, index
+
+
+@dataclass
+class _Voting:
+    """Steps of the method for one size of the result.
+
+    Attributes
+    ----------
+    settings, sources
+        How to search, and the planar sources at one level.
+    index : array or None
+        Matches of the last step, from the result's patches to the sources' pixels in `layout`.
+    dissimilarity : float
+        Mean distances of both directions together, before the last step's votes.
+    """
+
+    settings: SearchSettings
+    sources: Sequence[Array]
+    layout: Layout = field(init=False)
+    index: Array = None
+    dissimilarity: float = math.inf
+    _reverse: list[Array] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.layout = Layout.of(self.sources)
+
+    def step(self, picture: Array, number: int) -> Array:
+        """The picture that all patches vote for."""
+        xp = arrays.namespace(picture)
+        size, settings = self.settings.patch_size, self.settings
+        coherence = self._search(picture, self.sources, self.layout, self.index, number)
+        own = Layout.of([picture])
+        before = self._reverse or [None] * len(self.sources)
+        completeness = [
+            self._search(source, [picture], own, start, number)
+            for source, start in zip(self.sources, before, strict=True)
+        ]
+        self.index, self._reverse = coherence.index, [found.index for found in completeness]
+        scores = xp.concat([found.score.ravel() for found in completeness])
+        # Means in float64, whose last bits decide at most whether one step more is taken.
+        self.dissimilarity = float(xp.mean(coherence.score, dtype=xp.float64)) + float(
+            xp.mean(scores, dtype=xp.float64)
+        )
+        queries, keys = coherence.index.size, scores.size
+        mean = vote_planes(
+            settings.engine, self.layout.stack(self.sources), coherence.index, size, "mean",
+            settings.threads,
+        )  # fmt: skip
+        cover = _cover(xp, coherence.index.shape, size) / queries
+        total = xp.astype(mean, xp.float64) * cover
+        weight = cover[None]
+        for source, found in zip(self.sources, completeness, strict=True):
+            sums, counts = scattered(source, found.index, picture.shape[1:], size)
+            total, weight = total + sums / keys, weight + counts / keys
+        return xp.ascontiguousarray(xp.astype(total / weight, xp.float32))
+
+    def _search(
+        self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int
+    ) -> Field:
+        settings = self.settings
+        queries = patches(query.shape[1:], settings.patch_size)
+        pairs = queries * sum(patches(shape, settings.patch_size) for shape in layout.shapes)
+        if settings.method != "patchmatch" or pairs < EXACT_BELOW:
+            return search(settings, query, keys, layout)
+        settings = replace(settings, stream=combined(settings.stream, number))
+        if start is not None:
+            start = start[..., None]
+        return PatchMatch(settings, keys, layout, start=start).search(query)
+
+
+def scattered(
+    source: Array, index: Array, shape: tuple[int, ...], patch_size: int
+) -> tuple[Array, Array]:
+    """Sums of the patches of a source laid over a picture, and how many cover each pixel.
+
+    Parameters
+    ----------
+    source : (C, HS, WS) float32
+    index : (HS-p+1, WS-p+1) int32
+        For each patch the pixel number ``row * W + column`` where its first pixel is laid.
+    shape : (int, int)
+        Height and width of the picture.
+    patch_size : int
+
+    Returns
+    -------
+    (C, H, W) and (1, H, W) float64
+    """
+    xp = arrays.namespace(source)
+    height, width = shape
+    rows, columns = index.shape
+    grains = xp.round(xp.astype(source, xp.float64) / _GRAIN)
+    sums = xp.zeros((len(source) + 1, height * width), dtype=xp.float64)
+    for row in range(patch_size):
+        for column in range(patch_size):
+            places = (index + (row * width + column)).ravel()
+            for channel, plane in enumerate(grains):
+                values = plane[row : row + rows, column : column + columns].ravel()
+                sums[channel] += xp.bincount(places, weights=values, minlength=height * width)
+            sums[-1] += xp.bincount(places, minlength=height * width)
+    sums = sums.reshape(-1, height, width)
+    return sums[:-1] * _GRAIN, sums[-1:]
+
+
+def _cover(xp: Any, patches_shape: Sequence[int], patch_size: int) -> Array:
+    """How many of a picture's patches cover each of its pixels, (H, W) float64."""
+    sides = [np.convolve(np.ones(count), np.ones(patch_size)) for count in patches_shape]
+    return xp.asarray(np.outer(*sides))
