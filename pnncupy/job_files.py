@@ -1,7 +1,5 @@
 """Jobs from files: a folder of pictures, or a list of jobs in TOML."""
 
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from pnncupy import checks
 from pnncupy.io import SUFFIXES, default_suffix, read_image
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest
+from pnncupy.toml_files import line_of_key, line_of_message, line_of_table, read_toml
 
 _WORDS = {"fill": ("mean", "noise")}
 
@@ -48,14 +47,10 @@ def jobs_of_toml(file: Path) -> list[Job]:
     Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
     `output`, the name of its picture. A table ``[defaults]`` holds arguments of all jobs.
     """
-    text = file.read_text(encoding="utf-8")
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file}: {error}") from error
+    content, text = read_toml(file)
     for name in content:
         if name not in ("defaults", "job"):
-            line = _line_of(text, rf"^\s*\[*\s*{re.escape(name)}\b")
+            line = line_of_key(text, name)
             raise ValueError(f"{file}, line {line}: unknown `{name}`; use [[job]] and [defaults]")
     given = content.get("job", [])
     if not isinstance(given, list) or not given:
@@ -63,11 +58,11 @@ def jobs_of_toml(file: Path) -> list[Job]:
     found: list[Job] = []
     outputs: dict[str, int] = {}
     for number, table in enumerate(given):
-        start = _line_of(text, r"^\s*\[\[\s*job\s*\]\]", number)
+        start = line_of_table(text, "job", number)
         try:
             jobs = list(_jobs_of_table(content.get("defaults", {}), table, file.parent))
         except (ValueError, TypeError, OSError) as error:
-            line = _line_of_name(text, start, str(error))
+            line = line_of_message(text, start, str(error))
             raise ValueError(f"{file}, line {line}: {error}") from error
         for job in jobs:
             if job.output in outputs:
@@ -91,11 +86,7 @@ def _jobs_of_table(
     check_arguments(verb, given)
     if count > 1 and verb != "generate":
         raise ValueError(f"`n` is for generate, not for {verb}")
-    inputs = {
-        name: _input(name, given.pop(name), folder)
-        for name in VERBS[verb][0]
-        if name in given and given[name] not in _WORDS.get(name, ())
-    }
+    inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
     first = first[0] if isinstance(first, tuple) else first
     yield from _numbered(verb, inputs, given, output, seed, count, Path(first.path))
@@ -121,34 +112,22 @@ def _numbered(
         )  # fmt: skip
 
 
-def _input(name: str, given: Any, folder: Path) -> Any:
+def take_inputs(verb: str, given: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The images among a task's arguments, which are removed from them."""
+    return {
+        name: input_of(name, given.pop(name), folder)
+        for name in VERBS[verb][0]
+        if name in given and given[name] not in _WORDS.get(name, ())
+    }
+
+
+def input_of(name: str, given: Any, folder: Path) -> Any:
+    """A file relative to a folder, or a tuple of them for a list."""
     if isinstance(given, list):
         if not given:
             raise ValueError(f"`{name}` must name at least one file, got an empty list")
-        return tuple(_input(name, each, folder) for each in given)
+        return tuple(input_of(name, each, folder) for each in given)
     path = folder / checks.text(name, given)
     if not path.is_file():
         raise ValueError(f"`{name}`: there is no file {path}")
     return Input(str(path.resolve()), file_digest(path), "mask" if name == "mask" else "image")
-
-
-def _line_of(text: str, pattern: str, skip: int = 0, start: int = 1) -> int:
-    """Number of the line that matches, the first one after so many others; `start` if none does."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if number >= start and re.match(pattern, line):
-            if skip == 0:
-                return number
-            skip -= 1
-    return start
-
-
-def _line_of_name(text: str, start: int, message: str) -> int:
-    """The line of a job that a message is about: that of the name it quotes, or the job's first."""
-    names = re.findall(r"`(\w+)`", message)
-    lines = text.splitlines()
-    for number in range(start, len(lines)):
-        if re.match(r"^\s*\[", lines[number]):
-            break
-        if any(re.match(rf"^\s*{name}\s*=", lines[number]) for name in names):
-            return number + 1
-    return start

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -151,10 +151,21 @@ def execute(
 
 
 def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
+    task, arguments = task_call(job, arrays)
+    if job.verb == "generate":
+        arguments |= {"n": 1, "first_sample": job.sample}
+    made = task(**arguments, threads=threads)
+    return made[0] if job.verb == "generate" else made
+
+
+def task_call(
+    job: Job, arrays: Mapping[str, Any] | None = None
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The task of a job, and the arguments that make its picture."""
     inputs = {
-        name: [_read(each, arrays) for each in given]
+        name: [_read(each, arrays or {}) for each in given]
         if isinstance(given, tuple)
-        else _read(given, arrays)
+        else _read(given, arrays or {})
         for name, given in job.inputs.items()
     }
     arguments = dict(job.arguments)
@@ -169,10 +180,7 @@ def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
         )
     if VERBS[job.verb][1]:
         arguments["rng"] = job.seed
-    if job.verb == "generate":
-        arguments |= {"n": 1, "first_sample": job.sample}
-    made = getattr(tasks, job.verb)(**inputs, **arguments, threads=threads)
-    return made[0] if job.verb == "generate" else made
+    return getattr(tasks, job.verb), {**inputs, **arguments}
 
 
 def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
