@@ -225,7 +225,7 @@ class _Module(types.ModuleType):
 def modules():
     """What to put into `sys.modules`."""
     cupy, compat = _Module("cupy", np), _Module("array_api_compat.cupy", array_api_compat.numpy)
-    compat.asarray = asarray
+    compat.asarray, compat.fft = asarray, _Module("fft", np.fft)
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
     cupy.asnumpy = lambda value: value.host.copy()
     cupy.cuda = types.SimpleNamespace(

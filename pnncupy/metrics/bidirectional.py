@@ -1,0 +1,212 @@
+"""Patches that a result invents, and patches of its source that it lacks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pnncupy import arrays, checks, images
+from pnncupy.arrays import Array
+from pnncupy.matching import check_span, nearest_patches
+from pnncupy.methods import METHODS
+from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.moving import to_the_engine
+
+
+@to_the_engine
+def coherence(
+    source: Any,
+    result: Any,
+    *,
+    patch_size: int = 7,
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    data_range: Any = None,
+    threads: int | None = None,
+) -> float:
+    """Distance of the patches of a result to the source: what was invented.
+
+    Parameters
+    ----------
+    source : (HS, WS) or (HS, WS, C) array of any real dtype, or a list of them
+        The picture, or pictures, that the patches should come from.
+    result : (H, W) or (H, W, C) array with the channels of `source`
+        The picture to judge, in the units of `source`.
+    patch_size : int, default 7
+        Side p of a patch, at least 2; 7 is what the tasks use.
+    method : {"exact", "patchmatch", "auto"}
+        How nearest patches are searched, as in `pnncupy.nearest_patches`. An approximate search
+        can only come out too large.
+    engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
+        What computes; "auto" follows the array type.
+    channel_axis : int, default -1
+        Axis of the channels of 3-D arrays.
+    data_range : (float, float), optional
+        What counts as 0 and 1. Default: 0 to 255 for uint8, 0 to 1 for bool, else the smallest
+        and largest value of `source`, over all of them together.
+    threads : int, optional
+        CPU threads; default: all cores this process may use.
+
+    Returns
+    -------
+    float
+        Mean over the patches of `result` of the mean squared difference to the nearest patch of
+        `source`, in squared units of the value range: 0 if every patch is one of the source's.
+
+    Raises
+    ------
+    TypeError
+        An argument has the wrong type, or the arrays belong to different libraries.
+    ValueError
+        An argument has a wrong value or shape.
+    EngineUnavailable
+        The named engine cannot run here.
+
+    Notes
+    -----
+    One of the two terms of Simakov et al. 2008, doi:10.1109/CVPR.2008.4587842. A low value does
+    not say that all of the source is there: see `completeness`. With n and m patches the cost is
+    O(n m), or O(n + m) by PatchMatch, and memory O(n + m).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy import metrics
+    >>> source = np.random.default_rng(0).random((20, 30))
+    >>> metrics.coherence(source, source[:12, 5:25])
+    0.0
+    """
+    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
+    return _mean_distance([planes], sources, patch_size, method, engine, threads)
+
+
+@to_the_engine
+def completeness(
+    source: Any,
+    result: Any,
+    *,
+    patch_size: int = 7,
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    data_range: Any = None,
+    threads: int | None = None,
+) -> float:
+    """Distance of the patches of the source to a result: what was lost.
+
+    Parameters
+    ----------
+    source, result, patch_size, method, engine, channel_axis, data_range, threads
+        As in `coherence`.
+
+    Returns
+    -------
+    float
+        Mean over the patches of `source` of the mean squared difference to the nearest patch of
+        `result`, in squared units of the value range: 0 if the result shows every patch.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable
+        As in `coherence`.
+
+    Notes
+    -----
+    The other term of Simakov et al. 2008, doi:10.1109/CVPR.2008.4587842; cost as `coherence`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy import metrics
+    >>> source = np.random.default_rng(0).random((20, 30))
+    >>> metrics.completeness(source, source), metrics.completeness(source, source[:12]) > 0.01
+    (0.0, True)
+    """
+    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
+    return _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+
+@to_the_engine
+def bidirectional_dissimilarity(
+    source: Any,
+    result: Any,
+    *,
+    patch_size: int = 7,
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    data_range: Any = None,
+    threads: int | None = None,
+) -> float:
+    """Sum of `coherence` and `completeness`: what was invented and what was lost.
+
+    Parameters
+    ----------
+    source, result, patch_size, method, engine, channel_axis, data_range, threads
+        As in `coherence`.
+
+    Returns
+    -------
+    float
+        In squared units of the value range; 0 if both pictures show the same patches, in
+        whatever order and number.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable
+        As in `coherence`.
+
+    Notes
+    -----
+    Simakov et al. 2008, doi:10.1109/CVPR.2008.4587842, with mean instead of summed squared
+    differences of a patch. It costs what its two terms cost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy import metrics
+    >>> black, grey = np.zeros((20, 30)), np.full((9, 9), 0.5)
+    >>> metrics.bidirectional_dissimilarity(black, grey, data_range=(0, 1))
+    0.5
+    """
+    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
+    invented = _mean_distance([planes], sources, patch_size, method, engine, threads)
+    return invented + _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+
+def _prepared(
+    source: Any, result: Any, patch_size: Any, method: Any, channel_axis: Any, data_range: Any
+) -> tuple[list[Array], Array]:
+    """All as scaled planes; checked here, as the search would call them query and key."""
+    size = checks.integer("patch_size", patch_size, 2)
+    checks.choice("method", method, METHODS)
+    given = list(source) if isinstance(source, (list, tuple)) else [source]
+    if not given:
+        raise ValueError("`source` must hold at least one picture, got an empty list")
+    pairs = [pair_of_planes(each, result, channel_axis) for each in given]
+    sources, planes = [each for each, _ in pairs], pairs[0][1]
+    for name, image in [*(("source", each) for each in sources), ("result", planes)]:
+        images.check_fits_patch(name, image, size)
+    *scaled, last = scaled_planes(sources, planes, data_range)
+    check_span([*scaled, last], size, "set `data_range`")
+    return scaled, last
+
+
+def _mean_distance(
+    queries: Sequence[Array],
+    keys: Sequence[Array],
+    patch_size: int,
+    method: str,
+    engine: str,
+    threads: int | None,
+) -> float:
+    """Mean over the patches of all queries of the distance to the nearest patch of any key."""
+    total, count = 0.0, 0
+    for query in queries:
+        score = nearest_patches(
+            query, list(keys), patch_size=patch_size, method=method, engine=engine,
+            channel_axis=0, threads=threads,
+        ).score  # fmt: skip
+        xp = arrays.namespace(score)
+        total += float(xp.sum(xp.astype(score, xp.float64)))
+        count += score.size
+    return total / count

@@ -1,0 +1,65 @@
+"""What several measures share: the two pictures in one form, and lengths that FFTs like."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, images
+from pnncupy.arrays import Array
+
+
+def finite_planes(name: str, image: Any, channel_axis: int) -> Array:
+    """A picture as finite (C, H, W) in its own dtype."""
+    planes = images.planes(name, image, channel_axis)
+    arrays.check_finite(name, planes, arrays.namespace(planes))
+    return planes
+
+
+def pair_of_planes(source: Any, result: Any, channel_axis: int) -> tuple[Array, Array]:
+    """Source and result as finite (C, H, W) of one library and as many channels."""
+    arrays.same_library(source=source, result=result)
+    source_planes = finite_planes("source", source, channel_axis)
+    result_planes = finite_planes("result", result, channel_axis)
+    check_channels("result", result_planes, source_planes)
+    return source_planes, result_planes
+
+
+def check_channels(name: str, planes: Array, source_planes: Array) -> None:
+    """Refuse pictures of different kinds."""
+    if planes.shape[0] != source_planes.shape[0]:
+        raise ValueError(
+            f"`{name}` must have the channels of `source`, {source_planes.shape[0]}, got "
+            f"{planes.shape[0]}; if they lie elsewhere, set `channel_axis`"
+        )
+
+
+def scaled_planes(sources: Sequence[Array], result: Array, data_range: Any) -> list[Array]:
+    """Planes of the sources and the result as float32 in units of the sources' value range."""
+    low, high = images.value_range(sources, data_range)
+    scaled = []
+    for name, planes in [*(("source", source) for source in sources), ("result", result)]:
+        # Each in its own dtype: 64-bit integers are scaled in another way than floats.
+        form = images.WorkingForm(planes.dtype, low, high, None)
+        with np.errstate(over="ignore"):
+            values = form.enter(planes)
+        xp = arrays.namespace(values)
+        if not bool(xp.all(xp.isfinite(values))):
+            raise ValueError(
+                f"`{name}` must lie nearer to the value range, {low} to {high}, than float32 can "
+                "tell; set `data_range`"
+            )
+        scaled.append(values)
+    return scaled
+
+
+def grey(planes: Array) -> Array:
+    """Mean over the channels, (H, W) float64."""
+    xp = arrays.namespace(planes)
+    return xp.mean(xp.astype(planes, xp.float64), axis=0)
+
+
+def fast_length(least: int) -> int:
+    """A length of at least this with small prime factors: at most 16 times a power of two."""
+    step = 1 << max(0, least.bit_length() - 4)
+    return -(-least // step) * step

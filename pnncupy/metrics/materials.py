@@ -1,0 +1,265 @@
+"""Statistics of pictures of materials: shares of phases, and how they are correlated."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pnncupy import arrays, checks
+from pnncupy.arrays import Array
+from pnncupy.metrics.common import fast_length
+from pnncupy.moving import to_the_engine
+
+
+class PhaseFractions(NamedTuple):
+    """How much of a picture each phase takes.
+
+    Attributes
+    ----------
+    labels : tuple of int or bool
+        The phases, ascending: all that are in the picture or, if that was given, in its source;
+        always False and True for bool and thresholded pictures.
+    fractions : tuple of float
+        Share of the pixels of each, 0 to 1; they add up to 1.
+    difference : tuple of float, or None
+        The fractions less those of the source; None without one.
+    """
+
+    labels: tuple[int | bool, ...]
+    fractions: tuple[float, ...]
+    difference: tuple[float, ...] | None
+
+
+class TwoPointCorrelation(NamedTuple):
+    """How likely two pixels at a distance lie both in a phase.
+
+    Attributes
+    ----------
+    distance : (R + 1,) int64 NumPy array
+        0, 1, ... R pixels.
+    probability : (R + 1,) float64 NumPy array
+        The probability at each distance, 0 to 1; the first is the phase's share of the picture.
+    difference : (R + 1,) float64 NumPy array, or None
+        The probability less that of the source; None without one.
+    """
+
+    distance: Any
+    probability: Any
+    difference: Any
+
+
+@to_the_engine
+def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) -> PhaseFractions:
+    """Share of each phase in a picture of labels, and how far it is from that in the source.
+
+    Parameters
+    ----------
+    image : (H, W) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    threshold : float, optional
+        Makes two phases: whether ``image > threshold``.
+    source : (HS, WS) array like `image`, optional
+        What to compare with; `threshold` holds for it too.
+
+    Returns
+    -------
+    PhaseFractions
+
+    Raises
+    ------
+    TypeError
+        A picture is no array or holds floating-point numbers without a `threshold`, one holds
+        bool and the other integers, or the arrays belong to different libraries.
+    ValueError
+        A picture is not 2-D, empty or not finite.
+
+    Notes
+    -----
+    Cost O(pixels log pixels), memory O(pixels). The fraction of a phase is its one-point
+    probability function (Torquato 2002, doi:10.1007/978-1-4757-6355-3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy import metrics
+    >>> metrics.phase_fractions(np.array([[0, 2], [2, 2]]), source=np.array([[0, 1]]))
+    PhaseFractions(labels=(0, 1, 2), fractions=(0.25, 0.0, 0.75), difference=(-0.25, -0.5, 0.75))
+    """
+    pictures = _labelled(image, source, threshold)
+    counts = [_counts(picture) for picture in pictures]
+    labels = tuple(sorted(set().union(*counts)))
+    shares = [
+        tuple(count.get(label, 0) / picture.size for label in labels)
+        for count, picture in zip(counts, pictures, strict=True)
+    ]
+    difference = None
+    if source is not None:
+        difference = tuple(here - there for here, there in zip(*shares, strict=True))
+    return PhaseFractions(labels, shares[0], difference)
+
+
+@to_the_engine
+def two_point_correlation(
+    image: Any,
+    *,
+    phase: Any = None,
+    threshold: Any = None,
+    largest_distance: int | None = None,
+    source: Any = None,
+) -> TwoPointCorrelation:
+    """Probability that two pixels at a distance both lie in a phase, S2(r).
+
+    Parameters
+    ----------
+    image : (H, W) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase : int or bool, optional
+        The label of the phase. Default: True for bool and thresholded pictures; labels need it.
+    threshold : float, optional
+        Makes two phases: whether ``image > threshold``.
+    largest_distance : int, optional
+        R in pixels, less than the smallest side of both pictures. Default: half of that side, as
+        long distances have few independent pairs.
+    source : (HS, WS) array like `image`, optional
+        What to compare with; `phase` and `threshold` hold for it too, sizes may differ.
+
+    Returns
+    -------
+    TwoPointCorrelation
+        NumPy arrays whatever `image` is: it is a small table. A phase that does not occur has 0
+        everywhere.
+
+    Raises
+    ------
+    TypeError
+        An argument has the wrong type, a picture holds floating-point numbers without a
+        `threshold`, one holds bool and the other integers, or the arrays belong to different
+        libraries.
+    ValueError
+        A picture is not 2-D, empty or not finite, `phase` is missing, or `largest_distance` is
+        too large.
+
+    Notes
+    -----
+    S2 of Torquato 2002, doi:10.1007/978-1-4757-6355-3. Borders are not periodic: at each distance
+    it is the number of pairs of pixels that both lie in the phase over the number of all pairs in
+    the picture, over all displacements whose length rounds to the distance. Pairs are counted by a
+    zero-padded FFT in float64 and rounded, which is exact. Cost O(pixels log pixels), memory
+    O(pixels).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pnncupy import metrics
+    >>> stripes = np.arange(8)[None, :] % 4 < 2
+    >>> found = metrics.two_point_correlation(np.repeat(stripes, 8, axis=0), largest_distance=2)
+    >>> found.distance.tolist(), found.probability.round(3).tolist()
+    ([0, 1, 2], [0.5, 0.343, 0.182])
+    """
+    pictures = _labelled(image, source, threshold)
+    wanted = _checked_phase(phase, pictures[0])
+    reach = _checked_distance(largest_distance, pictures)
+    curves = [_probabilities(_in_phase(picture, wanted), reach) for picture in pictures]
+    difference = None if source is None else curves[0] - curves[1]
+    return TwoPointCorrelation(np.arange(reach + 1), curves[0], difference)
+
+
+def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
+    """The picture, and the source if there is one, as 2-D labels of one kind."""
+    limit = None if threshold is None else checks.finite("threshold", threshold)
+    given = {"image": image} if source is None else {"image": image, "source": source}
+    arrays.same_library(**given)
+    labelled = [_labels(name, picture, limit) for name, picture in given.items()]
+    if len({picture.dtype.kind == "b" for picture in labelled}) > 1:
+        raise TypeError(
+            f"`source` must hold labels like those of `image`, {image.dtype}, got {source.dtype}; "
+            "convert one, or give a `threshold`"
+        )
+    return labelled
+
+
+def _labels(name: str, picture: Any, threshold: float | None) -> Array:
+    arrays.check_real(name, picture)
+    if picture.ndim != 2 or 0 in picture.shape:
+        raise ValueError(
+            f"`{name}` must be a 2-D array that is not empty, got shape {tuple(picture.shape)}"
+        )
+    picture = arrays.native(picture)
+    if threshold is not None:
+        arrays.check_finite(name, picture, arrays.namespace(picture))
+        return picture > threshold
+    if picture.dtype.kind == "f":
+        raise TypeError(
+            f"`{name}` must hold labels, bool or integers, got dtype {picture.dtype}; give a "
+            "`threshold`"
+        )
+    return picture
+
+
+def _counts(labels: Array) -> dict[int | bool, int]:
+    """Pixels of each label."""
+    xp = arrays.namespace(labels)
+    if labels.dtype.kind == "b":
+        count = int(xp.sum(labels))
+        return {False: int(labels.size) - count, True: count}
+    values, counts = (
+        arrays.on_host(each).tolist() for each in xp.unique(labels, return_counts=True)
+    )
+    return dict(zip(values, counts, strict=True))
+
+
+def _checked_phase(phase: Any, labels: Array) -> int | bool:
+    """The label of the phase."""
+    if labels.dtype.kind == "b":
+        return True if phase is None else checks.flag("phase", phase)
+    if phase is None:
+        raise ValueError(
+            f"`phase` must be given for labels of dtype {labels.dtype}: the label of the phase to "
+            "measure"
+        )
+    return checks.integer("phase", phase, -(2**63))
+
+
+def _in_phase(labels: Array, phase: int | bool) -> Array:
+    """Where the phase is, as float64 of 0 and 1."""
+    xp = arrays.namespace(labels)
+    if labels.dtype.kind != "b":
+        limits = np.iinfo(labels.dtype)
+        if not limits.min <= phase <= limits.max:
+            return xp.zeros(labels.shape, dtype=xp.float64)
+    return xp.astype(labels == phase, xp.float64)
+
+
+def _checked_distance(largest: Any, pictures: list[Array]) -> int:
+    """The largest distance that is measured."""
+    side = min(int(side) for picture in pictures for side in picture.shape)
+    if largest is None:
+        return side // 2
+    reach = checks.integer("largest_distance", largest, 0)
+    if reach >= side:
+        raise ValueError(
+            f"`largest_distance` must be less than the smallest side, {side} pixels, got {reach}"
+        )
+    return reach
+
+
+def _probabilities(phase: Array, reach: int) -> Any:
+    """S2 at the distances 0 to `reach`."""
+    steps = np.arange(-reach, reach + 1)
+    overlap = [side - np.abs(steps) for side in phase.shape]
+    pairs = np.multiply.outer(*overlap).astype(np.float64)
+    distance = np.rint(np.hypot(steps[:, None], steps)).astype(np.int64)
+    inside = distance <= reach
+    hits = np.bincount(distance[inside], weights=_pair_counts(phase, steps)[inside])
+    return hits / np.bincount(distance[inside], weights=pairs[inside])
+
+
+def _pair_counts(phase: Array, steps: Any) -> Any:
+    """Pairs of pixels of the phase for all displacements by these steps, on the host."""
+    xp = arrays.namespace(phase)
+    # Padded to this, displacements do not reach round to the other side.
+    shape = tuple(fast_length(side + int(steps[-1])) for side in phase.shape)
+    spectrum = xp.fft.rfftn(phase, s=shape, axes=(0, 1))
+    counts = xp.fft.irfftn(xp.abs(spectrum) ** 2, s=shape, axes=(0, 1))
+    for axis, length in enumerate(shape):
+        counts = xp.take(counts, xp.asarray(steps % length), axis=axis)
+    return np.rint(arrays.on_host(counts))
