@@ -9,6 +9,7 @@ import numpy as np
 
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
+from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
 from pnncupy.methods import EXACT_BELOW, patches
@@ -154,7 +155,7 @@ def _coarse_to_fine(
             else:
                 picture = enlarge(picture, schedule.ratio, shape)
             numbers = range(number * steps, (number + 1) * steps)
-            voting = _Voting(settings, sources)
+            voting = _Voting(settings, sources, observer.proofs)
             picture, index = _converged(voting, picture, tolerance, observer, level, numbers)
     return picture, index, voting.layout
 
@@ -208,8 +209,8 @@ class _Voting:
 
     Attributes
     ----------
-    settings, sources
-        How to search, and the planar sources at one level.
+    settings, sources, proofs
+        How to search, the planar sources at one level, and what counts saved searches.
     index : array or None
         Matches of the last step, from the result's patches to the sources' pixels in `layout`.
     dissimilarity : float
@@ -218,23 +219,32 @@ class _Voting:
 
     settings: SearchSettings
     sources: Sequence[Array]
+    proofs: Proofs = field(default_factory=Proofs)
     layout: Layout = field(init=False)
     index: Array = None
     dissimilarity: float = math.inf
     _reverse: list[Array] = field(default_factory=list)
+    _follow: Callable[[Array], Field] = field(init=False)
 
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.sources)
+        # Sources stay while the result changes, so that most of its matches can be proven to.
+        self._follow = follower(self.settings, self.sources, self.layout, None, None, self.proofs)
 
     def step(self, picture: Array, number: int) -> Array:
         """The picture that all patches vote for."""
         xp = arrays.namespace(picture)
         size, settings = self.settings.patch_size, self.settings
-        coherence = self._search(picture, self.sources, self.layout, self.index, number)
+        if self._approximate(picture, self.layout):
+            coherence = self._near(picture, self.sources, self.layout, self.index, number)
+        else:
+            coherence = self._follow(picture)
         own = Layout.of([picture])
         before = self._reverse or [None] * len(self.sources)
         completeness = [
-            self._search(source, [picture], own, start, number)
+            self._near(source, [picture], own, start, number)
+            if self._approximate(source, own)
+            else search(settings, source, [picture], own)
             for source, start in zip(self.sources, before, strict=True)
         ]
         self.index, self._reverse = coherence.index, [found.index for found in completeness]
@@ -256,15 +266,16 @@ class _Voting:
             total, weight = total + sums / keys, weight + counts / keys
         return xp.ascontiguousarray(xp.astype(total / weight, xp.float32))
 
-    def _search(
+    def _approximate(self, query: Array, layout: Layout) -> bool:
+        size = self.settings.patch_size
+        keys = sum(patches(shape, size) for shape in layout.shapes)
+        pairs = patches(query.shape[1:], size) * keys
+        return self.settings.method == "patchmatch" and pairs >= EXACT_BELOW
+
+    def _near(
         self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int
     ) -> Field:
-        settings = self.settings
-        queries = patches(query.shape[1:], settings.patch_size)
-        pairs = queries * sum(patches(shape, settings.patch_size) for shape in layout.shapes)
-        if settings.method != "patchmatch" or pairs < EXACT_BELOW:
-            return search(settings, query, keys, layout)
-        settings = replace(settings, stream=combined(settings.stream, number))
+        settings = replace(self.settings, stream=combined(self.settings.stream, number))
         if start is not None:
             start = start[..., None]
         return PatchMatch(settings, keys, layout, start=start).search(query)

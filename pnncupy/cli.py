@@ -23,6 +23,7 @@ from pnncupy.cli_options import (
     SYNTHESIS_OPTIONS,
     with_options,
 )  # fmt: skip
+from pnncupy.cli_report import report
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -269,6 +270,7 @@ def edit(
 
 
 commands.add_command(batch)
+commands.add_command(report)
 
 
 def _one_or_all(sources: Sequence[Any]) -> Any:

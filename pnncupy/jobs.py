@@ -186,15 +186,16 @@ def task_call(
 def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
     if given.digest in arrays:
         return arrays[given.digest]
-    return _read_file(given)
+    return read_input(given)
 
 
 @functools.lru_cache(_CACHED)
-def _read_file(given: Input) -> Any:
+def read_input(given: Input) -> Any:
+    """The picture or mask in a file, which must be what it was when the job was listed."""
     if given.kind == "array":
         return np.load(given.path)
     if file_digest(Path(given.path)) != given.digest:
-        raise checks.ImageReadError(f"{given.path}: it has changed since the batch began")
+        raise checks.ImageReadError(f"{given.path}: it has changed since the work began")
     if given.kind == "mask":
         return read_mask(given.path)
     return without_opaque_alpha(read_image(given.path))

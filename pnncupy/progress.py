@@ -13,6 +13,7 @@ from rich.progress import Progress as ProgressBar
 if TYPE_CHECKING:
     from pnncupy.batch import Progress
     from pnncupy.observer import Event
+    from pnncupy.report.making import Step
 
 
 @contextmanager
@@ -50,5 +51,23 @@ def counting_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             outcome = f"{progress.job.output}{' failed' if progress.error else ''}"
             bar.update(task, completed=progress.done, total=progress.total, description=outcome)
+
+        yield show
+
+
+@contextmanager
+def report_bar(quiet: bool) -> Iterator[Callable[[Step], None]]:
+    """Progress over the results of a report."""
+    console = Console(stderr=True)
+    bar = ProgressBar(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(), TextColumn("left"),
+        console=console, disable=quiet or not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("preparing (a first run compiles)", total=1.0)
+
+        def show(step: Step) -> None:
+            bar.update(task, completed=step.fraction, description=step.title)
 
         yield show

@@ -1,0 +1,53 @@
+"""The command `pnncupy report`."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from pnncupy.checks import ImageReadError
+
+
+@click.command()
+@click.argument("spec", metavar="[SPEC.toml]", required=False,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+@click.option("--demo", is_flag=True, help="Show the bundled photographs; SPEC.toml is made too.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for the page and its pictures (made if missing).")  # fmt: skip
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: all cores.")
+@click.option("--force", is_flag=True, help="Use a folder that holds files, and replace them.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def report(
+    spec: Path | None, demo: bool, output: Path, threads: int | None, force: bool, quiet: bool
+) -> None:
+    """Make a web page that shows results, baselines, measures, and how all was made.
+
+    \b
+    pnncupy report --demo -o demo        then open demo/index.html
+    pnncupy report SPEC.toml -o page
+    """
+    if demo == (spec is not None):
+        raise click.UsageError("give either SPEC.toml or --demo")
+    if find_spec("jinja2") is None:
+        raise click.ClickException(
+            "reports need Jinja2; install it with `pip install 'pnncupy[report]'`"
+        )
+    from pnncupy.progress import report_bar
+    from pnncupy.report.building import build_report
+    from pnncupy.report.demo import write_demo
+
+    if output.is_dir() and any(output.iterdir()) and not force:
+        raise click.UsageError(
+            f"the folder {output} holds files; choose another -o or replace with --force"
+        )
+    if spec is None:
+        output.mkdir(parents=True, exist_ok=True)
+        spec = write_demo(output)
+    try:
+        with report_bar(quiet) as show:
+            page = build_report(spec, output, threads=threads, callback=show)
+    except ImageReadError:
+        raise
+    except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options
+        raise click.UsageError(str(wrong)) from wrong
+    click.echo(f"wrote {page}")

@@ -1,0 +1,55 @@
+"""The command, or the Python call, that makes a picture of a report again."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pnncupy.report.spec import Entry
+
+# Parameters that are no option of the same name on the command line.
+_IMAGE_OPTIONS = ("mask", "fill", "structure", "edited")
+
+
+def command_of(entry: Entry, folder: Path) -> str:
+    """The command line; files are named relative to a folder where they lie in it."""
+    job = entry.job
+    words = ["pnncupy", job.verb]
+    options: list[str] = []
+    for name, given in job.inputs.items():
+        files = [
+            _file(each.path, folder) for each in (given if isinstance(given, tuple) else (given,))
+        ]
+        if name in _IMAGE_OPTIONS:
+            options += [f"--{name}", *files]
+        else:
+            words += files
+    words += [*options, "-o", "results"]
+    if job.verb == "generate":
+        words += ["-n", str(entry.count)]
+    if job.seed is not None and (job.verb == "generate" or job.arguments.get("fill") == "noise"):
+        words += ["--seed", str(job.seed)]
+    for name, value in job.arguments.items():
+        words += _option(name, value)
+    return shlex.join(words)
+
+
+def _file(path: str, folder: Path) -> str:
+    file = Path(path)
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if name == "keep_known":
+        return [] if value else ["--remake-known"]
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [option] if value else []
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [option, *map(str, values)]
+
+
+def baseline_call(entry: Entry, shape: tuple[int, ...], shared: Mapping[str, Any]) -> str:
+    """The Python call of the classical method."""
+    arguments = "".join(f", {name}={value!r}" for name, value in shared.items())
+    return f"pnncupy.baselines.bidirectional_similarity(image, {tuple(shape)}{arguments})"

@@ -1,0 +1,333 @@
+"""From what was made to a web page: views that the templates show, and the files of the page."""
+
+import csv
+import io
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pnncupy import engine_table
+from pnncupy.images import planes, value_range
+from pnncupy.jobs import versions
+from pnncupy.previews import index_colours
+from pnncupy.report.commands import baseline_call, command_of
+from pnncupy.report.making import BASELINE_ARGUMENTS, Made
+from pnncupy.report.measures import Table, table_of
+from pnncupy.report.measuring import Cost, processor
+from pnncupy.report.pictures import PictureFiles, Shown
+from pnncupy.report.spec import Spec, Study
+
+# Verb -> heading and introduction of its section.
+_SECTIONS = {
+    "generate": (
+        "Diverse generation",
+        "New pictures from the patches of one; noise at the coarsest level decides where they go.",
+    ),
+    "inpaint": (
+        "Conditional inpainting",
+        "A hole is filled with patches from elsewhere, steered by the colours painted into it.",
+    ),
+    "analogy": (
+        "Structural analogies",
+        "The patches of one picture in the layout of another.",
+    ),
+    "retarget": (
+        "Retargeting",
+        "Another size or aspect, in which objects keep theirs.",
+    ),
+    "collage": ("Collage", "Several pictures merged into one that has something of each."),
+    "edit": ("Editing", "A rough edit, made seamless with patches of the unedited picture."),
+}
+# Parameter of a task -> what its picture is called beside the result.
+_INPUT_NAMES = {
+    "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",
+    "structure": "Structure", "edited": "Rough edit",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One picture of a viewer, with the name on its button."""
+
+    label: str
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class Level:
+    """One stop of the slider over the pyramid."""
+
+    text: str
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What the page shows of one entry.
+
+    `layers` are swapped in place; `result` is the number of the one that `overlay`, the index map,
+    and `levels` belong to. `grid` holds all samples where there are several.
+    """
+
+    number: int
+    title: str
+    caption: str
+    layers: Sequence[Layer]
+    result: int
+    overlay: Shown
+    levels: Sequence[Level]
+    grid: Sequence[Shown]
+    table: Table
+
+    @property
+    def zoom(self) -> int:
+        """How much larger than their pixels all layers are shown, so that flicker compares."""
+        return min(layer.shown.zoom for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page, with its figures or tables."""
+
+    name: str
+    heading: str
+    introduction: str
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of a study: what stands left and right."""
+
+    number: int
+    pictures: Sequence[Shown]
+
+
+@dataclass
+class Page:
+    """All that the templates need."""
+
+    title: str
+    sections: list[Section] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    runtime: Table | None = None
+    provenance: list[Mapping[str, Any]] = field(default_factory=list)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_page(
+    spec: Spec, made: Sequence[Made], folder: Path, home: Path, threads: int | None
+) -> None:
+    """Write index.html and all its files into a folder; commands name files relative to `home`."""
+    files = PictureFiles(folder)
+    page = Page(spec.title)
+    number = 0
+    for verb, (heading, introduction) in _SECTIONS.items():
+        figures = []
+        for each in made:
+            if each.entry.job.verb == verb:
+                number += 1
+                figures.append(_figure(number, each, files))
+        if figures:
+            page.sections.append(Section(verb, heading, introduction, figures))
+    if spec.study is not None:
+        page.pairs, key = _pairs(spec.study, made, files)
+        (folder / "study_key.csv").write_text(key, encoding="utf-8")
+    page.runtime = _runtime(made)
+    page.provenance = [_provenance(each, home) for each in made]
+    page.facts = {
+        "processor": processor(),
+        "threads": str(engine_table.thread_count(threads)),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **versions(),
+    }
+    (folder / "index.html").write_text(_rendered("page.html", page), encoding="utf-8")
+    if page.pairs:
+        (folder / "study.html").write_text(_rendered("study.html", page), encoding="utf-8")
+
+
+def _rendered(template: str, page: Page) -> str:
+    """Fill a template; everything that is put into it is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("pnncupy.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(template).render(page=page)
+
+
+def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
+    entry, shown_range = made.entry, made.data_range
+    title = entry.title
+
+    def add(label: str, picture: Any, values: tuple[float, float] = shown_range) -> Shown:
+        return files.add(f"{number}_{title}_{label}", picture, values, f"{label}: {title}")
+
+    layers = [
+        Layer(label, add(label, picture, _range_of(picture, made)))
+        for label, picture in _input_pictures(made)
+    ]
+    result = len(layers)
+    several = len(made.pictures) > 1
+    grid = []
+    if several:
+        grid = [
+            files.add(
+                f"{number}_{title}_sample_{sample}", picture, shown_range,
+                f"Sample {sample + 1} of {len(made.pictures)}: {title}",
+            )
+            for sample, picture in enumerate(made.pictures)
+        ]  # fmt: skip
+    layers.append(Layer("Result", grid[0] if several else add("Result", made.pictures[0])))
+    if made.resized is not None:
+        layers.append(Layer("Resized", add("Resized", made.resized)))
+    if made.baseline is not None:
+        name = "Bidirectional Similarity"
+        layers.append(Layer(name, add(name, made.baseline)))
+    layers += [
+        Layer(name, add(name, picture, _range_of(picture, made)))
+        for name, picture in made.others.items()
+    ]
+    colours = index_colours(made.indices[0], [source.shape[:2] for source in made.sources])
+    overlay = files.add(
+        f"{number}_{title}_index", colours, (0, 255),
+        f"Where each pixel of the result comes from: {title}",
+    )  # fmt: skip
+    return Figure(
+        number, title, entry.caption, layers, result, overlay, _levels(number, made, files), grid,
+        table_of(made),
+    )  # fmt: skip
+
+
+def _levels(number: int, made: Made, files: PictureFiles) -> list[Level]:
+    """The pyramid, coarsest first; the result itself is the last."""
+    found = []
+    for level in sorted(made.levels, reverse=True):
+        picture = made.levels[level]
+        height, width = picture.shape[:2]
+        text = f"level {level}, {width} × {height} pixels"
+        name = f"{number}_{made.entry.title}_level_{level}"
+        alt = f"The result at {text}: {made.entry.title}"
+        found.append(Level(text, files.add(name, picture, made.data_range, alt)))
+    return found
+
+
+def _input_pictures(made: Made) -> list[tuple[str, Any]]:
+    """What went in, with names for the buttons."""
+    found: list[tuple[str, Any]] = []
+    for name, given in made.inputs.items():
+        if isinstance(given, list):
+            several = len(given) > 1
+            found += [
+                (f"Source {number}" if several else "Source", picture)
+                for number, picture in enumerate(given, 1)
+            ]
+        else:
+            found.append((_INPUT_NAMES[name], given))
+    return found
+
+
+def _range_of(picture: Any, made: Made) -> tuple[float, float]:
+    """The values shown black and white: of another dtype than the source's, its own."""
+    if picture.dtype == made.sources[0].dtype:
+        return made.data_range
+    return value_range([planes("picture", picture)], None)
+
+
+def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[list[Pair], str]:
+    """Pairs of real and generated pictures in random order, and the key as CSV."""
+    random = np.random.default_rng(study.seed)
+    chosen = []
+    for each in made:
+        fits = [
+            sample
+            for sample, picture in enumerate(each.pictures)
+            if each.entry.job.verb == "generate" and picture.shape == each.sources[0].shape
+        ]
+        count = min(study.pairs, len(fits))
+        chosen += (
+            [(each, int(sample)) for sample in random.choice(fits, count, replace=False)]
+            if fits
+            else []
+        )
+    key = io.StringIO()
+    lines = csv.writer(key)
+    lines.writerow(["pair", "real", "picture", "sample"])
+    pairs = []
+    for number, place in enumerate(random.permutation(len(chosen)), 1):
+        each, sample = chosen[place]
+        real_first = bool(random.integers(2))
+        both = [each.sources[0], each.pictures[sample]]
+        shown = [
+            files.add(
+                f"study_{number:02}_{letter}", picture, each.data_range,
+                f"Picture {letter.upper()} of pair {number}",
+            )
+            for letter, picture in zip("ab", both if real_first else both[::-1], strict=True)
+        ]  # fmt: skip
+        pairs.append(Pair(number, shown))
+        lines.writerow([number, "A" if real_first else "B", each.entry.title, sample])
+    return pairs, key.getvalue()
+
+
+def _runtime(made: Sequence[Made]) -> Table:
+    """Seconds and memory of everything, as measured in this run."""
+    rows = []
+    for each in made:
+        count = len(each.pictures)
+        pairs = sum(sample["pairs_searched"] for sample in each.info["samples"])
+        rows.append([
+            each.entry.title, each.entry.job.verb, _size(each.pictures[0]), str(count),
+            f"{each.cost.seconds / count:.2f}", _megabytes(each.cost),
+            f"{pairs / count / 1e9:.2f}",
+        ])  # fmt: skip
+        if each.baseline_cost is not None:
+            rows.append([
+                each.entry.title, "Bidirectional Similarity", _size(each.baseline), "1",
+                f"{each.baseline_cost.seconds:.2f}", _megabytes(each.baseline_cost), "",
+            ])  # fmt: skip
+    return Table(
+        "Measured in this very run, after a warm-up; memory is the highest of the whole process "
+        "meanwhile",
+        ("picture", "task", "size", "pictures", "seconds each", "memory, MB", "10⁹ pairs each"),
+        rows,
+    )
+
+
+def _size(picture: Any) -> str:
+    return f"{picture.shape[1]} × {picture.shape[0]}"
+
+
+def _megabytes(cost: Cost) -> str:
+    return "not measured" if cost.megabytes is None else f"{cost.megabytes:.0f}"
+
+
+def _provenance(made: Made, home: Path) -> dict[str, Any]:
+    """What made a picture: parameters, seed, engine, and the command that makes it again."""
+    job = made.entry.job
+    shared = {name: job.arguments[name] for name in BASELINE_ARGUMENTS if name in job.arguments}
+    facts = {
+        "files": ", ".join(
+            Path(each.path).name
+            for given in job.inputs.values()
+            for each in (given if isinstance(given, tuple) else (given,))
+        ),
+        "parameters": ", ".join(f"{name} = {value}" for name, value in job.arguments.items())
+        or "all defaults",
+        "engine": made.info["engine"],
+        "search": made.info["method"],
+        "levels below full size": made.info["levels"],
+    }
+    if job.seed is not None:
+        facts["seed"] = job.seed
+    commands = [command_of(made.entry, home)]
+    if made.baseline is not None:
+        commands.append(baseline_call(made.entry, made.baseline.shape[:2], shared))
+    return {"title": made.entry.title, "verb": job.verb, "facts": facts, "commands": commands}

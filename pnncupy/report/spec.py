@@ -1,0 +1,165 @@
+"""What a report shall show, read from a TOML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pnncupy import checks
+from pnncupy.job_files import input_of, take_inputs
+from pnncupy.jobs import VERBS, Input, Job, check_arguments
+from pnncupy.toml_files import line_of_key, line_of_message, line_of_table, read_toml
+
+MOST_SAMPLES = 50
+# Tasks that the classical method can do too.
+WITH_BASELINE = ("retarget", "collage")
+_TOP_LEVEL = ("title", "study", *VERBS)
+# Arguments that the command line does not have, so that no command could be shown.
+_NOT_IN_REPORTS = ("channel_axis", "incremental")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to make and to show.
+
+    Attributes
+    ----------
+    job : Job
+        Task, images and arguments.
+    title, caption : str
+        What stands above and below it.
+    count : int
+        Pictures to make; more than 1 for generate only.
+    baseline : bool
+        Whether to make it by Bidirectional Similarity too.
+    others : dict
+        Further results to show beside it: name -> file.
+    """
+
+    job: Job
+    title: str
+    caption: str = ""
+    count: int = 1
+    baseline: bool = False
+    others: Mapping[str, Input] | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Pairs of a real and a generated picture for a user study.
+
+    Attributes
+    ----------
+    pairs : int
+        Pairs for each picture that others were generated from.
+    seed : int
+        Seed of the choice and the order.
+    """
+
+    pairs: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole report."""
+
+    title: str
+    entries: Sequence[Entry]
+    study: Study | None
+
+
+def read_spec(file: Path) -> Spec:
+    """Read a report's TOML file; messages name the file and the line.
+
+    Tables ``[[generate]]``, ``[[inpaint]]``, ``[[analogy]]``, ``[[retarget]]``, ``[[collage]]`` and
+    ``[[edit]]`` each hold the images (files, relative to the spec) and the arguments of one call,
+    and besides: `title`, `caption`, `seed`, `n` (for generate), `baseline` (for retarget and
+    collage) and `others`, further results by name. ``[study]`` asks for study sheets.
+    """
+    content, text = read_toml(file)
+    for name in content:
+        if name not in _TOP_LEVEL:
+            raise ValueError(
+                f"{file}, line {line_of_key(text, name)}: unknown section `{name}`; there are "
+                f"title, [study] and {', '.join(f'[[{verb}]]' for verb in VERBS)}"
+            )
+    entries = []
+    for verb in VERBS:
+        tables = content.get(verb, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise ValueError(f"{file}, line {line_of_key(text, verb)}: write [[{verb}]]")
+        for number, table in enumerate(tables):
+            start = line_of_table(text, verb, number)
+            try:
+                entries.append(_entry(verb, dict(table), file.parent))
+            except (ValueError, TypeError, OSError) as error:
+                line = line_of_message(text, start, str(error))
+                raise ValueError(f"{file}, line {line}: {error}") from error
+    if not entries:
+        raise ValueError(f"{file}: it asks for nothing; add a table such as [[generate]]")
+    start = 0
+    try:
+        title = checks.text("title", content.get("title", file.stem))
+        start = line_of_table(text, "study")
+        study = _study(content["study"]) if "study" in content else None
+    except (ValueError, TypeError) as error:
+        line = line_of_message(text, start, str(error))
+        raise ValueError(f"{file}, line {line}: {error}") from error
+    return Spec(title, entries, study)
+
+
+def _entry(verb: str, given: dict[str, Any], folder: Path) -> Entry:
+    drawn = VERBS[verb][1]
+    count = checks.integer("n", given.pop("n", 1), 1)
+    if count > 1 and verb != "generate":
+        raise ValueError(f"`n` is for generate, not for {verb}")
+    if count > MOST_SAMPLES:
+        raise ValueError(f"`n` must be at most {MOST_SAMPLES} in a report, got {count}")
+    if "seed" in given and not drawn:
+        raise ValueError(f"`seed` is for {' and '.join(_drawing())}, not for {verb}")
+    seed = checks.integer("seed", given.pop("seed", 0), 0)
+    baseline = checks.flag("baseline", given.pop("baseline", verb in WITH_BASELINE))
+    if baseline and verb not in WITH_BASELINE:
+        raise ValueError(f"`baseline` is for {' and '.join(WITH_BASELINE)}, not for {verb}")
+    others = _others(given.pop("others", {}), folder)
+    title, caption = given.pop("title", None), given.pop("caption", "")
+    for name in _NOT_IN_REPORTS:
+        if name in given:
+            raise ValueError(f"`{name}` cannot be set in a report")
+    check_arguments(verb, given)
+    inputs = take_inputs(verb, given, folder)
+    first = next(iter(inputs.values()))
+    first = first[0] if isinstance(first, tuple) else first
+    title = Path(first.path).stem if title is None else checks.text("title", title)
+    if not isinstance(caption, str):
+        raise TypeError(f"`caption` must be a string, got {caption!r}")
+    job = Job(verb, inputs, given, output="", seed=seed if drawn else None)
+    return Entry(job, title, caption, count, baseline, others)
+
+
+def _drawing() -> list[str]:
+    return [verb for verb, (_, drawn) in VERBS.items() if drawn]
+
+
+def _others(given: Any, folder: Path) -> dict[str, Input]:
+    if not isinstance(given, dict):
+        raise TypeError(f'`others` must be a table like {{ SinGAN = "file.png" }}, got {given!r}')
+    found = {}
+    for name, file in given.items():
+        if not isinstance(file, str):
+            raise TypeError(f"`others` must name one file for {name!r}, got {file!r}")
+        found[name] = input_of("others", file, folder)
+    return found
+
+
+def _study(given: Any) -> Study:
+    if not isinstance(given, dict):
+        raise TypeError("`study` must be a table: write [study]")
+    for name in given:
+        if name not in ("pairs", "seed"):
+            raise ValueError(f"[study] has no `{name}`; it has `pairs` and `seed`")
+    return Study(
+        checks.integer("pairs", given.get("pairs", 1), 1),
+        checks.integer("seed", given.get("seed", 0), 0),
+    )
