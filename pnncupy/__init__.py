@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pnncupy import baselines as baselines
     from pnncupy import batch as batch
     from pnncupy import io as io
     from pnncupy import metrics as metrics
+    from pnncupy import plot as plot
     from pnncupy import samples as samples
     from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
     from pnncupy.engine_table import EngineStatus, engines
@@ -59,7 +61,7 @@ _NAMES_BY_MODULE = {
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
     "voting": ("apply_index", "vote"),
 }
-_PUBLIC_MODULES = ("batch", "io", "metrics", "samples")
+_PUBLIC_MODULES = ("baselines", "batch", "io", "metrics", "plot", "samples")
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 

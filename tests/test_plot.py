@@ -1,0 +1,309 @@
+"""Figures: which pixels and titles they hold, and that they are rendered as they are."""
+
+import io
+import pickle
+import sys
+
+import cupy_stand_in
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+from pnncupy import plot
+from pnncupy.previews import index_colours, preview
+
+DTYPES = ["?", "u1", "u2", "i2", "u8", ">i4", "f2", "f4", "f8"]
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    yield cupy_stand_in.install(monkeypatch)
+    cupy_stand_in.forget()
+
+
+@pytest.fixture
+def image(random):
+    return random.integers(0, 256, (14, 16, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def index(random):
+    """A map of (source, row, column) into one source of 14 x 16 pixels."""
+    places = random.integers(0, (1, 14, 16), (9, 11, 3))
+    return places.astype(np.int32)
+
+
+def shown(figure):
+    """The pictures of a figure."""
+    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+
+
+def titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+def rendered(figure):
+    """The pixels of each picture as they come out, without the rest of the figure."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="rgba")
+    width, height = (round(side) for side in figure.get_size_inches() * figure.dpi)
+    pixels = np.frombuffer(stream.getvalue(), np.uint8).reshape(height, width, 4)[..., :3]
+    boxes = [axes.get_position().bounds for axes in figure.axes]
+    return [
+        pixels[
+            round((1 - bottom - tall) * height) : round((1 - bottom) * height),
+            round(left * width) : round((left + wide) * width),
+        ]
+        for left, bottom, wide, tall in boxes
+    ]
+
+
+def over(picture, colours, opacity):
+    grey = picture.astype(float).mean(axis=2, keepdims=True)
+    return np.rint(grey * (1 - opacity) + colours * opacity)
+
+
+def test_compare_shows_the_pictures_as_they_are(image):
+    small = image[:5, :7]
+    figure = plot.compare([image, small], ["a", "b"])
+    np.testing.assert_array_equal(shown(figure)[0], image)
+    np.testing.assert_array_equal(shown(figure)[1], small)
+    assert titles(figure) == ["a", "b"]
+
+
+def test_every_pixel_is_a_square_of_one_size(image):
+    for picture, pixels in zip(
+        (image, image[:5, :7]),
+        rendered(plot.compare({"a": image, "b": image[:5, :7]}, size=0.6)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(pixels, picture.repeat(3, axis=0).repeat(3, axis=1))
+
+
+def test_pictures_at_one_dot_a_pixel_are_rendered_as_they_are(image):
+    (pixels,) = rendered(plot.compare([image], size=0.16))
+    np.testing.assert_array_equal(pixels, image)
+
+
+def test_large_pictures_are_made_smaller():
+    flat = np.full((900, 1200, 3), (10, 100, 200), np.uint8)
+    figure = plot.compare([flat, flat[:300]], size=2)
+    boxes = [axes.get_window_extent() for axes in figure.axes]
+    assert [round(box.width) for box in boxes] == [200, 200]
+    assert [round(box.height) for box in boxes] == [150, 50]
+    assert (rendered(figure)[0][2:-2, 2:-2] == (10, 100, 200)).all()
+
+
+def test_a_dict_names_its_pictures(image):
+    figure = plot.compare({"first": image, 2: image[..., 0]})
+    assert titles(figure) == ["first", "2"]
+    np.testing.assert_array_equal(shown(figure)[1], image[..., [0, 0, 0]])
+
+
+def test_titles_are_plain_text(image):
+    given = ["price $x_1$ and $\\broken", "a_b^c", ""]
+    figure = plot.compare([image] * 3, given, size=6)
+    assert titles(figure) == given
+    assert not any(axes._left_title.get_parse_math() for axes in figure.axes)
+    rendered(figure)
+
+
+def test_long_titles_are_broken_into_lines_and_stay_inside(image):
+    figure = plot.compare({"word " * 20: image, "short": image}, size=1)
+    assert titles(figure)[0].count("\n") > 3
+    rendered(figure)
+    assert max(axes._left_title.get_window_extent().y1 for axes in figure.axes) <= figure.bbox.y1
+
+
+def test_rows_and_columns(image):
+    figure = plot.compare([image] * 6)
+    lefts = [round(axes.get_position().x0, 6) for axes in figure.axes]
+    assert lefts[:2] == lefts[4:]
+    assert len(set(lefts)) == 4
+    assert len({axes.get_position().x0 for axes in plot.compare([image] * 6, columns=6).axes}) == 6
+    assert len({axes.get_position().x0 for axes in plot.compare([image], columns=6).axes}) == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [None, 1, 2, 3, 4, 7])
+def test_every_dtype_and_number_of_channels(dtype, channels, random):
+    shape = (9, 11) if channels is None else (9, 11, channels)
+    picture = (random.random(shape) * 100).astype(dtype)
+    limits = {"b": (0, 1), "u1": (0, 255)}.get("b" if dtype == "?" else dtype)
+    limits = limits or (float(picture.min()), float(picture.max()))
+    for figure in (
+        plot.compare([picture]),
+        plot.samples([picture]),
+        plot.samples([picture], picture),
+    ):
+        np.testing.assert_array_equal(shown(figure)[0], preview(picture, limits))
+
+
+def test_the_first_picture_gives_the_range_unless_one_is_given():
+    first, second = np.array([[2.0, 4.0]]), np.array([[3.0, 9.0]])
+    values = [picture[0, :, 0].tolist() for picture in shown(plot.compare([first, second]))]
+    assert values == [[0, 255], [128, 255]]
+    figure = plot.compare([first, second], data_range=(0, 10))
+    assert [picture[0, :, 0].tolist() for picture in shown(figure)] == [[51, 102], [76, 230]]
+
+
+def test_channels_may_come_first(image):
+    planes = np.moveaxis(image, -1, 0)
+    np.testing.assert_array_equal(shown(plot.compare([planes], channel_axis=0))[0], image)
+    stack = np.stack([planes, planes])
+    np.testing.assert_array_equal(shown(plot.samples(stack, channel_axis=0))[1], image)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_samples_come_after_their_source(grey, image, random):
+    source = image[..., 0] if grey else image
+    made = random.integers(0, 256, (5, *source.shape)).astype(np.uint8)
+    for given in (made, list(made)):
+        figure = plot.samples(given, source)
+        assert titles(figure) == ["source", *(f"sample {number}" for number in range(5))]
+        for picture, pixels in zip([source, *made], shown(figure), strict=True):
+            np.testing.assert_array_equal(pixels, preview(picture, (0, 255)))
+    assert len(plot.samples(made).axes) == 5
+
+
+def test_samples_fill_a_screen(random):
+    made = random.random((50, 10, 10))
+    width, height = plot.samples(made).get_size_inches()
+    assert 1.3 < width / height < 2.2
+    width, height = plot.samples(made, columns=2).get_size_inches()
+    assert width < height / 5
+
+
+def test_an_index_map_is_shown_in_the_colours_of_its_source(image, index):
+    figure = plot.index_map(index, image, opacity=1)
+    colours, key = shown(figure)
+    assert titles(figure) == ["where pixels come from", "source"]
+    np.testing.assert_array_equal(colours, index_colours(index, [(14, 16)]))
+    np.testing.assert_array_equal(colours, pnn.apply_index(key, index))
+
+
+def test_an_index_map_lies_over_its_picture(image, index):
+    made = pnn.apply_index(image, index)
+    colours, key = shown(plot.index_map(index, image, made, opacity=0.25))
+    everywhere = np.stack([np.zeros((14, 16), int), *np.indices((14, 16))], axis=-1)
+    np.testing.assert_array_equal(colours, over(made, index_colours(index, [(14, 16)]), 0.25))
+    np.testing.assert_array_equal(key, over(image, index_colours(everywhere, [(14, 16)]), 0.25))
+    grey, _ = shown(plot.index_map(index, image, made, opacity=0))
+    np.testing.assert_array_equal(grey[..., 0], np.rint(made.mean(axis=2)))
+
+
+def test_an_index_map_of_several_sources(image, index):
+    sources = [image, image[:, :, :1].repeat(2, axis=1)]
+    index[..., 0] = np.arange(11) % 2
+    figure = plot.index_map(index, sources, opacity=1)
+    colours, *keys = shown(figure)
+    assert titles(figure)[1:] == ["source 0", "source 1"]
+    assert [key.shape for key in keys] == [(14, 16, 3), (14, 32, 3)]
+    np.testing.assert_array_equal(colours, pnn.apply_index(keys, index))
+
+
+def test_an_index_map_without_source_numbers(image, index):
+    with_source, without = (plot.index_map(each, image) for each in (index, index[..., 1:]))
+    np.testing.assert_array_equal(shown(with_source)[0], shown(without)[0])
+
+
+def test_arrays_on_a_device(cupy, image, index):
+    device = cupy.asarray
+    np.testing.assert_array_equal(shown(plot.compare([device(image), image]))[0], image)
+    figure = plot.samples(device(np.stack([image, image])), device(image))
+    assert [np.array_equal(picture, image) for picture in shown(figure)] == [True] * 3
+    made = pnn.apply_index(image, index)
+    for mine, other in zip(
+        shown(plot.index_map(index, image, made)),
+        shown(plot.index_map(device(index), device(image), device(made))),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_nothing_is_modified(image, index):
+    for array in (image, index):
+        array.flags.writeable = False
+    plot.compare([image])
+    plot.samples(image[None], image)
+    plot.index_map(index, image, image[:9, :11])
+
+
+def test_a_figure_shows_itself_without_pyplot(image, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
+    figure = plot.samples([image])
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert pickle.loads(pickle.dumps(figure))._repr_png_() == figure._repr_png_()
+
+
+def test_a_missing_matplotlib_is_named(image, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'pnncupy\[report\]'"):
+        plot.compare([image])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"index": (0, 14, 0)}, r"`index` must lie inside of the images of \[\(14, 16\)\]"),
+        ({"index": (0, 0, -1)}, "`index` must lie inside"),
+        ({"index": (1, 0, 0)}, "`index` must lie inside"),
+        ({"image": (9, 12, 3)}, r"`image` must have the height and width of `index`, \(9, 11\)"),
+        ({"opacity": 1.5}, "`opacity` must be a number from 0 to 1"),
+        ({"opacity": -1}, "`opacity` must be"),
+        ({"sources": []}, "`sources` must hold at least one picture"),
+        ({"size": 0}, "`size` must be"),
+        ({"columns": 0}, "`columns` must be"),
+    ],
+)
+def test_wrong_index_maps(change, message, image, index):
+    arguments = {"sources": image, **change}
+    if "index" in change:
+        index[3, 4] = arguments.pop("index")
+    if "image" in change:
+        arguments["image"] = np.zeros(change["image"], np.uint8)
+    with pytest.raises(ValueError, match=message):
+        plot.index_map(index, **arguments)
+
+
+def test_an_index_map_must_be_an_array_of_integers(image, index):
+    with pytest.raises(TypeError, match="`index` must hold integers"):
+        plot.index_map(index.astype(float), image)
+    with pytest.raises(TypeError, match="`index` must be a NumPy or CuPy array"):
+        plot.index_map(index.tolist(), image)
+    with pytest.raises(ValueError, match=r"`index` must have shape \(rows, columns, 3\)"):
+        plot.index_map(index[..., 1:], [image, image])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([],), ValueError, "`images` must hold at least one picture"),
+        (({},), ValueError, "`images` must hold at least one picture"),
+        ((np.zeros((9, 9)),), TypeError, "put a single picture into a list"),
+        (("a.png",), TypeError, "`images` must be a list"),
+        ((["a.png"],), TypeError, r"`images\[0\]` must be a NumPy or CuPy array"),
+        (([np.zeros(9)],), ValueError, r"`images\[0\]` must be a 2-D array or a 3-D array"),
+        (([np.full((9, 9), np.nan)],), ValueError, r"`images\[0\]` must be finite"),
+        (([np.zeros((9, 9), complex)],), TypeError, r"`images\[0\]` must hold"),
+        (([np.zeros((9, 9))], ["a", "b"]), ValueError, "`titles` must hold one for each of the 1"),
+        (([np.zeros((9, 9))], "a"), TypeError, "`titles` must be a list of strings"),
+        (({"a": np.zeros((9, 9))}, ["a"]), ValueError, "`titles` must be None"),
+    ],
+)
+def test_wrong_pictures(arguments, error, message):
+    with pytest.raises(error, match=message):
+        plot.compare(*arguments)
+
+
+def test_wrong_samples(image):
+    with pytest.raises(ValueError, match=r"an array of shape \(n, H, W\) or \(n, H, W, C\)"):
+        plot.samples(image[..., 0])
+    with pytest.raises(ValueError, match=r"got shape \(0, 14, 16, 3\)"):
+        plot.samples(np.zeros((0, 14, 16, 3)))
+    with pytest.raises(TypeError, match="`source` must be a NumPy or CuPy array"):
+        plot.samples([image], "a.png")
+    with pytest.raises(ValueError, match="`data_range` must have low < high"):
+        plot.samples([image], data_range=(1, 0))
