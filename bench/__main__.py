@@ -2,12 +2,13 @@
 
 import argparse
 from importlib import import_module
+from pathlib import Path
 
 from bench.common import write_results
 
 FAMILIES = (
-    "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "pictures",
-    "table",
+    "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
+    "pictures", "table",
 )  # fmt: skip
 
 
@@ -16,13 +17,23 @@ def main() -> None:
     parser.add_argument("families", nargs="+", choices=FAMILIES)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-results", action="store_true", help="print only")
+    quality = parser.add_argument_group("quality only")
+    quality.add_argument("--images", type=Path, help="a folder of more pictures")
+    quality.add_argument("--samples", type=int, default=50, help="of each picture")
+    quality.add_argument("--noise-std", type=float, default=0.75, help="as in generate")
     options = parser.parse_args()
     for family in options.families:
-        results = import_module(f"bench.{family}").measure(options.threads)
+        module = import_module(f"bench.{family}")
+        own = {name: getattr(options, name) for name in getattr(module, "OPTIONS", ())}
+        results = module.measure(options.threads, **own)
         for row in results:
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
         if results and not options.no_results:
-            print("wrote", write_results(family, options.threads, results))
+            file = write_results(family, options.threads, results)
+            print("wrote", file)
+            if hasattr(module, "report"):
+                file.with_suffix(".md").write_text(module.report(results))
+                print("wrote", file.with_suffix(".md"))
 
 
 main()

@@ -118,6 +118,7 @@ def tenth_search(name: str, alpha: float, threads: int) -> dict[str, Any]:
 def pictures(name: str, alpha: float, threads: int) -> dict[str, Any]:
     """Whole pictures by both methods: sharpness, and bidirectional dissimilarity to the source."""
     import pnncupy as pnn
+    from pnncupy import metrics
     from pnncupy.samples import load_sample
 
     source = load_sample(name)
@@ -127,32 +128,17 @@ def pictures(name: str, alpha: float, threads: int) -> dict[str, Any]:
         made = pnn.generate(source, SEEDS, rng=0, alpha=alpha, method=method, threads=threads)
         found[f"{method}_seconds"] = round((time.perf_counter() - start) / SEEDS, 2)
         found[f"{method}_sharpness"] = round(
-            statistics.mean(sharpness(each) for each in made) / sharpness(source), 4
+            statistics.mean(metrics.sharpness_ratio(source, each) for each in made), 4
         )
-        found[method] = statistics.mean(dissimilarity(source, each, threads) for each in made)
+        found[method] = statistics.mean(
+            metrics.bidirectional_dissimilarity(source, each, threads=threads) for each in made
+        )
     return {
         "what": f"generate {source.shape[0]} x {source.shape[1]}, {name}, {SEEDS} seeds",
         "alpha": str(alpha),
         "dissimilarity_over_exact": round(found.pop("patchmatch") / found.pop("exact"), 4), **found,
         "sharpness_over_exact": round(found["patchmatch_sharpness"] / found["exact_sharpness"], 4),
     }  # fmt: skip
-
-
-def sharpness(image: Any) -> float:
-    """Mean squared Laplacian of the grey picture."""
-    grey = image.astype(float).mean(axis=2)
-    centre = grey[1:-1, 1:-1]
-    sides = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    return float(((sides - 4 * centre) ** 2).mean())
-
-
-def dissimilarity(source: Any, made: Any, threads: int) -> float:
-    """Coherence and completeness distances together, by exact search (Simakov et al. 2008)."""
-    import pnncupy as pnn
-
-    images = [image.astype(np.float32) / np.float32(255) for image in (made, source)]
-    coherence = pnn.nearest_patches(*images, threads=threads).score.mean()
-    return float(coherence + pnn.key_minimum(*images, threads=threads).mean())
 
 
 def peer(name: str, threads: int) -> dict[str, Any]:

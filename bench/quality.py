@@ -1,0 +1,217 @@
+"""How good samples are: variety, sharpness, near-copies, and likeness to the source.
+
+`python -m bench quality --images FOLDER` measures the bundled photographs and all pictures of a
+folder, such as a copy of Places50 or SIGD16, and writes a table beside the JSON file.
+"""
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+OPTIONS = ("images", "samples", "noise_std")  # what the command line passes to `measure`
+BUNDLED = "bundled photographs"
+SCALES = 3
+
+# (method, diversity, SIFID) as Granot et al. 2022 give them, 50 samples of each picture.
+PUBLISHED = (
+    ("GPNN", 0.35, 0.030), ("GPNN", 0.47, 0.077), ("SinGAN", 0.35, 0.051), ("SinGAN", 0.50, 0.085),
+)  # fmt: skip
+CAVEAT = "published, Places50, other pictures and other weights"
+AVERAGED = (
+    "diversity", "sharpness_ratio", "near_copies", "sifid", "coherence", "completeness",
+    "seconds_per_picture",
+)  # fmt: skip
+
+
+def measure(
+    threads: int, images: Path | None = None, samples: int = 50, noise_std: float = 0.75
+) -> list[dict[str, Any]]:
+    if samples < 2:
+        raise SystemExit(f"--samples must be at least 2, got {samples}: diversity compares samples")
+    if not 0 <= noise_std < math.inf:
+        raise SystemExit(f"--noise-std must be a finite number of at least 0, got {noise_std}")
+    files = [] if images is None else picture_files(images)
+    compile_kernels(threads)
+    rows = measured(bundled(), BUNDLED, samples, noise_std, threads)
+    if images is not None:
+        of_folder = measured(readable(files), images.resolve().name, samples, noise_std, threads)
+        if not of_folder:
+            raise SystemExit(f"--images {images}: no picture could be measured, see above")
+        rows += of_folder
+    return rows
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The files of a folder that should be pictures."""
+    from pnncupy.io import SUFFIXES
+
+    if not folder.is_dir():
+        raise SystemExit(f"--images {folder}: there is no such folder")
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise SystemExit(f"--images {folder}: no pictures in it ({', '.join(SUFFIXES)})")
+    return files
+
+
+def compile_kernels(threads: int) -> None:
+    """So that the first picture does not pay for it."""
+    import pnncupy as pnn
+    from pnncupy.samples import load_sample
+
+    for name in ("gravel", "rocket"):
+        pnn.generate(load_sample(name)[:64, :64], rng=0, threads=threads)
+
+
+def bundled() -> Iterator[tuple[str, Any]]:
+    from pnncupy.samples import CREDITS, load_sample
+
+    for name in CREDITS:
+        yield name, load_sample(name)
+
+
+def readable(files: list[Path]) -> Iterator[tuple[str, Any]]:
+    """Names and pictures of the files that can be read; others are named."""
+    from pnncupy.io import read_image
+    from pnncupy.picture_files import without_opaque_alpha
+
+    for file in files:
+        try:
+            yield file.name, without_opaque_alpha(read_image(file))
+        except (OSError, ValueError) as error:
+            say(f"skipped: {error}")
+
+
+def measured(
+    pictures: Iterator[tuple[str, Any]], group: str, samples: int, noise_std: float, threads: int
+) -> list[dict[str, Any]]:
+    """A row for each picture that can be measured, and their mean."""
+    rows = []
+    for name, source in pictures:
+        try:
+            row = qualities(source, samples, noise_std, threads)
+        except ValueError as error:  # such as a picture that is constant, or too small
+            say(f"skipped {name}: {error}")
+            continue
+        say(f"{name}: {samples} samples, {row['seconds_per_picture']} s each")
+        rows.append({"picture": name, "group": group, **row})
+    return [*rows, mean_of(rows, group)] if len(rows) > 1 else rows
+
+
+def qualities(source: Any, samples: int, noise_std: float, threads: int) -> dict[str, Any]:
+    """What is measured on samples of one picture with default settings."""
+    import pnncupy as pnn
+    from pnncupy import metrics
+
+    start = time.perf_counter()
+    made = pnn.generate(source, samples, rng=0, noise_std=noise_std, threads=threads)
+    seconds = (time.perf_counter() - start) / samples
+
+    def mean(measure: Any, **options: Any) -> float:
+        return statistics.fmean(measure(source, sample, **options) for sample in made)
+
+    distances = [metrics.patch_swd(source, sample, scales=SCALES) for sample in made]
+    sifid, why_not = mean_sifid(source, made)
+    return {
+        "shape": list(source.shape),
+        "samples": samples,
+        "noise_std": noise_std,
+        "diversity": round(metrics.diversity(made, source), 4),
+        "sharpness_ratio": round(mean(metrics.sharpness_ratio), 4),
+        "near_copies": round(mean(lambda *pair: metrics.near_copy(*pair).is_copy), 4),
+        "patch_swd": means(distances),
+        "sifid": sifid,
+        "sifid_missing": why_not,
+        "coherence": round(mean(metrics.coherence, threads=threads), 6),
+        "completeness": round(mean(metrics.completeness, threads=threads), 6),
+        "seconds_per_picture": round(seconds, 2),
+    }
+
+
+def means(lists: list[Any]) -> list[float]:
+    return [round(statistics.fmean(values), 5) for values in zip(*lists, strict=True)]
+
+
+def mean_sifid(source: Any, made: Any) -> tuple[float | None, str | None]:
+    """The mean over samples, or why there is none."""
+    from pnncupy import images, metrics
+
+    try:
+        limits = images.value_range([images.planes("source", source)], None)
+        features = metrics.inception_features(data_range=limits)
+        values = [metrics.sifid(source, sample, features) for sample in made]
+    except (ImportError, FileNotFoundError, ValueError) as error:
+        return None, str(error).replace(str(Path.home()), "~")
+    return round(statistics.fmean(values), 5), None
+
+
+def mean_of(rows: list[dict[str, Any]], group: str) -> dict[str, Any]:
+    """The mean over pictures; None where one of them has no value."""
+    mean: dict[str, Any] = {
+        "picture": f"mean of {len(rows)}", "group": group, "samples": rows[0]["samples"],
+        "noise_std": rows[0]["noise_std"], "patch_swd": means([row["patch_swd"] for row in rows]),
+    }  # fmt: skip
+    for name in AVERAGED:
+        values = [row[name] for row in rows]
+        mean[name] = None if None in values else round(statistics.fmean(values), 6)
+    return mean
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    """The results and the published figures as a Markdown table."""
+    from pnncupy.metrics import NEAR_COPY_DECIBELS
+
+    first = results[0]
+    scales = ", ".join(["1", *(f"1/{2**k}" for k in range(1, SCALES))])
+    lines = [
+        f"`pnncupy.generate` with its default settings, `rng=0`: {first['samples']} samples of each"
+        f" picture at `noise_std` {first['noise_std']}.",
+        "",
+        f"| pictures | size | diversity | sharpness | near-copies | patch SWD at {scales} | SIFID "
+        "| coherence | completeness | seconds a sample |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(line_of(row) for row in results),
+        *(
+            f"| {method} ({CAVEAT}) | | {diversity:.2f} | | | | {sifid:.3f} | | | |"
+            for method, diversity, sifid in PUBLISHED
+        ),
+        "",
+        "Diversity: standard deviation over the samples, in units of the source's. Sharpness: mean "
+        "squared Laplacian, in units of the source's. Near-copies: share of the samples whose PSNR "
+        f"to the source is above {NEAR_COPY_DECIBELS:g} dB, at the best shift. Patch SWD: distance "
+        "of the distributions of 7 x 7 patches, at full size and below. Coherence and "
+        "completeness: mean squared distance of a sample's patches to the nearest of the source, "
+        "and the other way round. All but diversity are means over the samples; distances are in "
+        "units of the value range, squared where they are squares. SIFID is computed with "
+        "torchvision's weights, and is not comparable with the published figures.",
+        *dict.fromkeys(
+            f"\nNo SIFID: {row['sifid_missing']}" for row in results if row.get("sifid_missing")
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def line_of(row: dict[str, Any]) -> str:
+    is_mean = "shape" not in row
+    name = f"**{row['picture']}, {row['group']}**" if is_mean else row["picture"].replace("|", "-")
+    size = "" if is_mean else " x ".join(map(str, row["shape"]))
+    cells = [
+        name,
+        size,
+        f"{row['diversity']:.2f}",
+        f"{row['sharpness_ratio']:.3f}",
+        f"{row['near_copies']:.0%}",
+        ", ".join(f"{value:.4f}" for value in row["patch_swd"]),
+        "not measured" if row["sifid"] is None else f"{row['sifid']:.3f}",
+        f"{row['coherence']:.5f}",
+        f"{row['completeness']:.5f}",
+        f"{row['seconds_per_picture']:.2g}",
+    ]
+    return f"| {' | '.join(cells)} |"
