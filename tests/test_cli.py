@@ -42,7 +42,7 @@ def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph
     assert "wrote 3 pictures" in out.out
     assert "contact.png" in out.out
     assert "seed 5" in out.out
-    assert "of 3 nearly a copy of the source (PSNR over 30 dB)" in out.out
+    assert "of 3 nearly a copy of the source (PSNR over 30 dB, moved by up to 8" in out.out
     assert out.err == ""
 
 

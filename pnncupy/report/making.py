@@ -129,7 +129,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}
         with measured() as baseline_cost:
             baseline = bidirectional_similarity(
-                list(sources), shape, **shared, threads=threads,
+                list(sources), (shape[0], shape[1]), **shared, threads=threads,
                 callback=lambda event: tell(f"baseline {entry.title}", 1 + event.fraction),
             )  # fmt: skip
     return Made(

@@ -160,7 +160,8 @@ def _rendered(template: str, page: Page) -> str:
         loader=PackageLoader("pnncupy.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template(template).render(page=page)
+    filled: str = environment.get_template(template).render(page=page)
+    return filled
 
 
 def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
