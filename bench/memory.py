@@ -1,4 +1,4 @@
-"""Growth of a warmed-up process during one search of an image against itself."""
+"""Growth of a warmed-up process: one search of an image against itself, and limited syntheses."""
 
 import json
 import subprocess
@@ -71,6 +71,58 @@ def measure(threads: int) -> list[dict[str, Any]]:
             command = [PROGRAM, str(side), str(threads), str(ticks), alpha, file]
             output = subprocess.run(
                 [sys.executable, "-c", *command], check=True, capture_output=True, text=True
+            ).stdout
+        rows.append(json.loads(output))
+    return [*rows, *limited(threads)]
+
+
+# Of `generate` within a limit: side, how it searches, and the limits in parts of what it would
+# like to have; the last one is the least that is accepted.
+LIMITED = ((256, "exact"), (512, "patchmatch"), (1024, "patchmatch"))
+LIMITS = (1.0, 0.85, 0.0)
+
+LIMITED_PROGRAM = """
+import gc, json, pathlib, sys
+import numpy as np, pnncupy as pnn
+side, method, limit, threads, file = sys.argv[1:]
+
+def status(field):
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+image = np.load(file)
+options = {"rng": 0, "iterations": 3, "method": method, "threads": int(threads)}
+small = 110 if method == "patchmatch" else 48  # compiles all that is needed
+for incremental in (True, False):
+    pnn.generate(image[:small, :small], **options, incremental=incremental)
+gc.collect()
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
+info = pnn.generate(image, max_memory=int(limit), return_info=True, **options).info
+growth = status("VmHWM") - before
+print(json.dumps({
+    "task": f"generate {side} x {side} x 3, {method}", "limit_MB": round(int(limit) / 1e6, 1),
+    "growth_MB": round(growth / 1e6, 1), "growth_over_limit": round(growth / int(limit), 2),
+    "threads": info["threads"],
+}))
+"""
+
+
+def limited(threads: int) -> list[dict[str, Any]]:
+    """Growth by `generate`, and the limit that it was given."""
+    from pnncupy.memory_need import Means, Size, need
+
+    rows = []
+    for (side, method), share in product(LIMITED, LIMITS):
+        size = Size(side**2, side**2, 3, approximate=method == "patchmatch")
+        least = need(size, Means(1, incremental=False))
+        limit = max(least, round(share * need(size, Means(threads, incremental=True))))
+        with tempfile.TemporaryDirectory() as folder:
+            file = f"{folder}/image.npy"
+            np.save(file, natural_image(side, side))
+            words = [LIMITED_PROGRAM, side, method, limit, threads, file]
+            output = subprocess.run(
+                [sys.executable, "-c", *map(str, words)], check=True, capture_output=True, text=True
             ).stdout
         rows.append(json.loads(output))
     return rows

@@ -23,6 +23,8 @@ from pnncupy.resizing import resize
 _TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
 # A trial as long as that is not done again without the tracing of memory.
 _LONG = 5.0
+# Arguments that look like sizes but are none.
+_NO_IMAGES = ("data_range", "channel_weights")
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,14 @@ def estimate(
     saved depends on the pictures, so the time is a guess that may be off by a factor of two.
     """
     first = _first_event(task, arguments, options)
+    words = [value for value in arguments if isinstance(value, str)]
     scale = _trial_scale(first, arguments, options)
+    # Labels and missing pixels have no means.
+    sampled = bool(options.get("categorical")) or "nodata" in options or "nodata" in words
     while True:
-        trial = [_scaled(value, scale) for value in arguments]
+        trial = [_scaled(value, scale, sampled) for value in arguments]
         trial_options = {
-            name: value if name == "data_range" else _scaled(value, scale)
+            name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
             for name, value in options.items()
         }
         trial_options |= {"method": first.method, "return_info": True}
@@ -144,24 +149,29 @@ def _one(
     return info, time.perf_counter() - start
 
 
-def _scaled(value: Any, scale: float) -> Any:
-    """An argument for smaller pictures: images, masks, lists of them, and (height, width)."""
+def _scaled(value: Any, scale: float, sampled: bool) -> Any:
+    """An argument for smaller pictures: images, masks, lists of them, and (height, width).
+
+    Images are resized, or only `sampled`.
+    """
     if scale == 1:
         return value
     if isinstance(value, (list, tuple)):
         if _is_shape(value):
             return tuple(max(1, round(side * scale)) for side in value)
-        return [_scaled(part, scale) for part in value]
+        return [_scaled(part, scale, sampled) for part in value]
     if getattr(value, "ndim", 0) < 2:
         return value
     height, width = (max(1, round(side * scale)) for side in value.shape[:2])
-    if value.dtype.kind == "b":
+    rows, columns = (
+        np.arange(new) * old // new
+        for new, old in zip((height, width), value.shape[:2], strict=True)
+    )
+    if value.dtype.kind == "b" and value.ndim == 2:
         # A hole stays one, however small.
-        rows, columns = (
-            np.arange(new) * old // new
-            for new, old in zip((height, width), value.shape, strict=True)
-        )
         return np.logical_or.reduceat(np.logical_or.reduceat(value, rows, axis=0), columns, axis=1)
+    if sampled:
+        return value[rows[:, None], columns]
     small = resize(value, scale, (height, width))
     if value.dtype.kind in "iu":
         limits = np.iinfo(value.dtype)

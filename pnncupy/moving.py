@@ -1,7 +1,7 @@
 """NumPy arrays on a GPU: there and back, where the engine that was named works there."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from pnncupy import checks, engine_table
+from pnncupy.memory_need import checked_limit
+from pnncupy.missing import Masked
 
 # Device memory of a task for each value (pixels times channels) of its images; measured.
 _BYTES_PER_VALUE = 100
@@ -32,7 +34,7 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
         found = list(arrays_among([*arguments, *options.values()]))
         libraries = {type(array).__module__.partition(".")[0] for array in found}
         if libraries == {"cupy"} and all(hasattr(array, "device") for array in found):
-            with _one_device(found), _explained_failures(found):
+            with _one_device(found), _memory_limit(options), _explained_failures(found):
                 return function(*arguments, **options)
         # With an executor the arrays are moved where the workers are.
         stays = options.get("executor") is not None or libraries != {"numpy"}
@@ -42,7 +44,7 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
         cupy = import_module("cupy")
         if callable(callback := options.get("callback")):
             options["callback"] = _with_host_events(callback, cupy)
-        with _explained_failures(found):
+        with _memory_limit(options), _explained_failures(found):
             result = function(
                 *(_moved(value, np.ndarray, cupy.asarray) for value in arguments),
                 **{key: _moved(value, np.ndarray, cupy.asarray) for key, value in options.items()},
@@ -58,7 +60,7 @@ def arrays_among(values: Any) -> Iterator[Any]:
     for value in values:
         if isinstance(value, (list, tuple)):
             yield from arrays_among(value)
-        elif getattr(value, "ndim", 0) >= 2:
+        elif isinstance(dimensions := getattr(value, "ndim", 0), int) and dimensions >= 2:
             yield value
 
 
@@ -71,6 +73,23 @@ def _one_device(found: Sequence[Any]) -> Any:
             f"`with cupy.cuda.Device({numbers[0]}): cupy.asarray(...)`"
         )
     return found[0].device
+
+
+@contextmanager
+def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
+    """Let CuPy's memory pool grow by no more than `max_memory`."""
+    limit = checked_limit(options.get("max_memory"))
+    if limit is None:
+        yield
+        return
+    pool = import_module("cupy").get_default_memory_pool()
+    before = pool.get_limit()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + limit)
+    try:
+        yield
+    finally:
+        pool.set_limit(size=before)
 
 
 @contextmanager
@@ -96,6 +115,8 @@ def _explained_failures(found: Sequence[Any]) -> Iterator[None]:
 
 def _moved(value: Any, kind: Any, move: Callable[[Any], Any]) -> Any:
     """Arrays moved, also those in lists and named tuples; shapes and seeds (1-D) stay."""
+    if isinstance(value, np.ma.MaskedArray):
+        return Masked(move(value.data), move(np.ma.getmaskarray(value)))
     if isinstance(value, kind):
         return move(value) if value.ndim >= 2 else value
     if isinstance(value, (list, tuple)):

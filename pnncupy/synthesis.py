@@ -5,13 +5,14 @@ Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
 from pnncupy.checkpoints import Checkpoint, State, identity_of
+from pnncupy.comparison import Comparison
 from pnncupy.incremental import follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
@@ -119,9 +120,8 @@ class Source:
     blurred: Sequence[Array]
     usable: Sequence[Array] | None = None
 
-    def keys(self, level: int, kind: str) -> Array:
-        """What queries are compared with at a level; infinite where it must not be used."""
-        keys = self.sharp[level] if kind == "sharp" else self.blurred[level]
+    def without_unusable(self, keys: Array, level: int) -> Array:
+        """Keys at a level, infinite where they must not be used."""
         if self.usable is None:
             return keys
         xp = arrays.namespace(keys)
@@ -154,13 +154,27 @@ class Scene:
     """What a task prepares: sources, the size of a result, what is kept of it, and how many.
 
     Several results that are made `together` stand below each other in the loop's pictures, see
-    `stacking`.
+    `stacking`. `comparison` says what patches are compared by.
     """
 
     sources: Sequence[Source]
     shape: tuple[int, ...]
     kept: Kept | None = None
     together: int = 1
+    comparison: Comparison = field(default_factory=Comparison)
+
+    def keys(self, level: int, kind: str) -> list[Array]:
+        """What queries are compared with at a level, for each source; see `Source`."""
+        found = []
+        for number, source in enumerate(self.sources):
+            planes = source.sharp[level] if kind == "sharp" else source.blurred[level]
+            compared = self.comparison.key(planes, number, level)
+            found.append(source.without_unusable(compared, level))
+        return found
+
+    def query(self, picture: Array, level: int) -> Array:
+        """A picture at a level, as it is compared."""
+        return self.comparison.query(picture, level, self.together)
 
 
 def synthesise(
@@ -189,8 +203,8 @@ def synthesise(
     picture, index, layout
         (C, H, W) float32; the last matches as pixel numbers, and the layout that numbers them.
     """
-    coarsest = [source.sharp[schedule.levels] for source in scene.sources]
-    check_span([guess, *coarsest], settings.patch_size, _REMEDY)
+    coarsest = [scene.query(guess, schedule.levels), *scene.keys(schedule.levels, "sharp")]
+    check_span(coarsest, settings.patch_size, _REMEDY)
     observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
     keep, state = _state_keeping(settings, schedule, scene, guess, checkpoint)
@@ -233,7 +247,7 @@ def _state_keeping(
         [schedule, scene.shape, settings.patch_size, settings.alpha, settings.method,
          settings.stream, [source.usable is None for source in scene.sources]],
         [guess, *(source.sharp[0] for source in scene.sources),
-         *(source.keys(schedule.levels, "sharp") for source in scene.sources),
+         *scene.keys(schedule.levels, "sharp"), *scene.comparison.target_guides[:1],
          *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
     )  # fmt: skip
 
@@ -278,7 +292,7 @@ def refine(
             continue
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
-            keys = [source.keys(level, kind) for kind in kinds for source in scene.sources]
+            keys = [image for kind in kinds for image in scene.keys(level, kind)]
             start = _start(settings, query, layout, matches)
             nearest = _search_of_step(
                 replace(settings, stream=combined(settings.stream, level << 16 | step)),
@@ -290,7 +304,7 @@ def refine(
             continue
         observer.begin(level, step, query)
         # Where there are two sets of keys, their pixels are those of the same values.
-        last_index, index = index, nearest(query).index % layout.pixels
+        last_index, index = index, nearest(scene.query(query, level)).index % layout.pixels
         matches = (index, layout) if scene.together == 1 else None
         last_query, last_kinds = query, kinds
         voted = last_index is not None and schedule.incremental

@@ -59,6 +59,22 @@ class Memory:
     def _release(self, size):
         self.used -= size
 
+    # CuPy's memory pool, of which a limit of 0 is none.
+
+    def get_limit(self):
+        return 0 if self.limit == float("inf") else self.limit
+
+    def set_limit(self, size):
+        self.limit = size or float("inf")
+
+    def used_bytes(self):
+        return self.used
+
+    total_bytes = used_bytes
+
+    def free_all_blocks(self):
+        pass
+
 
 memory = Memory()
 
@@ -228,6 +244,7 @@ def modules():
     compat.asarray, compat.fft = asarray, _Module("fft", np.fft)
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
     cupy.asnumpy = lambda value: value.host.copy()
+    cupy.get_default_memory_pool = lambda: memory
     cupy.cuda = types.SimpleNamespace(
         Event=Event, Device=Device,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),

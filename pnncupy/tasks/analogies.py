@@ -7,8 +7,7 @@ from pnncupy import checks
 from pnncupy.images import check_fits_patch, planes
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.synthesis import Scene
-from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis
+from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis, without_missing
 
 _LEVELS = 5
 
@@ -38,6 +37,11 @@ def analogy(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    guides: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Rebuild the layout of one picture with the patches of another.
 
@@ -63,6 +67,8 @@ def analogy(
         As in `generate`.
     data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
+    nodata, categorical, channel_weights, guides, max_memory
+        As in `generate`.
 
     Returns
     -------
@@ -87,10 +93,10 @@ def analogy(
     """
     options = Options.of(locals())
     sources, names = source_list("source", source)
-    layout = planes("structure", structure, channel_axis)
+    plain = without_missing([structure], ["structure"], options)[0][0]
+    layout = planes("structure", plain, channel_axis)
     check_fits_patch("structure", layout, checks.integer("patch_size", patch_size, 2))
     setup = set_up(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
-    guess = setup.pyramid(setup.enter("structure", structure))[-1]
-    scene = Scene([setup.source(image) for image in setup.planes], setup.shape)
-    work = synthesis(setup, scene, guess)
+    guess = setup.pyramid(setup.enter("structure", plain))[-1]
+    work = synthesis(setup, setup.scene(setup.sources()), guess)
     return run(setup, lambda samples: work, {"task": "analogy"})

@@ -11,9 +11,9 @@ from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
-from pnncupy.synthesis import Scene, Source, refine, synthesise
+from pnncupy.synthesis import Source, refine, synthesise
 from pnncupy.tasks.common import Options, Setup, checked_guess, run, set_up, source_list
-from pnncupy.tasks.retargeting import run_gradually
+from pnncupy.tasks.retargeting import pixels_of, run_gradually
 
 
 @to_the_engine
@@ -42,6 +42,10 @@ def collage(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Merge several pictures into one that has something of each.
 
@@ -75,6 +79,8 @@ def collage(
         As in `generate`.
     data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
+    nodata, categorical, channel_weights, max_memory
+        As in `generate`.
 
     Returns
     -------
@@ -101,8 +107,10 @@ def collage(
     options = Options.of(locals())
     in_steps = checks.flag("gradual", gradual)
     given, names = source_list("images", images)
-    setup = set_up(given, names, shape, options)
-    sources = [setup.source(planes) for planes in setup.planes]
+    # The canvas of all pictures is about as large as they are.
+    largest = sum(map(pixels_of, given)) if in_steps else 0
+    setup = set_up(given, names, shape, options, largest=largest)
+    sources = setup.sources()
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
         if initial_guess is not None:
@@ -121,7 +129,7 @@ def collage(
         guess = replacement
         if guess is None:
             guess = _shrunk_canvas(setup, sources, observer)
-        scene = Scene(sources, setup.shape)
+        scene = setup.scene(sources)
         return synthesise(setup.settings, setup.schedule, scene, guess, observer, setup.checkpoint)
 
     return run(setup, lambda samples: work, info)
@@ -142,7 +150,7 @@ def _shrunk_canvas(setup: Setup, sources: list[Source], observer: Observer) -> A
     """The canvas at the coarsest level, shrunk to the result's size there step by step."""
     settings = replace(setup.settings, tick=observer.tick)
     level = setup.schedule.levels
-    scene = Scene(sources, setup.shape)
+    scene = setup.scene(sources)
     picture = side_by_side([source.sharp[level] for source in sources], setup.coarsest_shape[0])
     for shape in step_shapes(picture.shape[1:], setup.coarsest_shape):
         picture, _, _ = refine(settings, setup.schedule, scene, level, picture, observer)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +11,19 @@ from typing import Any, NamedTuple
 from pnncupy import arrays, blocks, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
+from pnncupy.comparison import (
+    Comparison,
+    checked_guides,
+    checked_weights,
+    comparison_of,
+    total_channels,
+)
 from pnncupy.images import WorkingForm
+from pnncupy.labels import LabelForm, check_labels, label_form
 from pnncupy.layout import Layout
+from pnncupy.memory_need import Means, Size, checked_limit, together_within, within
 from pnncupy.methods import METHODS, chosen, patches
+from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.observer import Observer
 from pnncupy.pyramids import (
     checked_downscale,
@@ -25,7 +35,8 @@ from pnncupy.pyramids import (
 from pnncupy.schedule import KEYS, Schedule
 from pnncupy.searching import SearchSettings
 from pnncupy.stacking import fields_of, pictures_of
-from pnncupy.synthesis import Scene, Source, synthesise
+from pnncupy.synthesis import Kept, Scene, Source, synthesise
+from pnncupy.tasks.known_parts import KnownParts, usable_levels
 from pnncupy.voting import HOWS, apply_index, pixel_numbers
 
 
@@ -77,25 +88,56 @@ class Options:
     incremental: Any
     executor: Any
     checkpoint: Any
+    nodata: Any = None
+    categorical: Any = False
+    channel_weights: Any = None
+    guides: Any = None
+    max_memory: Any = None
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Options":
         """Pick the common keywords out of a task's ``locals()``."""
-        return cls(**{field.name: arguments[field.name] for field in fields(cls)})
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: arguments[name] for name in names if name in arguments})
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A checked call: what every task needs before it makes its guess."""
+    """A checked call: what every task needs before it makes its guess.
+
+    Attributes
+    ----------
+    options : Options
+        The keywords as given.
+    settings, schedule, engine_name
+        How to search, what to do at which level, and on which engine.
+    originals : sequence of arrays
+        The sources in the caller's form; missing pixels are filled.
+    known : sequence of (H, W) bool arrays, or None
+        Their pixels that are not missing; None is all.
+    form : WorkingForm or LabelForm
+        How pictures enter and leave.
+    planes : sequence of (C, H, W) float32
+        The sources in working form.
+    shape : (int, int)
+        Size of the result.
+    comparison : Comparison
+        What patches are compared by.
+    together : int
+        Pictures that may be made at the same time.
+    """
 
     options: Options
     settings: SearchSettings
     schedule: Schedule
     engine_name: str
     originals: Sequence[Array]
-    form: WorkingForm
+    known: Sequence[Array | None]
+    form: WorkingForm | LabelForm
     planes: Sequence[Array]
     shape: tuple[int, ...]
+    comparison: Comparison
+    together: int = 1
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -112,19 +154,49 @@ class Setup:
         """All levels of a planar picture."""
         return planes_pyramid(planes, self.schedule.levels, self.schedule.ratio)
 
-    def source(self, planes: Array) -> Source:
-        """A picture all of whose patches may be used."""
-        return source_of(self.pyramid(planes), self.schedule.ratio)
+    def sources(self) -> list[Source]:
+        """The sources, of which known pixels may be used."""
+        levels, ratio = self.schedule.levels, self.schedule.ratio
+        return [
+            source_of(self.pyramid(planes), ratio)
+            if known is None
+            else KnownParts.of(planes, known, levels, ratio).source(ratio, levels)
+            for planes, known in zip(self.planes, self.known, strict=True)
+        ]
+
+    def scene(
+        self,
+        sources: Sequence[Source],
+        shape: tuple[int, ...] | None = None,
+        kept: Kept | None = None,
+    ) -> Scene:
+        """What to synthesise, at the size of the result if no other is given."""
+        size = self.shape if shape is None else shape
+        return Scene(sources, size, kept, comparison=self.comparison)
 
     def enter(self, name: str, image: Any) -> Array:
-        """Check another picture of the call and bring it into working form."""
-        planes = images.planes(name, image, self.options.channel_axis)
+        """Check another picture of the call and bring it into working form; holes are filled."""
+        plain = self.plain(name, image)
+        planes = images.planes(name, plain, self.options.channel_axis)
         first = self.originals[0]
-        xp = arrays.same_library(**{name: image, "source": first})
-        arrays.check_finite(name, image, xp)
+        xp = arrays.same_library(**{name: plain, "source": first})
+        arrays.check_finite(name, plain, xp)
         images.check_fits_patch(name, planes, self.settings.patch_size)
-        check_like(name, image, planes, first, self.planes[0])
+        check_like(name, plain, planes, first, images.planes("source", first, self._axis))
+        if isinstance(self.form, LabelForm):
+            check_labels(name, planes, self.form)
         return self.form.enter(planes)
+
+    def plain(self, name: str, image: Any) -> Array:
+        """Another picture of the call as a plain array, missing pixels filled."""
+        return split_missing(
+            name, image, checked_nodata(self.options.nodata), self._axis,
+            categorical=isinstance(self.form, LabelForm),
+        )[0]  # fmt: skip
+
+    @property
+    def _axis(self) -> int:
+        return int(self.options.channel_axis)
 
 
 def source_of(pyramid: Sequence[Array], ratio: float, usable: Any = None) -> Source:
@@ -167,17 +239,23 @@ def set_up(
     *,
     coarsest_patches: float = 2.0,
     preferred_levels: int | None = None,
-    range_planes: Sequence[Array] | None = None,
+    known: Sequence[Array | None] | None = None,
+    unknown: str = "",
+    largest: int = 0,
 ) -> Setup:
     """Check what the tasks have in common.
 
     The default depth is `preferred_levels`, or such that the smallest side is `coarsest_patches`
-    patches long; it is lowered where fewer levels fit. `range_planes` replaces the sources where
-    the value range is found.
+    patches long; it is lowered where fewer levels fit. `known` are the pixels of the sources that
+    may be used, where the task has found that out; `unknown` is what took the others. `largest` is
+    the number of pixels of the largest picture on the way, where that is not the result.
     """
     size = checks.integer("patch_size", options.patch_size, 2)
     checks.choice("method", options.method, METHODS)
     ratio = 1 / checked_downscale(options.downscale)
+    categorical = checks.flag("categorical", options.categorical)
+    if known is None:
+        sources, known = without_missing(sources, names, options)
     xp = arrays.same_library(**dict(zip(names, sources, strict=True)))
     planes = [
         images.planes(name, source, options.channel_axis)
@@ -194,9 +272,11 @@ def set_up(
     shapes = [output_shape, *(tuple(image.shape[1:]) for image in planes)]
     if preferred_levels is None:
         preferred_levels = default_levels(shapes, size, ratio, coarsest_patches)
+    levels = checked_levels(options.levels, preferred_levels, shapes, size, ratio)
+    levels = _levels_with_known_patches(names, known, levels, size, ratio, options, unknown)
     schedule = Schedule(
         ratio=ratio,
-        levels=checked_levels(options.levels, preferred_levels, shapes, size, ratio),
+        levels=levels,
         iterations=checks.integer("iterations", options.iterations, 1),
         coarse_iterations=checks.integer("coarse_iterations", options.coarse_iterations, 1),
         keys=checks.choice("keys", options.keys, KEYS),
@@ -207,12 +287,7 @@ def set_up(
     checks.flag("return_info", options.return_info)
     checks.optional_callable("callback", options.callback)
     checks.optional_path("checkpoint", options.checkpoint)
-    form = images.working_form(
-        planes if range_planes is None else range_planes,
-        sources,
-        options.channel_axis,
-        options.data_range,
-    )
+    form = _form(names, planes, sources, known, options, categorical)
     engine_name, module = blocks.pick(options.engine, sources[0], options.executor)
     method = chosen(
         options.method,
@@ -220,16 +295,102 @@ def set_up(
         patches(output_shape, size),
         sum(patches(image.shape[1:], size) for image in planes),
     )
+    working = [form.enter(image) for image in planes]
+    channels = working[0].shape[0]
+    weights = (
+        form.weights
+        if isinstance(form, LabelForm)
+        else checked_weights(options.channel_weights, working, known)
+    )
+    guides = checked_guides(
+        options.guides, shapes[1:], output_shape, options.channel_axis, sources[0]
+    )
+    comparison = comparison_of(weights, guides, channels, levels, ratio, sources[0])
+    compared = total_channels(guides, channels)
+    limit = checked_limit(options.max_memory)
+    needs = Size(
+        max(math.prod(output_shape), largest),
+        sum(math.prod(image.shape[1:]) for image in planes),
+        compared,
+        method == "patchmatch",
+    )
+    means = within(
+        limit, needs, Means(engine_table.thread_count(options.threads), schedule.incremental)
+    )
+    schedule = replace(schedule, incremental=means.incremental)
     settings = SearchSettings(
         engine=module,
         patch_size=size,
-        channels=planes[0].shape[0],
+        channels=compared,
         alpha=checks.completeness("alpha", options.alpha),
-        threads=engine_table.thread_count(options.threads),
+        threads=means.threads,
         method=method,
     )
-    working = [form.enter(image) for image in planes]
-    return Setup(options, settings, schedule, engine_name, sources, form, working, output_shape)
+    together = together_within(limit, needs, means, _most_together(settings, output_shape))
+    return Setup(
+        options, settings, schedule, engine_name, sources, known, form, working, output_shape,
+        comparison, together,
+    )  # fmt: skip
+
+
+def without_missing(
+    sources: Sequence[Any], names: Sequence[str], options: Options
+) -> tuple[list[Array], list[Array | None]]:
+    """Plain sources, missing pixels filled, and their known pixels (None for all)."""
+    nodata = checked_nodata(options.nodata)
+    categorical = checks.flag("categorical", options.categorical)
+    pairs = [
+        split_missing(name, source, nodata, options.channel_axis, categorical=categorical)
+        for name, source in zip(names, sources, strict=True)
+    ]
+    return [plain for plain, _ in pairs], [known for _, known in pairs]
+
+
+def _levels_with_known_patches(
+    names: Sequence[str],
+    known: Sequence[Array | None],
+    levels: int,
+    patch_size: int,
+    ratio: float,
+    options: Options,
+    unknown: str,
+) -> int:
+    """As many of the levels as have a patch of known pixels."""
+    if any(mask is None for mask in known):
+        return levels
+    usable = []
+    for mask in known:
+        xp = arrays.namespace(mask)
+        nothing = xp.zeros((1, *mask.shape), dtype=xp.float32)
+        usable.append(KnownParts.of(nothing, mask, levels, ratio).usable)
+    what = unknown or f"missing pixels of `{names[0]}`"
+    return usable_levels(what, usable, patch_size, levels, given=options.levels is not None)
+
+
+def _form(
+    names: Sequence[str],
+    planes: Sequence[Array],
+    sources: Sequence[Array],
+    known: Sequence[Array | None],
+    options: Options,
+    categorical: bool,
+) -> WorkingForm | LabelForm:
+    """How pictures enter and leave; value ranges are those of known pixels."""
+    if not categorical:
+        seen = [
+            image if mask is None else image[:, mask][:, None]
+            for image, mask in zip(planes, known, strict=True)
+        ]
+        return images.working_form(seen, sources, options.channel_axis, options.data_range)
+    for name in ("data_range", "channel_weights"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"`{name}` must be None with `categorical`: labels have no range")
+    if options.vote == "median":
+        raise ValueError(
+            "`vote` must not be 'median' with `categorical`; 'weighted_mean' takes the majority"
+        )
+    axis = None if sources[0].ndim == 2 else images.checked_channel_axis(options.channel_axis)
+    return label_form(names, planes, known, axis)
 
 
 def checked_levels(
@@ -259,7 +420,7 @@ def checked_guess(setup: Setup) -> Array | None:
     guess = images.raw_planes(
         "initial_guess", setup.options.initial_guess, setup.options.channel_axis
     )
-    wanted = (setup.settings.channels, *setup.coarsest_shape)
+    wanted = (setup.planes[0].shape[0], *setup.coarsest_shape)
     if guess.shape != wanted:
         channels, height, width = wanted
         raise ValueError(
@@ -311,7 +472,7 @@ def run(
             "`checkpoint` must be None with several pictures or `gradual`; use `pnncupy.batch` for "
             "many pictures"
         )
-    together = min(total, _most_together(setup))
+    together = min(total, setup.together)
     made: list[Result] = []
     while len(made) < total:
         samples = range(len(made), min(len(made) + together, total))
@@ -328,16 +489,15 @@ def run(
     return _collect(made, count is not None, info, setup.options)
 
 
-def _most_together(setup: Setup) -> int:
+def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
     """How many samples to search together: enough to keep the engine busy.
 
     Normalised scores depend on all the queries of a picture, approximate matches on their places:
     there it is one.
     """
-    settings = setup.settings
     if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
-    return max(1, settings.engine.QUERIES_TOGETHER // patches(setup.shape, settings.patch_size))
+    return max(1, settings.engine.QUERIES_TOGETHER // patches(shape, settings.patch_size))
 
 
 def _make(

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images import checked_mask, image_shape
+from pnncupy.missing import data_of
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import planes_pyramid
 from pnncupy.searching import windows_all
-from pnncupy.synthesis import Kept, Scene
+from pnncupy.synthesis import Kept
 from pnncupy.tasks.common import Options, Setup, run, set_up, synthesis
 
 _LEVELS = 5
@@ -45,6 +47,11 @@ def edit(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    guides: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Make a rough edit seamless: parts shuffled, removed, duplicated or moved.
 
@@ -72,6 +79,8 @@ def edit(
         As in `generate`.
     data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
+    nodata, categorical, channel_weights, guides, max_memory
+        As in `generate`.
 
     Returns
     -------
@@ -98,17 +107,18 @@ def edit(
     """
     options = Options.of(locals())
     setup = set_up([source], ["source"], None, options, preferred_levels=_LEVELS)
-    shape = image_shape("edited", edited, channel_axis)
+    plain = setup.plain("edited", edited)
+    shape = image_shape("edited", plain, channel_axis)
     if shape != setup.shape:
         raise ValueError(f"`edited` must have the size of `source`, {setup.shape}, got {shape}")
-    pyramid = setup.pyramid(setup.enter("edited", edited))
-    scene = Scene([setup.source(setup.planes[0])], setup.shape)
+    pyramid = setup.pyramid(setup.enter("edited", plain))
+    scene = setup.scene(setup.sources())
     kept = None
     if mask is not None:
-        changed = checked_mask("mask", mask, setup.shape, source)
+        changed = checked_mask("mask", mask, setup.shape, plain)
         still = ~_near(changed, _MARGIN_PATCHES * setup.settings.patch_size)
-        scene = Scene(scene.sources, scene.shape, Kept(pyramid, _kept_levels(setup, still)))
-        kept = (edited, still)
+        scene = replace(scene, kept=Kept(pyramid, _kept_levels(setup, still)))
+        kept = (data_of(edited), still)
     work = synthesis(setup, scene, pyramid[-1])
     return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
 

@@ -46,6 +46,11 @@ def generate(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    guides: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Make new pictures with the patches of a given one, arranged differently.
 
@@ -119,6 +124,28 @@ def generate(
     checkpoint : path, optional
         File that holds the state after each PNN step (after each level, if approximate). If it is
         there, the same call goes on from it; it is removed at the end. For one picture.
+    nodata : float, "nan" or None, optional
+        Value of missing pixels, in any channel: no patch that contains one is ever used, and the
+        value range is that of the others. What a `numpy.ma.MaskedArray` hides is missing too.
+        Results are plain arrays without missing pixels. NaN is refused unless this is "nan".
+    categorical : bool, default False
+        Values are labels (integers or bool, one channel): the distance of two patches is the share
+        of their pixels whose labels differ, votes are majorities, and results hold labels of the
+        source only. Of C labels each is a plane inside: memory and time are those of C channels.
+    channel_weights : sequence of C floats or "std", optional
+        Factors of the squared differences of the channels in distances; "std" lets channels of
+        different spread count the same: each is divided by its variance over the sources, and all
+        multiplied by the mean variance. Default: 1 each, in units of the one value range.
+    guides : list of (source_guide, target_guide, weight), optional
+        Layers that are compared too but never enter the result, such as a band of another date or
+        sensor: `source_guide` (H, W[, G]) lies on `image` (a list of them on several sources),
+        `target_guide` on the result. ``weight`` times their mean squared difference is added to a
+        distance, in units of their own value range.
+    max_memory : int or str, optional
+        Bytes that the call may take beside its inputs and results, also as "500M" or "2G". Fewer
+        threads and savings are used where that is needed, with the same result; what can never fit
+        is refused before work starts. Default: the environment variable PNNCUPY_MAX_MEMORY, or no
+        limit.
 
     Returns
     -------
@@ -166,7 +193,7 @@ def generate(
     setup = set_up(sources, names, shape, options)
     if initial_guess is not None and count not in (None, 1):
         raise ValueError(f"`n` must be None or 1 with an `initial_guess`, got {n}")
-    one = Scene([setup.source(planes) for planes in setup.planes], setup.shape)
+    one = setup.scene(setup.sources())
 
     def work(samples: range) -> Work:
         generators = [seeds.sample_generator(seed, first + sample) for sample in samples]

@@ -1,21 +1,31 @@
 """Conditional inpainting: holes filled with patches, steered by what is painted into them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
+from pnncupy.missing import Masked, data_of, typical, with_colour
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.pyramids import checked_downscale, enlarge_valid, valid_pyramid
+from pnncupy.pyramids import checked_downscale
 from pnncupy.searching import windows_all
-from pnncupy.synthesis import Kept, Scene, Source
-from pnncupy.tasks.common import Options, Setup, run, set_up, source_of, synthesis
+from pnncupy.synthesis import Kept
+from pnncupy.tasks.common import (
+    Options,
+    run,
+    set_up,
+    source_of,
+    synthesis,
+    without_missing,
+)
+from pnncupy.tasks.known_parts import KnownParts
 
 _FILLS = ("mean", "noise")
-_HALF = 0.5
 
 
 @to_the_engine
@@ -46,6 +56,11 @@ def inpaint(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    guides: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Fill holes with patches of the rest; colours painted into a hole steer what appears there.
 
@@ -53,8 +68,10 @@ def inpaint(
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point
         The picture. What stands in the hole steers the result, unless `fill` says otherwise.
-    mask : (H, W) bool array
-        True where the picture is to be made anew: any number of holes of any shape.
+    mask : (H, W) bool array or "nodata"
+        True where the picture is to be made anew: any number of holes of any shape. "nodata" makes
+        the missing pixels anew: those of `nodata`, NaN, or what a masked array hides. Missing
+        pixels outside of a given mask stay as they are, and are never used.
     fill : None, array, "mean" or "noise"
         What steers the result: the hole's own pixels (None); those of an array of the shape and
         dtype of `image`; the mean colour of the known pixels; or noise of their mean and standard
@@ -79,6 +96,8 @@ def inpaint(
     patch_size, iterations, keys, vote, method, engine, channel_axis
         As in `generate`.
     data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
+        As in `generate`.
+    nodata, categorical, channel_weights, guides, max_memory
         As in `generate`.
 
     Returns
@@ -111,58 +130,71 @@ def inpaint(
     options = Options.of(locals())
     keep = checks.flag("keep_known", keep_known)
     seed = seeds.seed_sequence(rng)
-    shape = images.image_shape("image", image, channel_axis)
-    hole = images.checked_mask("mask", mask, shape, image)
-    known = ~hole
-    filled = _filled("image", image, hole, fill, channel_axis)
-    planes = images.planes("image", filled, channel_axis)
+    plain, known, hole = _holes(image, mask, options)
+    filled = _filled("image", plain, hole, fill, options)
     setup = set_up(
-        [filled], ["image"], None, options, range_planes=[planes[:, known][:, None]],
-        preferred_levels=_wanted_levels(hole, options),
+        [filled], ["image"], None, options, known=[known], unknown="`mask`",
+        preferred_levels=_wanted_levels(~known, options),
     )  # fmt: skip
     working, schedule = setup.planes[0], setup.schedule
-    pictures, shares = valid_pyramid(working, known, schedule.levels, schedule.ratio)
-    usable = [share > _HALF for share in shares]
-    setup = replace(setup, schedule=replace(schedule, levels=_usable_levels(setup, usable)))
-    count = setup.schedule.levels + 1
-    pictures, shares, usable = pictures[:count], shares[:count], usable[:count]
+    parts = KnownParts.of(working, known, schedule.levels, schedule.ratio)
     guess = setup.pyramid(working)[-1]
     if isinstance(fill, str) and fill == "noise":
-        guess = _noisy(guess, working[:, known], ~usable[-1], seed)
+        guess = _noisy(guess, working[:, known], ~parts.usable[-1], seed)
     if keep:
-        source = Source(pictures, _blurred(pictures, shares, setup.schedule.ratio), usable)
-        scene = Scene([source], setup.shape, Kept(pictures, usable))
+        kept = Kept(parts.pictures, parts.usable)
+        scene = setup.scene([parts.source(schedule.ratio, schedule.levels)], kept=kept)
     else:
-        source = source_of(setup.pyramid(working), setup.schedule.ratio, usable)
-        scene = Scene([source], setup.shape)
+        scene = setup.scene([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
     work = synthesis(setup, scene, guess)
     info = {"task": "inpaint", "keep_known": keep, "seed": seeds.describe(seed)}
-    return run(setup, lambda samples: work, info, kept=(image, known) if keep else None)
+    return run(setup, lambda samples: work, info, kept=(data_of(image), ~hole) if keep else None)
 
 
-def _filled(name: str, image: Array, hole: Array, fill: Any, channel_axis: int) -> Array:
+def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array]:
+    """The picture, missing pixels filled; its known pixels; and those to be made anew.
+
+    Missing pixels outside of the hole are in neither: nothing is known of them, and they stay.
+    """
+    by_nodata = isinstance(mask, str)
+    if by_nodata and mask != "nodata":
+        raise ValueError(f'`mask` must be a bool array or "nodata", got {mask!r}')
+    if by_nodata and options.nodata is None and not isinstance(image, (np.ma.MaskedArray, Masked)):
+        if arrays.library("image", image) and image.dtype.kind != "f":
+            raise ValueError(
+                f'`nodata` must say which value is missing with `mask` "nodata" and {image.dtype}'
+            )
+        options = replace(options, nodata="nan")
+    (plain,), (known,) = without_missing([image], ["image"], options)
+    shape = images.image_shape("image", plain, options.channel_axis)
+    if not by_nodata:
+        hole = images.checked_mask("mask", mask, shape, plain)
+        return plain, ~hole if known is None else known & ~hole, hole
+    if known is None:
+        raise ValueError('`image` must have missing pixels with `mask` "nodata", got none')
+    return plain, known, ~known
+
+
+def _filled(name: str, image: Array, hole: Array, fill: Any, options: Options) -> Array:
     """The picture with the hole filled; the caller's array itself where it steers."""
     if fill is None:
         return image
+    axis = options.channel_axis
     xp = arrays.namespace(image)
-    axis = None if image.ndim == 2 else images.checked_channel_axis(channel_axis) % 3
-    wide = hole if axis is None else xp.expand_dims(hole, axis=axis)
     if isinstance(fill, str):
         checks.choice("fill", fill, _FILLS)
-        planes = images.planes(name, image, channel_axis)
-        arrays.check_finite(name, planes[:, ~hole], xp)
-        mean = xp.mean(xp.astype(planes[:, ~hole], xp.float64), axis=1)
-        if image.dtype.kind in "biu":
-            mean = xp.round(mean)
-        colour = (
-            mean if axis is None else xp.reshape(mean, [-1 if a == axis else 1 for a in range(3)])
-        )
-        return xp.where(wide, xp.astype(colour, image.dtype), image).astype(image.dtype)
+        known_values = images.planes(name, image, axis)[:, ~hole]
+        arrays.check_finite(name, known_values, xp)
+        return with_colour(image, hole, typical(known_values, options.categorical), axis)
+    (fill,), _ = without_missing([fill], ["fill"], options)
     arrays.same_library(image=image, fill=fill)
     if fill.shape != image.shape:
         raise ValueError(f"`fill` must have the shape of `image`, {image.shape}, got {fill.shape}")
     if fill.dtype != image.dtype:
         raise TypeError(f"`fill` must have the dtype of `image`, {image.dtype}, got {fill.dtype}")
+    wide = hole
+    if image.ndim == 3:
+        wide = xp.expand_dims(hole, axis=images.checked_channel_axis(axis) % 3)
     return xp.where(wide, fill, image).astype(image.dtype)
 
 
@@ -175,19 +207,6 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
         seeds.draw_normal(seeds.sample_generator(seed, 0), guess.shape), dtype=xp.float32
     )
     return xp.where(hole, mean + std * noise, guess)
-
-
-def _blurred(pictures: Sequence[Array], shares: Sequence[Array], ratio: float) -> list[Array]:
-    """Each level but the coarsest as the next coarser one enlarged, of known pixels only."""
-    xp = arrays.namespace(pictures[0])
-    levels = []
-    for level, finer in enumerate(pictures[:-1]):
-        enlarged, share = enlarge_valid(
-            pictures[level + 1], shares[level + 1], ratio, finer.shape[1:]
-        )
-        # Where nothing known is near at the coarser level, the finer one itself.
-        levels.append(xp.where(share > 0, enlarged, finer))
-    return levels
 
 
 def _wanted_levels(hole: Array, options: Options) -> int:
@@ -207,20 +226,3 @@ def largest_square(mask: Array) -> int:
         else:
             too_large = side
     return fits
-
-
-def _usable_levels(setup: Setup, usable: Sequence[Array]) -> int:
-    """As many levels as leave a known patch at each of them; a given number has to."""
-    size = setup.settings.patch_size
-    xp = arrays.namespace(usable[0])
-    for level, known in enumerate(usable):
-        if bool(xp.any(windows_all(known, size))):
-            continue
-        if level > 0 and setup.options.levels is None:
-            return level - 1
-        remedy = f"at most {level - 1} levels would work" if level else "no number of levels works"
-        raise ValueError(
-            f"`mask` must leave a patch of {size} x {size} known pixels, got none at level "
-            f"{level}; {remedy}"
-        )
-    return setup.schedule.levels

@@ -1,5 +1,6 @@
 """Retargeting: the same scene in another size or aspect, its parts in their own."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
-from pnncupy.synthesis import Scene, Source, synthesise
+from pnncupy.synthesis import Source, synthesise
 from pnncupy.tasks.common import Options, Setup, run, set_up, source_list, synthesis
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
@@ -44,6 +45,11 @@ def retarget(
     incremental: bool = True,
     executor: Any = None,
     checkpoint: Any = None,
+    nodata: float | str | None = None,
+    categorical: bool = False,
+    channel_weights: Any = None,
+    guides: Any = None,
+    max_memory: int | str | None = None,
 ) -> Any:
     """Change the size or the aspect of a picture while its objects keep theirs.
 
@@ -78,6 +84,8 @@ def retarget(
         As in `generate`.
     data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
         As in `generate`.
+    nodata, categorical, channel_weights, guides, max_memory
+        As in `generate`.
 
     Returns
     -------
@@ -105,15 +113,19 @@ def retarget(
     in_steps = checks.flag("gradual", gradual)
     sources, names = source_list("image", image)
     checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
-    setup = set_up(sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST)
-    all_sources = [setup.source(planes) for planes in setup.planes]
+    setup = set_up(
+        sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
+        largest=pixels_of(sources[0]) if in_steps else 0,
+    )  # fmt: skip
+    all_sources = setup.sources()
     info = {"task": "retarget", "gradual": in_steps}
     if not in_steps:
         guess = resized_guess(setup, setup.planes[0], setup.shape)
-        work = synthesis(setup, Scene(all_sources, setup.shape), guess)
+        work = synthesis(setup, setup.scene(all_sources), guess)
         return run(setup, lambda samples: work, info)
-    if initial_guess is not None:
-        raise ValueError("`initial_guess` must be None with `gradual`")
+    for name in ("initial_guess", "guides"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"`{name}` must be None with `gradual`")
     shapes = step_shapes(setup.planes[0].shape[1:], setup.shape)
     return run(
         setup,
@@ -123,6 +135,11 @@ def retarget(
         info,
         stages=len(shapes),
     )
+
+
+def pixels_of(image: Any) -> int:
+    """Pixels of a picture, channels counted too; what is no picture is refused elsewhere."""
+    return math.prod(getattr(image, "shape", ()))
 
 
 def resized_guess(setup: Setup, planes: Array, shape: tuple[int, ...]) -> Array:
@@ -142,7 +159,6 @@ def run_gradually(
     """One whole synthesis for each shape, each from the result of the last."""
     for shape in shapes:
         guess = resized_guess(setup, picture, shape)
-        picture, index, layout = synthesise(
-            setup.settings, setup.schedule, Scene(sources, shape), guess, observer
-        )
+        scene = setup.scene(sources, shape)
+        picture, index, layout = synthesise(setup.settings, setup.schedule, scene, guess, observer)
     return picture, index, layout

@@ -1,0 +1,208 @@
+"""What patches are compared by: the channels of a picture, weighted, and guides beside them.
+
+The distance of two patches is ``mean_c(w_c (q_c - k_c)**2) + sum_g(weight_g mean((q_g - k_g)**2))``
+over their pixels: channels c of the picture with their weights, and guides g, which never enter
+the result. Searches know neither: they are given planes that were scaled so that their mean of
+squared differences is just that.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, checks, images
+from pnncupy.arrays import Array
+from pnncupy.pyramids import planes_pyramid
+from pnncupy.stacking import stacked
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the pictures of one call are compared.
+
+    Attributes
+    ----------
+    factors : (C, 1, 1) float32 array, or None
+        What the channels are multiplied by; None is 1.
+    source_guides : sequence of sequences of (G, h, w) float32
+        For each source and level the guides, scaled; empty without guides.
+    target_guides : sequence of (G, h, w) float32
+        For each level those of the result.
+    """
+
+    factors: Array | None = None
+    source_guides: Sequence[Sequence[Array]] = ()
+    target_guides: Sequence[Array] = ()
+
+    def key(self, planes: Array, source: int, level: int) -> Array:
+        """Planes of a source at a level as they are compared."""
+        guide = self.source_guides[source][level] if self.source_guides else None
+        return self._joined(planes, guide)
+
+    def query(self, planes: Array, level: int, together: int) -> Array:
+        """Planes of a result at a level, or of some made `together`, as they are compared."""
+        guide = None
+        if self.target_guides:
+            guide = stacked([self.target_guides[level]] * together)
+        return self._joined(planes, guide)
+
+    def _joined(self, planes: Array, guide: Array | None) -> Array:
+        if self.factors is not None:
+            planes = planes * self.factors
+        if guide is None:
+            return planes
+        return arrays.namespace(planes).concat([planes, guide], axis=0)
+
+
+def checked_weights(
+    channel_weights: Any, planes: Sequence[Array], known: Sequence[Array | None]
+) -> Array | None:
+    """Weights of the channels' squared differences (C,), or None for equal ones.
+
+    `planes` are the sources in working form, `known` their pixels that are not missing.
+    """
+    if channel_weights is None:
+        return None
+    channels = planes[0].shape[0]
+    if isinstance(channel_weights, str):
+        if channel_weights != "std":
+            raise ValueError(
+                f'`channel_weights` must be None, "std" or one number for each of the {channels} '
+                f"channels, got {channel_weights!r}"
+            )
+        return _reciprocal_variances(planes, known)
+    try:
+        given = list(channel_weights)
+    except TypeError:
+        raise TypeError(
+            f'`channel_weights` must be None, "std" or one number for each of the {channels} '
+            f"channels, got {channel_weights!r}"
+        ) from None
+    weights = np.array([checks.non_negative("channel_weights", weight) for weight in given])
+    if len(weights) != channels:
+        raise ValueError(
+            f"`channel_weights` must have one number for each of the {channels} channels, got "
+            f"{len(weights)}"
+        )
+    if not weights.any():
+        raise ValueError("`channel_weights` must not all be 0: there would be nothing to compare")
+    return weights
+
+
+def _reciprocal_variances(planes: Sequence[Array], known: Sequence[Array | None]) -> Array:
+    """Weights that give every channel the same variance, the mean of what they have.
+
+    Computed on the host, so that they have the same bits everywhere.
+    """
+    values = [
+        arrays.on_host(image.reshape(len(image), -1) if mask is None else image[:, mask])
+        for image, mask in zip(planes, known, strict=True)
+    ]
+    variances = np.concatenate(values, axis=1).astype(np.float64).var(axis=1)
+    mean = variances.mean()
+    return np.array([mean / variance if variance > 0 else 1.0 for variance in variances])
+
+
+@dataclass(frozen=True)
+class Guide:
+    """One guide: planes in [0, 1] of each source and of the result, and its weight."""
+
+    sources: Sequence[Array]
+    target: Array
+    weight: float
+
+
+def checked_guides(
+    guides: Any,
+    source_shapes: Sequence[tuple[int, ...]],
+    shape: tuple[int, ...],
+    channel_axis: int,
+    like: Array,
+) -> list[Guide]:
+    """The guides of a call in working form; each has a value range of its own."""
+    if guides is None:
+        return []
+    rule = "`guides` must be a list of (source_guide, target_guide, weight)"
+    if not isinstance(guides, (list, tuple)):
+        raise TypeError(f"{rule}, got {type(guides).__name__}")
+    found = []
+    for number, guide in enumerate(guides):
+        if not isinstance(guide, (list, tuple)) or len(guide) != 3:
+            raise TypeError(f"{rule}, got {type(guide).__name__} at {number}")
+        found.append(
+            _checked_guide(f"guides[{number}]", guide, source_shapes, shape, channel_axis, like)
+        )
+    return found
+
+
+def _checked_guide(
+    name: str,
+    guide: Sequence[Any],
+    source_shapes: Sequence[tuple[int, ...]],
+    shape: tuple[int, ...],
+    channel_axis: int,
+    like: Array,
+) -> Guide:
+    of_sources, of_target, weight = guide
+    sources = list(of_sources) if isinstance(of_sources, (list, tuple)) else [of_sources]
+    if len(sources) != len(source_shapes):
+        raise ValueError(
+            f"`{name}` must have a guide for each of the {len(source_shapes)} sources, got "
+            f"{len(sources)}"
+        )
+    planes = []
+    for image, wanted in zip([*sources, of_target], [*source_shapes, shape], strict=True):
+        xp = arrays.same_library(**{name: image, "source": like})
+        found = images.planes(name, image, channel_axis)
+        arrays.check_finite(name, image, xp)
+        if tuple(found.shape[1:]) != tuple(wanted):
+            raise ValueError(
+                f"`{name}` must have the height and width of what it guides, {tuple(wanted)}, got "
+                f"{tuple(found.shape[1:])}"
+            )
+        if planes and (found.shape[0], found.dtype) != (planes[0].shape[0], planes[0].dtype):
+            raise ValueError(
+                f"`{name}` must have one dtype and number of channels, got {planes[0].dtype} with "
+                f"{planes[0].shape[0]} and {found.dtype} with {found.shape[0]}"
+            )
+        planes.append(found)
+    low, high = images.value_range(planes, None)
+    form = images.WorkingForm(planes[0].dtype, low, high, None)
+    working = [form.enter(each) for each in planes]
+    return Guide(working[:-1], working[-1], checks.non_negative(name, weight))
+
+
+def comparison_of(
+    weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: float,
+    like: Array,
+) -> Comparison:  # fmt: skip
+    """The scaled planes' parts, for a call of this many channels and levels."""
+    total = total_channels(guides, channels)
+    if weights is None and not guides:
+        return Comparison()
+    xp = arrays.namespace(like)
+    factors = np.sqrt((np.ones(channels) if weights is None else weights) * (total / channels))
+    of_guides = [
+        np.float32(math.sqrt(guide.weight * total / guide.target.shape[0])) for guide in guides
+    ]
+
+    def pyramid(parts: Sequence[Array]) -> list[Array]:
+        scaled = [part * factor for part, factor in zip(parts, of_guides, strict=True)]
+        joined = xp.ascontiguousarray(xp.concat(scaled, axis=0))
+        return planes_pyramid(joined, levels, ratio)
+
+    sources, target = [], []
+    if guides:
+        count = len(guides[0].sources)
+        sources = [pyramid([guide.sources[number] for guide in guides]) for number in range(count)]
+        target = pyramid([guide.target for guide in guides])
+    shaped = xp.asarray(factors.astype(np.float32)[:, None, None])
+    return Comparison(shaped, sources, target)
+
+
+def total_channels(guides: Sequence[Guide], channels: int) -> int:
+    """Channels that are compared: those of the picture and of all guides."""
+    return channels + sum(guide.target.shape[0] for guide in guides)

@@ -1,0 +1,85 @@
+"""Label images: one plane for each label inside, labels outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+
+
+@dataclass(frozen=True)
+class LabelForm:
+    """How label images of one call become planes, and how results come back.
+
+    A label is a plane that is 1 where it stands and 0 elsewhere, so that means of planes are shares
+    of votes, and the label of the largest share wins, of equal ones the lowest.
+
+    Attributes
+    ----------
+    labels : (K,) array
+        The labels of all sources, rising.
+    dtype : dtype of the images
+    channel_axis : int or None
+        Axis of the one channel, if there is such an axis.
+    """
+
+    labels: Array
+    dtype: Any
+    channel_axis: int | None
+
+    def enter(self, image_planes: Array) -> Array:
+        """(1, H, W) labels to (K, H, W) float32."""
+        xp = arrays.namespace(image_planes)
+        labels = xp.asarray(self.labels)[:, None, None]
+        return xp.ascontiguousarray(xp.astype(image_planes == labels, xp.float32))
+
+    def leave(self, working: Array) -> Array:
+        """(K, h, w) shares to labels with the caller's dtype and axes."""
+        xp = arrays.namespace(working)
+        best = xp.argmax(working, axis=0)
+        labels = xp.asarray(self.labels)[best]
+        if self.channel_axis is not None:
+            labels = xp.expand_dims(labels, axis=self.channel_axis % 3)
+        return xp.ascontiguousarray(labels.astype(self.dtype))
+
+    @property
+    def weights(self) -> Array:
+        """Channel weights that make a distance the share of pixels whose labels differ."""
+        return np.full(len(self.labels), len(self.labels) / 2)
+
+
+def label_form(
+    names: Sequence[str],
+    planes: Sequence[Array],
+    known: Sequence[Array | None],
+    channel_axis: int | None,
+) -> LabelForm:
+    """The form for the labels of some sources, of which only known pixels count."""
+    found = []
+    for name, image, mask in zip(names, planes, known, strict=True):
+        if image.dtype.kind not in "biu":
+            raise TypeError(
+                f"`{name}` must hold integers or bool with `categorical`, got dtype {image.dtype}; "
+                "number the labels first, for example with `numpy.unique(..., return_inverse=True)`"
+            )
+        if image.shape[0] != 1:
+            raise ValueError(
+                f"`{name}` must have one channel with `categorical`, got {image.shape[0]}"
+            )
+        found.append(np.unique(arrays.on_host(image[0] if mask is None else image[0][mask])))
+    labels = arrays.like(np.unique(np.concatenate(found)), planes[0])
+    return LabelForm(labels, planes[0].dtype, channel_axis)
+
+
+def check_labels(name: str, image: Array, form: LabelForm) -> None:
+    """Refuse labels that no source has: nothing could be compared with them."""
+    known = arrays.on_host(form.labels)
+    foreign = np.setdiff1d(arrays.on_host(image), known)
+    if foreign.size:
+        raise ValueError(
+            f"`{name}` must hold labels of the source only, got {foreign[0]}, which is not among "
+            f"{known.tolist() if len(known) <= 10 else f'its {len(known)}'}"
+        )

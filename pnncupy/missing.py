@@ -1,0 +1,135 @@
+"""Pixels that hold nothing: NaN, a nodata value, or what a masked array hides."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays, checks, images
+from pnncupy.arrays import Array
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A masked array on a device, where there is no such class.
+
+    Attributes
+    ----------
+    data : array
+    mask : bool array of its shape
+        True where nothing is known.
+    """
+
+    data: Array
+    mask: Array
+
+
+def checked_nodata(nodata: Any) -> float | None:
+    """The value that stands for missing pixels, NaN included; None if none does."""
+    if nodata is None:
+        return None
+    if isinstance(nodata, str):
+        if nodata.lower() == "nan":
+            return math.nan
+        raise ValueError(f'`nodata` must be a number, "nan" or None, got {nodata!r}')
+    if isinstance(nodata, (float, np.floating)) and math.isnan(nodata):
+        return math.nan
+    return checks.finite("nodata", nodata)
+
+
+def split_missing(
+    name: str, image: Any, nodata: float | None, channel_axis: int, *, categorical: bool = False
+) -> tuple[Array, Array | None]:
+    """A picture without missing pixels, and which pixels are known.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the picture.
+    image : (H, W) or (H, W, C) array, numpy.ma.MaskedArray or Masked
+    nodata : float or None
+        The value of missing pixels, see `checked_nodata`.
+    channel_axis : int
+    categorical : bool
+        Whether values are labels, so that they have no mean.
+
+    Returns
+    -------
+    array
+        The picture itself, or a copy whose missing pixels hold the mean of the known ones (of
+        labels the most frequent one).
+    (H, W) bool array, or None
+        True where all channels of a pixel are known; None if all of them are.
+    """
+    data, missing = _data_and_missing(name, image, nodata)
+    if missing is None:
+        return data, None
+    planes = images.planes(name, data, channel_axis)
+    xp = arrays.namespace(data)
+    if missing.ndim == 3:
+        missing = xp.any(missing, axis=channel_axis)
+    if not bool(xp.any(missing)):
+        return data, None
+    if bool(xp.all(missing)):
+        raise ValueError(
+            f"`{name}` must have pixels that are not missing, got none in {missing.shape}; see "
+            "`nodata`, or the array's mask"
+        )
+    return with_colour(data, missing, typical(planes[:, ~missing], categorical), channel_axis), (
+        ~missing
+    )
+
+
+def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Array, Array | None]:
+    """A plain array, and where it is missing, value by value."""
+    if isinstance(image, np.ma.MaskedArray):
+        data, missing = image.data, np.ma.getmaskarray(image)
+    elif isinstance(image, Masked):
+        data, missing = image.data, image.mask
+    else:
+        data, missing = image, None
+    if nodata is None:
+        return data, missing
+    arrays.library(name, data)
+    arrays.check_real(name, data)
+    xp = arrays.namespace(data)
+    if not math.isnan(nodata):
+        blank = data == nodata
+    elif data.dtype.kind == "f":
+        blank = xp.isnan(data)
+    else:
+        return data, missing
+    return data, blank if missing is None else blank | missing
+
+
+def typical(values: Array, categorical: bool) -> Array:
+    """One colour for values (C, n): their mean, in integers rounded; of labels the commonest."""
+    host = arrays.on_host(values)
+    if categorical:
+        labels, counts = np.unique(host, return_counts=True)
+        colour = labels[np.argmax(counts)][None]
+    else:
+        # On the host, so that sums have the same bits everywhere.
+        colour = host.astype(np.float64).mean(axis=1)
+        if host.dtype.kind == "b":
+            colour = colour >= 0.5
+        elif host.dtype.kind in "iu":
+            colour = np.round(colour)
+    return arrays.like(colour.astype(host.dtype), values)
+
+
+def with_colour(image: Array, where: Array, colour: Array, channel_axis: int) -> Array:
+    """A copy of a picture that holds a colour (C,) at the pixels of a mask."""
+    xp = arrays.namespace(image)
+    if image.ndim == 2:
+        return xp.where(where, colour[0], image).astype(image.dtype)
+    axis = images.checked_channel_axis(channel_axis) % 3
+    wide = xp.expand_dims(where, axis=axis)
+    shaped = xp.reshape(colour, tuple(-1 if each == axis else 1 for each in range(3)))
+    return xp.where(wide, shaped, image).astype(image.dtype)
+
+
+def data_of(image: Any) -> Array:
+    """What an array holds, missing or not."""
+    return image.data if isinstance(image, (np.ma.MaskedArray, Masked)) else image

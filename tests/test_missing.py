@@ -1,0 +1,207 @@
+"""Missing pixels: never part of a patch that is used, and filled where that is asked for."""
+
+import math
+
+import cupy_stand_in
+import host_cuda
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+
+OPTIONS = {"iterations": 2, "coarse_iterations": 2}
+
+
+@pytest.fixture
+def image(random):
+    return random.random((26, 30, 2))
+
+
+@pytest.fixture
+def missing():
+    mask = np.zeros((26, 30), bool)
+    mask[5:9, 3:8] = mask[14, 20] = mask[25, 28:] = True
+    return mask
+
+
+def with_hole(image, missing, value):
+    made = image.copy()
+    made[missing] = value
+    return made
+
+
+def tasks(other):
+    """Each task of a source with missing pixels; `other` is a whole picture."""
+    return {
+        "generate": lambda source, **more: pnn.generate(source, rng=3, **more),
+        "larger": lambda source, **more: pnn.generate(source, rng=3, shape=(30, 40), **more),
+        "retarget": lambda source, **more: pnn.retarget(source, (26, 22), **more),
+        "gradual": lambda source, **more: pnn.retarget(source, (26, 22), gradual=True, **more),
+        "analogy": lambda source, **more: pnn.analogy(source, other, **more),
+        "collage": lambda source, **more: pnn.collage([source, other[:20]], **more),
+        "edit": lambda source, **more: pnn.edit(source, other, **more),
+        "several": lambda source, **more: pnn.generate([source, other], rng=1, **more),
+    }
+
+
+TASKS = list(tasks(None))
+
+
+@pytest.mark.parametrize("keys", ["blurred", "sharp", "both"])
+@pytest.mark.parametrize("name", TASKS)
+def test_missing_pixels_are_never_used(name, keys, image, missing):
+    task = tasks(image[::-1].copy())[name]
+    made = task(
+        with_hole(image, missing, np.nan), nodata="nan", keys=keys, vote="copy", return_index=True,
+        **OPTIONS,
+    )  # fmt: skip
+    source, row, column = np.moveaxis(made.index, -1, 0)
+    assert not missing[row[source == 0], column[source == 0]].any()
+    assert np.isfinite(made.image).all()
+    values = set(image.ravel().tolist())
+    assert values.issuperset(made.image.ravel().tolist())
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_stands_under_missing_pixels_does_not_matter(name, image, missing):
+    task = tasks(image[::-1].copy())[name]
+    expected = task(with_hole(image, missing, np.nan), nodata="nan", **OPTIONS)
+    np.testing.assert_array_equal(
+        task(with_hole(image, missing, -9999.0), nodata=-9999, **OPTIONS), expected
+    )
+    wide = np.broadcast_to(missing[..., None], image.shape)
+    for hidden in (7e9, np.nan):
+        masked = np.ma.masked_array(with_hole(image, missing, hidden), wide)
+        made = task(masked, **OPTIONS)
+        assert type(made) is np.ndarray
+        np.testing.assert_array_equal(made, expected)
+
+
+def test_one_missing_channel_is_enough(image, missing):
+    spoiled = image.copy()
+    spoiled[missing, 1] = np.nan
+    made = pnn.generate(spoiled, rng=0, nodata="nan", vote="copy", return_index=True, **OPTIONS)
+    assert not missing[made.index[..., 1], made.index[..., 2]].any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_channels_may_lie_on_any_axis(axis, image, missing):
+    spoiled = with_hole(image, missing, np.nan)
+    expected = pnn.generate(spoiled, rng=0, nodata="nan", **OPTIONS)
+    made = pnn.generate(
+        np.moveaxis(spoiled, -1, axis), rng=0, nodata=math.nan, channel_axis=axis, **OPTIONS
+    )
+    np.testing.assert_array_equal(np.moveaxis(made, axis, -1), expected)
+
+
+def test_a_picture_without_missing_pixels_is_as_ever(image):
+    expected = pnn.generate(image, rng=0, **OPTIONS)
+    for given, nodata in ((image, -1), (image, "nan"), (np.ma.masked_array(image), None)):
+        np.testing.assert_array_equal(
+            pnn.generate(given, rng=0, nodata=nodata, **OPTIONS), expected
+        )
+
+
+def test_inputs_are_not_changed(image, missing):
+    spoiled = with_hole(image, missing, np.nan)
+    kept = spoiled.copy()
+    pnn.inpaint(spoiled, "nodata", **OPTIONS)
+    np.testing.assert_array_equal(spoiled, kept)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_inpaint_fills_missing_pixels(dtype, image, missing):
+    whole = (image * 1000).astype(dtype)
+    expected = pnn.inpaint(whole, missing, fill="mean", **OPTIONS)
+    spoiled = with_hole(whole, missing, 65000)
+    np.testing.assert_array_equal(pnn.inpaint(spoiled, "nodata", nodata=65000, **OPTIONS), expected)
+    wide = np.broadcast_to(missing[..., None], image.shape)
+    np.testing.assert_array_equal(
+        pnn.inpaint(np.ma.masked_array(spoiled, wide), "nodata", **OPTIONS), expected
+    )
+    np.testing.assert_array_equal(expected[~missing], whole[~missing])
+    if dtype == np.float32:
+        spoiled = with_hole(whole, missing, np.nan)
+        np.testing.assert_array_equal(pnn.inpaint(spoiled, "nodata", **OPTIONS), expected)
+
+
+def test_missing_pixels_outside_of_a_hole_stay(image, missing):
+    hole = np.zeros_like(missing)
+    hole[16:21, 4:12] = True
+    made = pnn.inpaint(
+        with_hole(image, missing, np.nan), hole, fill="mean", nodata="nan", return_index=True,
+        **OPTIONS,
+    )  # fmt: skip
+    assert np.isnan(made.image[missing]).all()
+    assert np.isfinite(made.image[~missing]).all()
+    np.testing.assert_array_equal(made.image[~missing & ~hole], image[~missing & ~hole])
+    rows, columns = made.index[hole][:, 1], made.index[hole][:, 2]
+    assert not (missing | hole)[rows, columns].any()
+
+
+def test_levels_are_lowered_where_little_is_known(random):
+    image = random.random((40, 40))
+    image[12:] = np.nan
+    image[:, 12:] = np.nan
+    made = pnn.generate(image, rng=0, nodata="nan", return_info=True, **OPTIONS)
+    assert made.info["levels"] < pnn.generate(
+        np.nan_to_num(image), rng=0, return_info=True, **OPTIONS
+    ).info["levels"]  # fmt: skip
+    with pytest.raises(ValueError, match=r"missing pixels of `image` must leave a patch .* levels"):
+        pnn.generate(image, rng=0, nodata="nan", levels=3)
+
+
+@pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+def test_on_a_device_missing_pixels_are_the_same(image, missing, monkeypatch):
+    spoiled = with_hole(image, missing, np.nan).astype(np.float32)
+    masked = np.ma.masked_array(spoiled, np.broadcast_to(missing[..., None], image.shape))
+    options = {"iterations": 1, "levels": 1}
+    expected = pnn.inpaint(spoiled, "nodata", **options)
+    generated = pnn.generate(spoiled, rng=1, nodata="nan", **options)
+    cupy = cupy_stand_in.install(monkeypatch)
+    try:
+        made = pnn.inpaint(cupy.asarray(spoiled), "nodata", **options)
+        np.testing.assert_array_equal(made.host, expected)
+        made = pnn.generate(cupy.asarray(spoiled), rng=1, nodata="nan", **options)
+        np.testing.assert_array_equal(made.host, generated)
+        np.testing.assert_array_equal(
+            pnn.inpaint(masked, "nodata", engine="cupy", **options), expected
+        )
+        np.testing.assert_array_equal(
+            pnn.generate(masked, rng=1, engine="cupy", **options), generated
+        )
+    finally:
+        cupy_stand_in.forget()
+
+
+WRONG = [
+    (np.nan, {}, ValueError, "`image` must be finite, got .* NaN"),
+    (np.nan, {"nodata": -1}, ValueError, "`image` must be finite, got"),
+    (np.nan, {"nodata": "none"}, ValueError, '`nodata` must be a number, "nan" or None, got'),
+    (np.nan, {"nodata": [1]}, TypeError, "`nodata` must be a real number"),
+    (np.nan, {"nodata": math.inf}, ValueError, "`nodata` must be a finite number, got inf"),
+    (np.nan, {"nodata": True}, TypeError, "`nodata` must be a real number, got True"),
+]
+
+
+@pytest.mark.parametrize(("value", "options", "error", "message"), WRONG)
+def test_wrong_calls(value, options, error, message, image, missing):
+    with pytest.raises(error, match=message):
+        pnn.generate(with_hole(image, missing, value), **options)
+
+
+def test_wrong_masks(image, missing):
+    with pytest.raises(ValueError, match='`mask` must be a bool array or "nodata", got'):
+        pnn.inpaint(image, "holes")
+    with pytest.raises(ValueError, match='`image` must have missing pixels with `mask` "nodata"'):
+        pnn.inpaint(image, "nodata")
+    with pytest.raises(ValueError, match="`nodata` must say which value is missing with `mask`"):
+        pnn.inpaint((image * 9).astype(np.uint8), "nodata")
+    with pytest.raises(ValueError, match="`image` must have pixels that are not missing"):
+        pnn.generate(np.full((20, 20), np.nan), nodata="nan")
+    scattered = image.copy()
+    scattered[::5, ::5] = np.nan
+    with pytest.raises(ValueError, match="missing pixels of `image` must leave a patch of 7 x 7"):
+        pnn.generate(scattered, nodata="nan")
+    with pytest.raises(TypeError, match="plain array, got MaskedArray"):
+        pnn.nearest_patches(np.ma.masked_array(image), image)
