@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from pnncupy import checks
+from pnncupy.arrays import library
 from pnncupy.job_files import jobs_of_folder, jobs_of_toml
-from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute
+from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
 from pnncupy.manifest import Manifest
 from pnncupy.workers import (
     ProcessPool,
@@ -29,6 +30,7 @@ from pnncupy.workers import (
     is_client,
     worker_count,
 )  # fmt: skip
+from pnncupy.writing import remove_left_over
 
 __all__ = [
     "Job", "ProcessPool", "Progress", "Report", "WorkerDied", "jobs_of_folder", "jobs_of_toml",
@@ -69,11 +71,14 @@ class Report:
         Pictures made now, and those that were there already.
     failures : list of (Job, str)
         Jobs without a picture, and why.
+    notes : list of str
+        What pictures do not keep of their sources' metadata, each line once.
     """
 
     made: int = 0
     kept: int = 0
     failures: list[tuple[Job, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def make_jobs(
@@ -107,19 +112,21 @@ def make_jobs(
         raise ValueError(f"`n` must be 1 for {verb}, got {n}")
     arrays: dict[str, Any] = {}
 
-    def entered(value: Any) -> Any:
+    def entered(name: str, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return tuple(entered(each) for each in value)
+            return tuple(entered(f"{name}[{k}]", each) for k, each in enumerate(value))
+        if library(name, value) != "numpy":
+            raise TypeError(f"`{name}` must be a NumPy array, got CuPy's; use `cupy.asnumpy`")
         digest = array_digest(value)
         arrays[digest] = value
         return Input(digest[:12], digest, "array")
 
     inputs = {
-        name: entered(given.pop(name)) for name in VERBS[verb][0]
+        name: entered(name, given.pop(name)) for name in VERBS[verb][0]
         if name in given and given[name] is not None and not isinstance(given[name], str)
     }  # fmt: skip
     try:
-        given = json.loads(json.dumps(given))
+        given = plain(json.loads(json.dumps(given)))
     except TypeError as error:
         raise TypeError(
             f"the arguments of a job must be numbers, words or lists of them: {error}"
@@ -198,19 +205,20 @@ def run(
         )
         window = _JOBS_PER_WORKER * worker_count(pool)
         try:
-            for number, made in completed(pool, execute, calls, window):
-                job = open_jobs[number]
-                _note(report, manifest, job, made)
-                if callback is not None:
-                    error = report.failures[-1][1] if _failed(report, job) else ""
-                    done = report.made + len(report.failures)
-                    callback(Progress(job, error, done, len(open_jobs)))
+            with closing(completed(pool, execute, calls, window)) as results:
+                for number, made in results:
+                    job = open_jobs[number]
+                    _note(report, manifest, job, made)
+                    if callback is not None:
+                        error = report.failures[-1][1] if _failed(report, job) else ""
+                        done = report.made + len(report.failures)
+                        callback(Progress(job, error, done, len(open_jobs)))
         except BaseException:
             if isinstance(pool, ProcessPool):
                 pool.terminate()
             raise
         finally:
-            _remove_unfinished(open_jobs, place)
+            remove_left_over({place / job.output for job in open_jobs})
     return report
 
 
@@ -236,18 +244,11 @@ def _note(report: Report, manifest: Manifest, job: Job, made: Any) -> None:
         return
     manifest.add(job, made)
     report.made += 1
+    report.notes += [note for note in made.notes if note not in report.notes]
 
 
 def _failed(report: Report, job: Job) -> bool:
     return bool(report.failures) and report.failures[-1][0] is job
-
-
-def _remove_unfinished(jobs: Sequence[Job], folder: Path) -> None:
-    """What workers that were killed have left under temporary names."""
-    for job in jobs:
-        file = folder / job.output
-        for temporary in file.parent.glob(f".{file.name}.*"):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

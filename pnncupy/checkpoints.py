@@ -1,8 +1,6 @@
 """The state of a synthesis on the disk, so that a killed run can go on."""
 
 import hashlib
-import os
-import secrets
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.writing import whole_file
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Checkpoint:
 
     def load(self, identity: str, like: Array) -> State | None:
         """The state that was saved, or None if there is no file; on the device of `like`."""
+        if not self.path.parent.is_dir():
+            raise ValueError(f"`checkpoint` must be in a folder that exists, got {self.path}")
         if not self.path.exists():
             return None
         try:
@@ -62,19 +63,11 @@ class Checkpoint:
 
     def save(self, identity: str, state: State) -> None:
         """Replace what is saved, all of it or nothing."""
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("xb") as stream:
-                np.savez(
-                    stream, identity=identity, level=state.level, steps=state.steps,
-                    picture=arrays.on_host(state.picture), index=arrays.on_host(state.index),
-                )  # fmt: skip
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(self.path) as stream:
+            np.savez(
+                stream, identity=identity, level=state.level, steps=state.steps,
+                picture=arrays.on_host(state.picture), index=arrays.on_host(state.index),
+            )  # fmt: skip
 
     def remove(self) -> None:
         """The call has ended."""

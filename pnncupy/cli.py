@@ -10,12 +10,14 @@ from typing import Any
 
 import click
 
-from pnncupy import __version__
+from pnncupy import __version__, interrupts
 from pnncupy.checks import EngineUnavailable, ImageReadError
 from pnncupy.cli_batch import batch, dask_client
 from pnncupy.cli_options import (
     EXISTING_FILE,
     GRADUAL_OPTION,
+    GUIDE_OPTION,
+    MASK_RESULT_OPTION,
     RESULT_OPTIONS,
     SEED_OPTION,
     SHAPE_OPTION,
@@ -29,16 +31,26 @@ INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
 _OPTION_NAMES = {
     "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
+    "guides": "--guide",
 }  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong call, 130 interrupted."""
+    """Run the command line and exit.
+
+    The exit code is 0 done, 1 failed, 2 wrong call, 130 interrupted, 143 terminated.
+    """
+    interrupts.guard_process()
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    return interrupts.exit_code(lambda: _outcome(arguments))
+
+
+def _outcome(arguments: Sequence[str] | None) -> int:
+    """The exit code of a command that no signal ends."""
     try:
         commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
     except click.ClickException as error:
@@ -88,7 +100,7 @@ def engines() -> None:
 @click.option("--noise-std", type=float,
               help="Noise at the coarsest level, in units of the value range: more is more "
               "diverse; default 0.75.")  # fmt: skip
-@with_options(SHAPE_OPTION, SEED_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
+@with_options(SHAPE_OPTION, SEED_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
 def generate(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -103,6 +115,7 @@ def generate(
     pnncupy generate photo.png -o results -n 8
     pnncupy generate --sample rocket -o rocket.png --shape 165 400
     """
+    from pnncupy.cli_arguments import without_missing_pixels
     from pnncupy.cli_files import read_sources
     from pnncupy.tasks import generate
 
@@ -114,14 +127,14 @@ def generate(
     options["rng"] = seed
     pictures = _run(generate, [_one_or_all(sources), count], stem, sources, options, count)
     click.echo(f"seed {seed}")
-    _report_near_copies(sources[0], pictures)
+    _report_near_copies(without_missing_pixels(sources[:1], options)[0], pictures)
 
 
 @commands.command()
 @with_options(SOURCE_OPTIONS, SHAPE_OPTION)
 @click.option("--scale", nargs=2, type=float, metavar="Y X",
               help="Instead of --shape: factors of the height and the width.")  # fmt: skip
-@with_options(GRADUAL_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
+@with_options(GRADUAL_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
 def retarget(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -153,8 +166,8 @@ def retarget(
     "--mask",
     "mask_file",
     required=True,
-    type=EXISTING_FILE,
-    help="Picture of IMAGE's size: bright where it is to be made anew.",
+    metavar="FILE|nodata",
+    help="Picture of IMAGE's size, bright where it is to be made anew; nodata: what is missing.",
 )
 @click.option(
     "--fill",
@@ -163,7 +176,7 @@ def retarget(
 )
 @click.option("--remake-known", is_flag=True,
               help="Make the rest anew too, instead of leaving it as it is.")  # fmt: skip
-@with_options(SEED_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
+@with_options(SEED_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS, MASK_RESULT_OPTION)
 def inpaint(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -187,7 +200,11 @@ def inpaint(
     seed = secrets.randbits(32) if seed is None else seed
     steering = fill if fill in (None, "mean", "noise") else read_picture(fill)
     options |= {"fill": steering, "keep_known": not remake_known, "rng": seed}
-    _run(inpaint, [_only(sources), read_mask(mask_file)], f"{name}_inpaint", sources, options)
+    if mask_file != "nodata" and not Path(mask_file).is_file():
+        raise click.UsageError(f"--mask must name a file, or be nodata: there is no {mask_file}")
+    mask = "nodata" if mask_file == "nodata" else read_mask(mask_file)
+    made = None if remake_known else mask
+    _run(inpaint, [_only(sources), mask], f"{name}_inpaint", sources, options, synthesised=made)
     if fill == "noise":
         click.echo(f"seed {seed}")
 
@@ -196,7 +213,7 @@ def inpaint(
 @with_options(SOURCE_OPTIONS)
 @click.option("--structure", "structure_file", required=True, type=EXISTING_FILE,
               help="Picture that gives the layout and the size.")  # fmt: skip
-@with_options(SYNTHESIS_OPTIONS, RESULT_OPTIONS)
+@with_options(SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
 def analogy(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -245,7 +262,7 @@ def collage(
 )
 @click.option("--mask", "mask_file", type=EXISTING_FILE,
               help="Picture that is bright where the edit was made; the rest is kept.")  # fmt: skip
-@with_options(SYNTHESIS_OPTIONS, RESULT_OPTIONS)
+@with_options(SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS, MASK_RESULT_OPTION)
 def edit(
     files: Sequence[str],
     sample_names: Sequence[str],
@@ -261,12 +278,16 @@ def edit(
     """
     from pnncupy.cli_files import read_picture, read_sources
     from pnncupy.picture_files import read_mask
+    from pnncupy.provenance import near_mask
     from pnncupy.tasks import edit
 
     name, sources = read_sources(files, sample_names, page)
+    made = None
     if mask_file is not None:
         options["mask"] = read_mask(mask_file)
-    _run(edit, [_only(sources), read_picture(edited_file)], f"{name}_edit", sources, options)
+        made = near_mask(options["mask"], options["patch_size"])
+    pictures = [_only(sources), read_picture(edited_file)]
+    _run(edit, pictures, f"{name}_edit", sources, options, synthesised=made)
 
 
 commands.add_command(batch)
@@ -292,14 +313,21 @@ def _run(
     sources: Sequence[Any],
     options: dict[str, Any],
     count: int | None = None,
+    synthesised: Any = None,
 ) -> Any:
-    """Run a task with a progress bar and write its pictures as they are finished."""
+    """Run a task with a progress bar and write its pictures as they are finished.
+
+    `synthesised` is a mask of what is made anew; None: everything.
+    """
+    from pnncupy.cli_arguments import spoken_arguments, without_missing_pixels
     from pnncupy.cli_files import ResultFiles
     from pnncupy.progress import progress_bar
 
     output, save_index = options.pop("output"), options.pop("save_index")
     force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
-    scheduler = options.pop("scheduler")
+    scheduler, save_mask = options.pop("scheduler"), options.pop("save_mask", None)
+    made_from = _made_from(sources, options, partly=synthesised is not None)
+    spoken_arguments(options, made_from.metadata.nodata, made_from.sources[0])
     if dry:
         options["checkpoint"] = None
     given = {
@@ -312,7 +340,11 @@ def _run(
         raise click.exceptions.Exit
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
-    files = ResultFiles.plan(output, stem, count, sources[0], save_index, force, _inputs())
+    files = ResultFiles.plan(
+        output, stem, count, sources[0], save_index, force, _inputs(), made_from, save_mask
+    )
+    for note in made_from.notes(files.pictures[0].suffix):
+        click.echo(note, err=True)
     start = time.perf_counter()
     with dask_client(scheduler) as client, progress_bar(quiet) as show:
 
@@ -330,10 +362,45 @@ def _run(
         from pnncupy.images import planes, value_range
         from pnncupy.sheet import contact_sheet
 
-        shown = value_range([planes("image", each) for each in sources], given.get("data_range"))
-        files.write_sheet(contact_sheet([sources[0], *made.image], shown))
+        plain = without_missing_pixels(sources, given)
+        shown = value_range([planes("image", each) for each in plain], given.get("data_range"))
+        files.write_sheet(contact_sheet([plain[0], *made.image], shown))
+    if files.mask is not None:
+        files.write_mask(_mask_of(synthesised, sources[0], given))
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
+
+
+def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
+    """What was made anew, as a mask; None is everything, "nodata" the missing pixels."""
+    import numpy as np
+
+    from pnncupy.missing import checked_nodata, split_missing
+
+    if synthesised is None:
+        return np.ones(source.shape[:2], bool)
+    if isinstance(synthesised, str):
+        known = split_missing("image", source, checked_nodata(options.get("nodata", "nan")), -1)[1]
+        return ~known
+    return synthesised
+
+
+def _made_from(sources: Sequence[Any], options: dict[str, Any], partly: bool) -> Any:
+    """What results say of themselves."""
+    from pnncupy.provenance import provenance
+
+    context = click.get_current_context()
+    given, verb = context.params, str(context.command.name)
+    draws = verb == "generate" or given.get("fill") == "noise"
+    return provenance(
+        verb,
+        given["files"] or [f"sample {name}" for name in given["sample_names"]],
+        1 if sources[0].ndim == 2 else sources[0].shape[2],
+        file=given["files"][0] if given["files"] else None,
+        page=given["page"],
+        seed=options["rng"] if draws else None,
+        partly=partly,
+    )
 
 
 def _report_costs(
@@ -370,7 +437,8 @@ def _inputs() -> list[Path]:
     """Every file that the command reads, none of which a result may replace."""
     given = click.get_current_context().params
     single = [given.get(name) for name in ("mask_file", "edited_file", "structure_file", "fill")]
-    named = [*given.get("files", ()), *(name for name in single if name is not None)]
+    guides = [name for each in given.get("guide_files", ()) for name in each[:2]]
+    named = [*given.get("files", ()), *guides, *(name for name in single if name is not None)]
     return [Path(name) for name in named if Path(name).exists()]
 
 
@@ -382,6 +450,8 @@ def _report(files: Any, facts: str) -> None:
             click.echo(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
     if files.sheet is not None:
         click.echo(f"wrote {files.sheet} (the source first, then the pictures)")
+    if files.mask is not None:
+        click.echo(f"wrote {files.mask} (255: synthesised)")
     click.echo(facts)
 
 

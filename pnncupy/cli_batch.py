@@ -62,6 +62,8 @@ def batch(
             raise click.UsageError(str(wrong)) from wrong
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
+    for note in report.notes:
+        click.echo(note, err=True)
     kept = f", {report.kept} were there already" if report.kept else ""
     click.echo(f"made {report.made} pictures in {output}{kept}")
     if report.failures:

@@ -11,6 +11,8 @@ import click
 from pnncupy import samples
 from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
 from pnncupy.picture_files import without_opaque_alpha
+from pnncupy.provenance import Provenance
+from pnncupy.tiff_metadata import Metadata
 
 # Taken for file names, not for folders.
 _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
@@ -42,12 +44,14 @@ def read_sources(
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Where the pictures, the contact sheet and the index maps of a call go."""
+    """Where the pictures, the contact sheet, the index maps and the mask of a call go."""
 
     pictures: Sequence[Path]
     sheet: Path | None
     indices: Sequence[Path]
     force: bool
+    made_from: Provenance
+    mask: Path | None = None
 
     @classmethod
     def plan(
@@ -59,12 +63,15 @@ class ResultFiles:
         index: Path | None,
         force: bool,
         inputs: Sequence[Path],
+        made_from: Provenance,
+        mask: Path | None = None,
     ) -> "ResultFiles":
         """Choose names, and refuse what would be lost or cannot work before any work is done.
 
         With a `count`, pictures are numbered, and more than one get a contact sheet.
         """
         sheet = None
+        suffix = default_suffix(like, made_from.metadata)
         if output.suffix.lower() in SUFFIXES and not output.is_dir():
             if count is not None and count > 1:
                 raise click.UsageError(
@@ -77,22 +84,30 @@ class ResultFiles:
                 "a folder"
             )
         elif count is None:
-            pictures = [output / f"{stem}{default_suffix(like)}"]
+            pictures = [output / f"{stem}{suffix}"]
         else:
-            pictures = _numbered(output / f"{stem}{default_suffix(like)}", count)
+            pictures = _numbered(output / f"{stem}{suffix}", count)
             sheet = output / "contact.png" if count > 1 else None
         indices = []
         if index is not None:
             if SUFFIXES.get(index.suffix.lower()) != "tiff":
                 raise click.UsageError(f"--save-index must name a .tif file, got {index}")
             indices = [index] if count in (None, 1) else _numbered(index, count)
-        encode_image(pictures[0].suffix, like[:8, :8])  # refuses what the format cannot hold
-        files = cls(pictures, sheet, indices, force)
+        if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
+            raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
+        # Refuses what the format cannot hold.
+        encode_image(pictures[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
+        files = cls(pictures, sheet, indices, force, made_from, mask)
         files._check(inputs)
         return files
 
     def _check(self, inputs: Sequence[Path]) -> None:
-        files = [*self.pictures, *self.indices, *([self.sheet] if self.sheet else [])]
+        single = [file for file in (self.sheet, self.mask) if file is not None]
+        files = [*self.pictures, *self.indices, *single]
+        if self.mask is not None and self.mask.resolve() in {
+            file.resolve() for file in (*self.pictures, *self.indices)
+        }:
+            raise click.UsageError(f"--save-mask would replace another result, {self.mask}")
         existing = [file for file in files if file.exists()]
         for file in existing:
             if any(file.samefile(each) for each in inputs):
@@ -107,7 +122,8 @@ class ResultFiles:
 
     def write(self, number: int, result: Any) -> None:
         """Write a finished sample."""
-        self._write(self.pictures[number], result.image)
+        made_from = self.made_from
+        self._write(self.pictures[number], result.image, made_from.metadata, made_from.mark(number))
         if self.indices:
             self._write(self.indices[number], result.index)
 
@@ -116,9 +132,17 @@ class ResultFiles:
         assert self.sheet is not None
         self._write(self.sheet, sheet)
 
-    def _write(self, file: Path, image: Any) -> None:
+    def write_mask(self, made: Any) -> None:
+        """Write what was synthesised, a bool array (H, W)."""
+        assert self.mask is not None
+        made_from = self.made_from
+        self._write(self.mask, made, made_from.metadata.of_layer(), f"mask: {made_from.mark()}")
+
+    def _write(
+        self, file: Path, image: Any, metadata: Metadata | None = None, description: str = ""
+    ) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_image(file, image, overwrite=self.force)
+        write_image(file, image, overwrite=self.force, metadata=metadata, description=description)
 
 
 def _check_writable(folder: Path) -> None:

@@ -55,8 +55,27 @@ SYNTHESIS_OPTIONS = [
     click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
                  help="Keep the state here, so that the same command, with its --seed, goes on "
                  "where it was killed."),
+    click.option("--nodata", metavar="VALUE|nan",
+                 help="Value of missing pixels, which are never used; default: what a TIFF says."),
+    click.option("--categorical", is_flag=True, default=None,
+                 help="Values are labels: votes are majorities, and no new values appear."),
+    click.option("--channel-weights", metavar="std|W1,W2,...",
+                 help="How much each channel counts when patches are compared; std: all the same."),
+    click.option("--max-memory", metavar="SIZE",
+                 help="Most memory to take beside the pictures, such as 500M or 2G; default: "
+                 "PNNCUPY_MAX_MEMORY, or no limit."),
 ]  # fmt: skip
 
+GUIDE_OPTION = click.option(
+    "--guide", "guide_files", nargs=3, multiple=True, metavar="SOURCE TARGET WEIGHT",
+    help="Pictures that are compared too, but never enter the result: one on IMAGE, one on the "
+    "result. Can be repeated.",
+)  # fmt: skip
+
+MASK_RESULT_OPTION = click.option(
+    "--save-mask", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write what was synthesised: a picture of 0 and, where it was, 255.",
+)  # fmt: skip
 SHAPE_OPTION = click.option(
     "--shape", nargs=2, type=int, metavar="H W", help="Height and width of the result in pixels."
 )

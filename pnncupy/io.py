@@ -1,18 +1,29 @@
 """Image files in and out: PNG, JPEG and TIFF, every bit depth kept.
 
-The only module that knows tifffile and imagecodecs.
+It and `tiff_encoding` are the only modules that know tifffile and imagecodecs.
 """
 
+import itertools
+import logging
+import math
 import os
-import secrets
+import stat
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy import checks
+from pnncupy import checks, memory_limit
 from pnncupy.checks import ImageReadError
+from pnncupy.image_limits import check_limit
+from pnncupy.jpeg_structure import check_jpeg
+from pnncupy.png_structure import png_parts
+from pnncupy.tiff_metadata import Metadata
+from pnncupy.tiff_structure import Structure
+from pnncupy.writing import whole_file
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _SIGNATURES = {
@@ -25,11 +36,18 @@ _SIGNATURES = {
 }
 _JPEG_QUALITY = 95
 _MOST_UNNAMED_CHANNELS = 16
-# Axes of a TIFF series that are channels: samples of a pixel, or images of one channel each.
-_CHANNEL_AXES = "SC"
+_DEFAULT_LIMIT = 16 * 10**9
+# What a PNG or JPEG file may hold besides its pixels.
+_MOST_METADATA = 1 << 26
+_VENDOR_KINDS = (
+    "lsm", "mmstack", "ndtiff", "fluoview", "stk", "sis", "svs", "scn", "qpi", "ndpi", "bif", "avs",
+    "eer", "philips", "scanimage", "indica", "nih", "mdgel",
+)  # fmt: skip
 
 
-def read_image(path: str | os.PathLike[str], *, page: int | None = None) -> Any:
+def read_image(
+    path: str | os.PathLike[str], *, page: int | None = None, max_bytes: int | str | None = None
+) -> Any:
     """Read one picture, in the dtype it is stored in.
 
     Parameters
@@ -38,6 +56,10 @@ def read_image(path: str | os.PathLike[str], *, page: int | None = None) -> Any:
         PNG, JPEG or TIFF file; its content decides, not its name.
     page : int, optional
         Which picture of a TIFF stack to take, from 0. Stacks are refused without it.
+    max_bytes : int or str, optional
+        The most memory that the picture's array may take, in bytes or as text like "2G". Default:
+        the environment variable PNNCUPY_MAX_MEMORY, else 16 GB. Files that declare more are refused
+        before anything is allocated.
 
     Returns
     -------
@@ -49,7 +71,16 @@ def read_image(path: str | os.PathLike[str], *, page: int | None = None) -> Any:
     FileNotFoundError, PermissionError, IsADirectoryError
         The file cannot be opened.
     ImageReadError
-        It is no image, a damaged one, or a stack without `page`.
+        It is no image, a damaged one, one that declares more than `max_bytes` or more than its data
+        can hold, or a stack without `page`.
+
+    Notes
+    -----
+    While it decodes, memory holds the file or one of its strips or tiles besides the array, and two
+    arrays where channels lie in separate planes.
+
+    Whatever the content of a file, nothing else is raised and nothing is printed. JPEG has no
+    checksums: damage within its compressed data can pass as a different picture.
 
     Examples
     --------
@@ -57,27 +88,51 @@ def read_image(path: str | os.PathLike[str], *, page: int | None = None) -> Any:
     >>> image = pnncupy.io.read_image("micrograph.tif", page=3)  # doctest: +SKIP
     """
     number = checks.optional_integer("page", page, 0)
-    file = Path(path)
+    limit = _DEFAULT_LIMIT
+    if max_bytes is not None:
+        limit = memory_limit.parse_bytes("max_bytes", max_bytes)
+    elif (told := memory_limit.limit_from_environment()) is not None:
+        limit = told
+    with _opened(Path(path)) as stream:
+        return _read(stream, number, limit)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """Open a file, and put its name in front of what is wrong with it."""
+    mode = file.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
+        raise ImageReadError(f"{file}: not a regular file; save the picture to one first")
     with file.open("rb") as stream:
-        kind = _kind(stream.read(max(map(len, _SIGNATURES))))
+        try:
+            yield stream
+        except ImageReadError as error:
+            raise ImageReadError(f"{file}: {error}") from error.__cause__
+
+
+def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
+    """The picture in an open file. Messages do not name the file."""
+    kind = _kind(stream.read(max(map(len, _SIGNATURES))))
     if kind is None:
-        raise ImageReadError(f"{file}: not a PNG, JPEG or TIFF file")
+        raise ImageReadError("not a PNG, JPEG or TIFF file")
     if number not in (None, 0) and kind != "tiff":
-        raise ImageReadError(f"{file}: page {number} was asked for, but it holds one picture")
+        raise ImageReadError(f"page {number} was asked for, but it holds one picture")
     try:
-        image = _read_tiff(file, number) if kind == "tiff" else _decode(kind, file.read_bytes())
+        image = (
+            _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
+        )
     except (ImageReadError, ModuleNotFoundError):
         raise
+    except MemoryError as error:
+        raise ImageReadError("needs more memory than there is; lower its size") from error
     except Exception as error:  # decoders raise whatever their format meets
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageReadError(f"{file}: damaged or unsupported {kind.upper()} file: {reason}") from (
-            error
-        )
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageReadError(f"damaged or unsupported {kind.upper()} file: {reason}") from error
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
         raise ImageReadError(
-            f"{file}: not a picture of real numbers: shape {image.shape}, dtype {image.dtype}"
+            f"not a picture of real numbers: shape {image.shape}, dtype {image.dtype}"
         )
     return image
 
@@ -89,46 +144,103 @@ def _kind(data: bytes) -> str | None:
     return None
 
 
-def _decode(kind: str, data: bytes) -> Any:
+def _decode(kind: str, stream: BinaryIO, limit: int) -> Any:
     import imagecodecs
 
-    return np.asarray(
-        imagecodecs.png_decode(data) if kind == "png" else imagecodecs.jpeg_decode(data)
-    )
+    size = stream.seek(0, os.SEEK_END)
+    if size > limit + _MOST_METADATA:
+        check_limit("a file larger than any picture allowed", size, limit)
+    stream.seek(0)
+    data = stream.read()
+    if kind == "jpeg":
+        check_jpeg(data, limit)
+        return np.asarray(imagecodecs.jpeg8_decode(data))
+    shape, parts = png_parts(data, limit)
+    image: Any = None
+    for part in parts:
+        decoded = np.asarray(imagecodecs.png_decode(part.file))
+        if decoded.shape[:2] == shape:
+            return decoded
+        if image is None:
+            image = np.empty(shape + decoded.shape[2:], decoded.dtype)
+        image[part.rows, part.columns] = decoded
+    return image
 
 
-def _read_tiff(file: Path, page: int | None) -> Any:
+@contextmanager
+def _opened_tiff(stream: BinaryIO) -> Iterator[tuple[Any, Structure]]:
+    """A TIFF file whose structure has been found to be sound, and that structure.
+
+    Formats of single vendors are read as what they are as TIFF: their own structures are not
+    checked, and some make a reader open other files.
+    """
+    structure = Structure(stream)
+    stream.seek(0)
+    import tifffile
+
+    flags = {f"is_{kind}": False for kind in _VENDOR_KINDS if kind in tifffile.TIFF.FILE_FLAGS}
+    with _quiet_log("tifffile"), tifffile.TiffFile(stream, _multifile=False, **flags) as tiff:
+        yield tiff, structure
+
+
+def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> Any:
     """One plane of all the series of a TIFF file, channels last."""
     import tifffile
 
-    with tifffile.TiffFile(file) as tiff:
-        planes = [
-            (series, position) for series in tiff.series for position in _plane_positions(series)
-        ]
-        if page is None and len(planes) > 1:
-            axes = ", ".join(f"{series.axes} {series.shape}" for series in tiff.series)
-            raise ImageReadError(
-                f"{file}: a stack of {len(planes)} pictures ({axes}); choose one with page=N "
-                f"(--page N), 0 to {len(planes) - 1}; if they are channels of one picture, say so "
-                "in the file (axes CYX)"
-            )
-        if not planes or (page or 0) >= len(planes):
-            raise ImageReadError(
-                f"{file}: page {page or 0} was asked for, but it holds {len(planes)} pictures: "
-                f"0 to {len(planes) - 1}"
-            )
-        series, position = planes[page or 0]
+    with _opened_tiff(stream) as (tiff, structure):
+        series, position = _choose(tiff, page)
         photometric = series.keyframe.photometric
         if photometric == tifffile.PHOTOMETRIC.PALETTE:
-            raise ImageReadError(f"{file}: stores palette colours; convert it to RGB first")
-        plane = _plane(series, position)
+            raise ImageReadError("stores palette colours; convert it to RGB first")
+        plane = _plane(tiff, series, position, structure, limit)
         if photometric != tifffile.PHOTOMETRIC.MINISWHITE:
             return plane
         if plane.dtype.kind == "b":
             return ~plane
         if plane.dtype.kind == "u":
             return (2**series.keyframe.bitspersample - 1 - plane).astype(plane.dtype)
-        raise ImageReadError(f"{file}: stores negatives of {plane.dtype}; invert it first")
+        raise ImageReadError(f"stores negatives of {plane.dtype}; invert it first")
+
+
+@contextmanager
+def _quiet_log(name: str) -> Iterator[None]:
+    """Keep what this thread logs to a logger from the user's terminal: errors tell it."""
+    thread = threading.get_ident()
+    logger = logging.getLogger(name)
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(of_others)
+
+
+def _choose(tiff: Any, page: int | None) -> tuple[Any, tuple[int, ...]]:
+    """The series of a page, and the page's index along the axes that count pages."""
+    every = [(series, _stack_shape(series)) for series in tiff.series]
+    count = sum(math.prod(sizes) for _, sizes in every)
+    if page is None and count > 1:
+        axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
+        raise ImageReadError(
+            f"a stack of {count} pictures ({axes}); choose one with page=N (--page N), 0 to "
+            f"{count - 1}; if they are channels of one picture, say so in the file (axes CYX)"
+        )
+    if page is None and tiff.is_imagej and every and every[0][0].kind not in ("imagej", "ome"):
+        raise ImageReadError(
+            "it does not hold what its ImageJ description says: cut short? Take what there is with "
+            "page=0 (--page 0)"
+        )
+    left = page or 0
+    for series, sizes in every:
+        if left < math.prod(sizes):
+            return series, tuple(int(index) for index in np.unravel_index(left, sizes))
+        left -= math.prod(sizes)
+    raise ImageReadError(
+        f"page {page or 0} was asked for, but it holds {count} pictures: 0 to {count - 1}"
+    )
 
 
 def _axes(series: Any) -> str:
@@ -141,38 +253,164 @@ def _axes(series: Any) -> str:
     return str(series.axes)
 
 
-def _plane_positions(series: Any) -> Iterator[tuple[int, ...]]:
-    """Index of every picture along the axes of a series that are neither rows, columns, channels.
+def _stack_shape(series: Any) -> tuple[int, ...]:
+    """Sizes of the axes of a series that are neither rows, columns nor channels.
 
-    Raises ImageReadError where there are no rows and columns or the channels are ambiguous.
+    Raises ImageReadError where there are no rows and columns.
     """
     axes = _axes(series)
-    channels = [axis for axis in axes if axis in _CHANNEL_AXES]
     if "Y" not in axes or "X" not in axes:
         raise ImageReadError(f"TIFF series with axes {axes!r} has no rows and columns")
-    if len(channels) > 1:
-        # RGB samples of several channel images: each channel image is a picture of its own.
-        channels = ["S"]
-    sizes = [
-        size
-        for axis, size in zip(axes, series.shape, strict=True)
-        if axis not in ("Y", "X", *channels)
-    ]
-    return iter(np.ndindex(*sizes))
+    kept = _kept_axes(axes)
+    return tuple(
+        int(size) for axis, size in zip(axes, series.shape, strict=True) if axis not in kept
+    )
 
 
-def _plane(series: Any, position: tuple[int, ...]) -> Any:
+def _kept_axes(axes: str) -> str:
+    """The axes of one picture: rows, columns, and channels if there are any.
+
+    RGB samples of several channel images make each channel image a picture of its own.
+    """
+    return "YX" + ("S" if "S" in axes else "C" if "C" in axes else "")
+
+
+def _plane(
+    tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
+) -> Any:
     """The picture at a position, as (H, W) or (H, W, C)."""
     axes = _axes(series)
-    channel = "S" if "S" in axes else "C" if "C" in axes else ""
+    kept = _kept_axes(axes)
     places = iter(position)
-    selection = tuple(slice(None) if axis in ("Y", "X", channel) else next(places) for axis in axes)
-    kept = [axis for axis in axes if axis in ("Y", "X", channel)]
-    order = [kept.index(axis) for axis in ("Y", "X", *channel)]
-    return np.ascontiguousarray(series.asarray()[selection].transpose(order))
+    selection = [slice(None) if axis in kept else next(places) for axis in axes]
+    outer = _outer_axes(series)
+    ranges = [
+        range(size) if isinstance(place, slice) else (place,)
+        for place, size in zip(selection[:outer], series.shape[:outer], strict=True)
+    ]
+    sizes = tuple(map(len, ranges))
+    numbers = [
+        int(np.ravel_multi_index(index, series.shape[:outer])) if outer else 0
+        for index in itertools.product(*ranges)
+    ]
+    shape = tuple(series.shape[axes.index(axis)] for axis in kept)
+    size = math.prod(series.shape[outer:]) * len(numbers) * series.dtype.itemsize
+    check_limit(f"a picture of shape {shape}", size, limit)
+    pages = [_page(tiff, series, number, structure, limit) for number in numbers]
+    block = (pages[0] if len(pages) == 1 else np.stack(pages)).reshape(
+        sizes + tuple(series.shape[outer:])
+    )
+    inside = [slice(None) if isinstance(place, slice) else 0 for place in selection[:outer]]
+    block = block[tuple(inside + selection[outer:])]
+    left = [axis for axis in axes if axis in kept]
+    return np.ascontiguousarray(block.transpose([left.index(axis) for axis in kept]))
 
 
-def write_image(path: str | os.PathLike[str], image: Any, *, overwrite: bool = False) -> None:
+def _outer_axes(series: Any) -> int:
+    """How many of the first axes of a series count its pages; the others lie within one."""
+    if series.keyframe.dtype is None:
+        raise ImageReadError(
+            f"samples of {series.keyframe.bitspersample} bits in format "
+            f"{int(series.keyframe.sampleformat)} are not supported; save it as integers or floats"
+        )
+    size = math.prod(series.keyframe.shape)
+    for outer in range(len(series.shape) + 1):
+        if math.prod(series.shape[outer:]) == size:
+            return outer
+    raise ImageReadError(
+        f"damaged TIFF file: pages of shape {series.keyframe.shape} do not make up a series of "
+        f"shape {series.shape}"
+    )
+
+
+def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int) -> Any:
+    """One page of a series, from its own directory or from behind that of the first page."""
+    keyframe = series.keyframe
+    size = math.prod(keyframe.shape)
+    if math.prod(series.shape) == len(series) * size:
+        page = series[number]
+        if page is None:
+            raise ImageReadError(
+                f"lacks the plane {number} that its description tells of: cut short?"
+            )
+        structure.check_pixels(page.offset, keyframe.offset, limit)
+        return page.asarray()
+    structure.check_pixels(keyframe.offset, keyframe.offset, limit)
+    nbytes = size * keyframe.dtype.itemsize
+    if series.dataoffset is None or series.dataoffset + (number + 1) * nbytes > structure.size:
+        raise ImageReadError(
+            f"damaged TIFF file: picture {number} lies beyond its end ({structure.size} bytes): "
+            "cut short?"
+        )
+    # What programs write to have stacks of more than 4 GB: one directory, planes behind each other.
+    return tiff.filehandle.read_array(
+        tiff.byteorder + keyframe.dtype.char, size, series.dataoffset + number * nbytes
+    )
+
+
+def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> Metadata:
+    """What a TIFF file says about the pixels of a picture; of PNG and JPEG files nothing is read.
+
+    Parameters
+    ----------
+    path : path
+        PNG, JPEG or TIFF file.
+    page : int, optional
+        Which picture of a TIFF stack, from 0.
+
+    Returns
+    -------
+    Metadata
+        Pixel size, unit, names of channels, nodata, georeference, and the names of other tags.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, IsADirectoryError
+        The file cannot be opened.
+    ImageReadError
+        As `read_image`.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, pnncupy.io
+    >>> from pnncupy.tiff_metadata import Metadata
+    >>> known = Metadata(pixel_size=(0.5, 0.5), unit="µm", kind="imagej")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = f"{folder}/micrograph.tif"
+    ...     pnncupy.io.write_image(file, np.zeros((9, 8), np.uint16), metadata=known)
+    ...     pnncupy.io.read_metadata(file) == known
+    True
+    """
+    number = checks.optional_integer("page", page, 0)
+    file = Path(path)
+    with _opened(file) as stream:
+        try:
+            if _kind(stream.read(max(map(len, _SIGNATURES)))) != "tiff":
+                return Metadata()
+            with _opened_tiff(stream) as (tiff, _):
+                return _tiff_metadata(tiff, number)
+        except (ImageReadError, ModuleNotFoundError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ImageReadError(f"its metadata cannot be read: {reason}") from error
+
+
+def _tiff_metadata(tiff: Any, page: int | None) -> Metadata:
+    from pnncupy.tiff_reading import read
+
+    series, position = _choose(tiff, page)
+    return read(tiff, series, _axes(series), position)
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    image: Any,
+    *,
+    overwrite: bool = False,
+    metadata: Metadata | None = None,
+    description: str = "",
+) -> None:
     """Write one picture, losslessly but for JPEG; all of it or nothing.
 
     Parameters
@@ -184,9 +422,18 @@ def write_image(path: str | os.PathLike[str], image: Any, *, overwrite: bool = F
         Channels last. Bool is written as 0 and 255.
     overwrite : bool, default False
         Replace an existing file.
+    metadata : Metadata, optional
+        What is known about the pixels, as from `read_metadata`. A TIFF file of the same kind keeps
+        it (ImageJ's only with uint8, uint16 and float32, OME's not with 64-bit integers and
+        float16; else a plain one what it can); PNG and JPEG files do not. Names of other tags in
+        it do not matter.
+    description : str, default ""
+        Put above the description of a TIFF file.
 
     Raises
     ------
+    TypeError
+        `metadata` or `description` is something else.
     FileExistsError
         The file exists and `overwrite` is False.
     ValueError
@@ -197,29 +444,29 @@ def write_image(path: str | os.PathLike[str], image: Any, *, overwrite: bool = F
     file = Path(path)
     if not overwrite and file.exists():
         raise FileExistsError(f"{file} exists; pass overwrite=True (--force) to replace it")
-    data = encode_image(file.suffix, np.asarray(image))
+    if not isinstance(metadata, Metadata | None):
+        raise TypeError(f"`metadata` must be Metadata or None, got {type(metadata).__name__}")
+    if not isinstance(description, str):
+        raise TypeError(f"`description` must be a string, got {type(description).__name__}")
+    data = encode_image(file.suffix, np.asarray(image), metadata, description)
     if not file.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(file) as stream:
+        stream.write(data)
 
 
-def default_suffix(image: Any) -> str:
+def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
     """The format that keeps all of an image: PNG where that can hold it, else TIFF."""
+    if metadata is not None and metadata.worth_keeping:
+        return ".tif"
     channels = 1 if image.ndim == 2 else image.shape[2]
     fits = image.dtype.newbyteorder("=") in (np.bool_, np.uint8, np.uint16) and channels <= 4
     return ".png" if fits else ".tif"
 
 
-def encode_image(suffix: str, image: Any) -> bytes:
+def encode_image(
+    suffix: str, image: Any, metadata: Metadata | None = None, description: str = ""
+) -> bytes:
     """The bytes of an image file."""
     kind = SUFFIXES.get(suffix.lower())
     if kind is None:
@@ -237,7 +484,11 @@ def encode_image(suffix: str, image: Any) -> bytes:
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     image = np.ascontiguousarray(image)
-    return {"png": _encode_png, "jpeg": _encode_jpeg, "tiff": _encode_tiff}[kind](image)
+    if kind == "tiff":
+        from pnncupy.tiff_encoding import encode
+
+        return encode(image, metadata or Metadata(), description)
+    return {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image)
 
 
 def _encode_png(image: Any) -> bytes:
@@ -262,22 +513,3 @@ def _encode_jpeg(image: Any) -> bytes:
             ".tif"
         )
     return bytes(imagecodecs.jpeg_encode(image, level=_JPEG_QUALITY))
-
-
-def _encode_tiff(image: Any) -> bytes:
-    import io
-
-    import tifffile
-
-    colour = image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype.kind == "u"
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        image,
-        photometric="rgb" if colour else "minisblack",
-        planarconfig="contig" if image.ndim == 3 else None,
-        compression="deflate",
-        predictor=image.dtype.itemsize <= 4,
-        metadata=None,
-    )
-    return buffer.getvalue()

@@ -6,10 +6,14 @@ from typing import Any
 
 from pnncupy import checks
 from pnncupy.io import SUFFIXES, default_suffix, read_image
-from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest
-from pnncupy.toml_files import line_of_key, line_of_message, line_of_table, read_toml
+from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
+from pnncupy.provenance import provenance
+from pnncupy.toml_files import Table, line_of_key, line_of_table, read_toml
 
 _WORDS = {"fill": ("mean", "noise")}
+# Where a task takes a list of files: instead of one, or always.
+_ONE_OR_SEVERAL = (("generate", "image"), ("retarget", "image"), ("analogy", "source"))
+_SEVERAL = (("collage", "images"),)
 
 
 def jobs_of_folder(folder: Path, count: int, seed: int, arguments: Mapping[str, Any]) -> list[Job]:
@@ -28,15 +32,22 @@ def _samples(
 ) -> Iterator[Job]:
     given = Input(str(file.resolve()), file_digest(file))
     digits = max(3, len(str(count - 1)))
+    suffix = _suffix(file, "generate")
     for sample in range(count):
-        name = f"{stem}_generate_seed{seed}_{sample:0{digits}}{_suffix(file)}"
+        name = f"{stem}_generate_seed{seed}_{sample:0{digits}}{suffix}"
         yield Job("generate", {"image": given}, dict(arguments), name, seed, sample)
 
 
-def _suffix(file: Path) -> str:
-    """The format that keeps what a file holds; jobs of a damaged one fail later, by themselves."""
+def _suffix(file: Path, verb: str) -> str:
+    """The format that keeps what a file holds and a task leaves true.
+
+    Jobs of a damaged one fail later, by themselves.
+    """
     try:
-        return default_suffix(read_image(file))
+        image = read_image(file)
+        channels = 1 if image.ndim == 2 else image.shape[2]
+        made_from = provenance(verb, [str(file)], channels, file=str(file))
+        return default_suffix(image, made_from.metadata)
     except (checks.ImageReadError, OSError):
         return ".png"
 
@@ -62,8 +73,7 @@ def jobs_of_toml(file: Path) -> list[Job]:
         try:
             jobs = list(_jobs_of_table(content.get("defaults", {}), table, file.parent))
         except (ValueError, TypeError, OSError) as error:
-            line = line_of_message(text, start, str(error))
-            raise ValueError(f"{file}, line {line}: {error}") from error
+            raise ValueError(Table(file, text, start).told(error)) from error
         for job in jobs:
             if job.output in outputs:
                 raise ValueError(
@@ -89,7 +99,7 @@ def _jobs_of_table(
     inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
     first = first[0] if isinstance(first, tuple) else first
-    yield from _numbered(verb, inputs, given, output, seed, count, Path(first.path))
+    yield from _numbered(verb, inputs, plain(given), output, seed, count, Path(first.path))
 
 
 def _numbered(
@@ -101,7 +111,7 @@ def _numbered(
     name = Path(checks.text("output", output)) if output is not None else Path(stem)
     if name.is_absolute() or ".." in name.parts:
         raise ValueError(f"`output` must be a name in the batch's folder, got {output!r}")
-    suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source)
+    suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source, verb)
     stem = str(name)[: -len(suffix)] if name.suffix == suffix else str(name)
     digits = max(3, len(str(count - 1)))
     for sample in range(count):
@@ -115,18 +125,27 @@ def _numbered(
 def take_inputs(verb: str, given: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The images among a task's arguments, which are removed from them."""
     return {
-        name: input_of(name, given.pop(name), folder)
+        name: _inputs_of(verb, name, given.pop(name), folder)
         for name in VERBS[verb][0]
         if name in given and given[name] not in _WORDS.get(name, ())
     }
 
 
-def input_of(name: str, given: Any, folder: Path) -> Any:
-    """A file relative to a folder, or a tuple of them for a list."""
-    if isinstance(given, list):
-        if not given:
-            raise ValueError(f"`{name}` must name at least one file, got an empty list")
-        return tuple(input_of(name, each, folder) for each in given)
+def _inputs_of(verb: str, name: str, given: Any, folder: Path) -> Input | tuple[Input, ...]:
+    """One file, or a tuple of them, as the task takes it."""
+    if not isinstance(given, list):
+        if (verb, name) in _SEVERAL:
+            raise TypeError(f"`{name}` must be a list of files, got {checks.shortened(given)}")
+        return input_of(name, given, folder)
+    if (verb, name) not in (*_SEVERAL, *_ONE_OR_SEVERAL):
+        raise TypeError(f"`{name}` of {verb} must be one file, got {checks.shortened(given)}")
+    if not given:
+        raise ValueError(f"`{name}` must name at least one file, got an empty list")
+    return tuple(input_of(name, each, folder) for each in given)
+
+
+def input_of(name: str, given: Any, folder: Path) -> Input:
+    """A file relative to a folder."""
     path = folder / checks.text(name, given)
     if not path.is_file():
         raise ValueError(f"`{name}`: there is no file {path}")

@@ -3,8 +3,9 @@
 import functools
 import hashlib
 import inspect
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, checks, tasks
+from pnncupy import __version__, checks, images, tasks
 from pnncupy.io import read_image, write_image
 from pnncupy.picture_files import read_mask, without_opaque_alpha
+from pnncupy.provenance import Provenance, provenance
 
 # The images that each task takes, and whether it draws random numbers.
 VERBS: Mapping[str, tuple[tuple[str, ...], bool]] = {
@@ -29,7 +31,7 @@ _OPTIONAL_IMAGES = ("fill", "mask")
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
 _NOT_ARGUMENTS = {
     "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
-    "executor", "checkpoint", "threads",
+    "executor", "checkpoint", "threads", "guides",
 }  # fmt: skip
 # Pictures that a worker keeps, since the next job mostly needs them again.
 _CACHED = 8
@@ -115,18 +117,22 @@ class Made:
         Why there is no picture; empty if there is one.
     number : int or None
         The operating system\'s number of the error, if it has one.
+    notes : tuple of str
+        What of the source\'s metadata the picture does not keep, a line each.
     """
 
     digest: str = ""
     seconds: float = 0.0
     error: str = ""
     number: int | None = field(default=None)
+    notes: tuple[str, ...] = ()
 
 
 @functools.cache
 def versions() -> dict[str, str]:
     """What a picture\'s bits may depend on."""
-    return {"pnncupy": __version__, **{name: version(name) for name in ("numpy", "imagecodecs")}}
+    others = ("numpy", "imagecodecs", "tifffile")
+    return {"pnncupy": __version__, **{name: version(name) for name in others}}
 
 
 def execute(
@@ -141,8 +147,13 @@ def execute(
         picture = _picture(job, threads, arrays or {})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_image(file, picture, overwrite=True)
-        return Made(file_digest(file), time.perf_counter() - start)
+        made_from = job_provenance(job, 1 if picture.ndim == 2 else picture.shape[2])
+        write_image(
+            file, picture, overwrite=True, metadata=made_from.metadata,
+            description=made_from.mark(job.sample),
+        )  # fmt: skip
+        notes = tuple(made_from.notes(file.suffix))
+        return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
         told = " ".join(f"{error}".split()) or type(error).__name__
         if not isinstance(error, (ValueError, TypeError, OSError, checks.EngineUnavailable)):
@@ -156,6 +167,22 @@ def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
         arguments |= {"n": 1, "first_sample": job.sample}
     made = task(**arguments, threads=threads)
     return made[0] if job.verb == "generate" else made
+
+
+def job_provenance(job: Job, channels: int) -> Provenance:
+    """What a job's picture says of itself, with so many channels."""
+    sources = _as_tuple(job.inputs[VERBS[job.verb][0][0]])
+    masked = job.verb == "edit" and "mask" in job.inputs
+    known = job.verb == "inpaint" and job.arguments.get("keep_known", True)
+    draws = job.verb == "generate" or job.arguments.get("fill") == "noise"
+    return provenance(
+        job.verb,
+        ["an array" if each.kind == "array" else each.path for each in sources],
+        channels,
+        file=None if sources[0].kind == "array" else sources[0].path,
+        seed=job.seed if draws else None,
+        partly=bool(masked or known),
+    )
 
 
 def task_call(
@@ -173,8 +200,8 @@ def task_call(
         if arguments.get(name) is not None:
             arguments[name] = tuple(arguments[name])
     if "scale" in arguments:
-        sides = _as_tuple(inputs["image"])[0].shape[:2] if job.verb == "retarget" else ()
-        scales = arguments.pop("scale")
+        image, scales = inputs["image"], arguments.pop("scale")
+        sides = (image[0] if isinstance(image, list) else image).shape[:2]
         arguments["shape"] = tuple(
             round(side * scale) for side, scale in zip(sides, scales, strict=True)
         )
@@ -213,23 +240,51 @@ def array_digest(array: Any) -> str:
     return hashlib.sha256(described + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def check_arguments(verb: Any, given: Mapping[str, Any]) -> None:
-    """Refuse a task, or arguments of one, that there is not; the message names them."""
+def check_arguments(
+    verb: Any, given: Mapping[str, Any], refused: Collection[str] = frozenset()
+) -> None:
+    """Refuse a task, or arguments of one, that there is not; the message names them.
+
+    `refused` are arguments that cannot be given here. What becomes a tuple is looked at too: where
+    it is made, Python would speak of something else.
+    """
     checks.choice("verb", verb, tuple(VERBS))
-    images = VERBS[verb][0]
-    allowed = (arguments_of(verb) | set(images)) - _NOT_ARGUMENTS
+    names = VERBS[verb][0]
+    allowed = (arguments_of(verb) | set(names)) - _NOT_ARGUMENTS - set(refused)
     for name in given:
         if name not in allowed:
             raise ValueError(
                 f"{verb} has no argument `{name}`; it has {', '.join(sorted(allowed))}"
             )
-    for name in images:
+    for name in names:
         if name not in given and name not in _OPTIONAL_IMAGES:
             raise ValueError(f"{verb} needs `{name}`")
     if verb == "inpaint" and "mask" not in given:
         raise ValueError("inpaint needs `mask`")
     if verb == "retarget" and ("shape" in given) == ("scale" in given):
         raise ValueError("retarget needs either `shape` or `scale`")
+    if given.get("shape") is not None:
+        checks.shape("shape", given["shape"], 1)
+    if given.get("data_range") is not None:
+        images.value_range([], given["data_range"])
+    if "scale" in given:
+        _check_scale(given["scale"])
+
+
+def _check_scale(scale: Any) -> None:
+    rule = "`scale` must be factors of (height, width), two numbers above 0"
+    if not isinstance(scale, (list, tuple)) or len(scale) != 2:
+        raise TypeError(f"{rule}, got {checks.described(scale)}")
+    for factor in scale:
+        checks.positive("scale", factor)
+
+
+def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments that are equal to themselves, so that records of them can be compared."""
+    return {
+        name: "nan" if isinstance(value, float) and math.isnan(value) else value
+        for name, value in arguments.items()
+    }
 
 
 def arguments_of(verb: str) -> set[str]:

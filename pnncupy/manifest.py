@@ -4,10 +4,12 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from pnncupy.jobs import Job, Made, file_digest
+from pnncupy.writing import naming
 
 NAME = "manifest.jsonl"
 
@@ -49,17 +51,30 @@ class Manifest:
     def add(self, job: Job, made: Made) -> None:
         """Note a finished picture."""
         record = job.record() | {"sha256": made.digest, "seconds": round(made.seconds, 3)}
-        with self._file.open("ab+") as stream:
-            # After a line that was cut off.
-            stream.seek(0, os.SEEK_END)
-            if stream.tell():
-                stream.seek(-1, os.SEEK_END)
-                if stream.read(1) != b"\n":
-                    stream.write(b"\n")
-            stream.write((json.dumps(record) + "\n").encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        line = (json.dumps(record) + "\n").encode()
+        try:
+            with self._file.open("ab+", buffering=0) as stream:
+                _append(stream, line)
+        except OSError as error:
+            raise naming(error, self._file) from error
         self._records[job.output] = record
+
+
+def _append(stream: FileIO, line: bytes) -> None:
+    """Add a line to a file, all of it or nothing."""
+    end = stream.seek(0, os.SEEK_END)
+    if end:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read(1) != b"\n":  # a line that was cut off
+            line = b"\n" + line
+    try:
+        written = 0
+        while written < len(line):
+            written += stream.write(line[written:])
+        os.fsync(stream.fileno())
+    except BaseException:
+        stream.truncate(end)
+        raise
 
 
 def _without_paths(record: Mapping[str, Any]) -> dict[str, Any]:

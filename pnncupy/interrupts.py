@@ -1,0 +1,166 @@
+"""Ctrl-C and SIGTERM end the command line: soon, quietly, and with nothing half-written.
+
+While a command works, the first signal raises `Interrupted` in the main thread, which unwinds
+through whatever has to be closed or removed; later ones change nothing. Python only notices a
+signal between two of its own steps, so that a long step of compiled code would hold it up, and so
+would waiting for a thread in one. A thread therefore ends the process where that takes too long:
+the C library tells it of the signal by a pipe, at once.
+"""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
+# How long the main thread has to unwind, in seconds.
+PATIENCE = 1.5
+# Until an exception that was lost is raised again.
+_SECONDS_UNTIL_AGAIN = 0.02
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Interrupted(BaseException):
+    """A signal told the command to end."""
+
+
+class _State:
+    """Where the process is: `stage` says what a signal does now."""
+
+    stage = "ending"
+    received: int | None = None
+    raised = False
+    told = False
+
+
+def exit_code(work: Callable[[], int]) -> int:
+    """The exit code of a command, or that of the signal that ended it.
+
+    Handlers of signals are as before afterwards.
+    """
+    with _handling(), _raising_again():
+        try:
+            try:
+                _State.stage = "working"
+                code = work()
+            finally:
+                _State.stage = "ending"
+        except BaseException:
+            # Extension modules make other exceptions of one that passes through them.
+            if _State.received is None:
+                raise
+        if _State.received is None:
+            return code
+        _State.told = True
+        print(_reason(_State.received), file=sys.stderr, flush=True)
+        return 128 + _State.received
+
+
+def _reason(number: int) -> str:
+    """Why the command ends."""
+    return f"{_WORDS[signal.Signals(number)]}; pictures that were finished are kept."
+
+
+def guard_process() -> None:
+    """Let signals end this process within two seconds, from now on and whatever it does."""
+    _State.stage = "starting"
+    for number in _unignored():
+        signal.signal(number, _on_signal)
+    # Registered first, so that it runs last: the interpreter's end needs no handlers.
+    atexit.register(_ignore_signals)
+    if os.name == "posix":
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        threading.Thread(target=_end_in_time, args=(read_end,), daemon=True).start()
+
+
+def _unignored() -> list[signal.Signals]:
+    """The signals that this process was not started to ignore, as by nohup."""
+    return [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+
+
+def _ignore_signals() -> None:
+    for number in _unignored():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    if _State.stage == "starting":
+        _leave_at_once(number)
+    if _State.stage == "working" and not _State.raised:
+        _State.received = _State.received or number
+        _State.raised = True
+        raise Interrupted
+
+
+@contextmanager
+def _handling() -> Iterator[None]:
+    """Handlers for the time of a command; only the main thread has any."""
+    _State.received, _State.raised, _State.told = None, False, False
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _unignored()}
+    try:
+        for number in before:
+            signal.signal(number, _on_signal)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _raising_again() -> Iterator[None]:
+    """Where `Interrupted` is raised in a callback of C code, which drops it, raise it again."""
+    hook = sys.unraisablehook
+    timers: list[threading.Timer] = []
+
+    def again(number: int) -> None:
+        _State.raised = False
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    def watch(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted) or _State.received is None:
+            hook(unraisable)
+        elif _State.stage == "working":
+            timers.append(threading.Timer(_SECONDS_UNTIL_AGAIN, again, [_State.received]))
+            timers[-1].daemon = True
+            timers[-1].start()
+
+    sys.unraisablehook = watch
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+
+
+def _end_in_time(read_end: int) -> None:
+    """End the process some time after its first signal, if it is still there."""
+    number = next(each for each in iter(lambda: os.read(read_end, 1)[0], None) if each in SIGNALS)
+    time.sleep(PATIENCE)
+    _leave_at_once(_State.received or number)
+
+
+def _leave_at_once(number: int) -> None:
+    """End without unwinding, but with no temporary files; processes of pools end by themselves."""
+    # Nothing was written where it is not loaded, and a handler had better not load anything.
+    remove = getattr(sys.modules.get("pnncupy.writing"), "remove_unfinished", None)
+    if remove is not None:
+        remove()
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    if not _State.told:
+        os.write(2, f"{_reason(number)}\n".encode())
+    os._exit(128 + number)

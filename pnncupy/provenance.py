@@ -1,0 +1,142 @@
+"""What results say about themselves: what they were made from, and what holds of it still."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pnncupy.checks import ImageReadError
+from pnncupy.io import SUFFIXES, read_metadata
+from pnncupy.tiff_metadata import Metadata, for_result
+
+# Tasks whose results have their pixels where the source has them.
+ORIGIN_KEPT = ("inpaint", "edit")
+# What a task has made if it was given a mask.
+_PARTS = {"inpaint": "pixels of the mask only", "edit": "pixels of the mask and near it only"}
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the pictures of one call come from.
+
+    Attributes
+    ----------
+    verb : str
+        Name of the task.
+    sources : tuple of str
+        What to call the pictures that it was made from, without folders.
+    seed : int or None
+        Seed, if random numbers were drawn.
+    partly : bool
+        Only what a mask says was made; the rest is as it was.
+    metadata : Metadata
+        What of the first source holds for the results.
+    dropped : tuple of str
+        What does not.
+    problem : str
+        Why nothing could be read, if so.
+    """
+
+    verb: str
+    sources: tuple[str, ...]
+    seed: int | None = None
+    partly: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+    dropped: tuple[str, ...] = ()
+    problem: str = ""
+
+    def mark(self, sample: int = 0) -> str:
+        """A line for the description of a result.
+
+        Examples
+        --------
+        >>> Provenance("inpaint", ("photo.tif",), 3, partly=True).mark()
+        'synthesised by pnncupy inpaint from photo.tif, seed 3: pixels of the mask only'
+        """
+        names = ", ".join(self.sources[:_MOST_NAMES])
+        if self.sources[_MOST_NAMES:]:
+            names += f" and {len(self.sources) - _MOST_NAMES} more"
+        drawn = "" if self.seed is None else f", seed {self.seed}"
+        if sample:
+            drawn += f", sample {sample}"
+        what = _PARTS[self.verb] if self.partly else "all pixels"
+        return f"synthesised by pnncupy {self.verb} from {names}{drawn}: {what}"
+
+    def notes(self, suffix: str) -> list[str]:
+        """What the maker of a result with some suffix should know, a line each."""
+        name = self.sources[0]
+        lines = [f"{name}: {self.problem}"] if self.problem else []
+        if self.dropped:
+            lines.append(f"{name}: the result does not keep {', '.join(self.dropped)}")
+        worth = self.metadata.worth_keeping
+        if worth and SUFFIXES.get(suffix.lower()) != "tiff":
+            lines.append(f"{name}: {suffix} does not keep its {_listed(worth)}; .tif would")
+        return lines
+
+
+def provenance(
+    verb: str,
+    sources: Sequence[str],
+    channels: int,
+    *,
+    file: str | None = None,
+    page: int | None = None,
+    seed: int | None = None,
+    partly: bool = False,
+) -> Provenance:
+    """Read what of the first source holds for results of a task with so many channels.
+
+    Parameters
+    ----------
+    verb : str
+    sources : sequence of str
+        Files, or other names of what the results are made from.
+    channels : int
+        Of the results.
+    file : str, optional
+        The first source, if it is a file.
+    page : int, optional
+        Which picture in it.
+    seed, partly
+        As in `Provenance`.
+    """
+    metadata, problem = Metadata(), ""
+    if file is not None:
+        try:
+            metadata = read_metadata(file, page=page)
+        except ImageReadError as error:  # its pixels were read, so work can go on
+            problem = str(error).removeprefix(f"{file}: ")
+    kept, dropped = for_result(metadata, origin_kept=verb in ORIGIN_KEPT, channels=channels)
+    names = tuple(_printable(Path(source).name) for source in sources)
+    return Provenance(verb, names, seed, partly, kept, dropped, problem)
+
+
+def near_mask(mask: Any, patch_size: int | None) -> Any:
+    """What an edit with a mask may change: the mask, and what is near it.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+    patch_size : int or None
+        Side of a patch; None: the default.
+
+    Returns
+    -------
+    (H, W) bool array
+    """
+    from pnncupy.tasks import edit
+    from pnncupy.tasks.editing import _MARGIN_PATCHES, _near
+
+    side = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    # The task refuses patches without a size or larger than the picture, later.
+    return _near(mask, _MARGIN_PATCHES * min(max(side, 1), *mask.shape))
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)

@@ -1,0 +1,214 @@
+"""Bytes of TIFF files, plain, ImageJ's or OME's, with what is known about their pixels.
+
+The same picture and metadata make the same bytes: there are no times in them, and identifiers are
+made from the content.
+"""
+
+import hashlib
+import io
+import uuid
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+from pnncupy import __version__
+from pnncupy.tiff_metadata import RESOLUTION_UNITS, Metadata, as_plain, geographic_scale, rational
+from pnncupy.tiff_reading import GDAL_METADATA, GDAL_NODATA, GDAL_ROLES
+
+_IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+_OME_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
+# Beyond it offsets of the classic format overflow, tags included.
+_CLASSIC_BYTES = 2**32 - 2**25
+_UNIT_CODES = {unit: code for code, unit in RESOLUTION_UNITS.items()}
+# ImageJ shows up to seven channels together.
+_MOST_COMPOSITE = 7
+_OME_UNITS = {"um": "µm", "μm": "µm", "micron": "µm", "microns": "µm", "inch": "in", "inches": "in",
+              "meter": "m", "metre": "m"}  # fmt: skip
+_ASCII = 2
+
+
+def encode(image: Any, metadata: Metadata, description: str) -> bytes:
+    """The bytes of a TIFF file.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array of integers or floating point
+        Contiguous, in the machine's byte order.
+    metadata : Metadata
+        Of a kind that does not know the dtype the file is plain.
+    description : str
+        Put above the description in the metadata.
+    """
+    text = "\n".join(part for part in (description, metadata.text) if part)
+    if metadata.kind == "imagej" and _fits(image, _IMAGEJ_DTYPES, _CLASSIC_BYTES):
+        return _imagej(image, metadata, text)
+    if metadata.kind == "ome" and _fits(image, _OME_DTYPES, None):
+        return _ome(image, metadata, text)
+    return _plain(image, as_plain(metadata), text)
+
+
+def _fits(image: Any, dtypes: tuple[str, ...], most_bytes: int | None) -> bool:
+    return image.dtype.name in dtypes and (most_bytes is None or image.nbytes <= most_bytes)
+
+
+def _plain(image: Any, metadata: Metadata, text: str) -> bytes:
+    options: dict[str, Any] = {}
+    if metadata.pixel_size is not None and geographic_scale(metadata.geo) is None:
+        options = _resolution(metadata)
+    return _written(
+        image,
+        photometric="rgb" if _is_colour(image) else "minisblack",
+        planarconfig="contig" if image.ndim == 3 else None,
+        compression="deflate",
+        predictor=image.dtype.itemsize <= 4,
+        metadata=None,
+        description=text.encode() or None,
+        extratags=_private_tags(metadata, _gdal_xml(metadata, _channel_count(image))),
+        bigtiff=image.nbytes > _CLASSIC_BYTES,
+        **options,
+    )
+
+
+def _imagej(image: Any, metadata: Metadata, text: str) -> bytes:
+    """Uncompressed, as ImageJ reads everything that it can write itself."""
+    planes, axes = _stored(image, metadata, colour=image.dtype == np.uint8)
+    items: dict[str, Any] = {"axes": axes}
+    if "C" in axes and len(planes) <= _MOST_COMPOSITE:
+        items["mode"] = "composite"
+    if metadata.unit and metadata.pixel_size:
+        items["unit"] = _escaped(metadata.unit)
+    items |= {name: _escaped(value) for name, channel, value in metadata.calibration if not channel}
+    images = len(planes) if "C" in axes else 1
+    if len(metadata.channel_names) == images:
+        items["Labels"] = list(metadata.channel_names)
+    if text:
+        items["Info"] = text
+    return _written(
+        planes,
+        imagej=True,
+        photometric="rgb" if "S" in axes else "minisblack",
+        metadata=items,
+        extratags=_private_tags(metadata),
+        **(_resolution(metadata) if metadata.pixel_size else {}),
+    )
+
+
+def _ome(image: Any, metadata: Metadata, text: str) -> bytes:
+    planes, axes = _stored(image, metadata, colour=image.dtype.kind == "u")
+    items: dict[str, Any] = {"axes": axes, "Creator": f"pnncupy {__version__}"}
+    if metadata.pixel_size is not None:
+        unit = _OME_UNITS.get(metadata.unit or "pixel", metadata.unit or "pixel")
+        for axis, size in zip("YX", metadata.pixel_size, strict=True):
+            items |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    images = len(planes) if "C" in axes else 1
+    if len(metadata.channel_names) == images:
+        items["Channel"] = {"Name": [_printable(name) for name in metadata.channel_names]}
+    if text:
+        items["Description"] = _printable(text)
+    items["UUID"] = _identifier(planes, items)
+    return _written(
+        planes,
+        ome=True,
+        photometric="rgb" if "S" in axes else "minisblack",
+        compression="deflate",
+        # Bio-Formats knows the predictor of integers only.
+        predictor=image.dtype.kind in "iu",
+        metadata=items,
+        extratags=_private_tags(metadata),
+        bigtiff=image.nbytes > _CLASSIC_BYTES,
+    )
+
+
+def _written(planes: Any, **options: Any) -> bytes:
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer, planes, software=f"pnncupy {__version__}", datetime=None, byteorder="<", **options
+    )
+    return buffer.getvalue()
+
+
+def _stored(image: Any, metadata: Metadata, *, colour: bool) -> tuple[Any, str]:
+    """The array as it is stored, and its axes: channels as samples of a pixel, or as pictures.
+
+    `colour` says whether samples of a colour are possible.
+    """
+    if image.ndim == 2:
+        return image, "YX"
+    separate = metadata.separate_channels or len(metadata.channel_names) == image.shape[2]
+    if colour and _is_colour(image) and not separate:
+        return image, "YXS"
+    return np.ascontiguousarray(np.moveaxis(image, 2, 0)), "CYX"
+
+
+def _is_colour(image: Any) -> bool:
+    return image.ndim == 3 and image.shape[2] in (3, 4) and image.dtype.kind == "u"
+
+
+def _channel_count(image: Any) -> int:
+    return 1 if image.ndim == 2 else int(image.shape[2])
+
+
+def _resolution(metadata: Metadata) -> dict[str, Any]:
+    """Pixels a unit, columns first, as ratios of integers: quotients come back exactly."""
+    sizes = [rational(size) for size in reversed(metadata.pixel_size or ())]
+    ratios = [(below, above) for above, below in filter(None, sizes)]
+    if len(ratios) < 2:
+        return {}
+    code = _UNIT_CODES.get(metadata.unit or "", 1)
+    return {"resolution": tuple(ratios), "resolutionunit": code}
+
+
+def _private_tags(metadata: Metadata, xml: str = "") -> list[tuple[int, int, int, Any, bool]]:
+    """Georeference and GDAL's tags, in the first page."""
+    tags = [(code, *metadata.geo[code], True) for code in sorted(metadata.geo)]
+    if xml:
+        tags.append((GDAL_METADATA, _ASCII, 0, xml, True))
+    if metadata.nodata is not None:
+        tags.append((GDAL_NODATA, _ASCII, 0, _number(metadata.nodata), True))
+    return [
+        (code, kind, count, value.encode() if isinstance(value, str) else value, once)
+        for code, kind, count, value, once in sorted(tags)
+    ]
+
+
+def _number(value: float) -> str:
+    """A number as GDAL writes it: whole ones without a point."""
+    value = float(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
+
+
+def _gdal_xml(metadata: Metadata, channels: int) -> str:
+    """Names of channels, and what values mean, as GDAL keeps them."""
+    items = [
+        ("description", channel, name)
+        for channel, name in enumerate(metadata.channel_names)
+        if name and len(metadata.channel_names) == channels
+    ]
+    items += [item for item in metadata.calibration if item[0] in GDAL_ROLES and item[1] < channels]
+    lines = [
+        f'  <Item name="{role.upper()}" sample="{channel}" role="{role}">{escape(value)}</Item>\n'
+        for role, channel, value in items
+    ]
+    return f"<GDALMetadata>\n{''.join(lines)}</GDALMetadata>\n" if lines else ""
+
+
+def _escaped(text: str) -> str:
+    r"""The first line, with what is not ASCII as ImageJ writes it: \u00B5."""
+    units = text.partition("\n")[0].encode("utf-16-be")
+    codes = (int.from_bytes(units[start : start + 2]) for start in range(0, len(units), 2))
+    return "".join(chr(code) if code < 128 else f"\\u{code:04X}" for code in codes)
+
+
+def _printable(text: str) -> str:
+    """Without the characters that XML has no way to write."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+
+
+def _identifier(planes: Any, items: dict[str, Any]) -> str:
+    """An identifier that the content determines, where tifffile would take the time."""
+    digest = hashlib.sha256(planes.tobytes())
+    digest.update(repr((planes.shape, planes.dtype.str, sorted(items.items()))).encode())
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, digest.hexdigest()))

@@ -1,0 +1,288 @@
+"""What the tags of a TIFF file that `pnncupy.io` has opened say about one of its pictures."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from pnncupy.tiff_metadata import (
+    GEOREFERENCE,
+    RESOLUTION_UNITS,
+    Metadata,
+    geographic_scale,
+    is_length,
+)
+from pnncupy.units import converted, is_physical
+
+GDAL_METADATA, GDAL_NODATA = 42112, 42113
+# Roles of items in GDAL's XML that say what values mean.
+GDAL_ROLES = ("scale", "offset", "unittype")
+# Keys of ImageJ's description that say what values mean.
+_IMAGEJ_CALIBRATION = ("cf", "c0", "c1", "c2", "c3", "c4", "vunit")
+_IMAGEJ_PARTS = ("LUTs", "Overlays", "Plot", "Properties", "ROI")
+# Tags of how pixels are stored, which a writer chooses anew, and those read here.
+_STORAGE = {
+    254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 270, 273, 274, 277, 278, 279, 280, 281,
+    282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 305, 317, 320, 321, 322, 323, 324, 325,
+    330, 332, 334, 338, 339, 340, 341, 347, 530, 531, 532, 32995, 32996, 32997, 32998,
+}  # fmt: skip
+_IMAGEJ_TAGS = {50838, 50839}
+_ORIENTATION = 274
+# Text, short integers and doubles.
+_GEO_TYPES = (2, 3, 12)
+
+
+def read(tiff: Any, series: Any, axes: str, position: tuple[int, ...]) -> Metadata:
+    """The metadata of one picture of an open file.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+        That the picture is in.
+    axes : str
+        Its axes.
+    position : tuple of int
+        Where the picture is along those axes that are neither rows, columns nor its channels.
+    """
+    kind = series.kind if series.kind in ("imagej", "ome") else "plain"
+    channel = "S" if "S" in axes else "C" if "C" in axes else ""
+    channels = series.shape[axes.index(channel)] if channel else 1
+    page = _page(series, axes, position) if kind == "plain" else series.keyframe
+    geo = {
+        # The length of a text is that of its bytes.
+        tag.code: (int(tag.dtype), 0 if isinstance(tag.value, str) else int(tag.count), tag.value)
+        for tag in page.tags
+        if tag.code in GEOREFERENCE and int(tag.dtype) in _GEO_TYPES
+    }
+    common: dict[str, Any] = {"kind": kind, "geo": geo, "nodata": _nodata(page)}
+    try:
+        if kind == "ome":
+            found = _ome(tiff, series, axes, position, channel)
+        elif kind == "imagej":
+            found = _imagej(tiff, page, _labels_of(series, axes, position, channel))
+        else:
+            found = _plain(page, geo, channels)
+    except Exception:  # descriptions by other programs hold whatever they hold
+        found = {"lost": ["ImageDescription"]}
+    other = (*found.pop("lost", ()), *_other(page, {**common, **found}))
+    return Metadata(**common, **found, other=other)
+
+
+def _page(series: Any, axes: str, position: tuple[int, ...]) -> Any:
+    """The page whose tags speak of a picture."""
+    places = iter(position)
+    sizes = [1]
+    index = [0]
+    for axis, size in zip(axes, series.shape, strict=True):
+        if axis not in "YXS":
+            sizes.append(size)
+            index.append(0 if axis == "C" and "S" not in axes else next(places))
+    number = int(np.ravel_multi_index(index, sizes))
+    page = series.pages[number] if number < len(series.pages) else None
+    if page is None:
+        return series.keyframe
+    return page if hasattr(page, "tags") else page.aspage()
+
+
+def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the tags that nothing was read from."""
+    read_here = {*_STORAGE, *found["geo"]}
+    if found["kind"] == "imagej":
+        read_here |= _IMAGEJ_TAGS
+    if found["kind"] == "plain":
+        read_here.add(GDAL_METADATA)
+    if found["nodata"] is not None:
+        read_here.add(GDAL_NODATA)
+    names = [
+        f"tag {tag.name}" if tag.name.isdigit() else tag.name
+        for tag in page.tags
+        if tag.code not in read_here
+    ]
+    turned = page.tags.get(_ORIENTATION)
+    if turned is not None and turned.value != 1:
+        names.insert(0, "Orientation")
+    return tuple(names)
+
+
+def _nodata(page: Any) -> float | None:
+    tag = page.tags.get(GDAL_NODATA)
+    try:
+        value = float(str(tag.value).strip(" \0"))
+    except (AttributeError, ValueError):
+        return None
+    # The one NaN that compares equal with itself inside of a tuple.
+    return math.nan if math.isnan(value) else value
+
+
+def _plain(page: Any, geo: Mapping[int, Any], channels: int) -> dict[str, Any]:
+    scale = geographic_scale(geo)
+    size, unit = (_resolution(page), _resolution_unit(page)) if scale is None else scale
+    if size == (1.0, 1.0) and unit is None:
+        size = None
+    names, calibration, lost = _gdal_items(page, channels)
+    text = _text(page.description)
+    if text and not _is_words(text):
+        lost += [] if text.startswith(('{"shape":', "shape=(")) else ["ImageDescription"]
+        text = ""
+    return {
+        "pixel_size": size, "unit": unit if size else None, "channel_names": names,
+        "calibration": calibration, "text": text, "lost": lost,
+    }  # fmt: skip
+
+
+def _is_words(text: str) -> bool:
+    """Whether a description is one, rather than some program's data."""
+    data = ("{", "<", "[", "shape=", "ImageJ=", "SCIFIO=")
+    return not text.startswith(data) and all(
+        letter.isprintable() or letter in "\n\r\t" for letter in text
+    )
+
+
+def _text(value: Any) -> str:
+    return value.replace("\r\n", "\n").strip("\0 \n\t") if isinstance(value, str) else ""
+
+
+def _resolution(page: Any) -> tuple[float, float] | None:
+    """Height and width of a pixel by the tags of resolution."""
+    sizes = []
+    for code in (283, 282):
+        tag = page.tags.get(code)
+        value = tag.value if tag is not None else None
+        if not isinstance(value, tuple) or len(value) != 2 or not all(value):
+            return None
+        sizes.append(value[1] / value[0])
+        if not is_length(sizes[-1]):
+            return None
+    return sizes[0], sizes[1]
+
+
+def _resolution_unit(page: Any) -> str | None:
+    tag = page.tags.get(296)
+    # Inches if nothing is said: TIFF 6.0, section 8.
+    return RESOLUTION_UNITS.get(int(tag.value) if tag is not None else 2)
+
+
+def _gdal_items(
+    page: Any, channels: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, int, str], ...], list[str]]:
+    """Names of channels and meaning of values by GDAL's XML, and its name if there is more in it.
+
+    Statistics of the source's values are no loss.
+    """
+    tag = page.tags.get(GDAL_METADATA)
+    if tag is None:
+        return (), (), []
+    try:
+        items = list(ElementTree.fromstring(_text(str(tag.value))).iter("Item"))
+    except ElementTree.ParseError:
+        return (), (), ["GDAL_METADATA"]
+    names, calibration, lost = [""] * channels, [], []
+    for item in items:
+        role, sample, value = item.get("role", ""), item.get("sample", "0"), item.text or ""
+        band = int(sample) if sample.isdigit() else channels
+        if role == "description" and band < channels:
+            names[band] = value
+        elif role in GDAL_ROLES and band < channels:
+            calibration.append((role, band, value))
+        elif not item.get("name", "").startswith("STATISTICS_"):
+            lost = ["GDAL_METADATA"]
+    return tuple(names) if any(names) else (), tuple(sorted(calibration)), lost
+
+
+def _imagej(tiff: Any, page: Any, labels_of: tuple[slice, int]) -> dict[str, Any]:
+    found = tiff.imagej_metadata
+    unit = _unescaped(found["unit"]) if isinstance(found.get("unit"), str) else None
+    unit = unit if is_physical(unit) else _resolution_unit_of_imagej(page)
+    size = _resolution(page)
+    if size == (1.0, 1.0) and unit is None:
+        size = None
+    calibration = tuple(
+        (key, 0, _unescaped(str(found[key]))) for key in _IMAGEJ_CALIBRATION if key in found
+    )
+    return {
+        "pixel_size": size, "unit": unit if size else None,
+        "channel_names": _labels(found.get("Labels"), *labels_of), "calibration": calibration,
+        "text": _text(found.get("Info")),
+        "separate_channels": labels_of[0].stop - labels_of[0].start > 1,
+        "lost": [f"ImageJ's {part}" for part in _IMAGEJ_PARTS if part in found],
+    }  # fmt: skip
+
+
+def _resolution_unit_of_imagej(page: Any) -> str | None:
+    """Without a unit in words ImageJ means pixels, unless the tag is there and says otherwise."""
+    return _resolution_unit(page) if page.tags.get(296) is not None else None
+
+
+def _unescaped(text: str) -> str:
+    r"""ImageJ writes what is not ASCII as \u00B5; letters beyond U+FFFF are two of these."""
+    decoded = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _labels_of(
+    series: Any, axes: str, position: tuple[int, ...], channel: str
+) -> tuple[slice, int]:
+    """Which labels belong to a picture, and how many there should be, in ImageJ's usual order."""
+    sizes = [
+        size for axis, size in zip(axes, series.shape, strict=True) if axis not in ("Y", "X", "S")
+    ]
+    own = sizes.pop() if channel == "C" and axes.endswith("CYX") else 1
+    if len(sizes) != len(position):
+        return slice(0, 0), -1
+    number = int(np.ravel_multi_index((0, *position), (1, *sizes)))
+    return slice(number * own, (number + 1) * own), math.prod(sizes) * own
+
+
+def _labels(labels: Any, own: slice, count: int) -> tuple[str, ...]:
+    given = [labels] if isinstance(labels, str) else labels
+    if not isinstance(given, list) or len(given) != count:
+        return ()
+    names = tuple(_text(label) for label in given[own])
+    return names if any(names) else ()
+
+
+def _ome(
+    tiff: Any, series: Any, axes: str, position: tuple[int, ...], channel: str
+) -> dict[str, Any]:
+    root = ElementTree.fromstring(tiff.ome_metadata)
+    images = [element for element in root if _name(element) == "Image"]
+    number = tiff.series.index(series) if len(images) == len(tiff.series) else 0
+    image = images[number]
+    pixels = next(element for element in image if _name(element) == "Pixels")
+    names = [each.get("Name", "") for each in pixels if _name(each) == "Channel"]
+    if channel == "S" and "C" in axes:
+        # Colour samples of several channel images: the picture is of one of them.
+        before = [axis for axis in axes if axis not in "YXS"].index("C")
+        names = names[position[before] : position[before] + 1]
+    text = next((each.text for each in image if _name(each) == "Description"), "")
+    return {
+        **_physical_size(pixels), "channel_names": tuple(names) if any(names) else (),
+        "text": _text(text), "separate_channels": channel == "C",
+    }  # fmt: skip
+
+
+def _name(element: Any) -> str:
+    """Name of an element without the namespace, of which there are several."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _physical_size(pixels: Any) -> dict[str, Any]:
+    sizes, units = [], []
+    for axis in "YX":
+        try:
+            sizes.append(float(pixels.get(f"PhysicalSize{axis}")))
+        except (TypeError, ValueError):
+            return {}
+        if not is_length(sizes[-1]):
+            return {}
+        units.append(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    if units[0] != units[1]:
+        other = converted(sizes[0], units[0], units[1])
+        if other is None:
+            return {}
+        sizes[0] = other
+    return {"pixel_size": (sizes[0], sizes[1]), "unit": units[1] if is_physical(units[1]) else None}

@@ -1,0 +1,102 @@
+"""Files that are written as a whole or not at all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+# What is being written now, under temporary names: files and folders.
+_unfinished: set[Path] = set()
+_DIGITS = 8
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[BinaryIO]:
+    """A stream whose contents replace a file when the block ends; if it fails, nothing changes.
+
+    An OSError names the file.
+    """
+    with _noted(file) as temporary:
+        try:
+            with temporary.open("xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(file)
+        except OSError as error:
+            if error.filename not in (None, str(temporary)):
+                raise
+            raise naming(error, file) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace a file by a text, all of it or nothing."""
+    with whole_file(file) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def whole_folder(folder: Path, last: str = "") -> Iterator[Path]:
+    """A temporary folder whose files are moved into another one when the block ends.
+
+    Those at its top are moved last, since they refer to the others, and the one called `last`
+    after them. If the block fails, nothing changes.
+    """
+    with _noted(folder / "unfinished") as temporary:
+        try:
+            temporary.mkdir()
+            yield temporary
+            files = [file for file in sorted(temporary.rglob("*")) if file.is_file()]
+            for file in sorted(
+                files, key=lambda file: (file.parent == temporary, file.name == last)
+            ):
+                place = folder / file.relative_to(temporary)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
+        except OSError as error:
+            file = Path(os.fsdecode(error.filename or ""))
+            if temporary not in (file, *file.parents):
+                raise
+            raise naming(error, folder / file.relative_to(temporary)) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _noted(file: Path) -> Iterator[Path]:
+    """A temporary name beside a file, noted while it is in use."""
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(_DIGITS // 2)}")
+    _unfinished.add(temporary)
+    try:
+        yield temporary
+    finally:
+        _unfinished.discard(temporary)
+
+
+def naming(error: OSError, file: Path) -> OSError:
+    """The same error with the name of the file that was to be written."""
+    if error.errno is None:
+        return error
+    return OSError(error.errno, os.strerror(error.errno), str(file))
+
+
+def remove_unfinished() -> None:
+    """Remove what this process has begun to write; for where it ends without unwinding."""
+    for temporary in list(_unfinished):
+        with suppress(OSError):
+            temporary.unlink()
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_left_over(files: set[Path]) -> None:
+    """Remove what processes that were killed have left of these files."""
+    for folder in {file.parent for file in files}:
+        for entry in folder.glob(".*"):
+            name, _, digits = entry.name[1:].rpartition(".")
+            if len(digits) == _DIGITS and folder / name in files:
+                entry.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""The command line with missing pixels, labels, weights and guides."""
+
+import numpy as np
+import pytest
+import tifffile
+
+import pnncupy as pnn
+from pnncupy import cli
+from pnncupy.io import read_image, write_image
+
+QUICK = ["--iterations", "2", "--quiet"]
+
+
+@pytest.fixture
+def image(random):
+    return random.random((30, 34)).astype(np.float32)
+
+
+@pytest.fixture
+def missing():
+    mask = np.zeros((30, 34), bool)
+    mask[8:13, 10:17] = True
+    return mask
+
+
+@pytest.fixture
+def holed(image, missing, tmp_path):
+    """A TIFF with NaN, and one with a nodata value that its tag names."""
+    write_image(tmp_path / "nan.tif", np.where(missing, np.nan, image).astype(np.float32))
+    tifffile.imwrite(
+        tmp_path / "tagged.tif", np.where(missing, -9999, image).astype(np.float32),
+        extratags=[(42113, 2, 0, "-9999", True)], metadata=None,
+    )  # fmt: skip
+    return tmp_path
+
+
+def run(*words):
+    return cli.run([*map(str, words), *QUICK])
+
+
+def test_nan_is_refused_unless_it_is_meant(holed, capsys):
+    assert run("generate", holed / "nan.tif", "-o", holed / "a.tif") == 2
+    assert "NaN" in capsys.readouterr().err
+    assert run("generate", holed / "nan.tif", "-o", holed / "a.tif", "--nodata", "nan") == 0
+    assert np.isfinite(read_image(holed / "a.tif")).all()
+
+
+def test_the_tag_of_a_file_is_used_and_told(holed, image, missing, capsys):
+    assert run("inpaint", holed / "tagged.tif", "--mask", "nodata", "-o", holed / "a.tif") == 0
+    assert "tagged.tif: pixels of its nodata value, -9999, are missing" in capsys.readouterr().err
+    made = read_image(holed / "a.tif")
+    np.testing.assert_array_equal(made[~missing], image[~missing])
+    assert (made[missing] >= 0).all()
+    assert run("inpaint", holed / "nan.tif", "--mask", "nodata", "-o", holed / "b.tif") == 0
+    np.testing.assert_array_equal(read_image(holed / "b.tif"), made)
+
+
+def test_several_samples_of_a_source_with_holes(holed):
+    assert run("generate", holed / "tagged.tif", "-o", holed / "out", "-n", 2, "--seed", 1) == 0
+    expected = pnn.generate(read_image(holed / "tagged.tif"), 2, rng=1, nodata=-9999, iterations=2)
+    made = [read_image(file) for file in sorted((holed / "out").glob("*.tif"))]
+    np.testing.assert_array_equal(made, expected)
+    assert (holed / "out/contact.png").is_file()
+
+
+def test_the_mask_of_missing_pixels_is_saved(holed, missing):
+    words = ["--mask", "nodata", "-o", holed / "a.tif", "--save-mask", holed / "m.png"]
+    assert run("inpaint", holed / "nan.tif", *words) == 0
+    np.testing.assert_array_equal(read_image(holed / "m.png"), missing * np.uint8(255))
+
+
+def test_a_dry_run_with_missing_pixels(holed, capsys):
+    assert run("generate", holed / "nan.tif", "--nodata", "nan", "--dry-run") == 0
+    assert "peak memory" in capsys.readouterr().out
+
+
+def test_labels_weights_and_guides(image, tmp_path, random):
+    labels = np.digitize(image, [0.3, 0.6]).astype(np.uint8) * 100
+    colours = random.integers(0, 256, (30, 34, 3)).astype(np.uint8)
+    write_image(tmp_path / "labels.png", labels)
+    write_image(tmp_path / "colours.png", colours)
+    words = ["--seed", 3, "--categorical"]
+    assert run("generate", tmp_path / "labels.png", "-o", tmp_path / "a.png", *words) == 0
+    expected = pnn.generate(labels, rng=3, categorical=True, iterations=2)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+    guide = ["--guide", tmp_path / "labels.png", tmp_path / "labels.png", 0.5]
+    words = ["--seed", 3, "--channel-weights", "1,2,0.5", *guide]
+    assert run("generate", tmp_path / "colours.png", "-o", tmp_path / "b.png", *words) == 0
+    expected = pnn.generate(
+        colours, rng=3, channel_weights=[1, 2, 0.5], guides=[(labels, labels, 0.5)], iterations=2
+    )
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), expected)
+    words = ["--channel-weights", "std", "--shape", 30, 25]
+    assert run("retarget", tmp_path / "colours.png", "-o", tmp_path / "c.png", *words) == 0
+
+
+WRONG = [
+    (["--nodata", "none"], "--nodata must be a number or \"nan\", got 'none'"),
+    (["--channel-weights", "1;2"], "--channel-weights must be std or numbers with commas"),
+    (["--channel-weights", "1,2"], "--channel-weights must have one number for each of the 1"),
+    (["--guide", "nan.tif", "nan.tif", "heavy"], "--guide must end with a weight, a number"),
+    (["--guide", "nan.tif", "nan.tif", "1"], "--guide[0] must be finite, got 35 NaN"),
+    (["--categorical"], "IMAGE must hold integers or bool with --categorical"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_wrong_words(words, message, holed, capsys, monkeypatch):
+    monkeypatch.chdir(holed)
+    nodata = [] if "--nodata" in words else ["--nodata", "nan"]
+    assert run("generate", "nan.tif", "-o", "a.tif", *nodata, *words) == 2
+    assert message in capsys.readouterr().err
+    assert run("inpaint", "nan.tif", "--mask", "none.png", "-o", "a.tif") == 2
+    assert "--mask must name a file, or be nodata: there is no none.png" in capsys.readouterr().err
