@@ -20,7 +20,8 @@ from pnncupy.pyramids import enlarge, step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.searching import Field, SearchSettings, search
 from pnncupy.tasks.collages import side_by_side
-from pnncupy.tasks.common import Options, Setup, run, set_up, source_list
+from pnncupy.tasks.running import run
+from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 from pnncupy.voting import vote_planes
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest

@@ -2,10 +2,10 @@
 
 from pnncupy.tasks.analogies import analogy
 from pnncupy.tasks.collages import collage
-from pnncupy.tasks.common import Result
 from pnncupy.tasks.editing import edit
 from pnncupy.tasks.generation import generate
 from pnncupy.tasks.inpainting import inpaint
 from pnncupy.tasks.retargeting import retarget
+from pnncupy.tasks.running import Result
 
 __all__ = ["Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"]

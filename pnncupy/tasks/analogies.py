@@ -7,7 +7,8 @@ from pnncupy import checks
 from pnncupy.images import check_fits_patch, planes
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.tasks.common import Options, run, set_up, source_list, synthesis, without_missing
+from pnncupy.tasks.running import run, synthesis
+from pnncupy.tasks.setting_up import Options, set_up, source_list, without_missing
 
 _LEVELS = 5
 

@@ -12,8 +12,9 @@ from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.synthesis import Source, refine, synthesise
-from pnncupy.tasks.common import Options, Setup, checked_guess, run, set_up, source_list
 from pnncupy.tasks.retargeting import pixels_of, run_gradually
+from pnncupy.tasks.running import run
+from pnncupy.tasks.setting_up import Options, Setup, checked_guess, set_up, source_list
 
 
 @to_the_engine

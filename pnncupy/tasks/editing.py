@@ -14,7 +14,8 @@ from pnncupy.observer import Event
 from pnncupy.pyramids import planes_pyramid
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept
-from pnncupy.tasks.common import Options, Setup, run, set_up, synthesis
+from pnncupy.tasks.running import run, synthesis
+from pnncupy.tasks.setting_up import Options, Setup, set_up
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.

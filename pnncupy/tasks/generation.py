@@ -14,7 +14,8 @@ from pnncupy.observer import Event
 from pnncupy.resizing import resize_planes
 from pnncupy.stacking import stacked
 from pnncupy.synthesis import Scene
-from pnncupy.tasks.common import Options, Setup, Work, run, set_up, source_list, synthesis
+from pnncupy.tasks.running import Work, run, synthesis
+from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 
 
 @to_the_engine

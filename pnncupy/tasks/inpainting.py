@@ -15,15 +15,9 @@ from pnncupy.observer import Event
 from pnncupy.pyramids import checked_downscale
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept
-from pnncupy.tasks.common import (
-    Options,
-    run,
-    set_up,
-    source_of,
-    synthesis,
-    without_missing,
-)
 from pnncupy.tasks.known_parts import KnownParts
+from pnncupy.tasks.running import run, synthesis
+from pnncupy.tasks.setting_up import Options, set_up, source_of, without_missing
 
 _FILLS = ("mean", "noise")
 

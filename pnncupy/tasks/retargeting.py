@@ -12,7 +12,8 @@ from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.synthesis import Source, synthesise
-from pnncupy.tasks.common import Options, Setup, run, set_up, source_list, synthesis
+from pnncupy.tasks.running import run, synthesis
+from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
