@@ -200,10 +200,10 @@ def report(results: list[dict[str, Any]]) -> str:
 
 def line_of(row: dict[str, Any]) -> str:
     is_mean = "shape" not in row
-    name = f"**{row['picture']}, {row['group']}**" if is_mean else row["picture"].replace("|", "-")
+    name = f"**{row['picture']}, {row['group']}**" if is_mean else row["picture"]
     size = "" if is_mean else " x ".join(map(str, row["shape"]))
     cells = [
-        name,
+        name.replace("|", "-"),
         size,
         f"{row['diversity']:.2f}",
         f"{row['sharpness_ratio']:.3f}",

@@ -15,7 +15,11 @@ from pnncupy.checks import ImageReadError
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the page and its pictures (made if missing).")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: all cores.")
-@click.option("--force", is_flag=True, help="Use a folder that holds files, and replace them.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Use a folder that holds files: replace them, and remove those of an earlier page.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def report(
     spec: Path | None, demo: bool, output: Path, threads: int | None, force: bool, quiet: bool
@@ -33,19 +37,18 @@ def report(
             "reports need Jinja2; install it with `pip install 'pnncupy[report]'`"
         )
     from pnncupy.progress import report_bar
-    from pnncupy.report.building import build_report
-    from pnncupy.report.demo import write_demo
+    from pnncupy.report.building import build_demo, build_report
 
     if output.is_dir() and any(output.iterdir()) and not force:
         raise click.UsageError(
             f"the folder {output} holds files; choose another -o or replace with --force"
         )
-    if spec is None:
-        output.mkdir(parents=True, exist_ok=True)
-        spec = write_demo(output)
     try:
         with report_bar(quiet) as show:
-            page = build_report(spec, output, threads=threads, callback=show)
+            if spec is None:
+                page = build_demo(output, threads=threads, callback=show)
+            else:
+                page = build_report(spec, output, threads=threads, callback=show)
     except ImageReadError:
         raise
     except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options

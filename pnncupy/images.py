@@ -33,9 +33,10 @@ def planes(name: str, image: Any, channel_axis: int = -1) -> Array:
 
 def checked_channel_axis(channel_axis: Any) -> int:
     """An axis of a 3-D array."""
-    axis = checks.integer("channel_axis", channel_axis, -3)
+    rule = "an axis of a 3-D array (-3 to 2)"
+    axis = checks.integer("channel_axis", channel_axis, -3, rule)
     if axis > 2:
-        raise ValueError(f"`channel_axis` must be an axis of a 3-D array (-3 to 2), got {axis}")
+        raise ValueError(f"`channel_axis` must be {rule}, got {axis}")
     return axis
 
 
@@ -81,12 +82,15 @@ def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
     """A picture as finite (C, H, W) float32, its values taken as they are."""
     result = planes(name, image, channel_axis)
     xp = arrays.namespace(result)
-    arrays.check_finite(name, result, xp)
+    arrays.check_finite(name, image, xp)
     with np.errstate(over="ignore"):
-        result = xp.astype(result, xp.float32)
-    if not bool(xp.all(xp.isfinite(result))):
-        raise ValueError(f"`{name}` has values beyond the range of float32; scale it first")
-    return xp.ascontiguousarray(result)
+        single = xp.astype(result, xp.float32)
+    if not bool(xp.all(xp.isfinite(single))):
+        raise ValueError(
+            f"`{name}` has values beyond the range of float32, got up to "
+            f"{float(xp.max(xp.abs(result))):.3g}; scale it first"
+        )
+    return xp.ascontiguousarray(single)
 
 
 def from_planes(result: Array, like: Array, channel_axis: int) -> Array:
@@ -110,15 +114,31 @@ class WorkingForm:
     high: float
     channel_axis: int | None
 
-    def enter(self, image_planes: Array) -> Array:
-        """(C, H, W) of any real dtype to contiguous float32 in units of the value range."""
+    def enter(self, image_planes: Array, name: str = "data_range") -> Array:
+        """(C, H, W) of any real dtype to contiguous float32 in units of the value range.
+
+        `name` is what a message calls values that are too far from the range.
+        """
+        xp = arrays.namespace(image_planes)
+        with np.errstate(over="ignore"):
+            working = xp.astype(self.scaled(image_planes), xp.float32)
+        if not bool(xp.all(xp.isfinite(working))):
+            raise ValueError(
+                f"`{name}` must lie nearer to the value range of the other values, {self.low} to "
+                f"{self.high}, than float32 can tell, got {float(xp.min(image_planes)):.6g} to "
+                f"{float(xp.max(image_planes)):.6g}; set `data_range`"
+            )
+        return xp.ascontiguousarray(working)
+
+    def scaled(self, image_planes: Array) -> Array:
+        """(C, H, W) of any real dtype to float64 in units of the value range."""
         xp = arrays.namespace(image_planes)
         if self._is_wide:
             scaled = _distance_from(image_planes, int(self.low), xp)
         else:
             scaled = xp.astype(image_planes, xp.float64) - self.low
         scaled /= self.high - self.low
-        return xp.ascontiguousarray(xp.astype(scaled, xp.float32))
+        return scaled
 
     def leave(self, working: Array) -> Array:
         """Planar float32 to the user's dtype, axes and value range; integers rounded, clipped."""
@@ -133,7 +153,7 @@ class WorkingForm:
         elif self.dtype.kind == "b":
             values = values + self.low >= 0.5
         elif self.dtype.kind in "iu":
-            values = xp.clip(xp.round(values + self.low), *_float_limits(self.dtype))
+            values = xp.clip(xp.round(values + self.low), *float_limits(self.dtype))
         else:
             values = values + self.low
         return xp.ascontiguousarray(values.astype(self.dtype))
@@ -147,7 +167,7 @@ class WorkingForm:
         return bool(limits.min <= int(self.low) <= limits.max)
 
 
-def _float_limits(dtype: Any) -> tuple[float, float]:
+def float_limits(dtype: Any) -> tuple[float, float]:
     """Range of an integer dtype in float64; the largest 64-bit integers would round beyond it."""
     limits = np.iinfo(dtype)
     top = float(limits.max)
@@ -197,7 +217,7 @@ def working_form(
 def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
     """What becomes 0 and 1."""
     if data_range is not None:
-        return _given_range(data_range)
+        return given_range(data_range)
     dtype = sources[0].dtype
     if dtype.kind == "b":
         return 0.0, 1.0
@@ -209,7 +229,8 @@ def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float
     high: float = max(number(xp.max(source)) for source in sources)
     if not np.isfinite(float(high) - float(low)):
         raise ValueError(
-            f"the values from {low} to {high} span more than float64 holds; scale them"
+            f"`data_range` must be given where values span more than float64 holds, got {low} to "
+            f"{high}; or scale them"
         )
     if high == low:
         high = low + 1
@@ -218,14 +239,20 @@ def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float
     return low, high
 
 
-def _given_range(data_range: Any) -> tuple[float, float]:
+def given_range(data_range: Any) -> tuple[float, float]:
+    """A range as the caller gave it: two finite numbers, the lower one first."""
     try:
         low, high = data_range
     except (TypeError, ValueError):
         raise TypeError(
-            f"`data_range` must be None or two numbers (low, high), got {data_range!r}"
+            "`data_range` must be None or two numbers (low, high), got "
+            f"{checks.shortened(data_range)}"
         ) from None
     low, high = checks.finite("data_range", low), checks.finite("data_range", high)
     if not low < high:
         raise ValueError(f"`data_range` must have low < high, got ({low}, {high})")
+    if np.isinf(high - low):
+        raise ValueError(
+            f"`data_range` must not span more than float64 holds, got ({low}, {high})"
+        )
     return low, high

@@ -13,7 +13,7 @@ def preview(picture: Any, data_range: tuple[float, float]) -> Any:
     ----------
     picture : (H, W) or (H, W, C) NumPy array
         Of more than four channels the first three are shown as RGB; of two, the first; a fourth
-        channel is opacity over white.
+        channel is opacity over white. What is NaN is white.
     data_range : (float, float)
         The values that become black and white.
 
@@ -27,6 +27,7 @@ def preview(picture: Any, data_range: tuple[float, float]) -> Any:
         opacity = values[..., 3:]
         values = values[..., :3] * opacity + (1 - opacity)
     colours = values[..., :3] if values.shape[2] >= 3 else values[..., [0, 0, 0]]
+    colours = np.where(np.isnan(colours), 1, colours)
     return np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
 
 

@@ -154,7 +154,7 @@ def test_one_bad_input_does_not_stop_the_others(pictures, tmp_path, pool):
     report = batch.run(jobs, tmp_path / "out", executor=pool)
     assert report.made == 2
     told = {job.output.partition("_")[0]: error for job, error in report.failures}
-    assert "damaged or unsupported PNG file" in told["bad"]
+    assert "bad.png: damaged " in told["bad"]
     assert "at least `patch_size` = 7 pixels" in told["tiny"]
     assert sorted(digests(tmp_path / "out")) == [
         "cat_generate_seed0_000.png", "dog_generate_seed0_000.tif"
@@ -270,6 +270,22 @@ def test_a_list_of_jobs_of_all_tasks(pictures, tmp_path, capsys, photograph):
             "[[job]]\nverb = 'retarget'\nimage = 'in/cat.png'",
             "line 1: retarget needs either `shape`",
         ),
+        ("[[job]]\nimage = 'in/cat.png'\nshape = 50", r"line 3: `shape` must be \(height, width\)"),
+        ("[[job]]\nimage = 'in/cat.png'\ndata_range = 5", "line 3: `data_range` must be None or"),
+        ("[[job]]\nimage = 'in/cat.png'\nguides = []", "line 3: generate has no argument `guides`"),
+        (
+            "[[job]]\nverb = 'retarget'\nimage = 'in/cat.png'\nscale = [1]",
+            "line 4: `scale` must be factors of",
+        ),
+        (
+            "[[job]]\nverb = 'collage'\nimages = 'in/cat.png'",
+            "line 3: `images` must be a list of files",
+        ),
+        (
+            "[[job]]\nverb = 'inpaint'\nimage = ['in/cat.png']\nmask = 'in/cat.png'",
+            "line 3: `image` of inpaint must be one file",
+        ),
+        ("[job]\nimage = 'in/cat.png'\n[image]", "line 3: unknown `image`"),
         (
             "[[job]]\nverb = 'edit'\nn = 2\nsource = 'in/cat.png'\nedited = 'in/cat.png'",
             "line 3: `n` is",
@@ -282,6 +298,29 @@ def test_wrong_lists_say_where(text, message, pictures, tmp_path, capsys):
     told = capsys.readouterr().err
     assert re.search(message, told), told
     assert not (tmp_path / "out").exists()
+
+
+def test_scales_are_those_of_the_first_of_several(pictures, tmp_path, pool):
+    write_image(pictures / "small.png", np.full((30, 20, 3), 90, np.uint8))
+    (tmp_path / "jobs.toml").write_text(
+        "[[job]]\nverb = 'retarget'\nimage = ['in/cat.png', 'in/small.png']\nscale = [1, 0.5]\n"
+        "iterations = 1\nlevels = 1\n"
+    )
+    jobs = batch.jobs_of_toml(tmp_path / "jobs.toml")
+    assert batch.run(jobs, tmp_path / "out", executor=pool).failures == []
+    assert read_image(tmp_path / "out" / jobs[0].output).shape == (40, 28, 3)
+
+
+def test_nan_as_nodata_is_resumed(tmp_path, pool, random):
+    image = random.random((20, 24))
+    image[3, 4] = np.nan
+    write_image(tmp_path / "a.tif", image)
+    (tmp_path / "jobs.toml").write_text(
+        "[[job]]\nimage = 'a.tif'\nnodata = nan\niterations = 1\nlevels = 1\n"
+    )
+    for kept in (0, 1):
+        jobs = batch.jobs_of_toml(tmp_path / "jobs.toml")
+        assert batch.run(jobs, tmp_path / "out", executor=pool).kept == kept
 
 
 def test_wrong_calls(pictures, tmp_path, photograph, pool, capsys):

@@ -18,6 +18,7 @@ import skimage.metrics
 
 import pnncupy as pnn
 from pnncupy import metrics, seeds
+from pnncupy.metrics.copies import largest_region
 
 BIDIRECTIONAL = (metrics.coherence, metrics.completeness, metrics.bidirectional_dissimilarity)
 
@@ -173,6 +174,40 @@ def test_psnr_is_that_of_scikit_image(dtype, random):
         metrics.psnr(image, other[:3], (0, 1))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_beyond_float64_are_compared(dtype, random):
+    values = random.integers(0, 100, (12, 14))
+    low = 2**62
+    image, other = ((values + move).astype(dtype) + dtype(low) for move in (0, 1))
+    expected = metrics.psnr(values, values + 1, (0, 100))
+    assert metrics.psnr(image, other, (low, low + 100)) == pytest.approx(expected, rel=1e-12)
+    found = metrics.near_copy(image, other[2:, 3:])
+    span = int(values.max() - values.min())
+    assert found.psnr == pytest.approx(20 * math.log10(span), rel=1e-12)
+    assert found.shift == (2, 3)
+    assert metrics.near_copy(image, image[1:]).shift == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("data_range", "error", "message"),
+    [
+        ((1, 1), ValueError, r"`data_range` must have low < high, got \(1, 1\)"),
+        ((0, np.inf), ValueError, "`data_range` must be a finite number"),
+        ((0, np.nan), ValueError, "`data_range` must be a finite number"),
+        (None, TypeError, "`data_range` must be .*two numbers"),
+        (("0", 1), TypeError, "`data_range` must be a real number"),
+    ],
+)
+def test_psnr_refuses_bad_ranges(data_range, error, message):
+    with pytest.raises(error, match=message):
+        metrics.psnr(np.eye(3), np.eye(3), data_range)
+
+
+def test_psnr_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match="`other` must be finite, got 1 NaN"):
+        metrics.psnr(np.zeros((1, 1)), np.full((1, 1), np.nan), (0, 1))
+
+
 def test_diversity_by_hand(random):
     source = np.array([[0, 4], [4, 0]], np.uint8)
     samples = np.array([[[0, 4]], [[2, 4]], [[4, 7]]], np.uint16)
@@ -218,8 +253,9 @@ def test_sharpness_is_the_laplacian_of_scipy(random):
     found = metrics.sharpness_ratio(source, result, channel_axis=0)
     assert found == pytest.approx(sharp[1] / sharp[0], rel=1e-12)
     assert metrics.sharpness_ratio(source[0], source[0] * 3 + 1) == pytest.approx(9)
-    with pytest.raises(ValueError, match="`source` must not be constant"):
-        metrics.sharpness_ratio(np.ones((4, 4), np.uint8), np.eye(4, dtype=np.uint8))
+    for flat in (np.ones((4, 4), np.uint8), np.arange(16, dtype=np.uint8).reshape(4, 4)):
+        with pytest.raises(ValueError, match="`source` must have a Laplacian other than 0"):
+            metrics.sharpness_ratio(flat, np.eye(4, dtype=np.uint8))
     with pytest.raises(ValueError, match="`result` must be at least 3 x 3 pixels, got 2 x 4"):
         metrics.sharpness_ratio(np.eye(4), np.eye(4)[:2])
 
@@ -280,6 +316,9 @@ def test_equally_good_shifts_and_flat_pictures():
     stripes = np.tile(np.array([0, 1, 2, 1], np.uint8), (9, 5))
     assert metrics.near_copy(stripes, stripes).shift == (0, 0)
     assert metrics.near_copy(stripes, np.roll(stripes, 1, axis=1)).shift == (0, -1)
+    # Equal up to the rounding of sums: the shortest.
+    tenths = np.tile(np.array([0.1, 0.7, 0.3, 0.7]), (9, 5))
+    assert metrics.near_copy(tenths, np.roll(tenths, 1, axis=1) + 0.2).shift == (0, -1)
     flat = np.full((9, 9), 0.25)
     assert metrics.near_copy(flat, flat + 0.5).shift == (0, 0)
     assert metrics.near_copy(flat, flat + 0.5).psnr == pytest.approx(20 * math.log10(2))
@@ -305,6 +344,13 @@ def test_diagonal_neighbours_are_not_one_region():
     assert found[3:] == (1, 0.25, (0, 0, 1, 1))
     index[0, 1] = 0, 1
     assert metrics.near_copy(np.eye(2), np.eye(2), index=index)[3:] == (3, 0.75, (0, 0, 2, 2))
+
+
+def test_a_region_lies_in_one_source():
+    index = np.zeros((2, 4, 3), int)
+    index[..., 1:] = np.stack(np.mgrid[:2, :4], axis=-1)
+    index[:, 3, 0] = 1
+    assert largest_region(index, [(2, 4), (2, 4)], (2, 4)) == (6, 0.75, (0, 0, 2, 3))
 
 
 def test_the_index_of_a_task_fits(photograph):

@@ -5,14 +5,17 @@ import html
 import re
 import shlex
 import shutil
+import types
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pnncupy import cli
+from pnncupy.checks import EngineUnavailable
 from pnncupy.io import read_image, write_image
-from pnncupy.report import demo
+from pnncupy.report import building, demo, measures
 from pnncupy.report.building import build_report
 from pnncupy.report.pictures import PictureFiles
 from pnncupy.report.spec import read_spec
@@ -100,6 +103,7 @@ def test_the_study_key_tells_which_picture_is_real(page, small_demo):
     with (page.parent / "study_key.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
+    assert {row["sample"] for row in rows} <= {"1", "2", "3"}
     names = {"Rocket": "rocket", "Cat": "chelsea", "Gravel": "gravel"}
     answers = set()
     for row in rows:
@@ -189,6 +193,248 @@ def test_other_kinds_of_pictures_in_a_whole_report(tmp_path, random):
     assert not (tmp_path / "out/study.html").exists()
 
 
+FAST = "iterations = 1\nlevels = 1\ncoarse_iterations = 1\n"
+
+
+@pytest.fixture
+def report(tmp_path, random):
+    """Write a spec and its pictures, make the report, and return the page as text."""
+    write_image(tmp_path / "a.png", random.integers(0, 256, (20, 24, 3)).astype(np.uint8))
+    write_image(tmp_path / "b.png", random.integers(0, 256, (22, 20, 3)).astype(np.uint8))
+
+    def make(text, folder="out", **pictures):
+        for name, picture in pictures.items():
+            write_image(tmp_path / f"{name}.tif", picture, overwrite=True)
+        (tmp_path / "spec.toml").write_text(text)
+        return build_report(tmp_path / "spec.toml", tmp_path / folder, threads=1).read_text()
+
+    return make
+
+
+def row(text, name):
+    """Cells of a table's row."""
+    found = re.search(rf'<tr><th scope="row">{re.escape(name)}[^<]*</th>(.*?)</tr>', text)
+    return re.findall("<td>(.*?)</td>", found[1])
+
+
+RAMP = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (20, 1))
+RED_BLUE = np.zeros((20, 24, 3), np.uint8)
+RED_BLUE[..., 0], RED_BLUE[..., 2] = RAMP, 240 - RAMP
+
+
+@pytest.mark.parametrize("image", [RAMP, RED_BLUE])
+def test_measures_that_do_not_apply_are_not_defined(report, image):
+    text = report(
+        f"[[generate]]\nimage = 'x.tif'\nn = 2\n{FAST}[[edit]]\nsource = 'x.tif'\n"
+        f"edited = 'x.tif'\n{FAST}",
+        x=image,
+    )
+    assert row(text, "sharpness") == ["not defined"]
+    assert (row(text, "diversity") == ["not defined"]) == (image is RED_BLUE)
+    assert row(text, "pnncupy")[2] == "not defined"
+
+
+def test_samples_that_hardly_overlap_are_not_compared(report):
+    shape = "shape = [7, 60]\niterations = 1\n"
+    text = report(f"[[generate]]\nimage = 'x.tif'\n{shape}", x=RAMP.T[:, :7].copy())
+    assert row(text, "nearly a copy") == ["not comparable"]
+    assert row(text, "largest piece")[0].endswith("% of the picture")
+
+
+def test_others_that_cannot_be_measured_are_shown(report, random):
+    values = random.random((20, 24)).astype(np.float32)
+    hole = values.copy()
+    hole[3, 4] = np.nan
+    text = report(
+        "[[edit]]\nsource = 'x.tif'\nedited = 'x.tif'\n"
+        f"others = {{ Small = 'small.tif', Gap = 'hole.tif', Wide = 'wide.tif' }}\n{FAST}",
+        x=values, small=values[:4, :5], hole=hole, wide=values.astype(np.float64),
+    )  # fmt: skip
+    assert row(text, "Small")[:2] == ["not defined"] * 2
+    assert row(text, "Gap") == ["not defined"] * 3
+    assert row(text, "Wide")[0] == "other dtype"
+
+
+def test_measures_of_several_sources_say_which(report):
+    text = report(f"[[generate]]\nimage = ['a.png', 'b.png']\nnoise_std = 0\nn = 2\n{FAST}")
+    assert "by that of the first source" in text
+    assert row(text, "nearly a copy of one of the sources") == ["2 of 2"]
+
+
+def test_the_nearest_source_counts(random):
+    one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
+    made = types.SimpleNamespace(
+        sources=[one, two], pictures=[two, one, 255 - one], is_not_measurable=False,
+        data_range=(0, 255),
+    )  # fmt: skip
+    assert measures._near_copies(made) == "2 of 3"
+
+
+def test_missing_pixels_are_white_and_not_measured(report, tmp_path, random):
+    for name, value in (("nan", np.nan), ("-5", -5)):
+        image = random.random((20, 24))
+        image[3:5, 4:6] = value
+        text = report(
+            f"[[retarget]]\nimage = 'x.tif'\nshape = [20, 20]\nnodata = {name}\n{FAST}", name,
+            x=image,
+        )  # fmt: skip
+        shown = read_image(tmp_path / name / "pictures/1_x_source.png")
+        assert (shown[3:5, 4:6] == 255).all()
+        assert (shown != 255).any(axis=2).mean() > 0.9
+        assert row(text, "pnncupy") == ["not defined"] * 3
+        assert "Bidirectional" not in text
+        assert f"--nodata {name} " in text
+
+
+def test_commands_of_new_keywords(report):
+    text = report(
+        f"[[generate]]\nimage = 'a.png'\nchannel_weights = [1, 0.5, 2]\nmax_memory = '2G'\n{FAST}"
+    )
+    assert "--channel-weights 1,0.5,2 --max-memory 2G" in text
+
+
+def test_baseline_calls_of_lists(report):
+    text = report(f"[[retarget]]\nimage = ['a.png', 'b.png']\nscale = [1, 0.5]\n{FAST}")
+    assert "bidirectional_similarity([image, ...], (20, 12))" in text
+
+
+def test_long_titles_make_short_names(tmp_path):
+    files = PictureFiles(tmp_path)
+    picture = np.zeros((4, 4, 3), np.uint8)
+    names = [files.add("x" * 300 + end, picture, (0, 255), "words").file for end in "ab"]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) < 100
+
+
+def test_very_wide_pictures_are_scaled_too(tmp_path):
+    shown = PictureFiles(tmp_path).add("a", np.zeros((2, 100_000), np.uint8), (0, 255), "words")
+    assert (shown.height, shown.width) == (1, 8192)
+
+
+def test_a_large_other_does_not_shrink_the_result(report, random):
+    huge = np.zeros((100, 9000, 3), np.uint8)
+    text = report(
+        f"[[edit]]\nsource = 'a.png'\nedited = 'a.png'\nothers = {{ Huge = 'huge.tif' }}\n{FAST}",
+        huge=huge,
+    )
+    widths = dict(re.findall(r'--width: (\d+)px[^>]*data-label="([^"]*)"', text))
+    assert set(widths) == {"552"}
+
+
+def test_a_study_without_pairs_says_so(report, tmp_path):
+    text = report(f"[[generate]]\nimage = 'a.png'\nshape = [20, 20]\n{FAST}[study]")
+    assert "No pair: no generated sample has the size of its source." in text
+    assert not (tmp_path / "out/study_key.csv").exists()
+
+
+def test_tables_have_the_order_of_the_sections(report):
+    text = report(
+        f"[[retarget]]\nimage = 'a.png'\ntitle = 'Second'\nshape = [20, 20]\n{FAST}"
+        f"[[analogy]]\nsource = 'a.png'\nstructure = 'b.png'\ntitle = 'First'\n{FAST}"
+    )
+    for pattern in ("<h3>(First|Second) <small>", '<th scope="row">(First|Second)</th><td>'):
+        assert list(dict.fromkeys(re.findall(pattern, text))) == ["First", "Second"]
+
+
+def test_files_of_an_earlier_page_are_removed(report, tmp_path):
+    report(f"[[generate]]\nimage = 'a.png'\n{FAST}[study]")
+    out = tmp_path / "out"
+    earlier = {file for file in out.rglob("*") if file.is_file()}
+    assert out / "study_key.csv" in earlier
+    (out / "pictures/mine.png").write_text("kept")
+    listed = out / "report_files.txt"
+    listed.write_text(listed.read_text() + "pictures/mine.png\n../spec.toml\n")
+    report(f"[[edit]]\nsource = 'b.png'\nedited = 'b.png'\n{FAST}")
+    files = {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()}
+    assert "pictures/mine.png" in files
+    assert (tmp_path / "spec.toml").is_file()
+    assert files - {"pictures/mine.png", "report_files.txt"} == set(listed.read_text().split())
+    assert "study_key.csv" not in files
+
+
+@pytest.mark.parametrize("name", ["index.html", "pictures/1_x.png"])
+def test_folders_in_the_way_are_found_before_the_work(name, report, tmp_path, monkeypatch):
+    (tmp_path / "out" / name).mkdir(parents=True)
+    monkeypatch.setattr(building, "make_all", None)
+    with pytest.raises(IsADirectoryError, match=f"{name} is a folder"):
+        report("[[generate]]\nimage = 'a.png'")
+    assert len(list((tmp_path / "out").rglob("*"))) == name.count("/") + 1
+
+
+def test_files_in_the_way_are_found_before_the_work(report, tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "make_all", None)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/originals").write_text("")
+    with pytest.raises(NotADirectoryError, match="originals is a file"):
+        report("[[generate]]\nimage = 'a.png'")
+    with pytest.raises(OSError, match=r"a\.png"):
+        report("[[generate]]\nimage = 'a.png'", "a.png/out")
+
+
+def test_the_page_itself_is_moved_last(report, tmp_path, monkeypatch):
+    moved = []
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda self, place: (moved.append(Path(place).name), replace(self, place))
+    )
+    report(f"[[generate]]\nimage = 'a.png'\n{FAST}[study]")
+    assert moved[-4:] == ["study.html", "study_key.csv", "index.html", "report_files.txt"]
+
+
+def test_inputs_are_never_replaced(report, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    write_image(tmp_path / "pictures/1_a.png", np.zeros((20, 20), np.uint8))
+    with pytest.raises(ValueError, match=r"line 2: `image`: .*1_a\.png may be replaced"):
+        report("[[generate]]\nimage = 'pictures/1_a.png'", ".")
+    with pytest.raises(ValueError, match=r"line 3: `others`: .*1_a\.png may be replaced"):
+        report("[[generate]]\nimage = 'a.png'\nothers = { X = 'pictures/1_a.png' }", ".")
+    report(f"[[generate]]\nimage = 'a.png'\n{FAST}", ".")
+    assert read_image(tmp_path / "pictures/1_a.png").shape == (20, 20)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("full")])
+def test_an_interrupted_demo_leaves_nothing(error, tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise error
+
+    monkeypatch.setattr(building, "make_all", stop)
+    monkeypatch.setattr(building, "try_all", lambda *arguments: None)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        building.build_demo(tmp_path / "some/where")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_is_written_with_its_inputs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "load_sample", lambda name: load_sample(name)[::6, ::6].copy())
+    short = "[[analogy]]\nsource = 'inputs/gravel.png'\nstructure = 'inputs/chelsea_grey.png'\n"
+    monkeypatch.setattr(demo, "_SPEC", short + FAST)
+    out = tmp_path / "out"
+    assert cli.run(["report", "--demo", "-o", str(out), "--quiet"]) == 0
+    assert f"wrote {out}/index.html" in capsys.readouterr().out
+    text = (out / "index.html").read_text()
+    assert "pnncupy analogy inputs/gravel.png --structure inputs/chelsea_grey.png -o" in text
+    assert "inputs" not in (out / "report_files.txt").read_text()
+    assert read_spec(out / "demo.toml").entries
+
+
+WRONG_CALLS = [
+    ("alpha = -1", "line 6: edit 'b': `alpha` must be a number above 0"),
+    ("patch_size = 99", "line .*: edit 'b': .*`patch_size` = 99"),
+    ("mask = 'a.png'", "line 6: edit 'b': `mask` must have the height and width"),
+    ("engine = 'cupy'", "line .*: edit 'b': "),
+    ("others = { X = 'spec.toml' }", "line 6: edit 'b': `others`: .*spec.toml"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG_CALLS)
+def test_wrong_calls_are_found_before_the_first_is_made(line, message, report, monkeypatch):
+    monkeypatch.setattr(building, "make_all", lambda *arguments: pytest.fail("work began"))
+    with pytest.raises((ValueError, EngineUnavailable), match=message):
+        report(
+            f"[[generate]]\nimage = 'a.png'\n[[edit]]\nsource = 'b.png'\nedited = 'b.png'\n{line}\n"
+        )
+
+
 SPECS = [
     ("title = 3\n[[generate]]\nimage = 'a.png'", "line 1: `title` must be a string"),
     ("", "asks for nothing; add a table such as"),
@@ -209,6 +455,30 @@ SPECS = [
     ("[[generate]]\nimage = 'a.png'\n[study]\npair = 1", r"line .*\[study\] has no `pair`"),
     ("[[generate]]\nimage = 'a.png'\n[study]\npairs = 0", "line 4: `pairs` must be an integer"),
     ("[[generate]\n", "Expected"),
+    ("[[generate]]\nimage = 'a.png'\nshape = 50", r"line 3: `shape` must be \(height, width\)"),
+    ("[[generate]]\nimage = 'a.png'\ndata_range = 5", "line 3: `data_range` must be None or two"),
+    ("[[retarget]]\nimage = 'a.png'\nscale = 0.5", "line 3: `scale` must be factors of"),
+    ("[[retarget]]\nimage = 'a.png'\nscale = [1]", "line 3: `scale` must be factors of"),
+    ("[[retarget]]\nimage = 'a.png'\nscale = ['a', 'b']", "line 3: `scale` must be a real number"),
+    ("[[collage]]\nimages = 'a.png'", "line 2: `images` must be a list of files"),
+    (
+        "[[inpaint]]\nmask = 'a.png'\nimage = ['a.png']",
+        "line 3: `image` of inpaint must be one file",
+    ),
+    ("[[generate]]\nimage = 'a.png'\n[image]", "line 3: unknown section `image`"),
+    ("[[generate]]\nimage = 'a.png'\n['my section']", "line 3: unknown section `my section`"),
+    ('"title" = ""\n[[generate]]\nimage = "a.png"', "line 1: `title` must not be empty"),
+    ("title = ''\n[[generate]]\nimage = 'a.png'", "line 1: `title` must not be empty"),
+    ("[[generate]]\nimage = 'a.png'\nothers = { '' = 'a.png' }", "line 3: `others` must name each"),
+    (
+        "[[generate]]\nimage = 'a.png'\nothers = { result = 'a.png' }",
+        "line 3: `others` must not be called 'result'",
+    ),
+    ("[[generate]]\nimage = 'a.png'\nguides = []", "line 3: generate has no argument `guides`"),
+    (
+        "[[retarget]]\nimage = 'a.png'\nscale = [1, 1]\nnodata = 0\nbaseline = true",
+        "line .*: `baseline` must be false with `nodata`",
+    ),
 ]
 
 
@@ -228,7 +498,7 @@ def test_a_damaged_picture_is_named(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     (tmp_path / "spec.toml").write_text("[[generate]]\nimage = 'a.png'")
     assert cli.run(["report", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]) == 1
-    assert "a.png: damaged or unsupported PNG file" in capsys.readouterr().err
+    assert re.search("line 2: generate 'a': `image`: .*a.png: damaged ", capsys.readouterr().err)
 
 
 def test_a_folder_in_use_needs_force(tmp_path, capsys):
@@ -371,8 +641,18 @@ def test_the_index_map_lies_over_the_result(window):
     viewer.query_selector(".index").click()
     assert len(shown_in(viewer)) == 2
     assert "index" in shown_in(viewer)[1]
+    checkbox = viewer.query_selector(".index input")
+    assert checkbox.is_checked()
     viewer.query_selector(".flicker label").click()
     assert len(shown_in(viewer)) == 1
+    # The box tells what is seen.
+    assert not checkbox.is_checked()
+    viewer.query_selector("input[type=range]").focus()
+    window.keyboard.press("Home")
+    assert not checkbox.is_checked()
+    window.keyboard.press("End")
+    assert checkbox.is_checked()
+    assert len(shown_in(viewer)) == 2
 
 
 def test_enlarging_opens_moves_and_closes(window):
@@ -381,6 +661,12 @@ def test_enlarging_opens_moves_and_closes(window):
         button = window.query_selector(opener)
         button.click()
         assert dialog.is_visible()
+        # On a phone too there is one line of buttons, even with a link to the original.
+        tops = dialog.evaluate(
+            "d => { document.getElementById('enlarged-original').hidden = false;"
+            " return [...d.querySelectorAll('button')].map(b => b.getBoundingClientRect().top) }"
+        )
+        assert len(set(tops)) == 1
         picture = window.query_selector("#enlarged-picture")
         first = picture.get_attribute("src")
         assert picture.evaluate("i => i.decode().then(() => i.naturalWidth > 0)")

@@ -1,6 +1,7 @@
 """Whether a result is hardly more than its source, as a whole or in one large piece."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,13 +10,15 @@ from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.index_maps import checked_index
 from pnncupy.metrics.common import fast_length, pair_of_planes
-from pnncupy.metrics.pictures import psnr
+from pnncupy.metrics.pictures import decibels
 from pnncupy.moving import to_the_engine
 
 # Above this a sample is called a near-copy of its source.
 NEAR_COPY_DECIBELS = 30.0
 # Bound of the rounding errors of FFTs and running sums, relative to the sums of squares.
 _ROUNDING = 1e-10
+# Shifts that are so many decibels apart count as equal: sums round too.
+_EQUAL_DECIBELS = 1e-9
 
 
 class NearCopy(NamedTuple):
@@ -80,8 +83,8 @@ def near_copy(
     Returns
     -------
     NearCopy
-        Of equal shifts the shortest wins, then the one with fewer rows, then columns; of equal
-        regions the one whose first pixel comes first.
+        Of shifts that are equally good, to 1e-9 dB, the shortest wins, then the one with fewer
+        rows, then columns; of equal regions the one whose first pixel comes first.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def near_copy(
     region: tuple[Any, Any, Any] = (None, None, None)
     if index is not None:
         arrays.same_library(index=index, result=result)
-        region = _largest_region(index, pair[0].shape[1:], pair[1].shape[1:])
+        region = largest_region(index, [pair[0].shape[1:]], pair[1].shape[1:])
     return NearCopy(best, shift, best > NEAR_COPY_DECIBELS, *region)
 
 
@@ -148,15 +151,16 @@ def _best_shift(
 ) -> tuple[float, tuple[int, int]]:
     """The largest PSNR and its shift."""
     rows, columns = (_Overlap(source.shape[axis], result.shape[axis], reach) for axis in (1, 2))
-    best, shift = -math.inf, (0, 0)
+    width = float(limits[1] - limits[0])
+    found: list[tuple[float, tuple[int, int]]] = []
     for row, column in _candidates(source, result, rows, columns, limits):
         (of_source, of_result), across = rows.places(row), columns.places(column)
-        found = psnr(source[:, of_source, across[0]], result[:, of_result, across[1]], limits)
-        if found > best:
-            best, shift = found, (int(rows.shifts[row]), int(columns.shifts[column]))
-        if best == math.inf:
+        value = decibels(source[:, of_source, across[0]], result[:, of_result, across[1]], width)
+        found.append((value, (int(rows.shifts[row]), int(columns.shifts[column]))))
+        if value == math.inf:
             break
-    return best, shift
+    best = max(value for value, _ in found)
+    return best, next(shift for value, shift in found if value >= best - _EQUAL_DECIBELS)
 
 
 def _candidates(
@@ -191,12 +195,14 @@ def _sums(
 ) -> tuple[Any, Any]:
     """Per shift, the sum over the overlap of all squares, and that of the products, on the host."""
     xp = arrays.namespace(source)
-    low, width = float(limits[0]), float(limits[1]) - float(limits[0])
     shape = (rows.padded, columns.padded)
+    forms = [
+        images.WorkingForm(each.dtype, *limits, channel_axis=None) for each in (source, result)
+    ]
     squares: Any = 0.0
     spectrum: Any = 0.0
-    for of_source, of_result in zip(source, result, strict=True):
-        a, b = ((xp.astype(plane, xp.float64) - low) / width for plane in (of_source, of_result))
+    for pair in zip(source, result, strict=True):
+        a, b = (form.scaled(plane) for form, plane in zip(forms, pair, strict=True))
         squares += _rectangles(a**2, rows.in_source, columns.in_source)
         squares += _rectangles(b**2, rows.in_result, columns.in_result)
         spectrum += xp.fft.rfftn(a, s=shape, axes=(0, 1)) * xp.conj(
@@ -220,27 +226,30 @@ def _rectangles(values: Array, rows: tuple[Any, Any], columns: tuple[Any, Any]) 
     return arrays.on_host(xp.take(bands, stop, axis=1) - xp.take(bands, first, axis=1))
 
 
-def _largest_region(
-    index: Array, source_shape: tuple[int, ...], shape: tuple[int, ...]
+def largest_region(
+    index: Array, source_shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...]
 ) -> tuple[int, float, tuple[int, int, int, int]]:
-    """Pixels, share and box of the largest piece with one displacement."""
+    """Pixels, share and box of the largest piece of one source with one displacement."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     with_source = index.ndim == 3 and index.shape[2] == 3
-    _, row, column = checked_index("index", index, [tuple(source_shape)], with_source, 1)
+    shapes = [tuple(each) for each in source_shapes]
+    parts = checked_index("index", index, shapes, with_source, 1)
     if tuple(index.shape[:2]) != tuple(shape):
         raise ValueError(
             f"`index` must have the height and width of `result`, {tuple(shape)}, got "
             f"{tuple(index.shape[:2])}"
         )
-    down, right = (arrays.on_host(part) for part in (row, column))
+    source, down, right = (arrays.on_host(part) for part in parts)
     down = down - np.arange(shape[0])[:, None]
     right = right - np.arange(shape[1])
     numbers = np.arange(shape[0] * shape[1]).reshape(shape)
     starts, ends = [], []
     for before, after in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        same = (down[before] == down[after]) & (right[before] == right[after])
+        same = np.logical_and.reduce(
+            [each[before] == each[after] for each in (source, down, right)]
+        )
         starts.append(numbers[before][same])
         ends.append(numbers[after][same])
     edges = (np.concatenate(starts), np.concatenate(ends))

@@ -1,9 +1,10 @@
 """Measures of whole pictures: noise, blur, and how much samples differ."""
 
 import math
+import operator
 from typing import Any
 
-from pnncupy import arrays
+from pnncupy import arrays, images
 from pnncupy.arrays import Array
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
 from pnncupy.moving import to_the_engine
@@ -25,8 +26,10 @@ def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
 
     Raises
     ------
+    TypeError
+        An argument has the wrong type, or the arrays belong to different libraries.
     ValueError
-        The shapes differ.
+        The shapes differ, a value is not finite, or not low < high.
 
     Examples
     --------
@@ -36,14 +39,43 @@ def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
     20.0
     """
     xp = arrays.same_library(image=image, other=other)
+    for name, picture in (("image", image), ("other", other)):
+        arrays.check_real(name, picture)
+        if picture.size == 0:
+            raise ValueError(f"`{name}` must not be empty, got shape {picture.shape}")
+        arrays.check_finite(name, picture, xp)
+    width = _range_width(data_range)
     if image.shape != other.shape:
         raise ValueError(
             f"`other` must have the shape of `image`, {image.shape}, got {other.shape}"
         )
-    difference = xp.astype(image, xp.float64) - xp.astype(other, xp.float64)
-    error = float(xp.mean(difference**2))
-    width = float(data_range[1]) - float(data_range[0])
+    return decibels(image, other, width)
+
+
+def decibels(image: Array, other: Array, width: float) -> float:
+    """Peak signal-to-noise ratio of two pictures that were checked, for a value range so wide."""
+    xp = arrays.namespace(image)
+    error = float(xp.mean(_difference(image, other, xp) ** 2))
     return math.inf if error == 0 else 10 * math.log10(width**2 / error)
+
+
+def _range_width(data_range: Any) -> float:
+    """High less low, also of integers that float64 cannot tell apart."""
+    try:
+        low, high = map(operator.index, data_range)
+    except (TypeError, ValueError):
+        low, high = images.given_range(data_range)  # type: ignore[assignment]
+    if not low < high:
+        raise ValueError(f"`data_range` must have low < high, got ({low}, {high})")
+    return float(high - low)
+
+
+def _difference(image: Array, other: Array, xp: Any) -> Array:
+    """How far apart two pictures are, in float64; of 64-bit integers rounded only once."""
+    if image.dtype == other.dtype and image.dtype.kind in "iu" and image.dtype.itemsize == 8:
+        one, two = xp.astype(image, xp.uint64), xp.astype(other, xp.uint64)
+        return xp.astype(xp.where(image >= other, one - two, two - one), xp.float64)
+    return xp.astype(image, xp.float64) - xp.astype(other, xp.float64)
 
 
 @to_the_engine
@@ -168,7 +200,9 @@ def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> floa
     source_planes, result_planes = pair_of_planes(source, result, channel_axis)
     of_source = _squared_laplacian("source", source_planes)
     if of_source == 0:
-        raise ValueError("`source` must not be constant, got a Laplacian of 0 to measure by")
+        raise ValueError(
+            "`source` must have a Laplacian other than 0 somewhere, got 0 everywhere to measure by"
+        )
     return _squared_laplacian("result", result_planes) / of_source
 
 

@@ -9,6 +9,8 @@ from pnncupy.report.spec import Entry
 
 # Parameters that are no option of the same name on the command line.
 _IMAGE_OPTIONS = ("mask", "fill", "structure", "edited")
+# Options that take any number of values, joined by commas.
+_ONE_WORD = ("channel_weights",)
 
 
 def command_of(entry: Entry, folder: Path) -> str:
@@ -46,10 +48,13 @@ def _option(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [option] if value else []
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [option, *map(str, values)]
+    words = list(map(str, values))
+    return [option, ",".join(words)] if name in _ONE_WORD else [option, *words]
 
 
 def baseline_call(entry: Entry, shape: tuple[int, ...], shared: Mapping[str, Any]) -> str:
     """The Python call of the classical method."""
     arguments = "".join(f", {name}={value!r}" for name, value in shared.items())
-    return f"pnncupy.baselines.bidirectional_similarity(image, {tuple(shape)}{arguments})"
+    first = next(iter(entry.job.inputs.values()))
+    image = "[image, ...]" if isinstance(first, tuple) else "image"
+    return f"pnncupy.baselines.bidirectional_similarity({image}, {tuple(shape)}{arguments})"

@@ -7,6 +7,7 @@ import numpy as np
 
 from pnncupy.io import write_image
 from pnncupy.samples import load_sample
+from pnncupy.writing import write_text
 
 _SPEC = """\
 # What `pnncupy report --demo` shows. Change it and run: pnncupy report {name} -o other-folder
@@ -80,7 +81,7 @@ def write_demo(folder: Path) -> Path:
     for name, picture in demo_pictures().items():
         write_image(inputs / f"{name}.png", picture, overwrite=True)
     spec = folder / "demo.toml"
-    spec.write_text(_SPEC.format(name=spec.name), encoding="utf-8")
+    write_text(spec, _SPEC.format(name=spec.name))
     return spec
 
 

@@ -1,6 +1,7 @@
 """Everything that a report shows is made here: results, baselines, pyramid levels, costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,17 @@ import numpy as np
 
 from pnncupy import images
 from pnncupy.baselines import bidirectional_similarity
-from pnncupy.jobs import read_input, task_call
+from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
+from pnncupy.jobs import Input, read_input, task_call
+from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.report.measuring import Cost, measured
+from pnncupy.report.ranges import is_missing, shown_range
 from pnncupy.report.spec import Entry, Spec
 from pnncupy.resizing import resize
 from pnncupy.tasks import generate
 
+# What a wrong entry raises; a kind before those that it is one of.
+_KINDS = (ImageReadError, EngineUnavailable, TypeError, ValueError)
 # The parameters of the baseline that it has in common with the tasks.
 BASELINE_ARGUMENTS = ("patch_size", "method", "engine", "data_range")
 
@@ -62,6 +68,10 @@ class Made:
         Name -> a result that was supplied.
     data_range : (float, float)
         The values that are shown black and white.
+    nodata : float or None
+        The value of missing pixels.
+    is_not_measurable : bool
+        Whether pixels of a source are missing, or values are labels: distances say nothing then.
     """
 
     entry: Entry
@@ -77,6 +87,43 @@ class Made:
     resized: Any
     others: Mapping[str, Any]
     data_range: tuple[float, float]
+    nodata: float | None
+    is_not_measurable: bool
+
+
+def try_all(spec: Spec, threads: int | None) -> None:
+    """Find out what is wrong with any entry before the work on the first one begins.
+
+    All files are read, and each task runs until its first step: then it has checked its call.
+    """
+    for entry in spec.entries:
+        with _told_of(entry):
+            for name, given in entry.job.inputs.items():
+                for each in given if isinstance(given, tuple) else (given,):
+                    _read(name, each)
+            for each in entry.others.values():
+                shown_range([_read("others", each)], None)
+            task, arguments = task_call(entry.job)
+            with suppress(Cancelled):
+                task(**arguments, threads=threads, callback=lambda event: False)
+
+
+def _read(name: str, given: Input) -> Any:
+    """A picture; what is none is told with the parameter that names it."""
+    try:
+        return read_input(given)
+    except ImageReadError as error:
+        raise ImageReadError(f"`{name}`: {error}") from error
+
+
+@contextmanager
+def _told_of(entry: Entry) -> Iterator[None]:
+    """Errors name the file and the line of the spec, and the entry."""
+    try:
+        yield
+    except _KINDS as error:
+        kind = next(kind for kind in _KINDS if isinstance(error, kind))
+        raise kind(entry.table.told(error, f"{entry.job.verb} {entry.title!r}")) from error
 
 
 def make_all(spec: Spec, threads: int | None, callback: Callable[[Step], Any] | None) -> list[Made]:
@@ -91,7 +138,8 @@ def make_all(spec: Spec, threads: int | None, callback: Callable[[Step], Any] | 
             if callback is not None:
                 callback(Step(what, (done + share) / parts))
 
-        made.append(_make(entry, threads, tell))
+        with _told_of(entry):
+            made.append(_make(entry, threads, tell))
         done += 1 + entry.baseline
     return made
 
@@ -123,6 +171,10 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
     several = job.verb == "generate"
     pictures = list(result.image) if several else [result.image]
     sources = _sources(inputs)
+    nodata = checked_nodata(arguments.get("nodata"))
+    categorical = bool(arguments.get("categorical"))
+    # Bicubic resizing mixes labels.
+    is_resized = job.verb == "retarget" and not categorical
     shape = images.image_shape("result", pictures[0], -1)
     baseline, baseline_cost = None, None
     if entry.baseline:
@@ -143,11 +195,12 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         cost=cost,
         baseline=baseline,
         baseline_cost=baseline_cost,
-        resized=_resized(sources[0], shape) if job.verb == "retarget" else None,
-        others={name: read_input(each) for name, each in (entry.others or {}).items()},
-        data_range=images.value_range(
-            [images.planes("source", source) for source in sources], arguments.get("data_range")
-        ),
+        resized=_resized(sources[0], shape, nodata) if is_resized else None,
+        others={name: read_input(each) for name, each in entry.others.items()},
+        data_range=shown_range(sources, nodata, arguments.get("data_range")),
+        nodata=nodata,
+        is_not_measurable=categorical
+        or any(bool(is_missing(source, nodata).any()) for source in sources),
     )
 
 
@@ -157,8 +210,9 @@ def _sources(inputs: Mapping[str, Any]) -> list[Any]:
     return first if isinstance(first, list) else [first]
 
 
-def _resized(source: Any, shape: tuple[int, ...]) -> Any:
-    """What plain resizing makes, in the dtype of the source."""
+def _resized(source: Any, shape: tuple[int, ...], nodata: float | None) -> Any:
+    """What plain resizing makes, in the dtype of the source; missing pixels have a mean colour."""
+    source = split_missing("source", source, nodata, -1)[0]
     scales = [new / old for new, old in zip(shape, source.shape[:2], strict=True)]
     values = resize(source, scales, shape)
     if source.dtype.kind == "f":

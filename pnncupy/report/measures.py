@@ -1,12 +1,15 @@
 """The numbers that a report shows of its results."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pnncupy import metrics
+from pnncupy.metrics.copies import largest_region
 from pnncupy.report.making import Made
+from pnncupy.report.spec import BASELINE, RESIZED_IN_TABLES, RESULT_IN_TABLES
 
 
 @dataclass(frozen=True)
@@ -27,68 +30,104 @@ def table_of(made: Made) -> Table:
 
 def _of_samples(made: Made) -> Table:
     """What a set of samples is like, as a whole."""
-    source, pictures = made.sources[0], made.pictures
+    first, pictures = made.sources[0], made.pictures
+    several = len(made.sources) > 1
+    by = f"by that of the {'first ' if several else ''}source"
     rows = []
-    if len(pictures) > 1 and pictures[0].std() > 0 and source.std() > 0:
-        rows.append(
-            ["diversity (standard deviation over the samples, by that of the source)",
-             f"{metrics.diversity(pictures, source):.2f}"]
-        )  # fmt: skip
-    if source.std() > 0:
-        sharpness = statistics.mean(metrics.sharpness_ratio(source, each) for each in pictures)
-        rows.append(
-            ["sharpness (mean squared Laplacian, by that of the source)", f"{sharpness:.2f}"]
-        )
-    with_index = len(made.sources) == 1
-    copies = [
-        metrics.near_copy(
-            source, each, index=index if with_index else None, data_range=made.data_range
-        )
-        for each, index in zip(pictures, made.indices, strict=True)
-    ]
-    near = sum(copy.is_copy for copy in copies)
-    rows.append(
-        [f"nearly a copy of the source (PSNR over {metrics.NEAR_COPY_DECIBELS:.0f} dB)",
-         f"{near} of {len(copies)}"]
+    if len(pictures) > 1:
+        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(pictures, first))
+        rows.append([f"diversity (standard deviation over the samples, {by})", diversity])
+    sharpness = _or_not_defined(
+        made, ".2f",
+        lambda: statistics.mean(metrics.sharpness_ratio(first, each) for each in pictures),
     )  # fmt: skip
-    shares = [copy.region_share for copy in copies if copy.region_share is not None]
-    if shares:
-        rows.append(
-            ["largest piece in the source's own arrangement, median of the samples",
-             f"{statistics.median(shares):.0%} of the picture"]
-        )  # fmt: skip
+    rows.append([f"sharpness (mean squared Laplacian, {by})", sharpness])
+    of = "one of the sources" if several else "the source"
+    rows.append(
+        [f"nearly a copy of {of} (PSNR over {metrics.NEAR_COPY_DECIBELS:.0f} dB)",
+         _near_copies(made)]
+    )  # fmt: skip
+    shapes = [source.shape[:2] for source in made.sources]
+    shares = [
+        largest_region(index, shapes, picture.shape[:2])[1]
+        for index, picture in zip(made.indices, pictures, strict=True)
+    ]
+    rows.append(
+        [f"largest piece in {'a' if several else 'the'} source's own arrangement, median of the "
+         "samples",
+         f"{statistics.median(shares):.0%} of the picture"]
+    )  # fmt: skip
     return Table("Measures of the samples", ("measure", "value"), rows)
+
+
+def _near_copies(made: Made) -> str:
+    """How many samples are nearly a copy of any of the sources."""
+    closest = [_closest(made, picture) for picture in made.pictures]
+    known = [decibels for decibels in closest if decibels is not None]
+    if made.is_not_measurable or len(known) < len(closest):
+        return "not comparable"
+    near = sum(decibels > metrics.NEAR_COPY_DECIBELS for decibels in known)
+    return f"{near} of {len(known)}"
+
+
+def _closest(made: Made, picture: Any) -> float | None:
+    """The largest PSNR of a picture to a source; None if it overlaps none of them enough."""
+    found = []
+    for source in made.sources:
+        with suppress(ValueError):
+            found.append(metrics.near_copy(source, picture, data_range=_range(made)).psnr)
+    return max(found, default=None)
 
 
 def _of_results(made: Made) -> Table:
     """Each result beside the baseline and others: what was invented, what was lost."""
-    shown = [("pnncupy", made.pictures[0])]
+    shown = [(RESULT_IN_TABLES, made.pictures[0])]
     if made.baseline is not None:
-        shown.append(("Bidirectional Similarity", made.baseline))
+        shown.append((BASELINE, made.baseline))
     if made.resized is not None:
-        shown.append(("plain resizing", made.resized))
+        shown.append((RESIZED_IN_TABLES, made.resized))
     shown += list(made.others.items())
     rows = [[name, *_judged(made, picture)] for name, picture in shown]
+    sharpness = "sharpness" if len(made.sources) == 1 else "sharpness, by the first source"
     return Table(
         "Measures (coherence and completeness: distances in thousandths of the squared value "
         "range, lower is better)",
-        ("result", "coherence", "completeness", "sharpness"),
+        ("result", "coherence", "completeness", sharpness),
         rows,
     )
 
 
 def _judged(made: Made, picture: Any) -> list[str]:
-    first = made.sources[0]
+    first, sources = made.sources[0], list(made.sources)
     if picture.shape[2:] != first.shape[2:] or picture.ndim != first.ndim:
         return ["other channels", "", ""]
+    if picture.dtype != first.dtype:
+        return ["other dtype", "", ""]
     options = {
-        "data_range": made.data_range, "method": made.info["method"],
+        "data_range": _range(made), "method": made.info["method"],
         "patch_size": made.entry.job.arguments.get("patch_size", 7),
     }  # fmt: skip
-    sources = list(made.sources)
-    sharpness = "" if first.std() == 0 else f"{metrics.sharpness_ratio(first, picture):.2f}"
     return [
-        f"{1000 * metrics.coherence(sources, picture, **options):.3f}",
-        f"{1000 * metrics.completeness(sources, picture, **options):.3f}",
-        sharpness,
+        _or_not_defined(made, ".3f", lambda: 1000 * metrics.coherence(sources, picture, **options)),
+        _or_not_defined(
+            made, ".3f", lambda: 1000 * metrics.completeness(sources, picture, **options)
+        ),
+        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, picture)),
     ]
+
+
+def _range(made: Made) -> tuple[float, float] | None:
+    """The value range that distances are measured by; None is that of the only source."""
+    if len(made.sources) > 1:
+        return made.data_range
+    return made.entry.job.arguments.get("data_range")
+
+
+def _or_not_defined(made: Made, form: str, measure: Callable[[], float]) -> str:
+    """A measure in words, also where it does not apply, of which its own checks know best."""
+    if made.is_not_measurable:
+        return "not defined"
+    try:
+        return format(measure(), form)
+    except ValueError:
+        return "not defined"

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from pnncupy import engine_table
-from pnncupy.images import planes, value_range
 from pnncupy.jobs import versions
 from pnncupy.previews import index_colours
 from pnncupy.report.commands import baseline_call, command_of
@@ -19,7 +18,9 @@ from pnncupy.report.making import BASELINE_ARGUMENTS, Made
 from pnncupy.report.measures import Table, table_of
 from pnncupy.report.measuring import Cost, processor
 from pnncupy.report.pictures import PictureFiles, Shown
-from pnncupy.report.spec import Spec, Study
+from pnncupy.report.ranges import shown_range
+from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT, Spec, Study
+from pnncupy.writing import write_text
 
 # Verb -> heading and introduction of its section.
 _SECTIONS = {
@@ -42,11 +43,6 @@ _SECTIONS = {
     "collage": ("Collage", "Several pictures merged into one that has something of each."),
     "edit": ("Editing", "A rough edit, made seamless with patches of the unedited picture."),
 }
-# Parameter of a task -> what its picture is called beside the result.
-_INPUT_NAMES = {
-    "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",
-    "structure": "Structure", "edited": "Rough edit",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,8 @@ class Level:
 class Figure:
     """What the page shows of one entry.
 
-    `layers` are swapped in place; `result` is the number of the one that `overlay`, the index map,
-    and `levels` belong to. `grid` holds all samples where there are several.
+    `layers` are swapped in place: what went in, then at `result` the one that `overlay`, the index
+    map, and `levels` belong to, then others. `grid` holds all samples where there are several.
     """
 
     number: int
@@ -85,8 +81,17 @@ class Figure:
 
     @property
     def zoom(self) -> int:
-        """How much larger than their pixels all layers are shown, so that flicker compares."""
-        return min(layer.shown.zoom for layer in self.layers)
+        """How much larger than their pixels layers are shown, so that flicker compares.
+
+        Pictures that are far larger than the result must not make a stamp of it.
+        """
+        own = [layer.shown for layer in self.layers[: self.result] if not layer.shown.is_smaller]
+        return min(shown.zoom for shown in (*own, self.layers[self.result].shown))
+
+    def width(self, shown: Shown) -> int:
+        """How wide a picture is shown: what is a smaller preview has no pixels of its own."""
+        pixels = self.layers[self.result].shown.width if shown.is_smaller else shown.width
+        return pixels * self.zoom
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ class Page:
     title: str
     sections: list[Section] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    study_asked: bool = False
     runtime: Table | None = None
     provenance: list[Mapping[str, Any]] = field(default_factory=list)
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -125,7 +131,8 @@ def write_page(
 ) -> None:
     """Write index.html and all its files into a folder; commands name files relative to `home`."""
     files = PictureFiles(folder)
-    page = Page(spec.title)
+    page = Page(spec.title, study_asked=spec.study is not None)
+    made = sorted(made, key=lambda each: list(_SECTIONS).index(each.entry.job.verb))
     number = 0
     for verb, (heading, introduction) in _SECTIONS.items():
         figures = []
@@ -137,7 +144,8 @@ def write_page(
             page.sections.append(Section(verb, heading, introduction, figures))
     if spec.study is not None:
         page.pairs, key = _pairs(spec.study, made, files)
-        (folder / "study_key.csv").write_text(key, encoding="utf-8")
+        if page.pairs:
+            write_text(folder / "study_key.csv", key)
     page.runtime = _runtime(made)
     page.provenance = [_provenance(each, home) for each in made]
     page.facts = {
@@ -147,9 +155,9 @@ def write_page(
         "Python": platform.python_version(),
         **versions(),
     }
-    (folder / "index.html").write_text(_rendered("page.html", page), encoding="utf-8")
+    write_text(folder / "index.html", _rendered("page.html", page))
     if page.pairs:
-        (folder / "study.html").write_text(_rendered("study.html", page), encoding="utf-8")
+        write_text(folder / "study.html", _rendered("study.html", page))
 
 
 def _rendered(template: str, page: Page) -> str:
@@ -169,7 +177,8 @@ def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
     title = entry.title
 
     def add(label: str, picture: Any, values: tuple[float, float] = shown_range) -> Shown:
-        return files.add(f"{number}_{title}_{label}", picture, values, f"{label}: {title}")
+        name, alt = f"{number}_{title}_{label}", f"{label}: {title}"
+        return files.add(name, picture, values, alt, made.nodata)
 
     layers = [
         Layer(label, add(label, picture, _range_of(picture, made)))
@@ -182,16 +191,15 @@ def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
         grid = [
             files.add(
                 f"{number}_{title}_sample_{sample}", picture, shown_range,
-                f"Sample {sample + 1} of {len(made.pictures)}: {title}",
+                f"Sample {sample + 1} of {len(made.pictures)}: {title}", made.nodata,
             )
             for sample, picture in enumerate(made.pictures)
         ]  # fmt: skip
-    layers.append(Layer("Result", grid[0] if several else add("Result", made.pictures[0])))
+    layers.append(Layer(RESULT, grid[0] if several else add(RESULT, made.pictures[0])))
     if made.resized is not None:
-        layers.append(Layer("Resized", add("Resized", made.resized)))
+        layers.append(Layer(RESIZED, add(RESIZED, made.resized)))
     if made.baseline is not None:
-        name = "Bidirectional Similarity"
-        layers.append(Layer(name, add(name, made.baseline)))
+        layers.append(Layer(BASELINE, add(BASELINE, made.baseline)))
     layers += [
         Layer(name, add(name, picture, _range_of(picture, made)))
         for name, picture in made.others.items()
@@ -216,7 +224,8 @@ def _levels(number: int, made: Made, files: PictureFiles) -> list[Level]:
         text = f"level {level}, {width} × {height} pixels"
         name = f"{number}_{made.entry.title}_level_{level}"
         alt = f"The result at {text}: {made.entry.title}"
-        found.append(Level(text, files.add(name, picture, made.data_range, alt)))
+        shown = files.add(name, picture, made.data_range, alt, made.nodata)
+        found.append(Level(text, shown))
     return found
 
 
@@ -231,7 +240,7 @@ def _input_pictures(made: Made) -> list[tuple[str, Any]]:
                 for number, picture in enumerate(given, 1)
             ]
         else:
-            found.append((_INPUT_NAMES[name], given))
+            found.append((INPUT_NAMES[name], given))
     return found
 
 
@@ -239,7 +248,7 @@ def _range_of(picture: Any, made: Made) -> tuple[float, float]:
     """The values shown black and white: of another dtype than the source's, its own."""
     if picture.dtype == made.sources[0].dtype:
         return made.data_range
-    return value_range([planes("picture", picture)], None)
+    return shown_range([picture], made.nodata)
 
 
 def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[list[Pair], str]:
@@ -269,12 +278,12 @@ def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[lis
         shown = [
             files.add(
                 f"study_{number:02}_{letter}", picture, each.data_range,
-                f"Picture {letter.upper()} of pair {number}",
+                f"Picture {letter.upper()} of pair {number}", each.nodata,
             )
             for letter, picture in zip("ab", both if real_first else both[::-1], strict=True)
         ]  # fmt: skip
         pairs.append(Pair(number, shown))
-        lines.writerow([number, "A" if real_first else "B", each.entry.title, sample])
+        lines.writerow([number, "A" if real_first else "B", each.entry.title, sample + 1])
     return pairs, key.getvalue()
 
 
@@ -291,7 +300,7 @@ def _runtime(made: Sequence[Made]) -> Table:
         ])  # fmt: skip
         if each.baseline_cost is not None:
             rows.append([
-                each.entry.title, "Bidirectional Similarity", _size(each.baseline), "1",
+                each.entry.title, BASELINE, _size(each.baseline), "1",
                 f"{each.baseline_cost.seconds:.2f}", _megabytes(each.baseline_cost), "",
             ])  # fmt: skip
     return Table(

@@ -10,10 +10,14 @@ import numpy as np
 
 from pnncupy.io import default_suffix, write_image
 from pnncupy.previews import preview
+from pnncupy.report.ranges import is_missing
 from pnncupy.resizing import resize
 
-# More pixels than this are shown scaled down.
+# More pixels than this, or longer sides, are shown scaled down.
 _MOST_PIXELS = 2_000_000
+_LONGEST_SIDE = 8192
+# File systems allow longer names, but other things are added to these.
+_LONGEST_NAME = 80
 # Small pictures are shown enlarged by a whole number, up to this width.
 _COMFORTABLE_WIDTH = 560
 
@@ -34,6 +38,8 @@ class Shown:
         The picture itself where the preview is not all of it; else empty.
     note : str
         How the original differs, in words; else empty.
+    is_smaller : bool
+        Whether the preview has fewer pixels than the original.
     """
 
     file: str
@@ -42,6 +48,7 @@ class Shown:
     alt: str
     original: str = ""
     note: str = ""
+    is_smaller: bool = False
 
     @property
     def zoom(self) -> int:
@@ -58,15 +65,21 @@ class PictureFiles:
         for name in ("pictures", "originals"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, name: str, picture: Any, data_range: tuple[float, float], alt: str) -> Shown:
-        """Write a picture, and its original too if the preview does not hold all of it."""
+    def add(
+        self, name: str, picture: Any, data_range: tuple[float, float], alt: str,
+        nodata: float | None = None,
+    ) -> Shown:  # fmt: skip
+        """Write a picture, and its original too if the preview does not hold all of it.
+
+        Pixels of the value `nodata`, and those that are NaN, are shown white.
+        """
         stem = self._unused(name)
-        shown = preview(_scaled(picture), data_range)
+        shown = preview(_scaled(_white_where_missing(picture, nodata, data_range[1])), data_range)
         file = f"pictures/{stem}.png"
         write_image(self._folder / file, shown, overwrite=True)
         original, note = "", ""
-        is_whole = picture.dtype == np.uint8 and picture.shape[:2] == shown.shape[:2]
-        if not is_whole or (picture.ndim == 3 and picture.shape[2] != 3):
+        is_smaller = picture.shape[:2] != shown.shape[:2]
+        if not _is_whole(shown, picture):
             original = f"originals/{stem}{default_suffix(picture)}"
             write_image(self._folder / original, picture, overwrite=True)
             channels = 1 if picture.ndim == 2 else picture.shape[2]
@@ -74,11 +87,11 @@ class PictureFiles:
                 f"{picture.shape[1]} × {picture.shape[0]} pixels, "
                 f"{channels} channel{'s' if channels > 1 else ''}, {picture.dtype}"
             )
-        return Shown(file, shown.shape[1], shown.shape[0], alt, original, note)
+        return Shown(file, shown.shape[1], shown.shape[0], alt, original, note, is_smaller)
 
     def _unused(self, name: str) -> str:
         """A file name like the one wanted that no other picture has."""
-        stem = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "picture"
+        stem = re.sub(r"[^a-z0-9]+", "_", name.lower())[:_LONGEST_NAME].strip("_") or "picture"
         number, unused = 2, stem
         while unused in self._names:
             unused, number = f"{stem}_{number}", number + 1
@@ -86,19 +99,32 @@ class PictureFiles:
         return unused
 
 
+def _white_where_missing(picture: Any, nodata: float | None, white: float) -> Any:
+    """The picture, or a copy that is white where nothing is known."""
+    missing = is_missing(picture, nodata)
+    return np.where(missing, white, picture) if missing.any() else picture
+
+
+def _is_whole(shown: Any, picture: Any) -> bool:
+    """Whether a preview holds all of a picture."""
+    if picture.dtype != np.uint8 or picture.shape[:2] != shown.shape[:2]:
+        return False
+    return picture.shape[2:] in ((), (3,)) and bool((np.atleast_3d(picture) == shown).all())
+
+
 def _scaled(picture: Any) -> Any:
     """The picture, or a smaller one of as many pixels as a page can show."""
     height, width = picture.shape[:2]
-    if height * width <= _MOST_PIXELS:
+    scale = min(math.sqrt(_MOST_PIXELS / (height * width)), _LONGEST_SIDE / max(height, width))
+    if scale >= 1:
         return picture
-    scale = math.sqrt(_MOST_PIXELS / (height * width))
     shape = (max(1, int(height * scale)), max(1, int(width * scale)))
     # Most of the way by whole blocks: antialiased resizing of all pixels takes much memory.
-    block = max(1, int(1 / scale) // 2)
-    if block > 1:
-        rows, columns = height // block * block, width // block * block
+    down, across = (max(1, min(int(1 / scale) // 2, side)) for side in (height, width))
+    if max(down, across) > 1:
+        rows, columns = height // down * down, width // across * across
         picture = picture[:rows, :columns]
-        picture = picture.reshape(rows // block, block, columns // block, block, -1).mean((1, 3))
+        picture = picture.reshape(rows // down, down, columns // across, across, -1).mean((1, 3))
         picture = picture[..., 0] if picture.shape[2] == 1 else picture
     scales = [new / old for new, old in zip(shape, picture.shape[:2], strict=True)]
     return resize(picture, scales, shape)

@@ -1,14 +1,15 @@
 """What a report shall show, read from a TOML file."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pnncupy import checks
 from pnncupy.job_files import input_of, take_inputs
-from pnncupy.jobs import VERBS, Input, Job, check_arguments
-from pnncupy.toml_files import line_of_key, line_of_message, line_of_table, read_toml
+from pnncupy.jobs import VERBS, Input, Job, check_arguments, plain
+from pnncupy.toml_files import Table, line_of_key, line_of_table, read_toml
 
 MOST_SAMPLES = 50
 # Tasks that the classical method can do too.
@@ -16,6 +17,21 @@ WITH_BASELINE = ("retarget", "collage")
 _TOP_LEVEL = ("title", "study", *VERBS)
 # Arguments that the command line does not have, so that no command could be shown.
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
+# Arguments that the classical method does not know.
+_NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights")
+# Parameter of a task -> what its picture is called beside the result.
+INPUT_NAMES = {
+    "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",
+    "structure": "Structure", "edited": "Rough edit",
+}  # fmt: skip
+# What the results are called beside which others are shown, in pictures and in tables.
+RESULT, RESIZED, BASELINE = "Result", "Resized", "Bidirectional Similarity"
+RESULT_IN_TABLES, RESIZED_IN_TABLES = "pnncupy", "plain resizing"
+_TAKEN = {
+    name.casefold()
+    for name in (*INPUT_NAMES.values(), RESULT, RESIZED, BASELINE, RESULT_IN_TABLES,
+                 RESIZED_IN_TABLES)
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,14 +50,17 @@ class Entry:
         Whether to make it by Bidirectional Similarity too.
     others : dict
         Further results to show beside it: name -> file.
+    table : Table
+        Where the spec asks for it.
     """
 
     job: Job
     title: str
+    table: Table
     caption: str = ""
     count: int = 1
     baseline: bool = False
-    others: Mapping[str, Input] | None = None
+    others: Mapping[str, Input] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,26 +109,25 @@ def read_spec(file: Path) -> Spec:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise ValueError(f"{file}, line {line_of_key(text, verb)}: write [[{verb}]]")
         for number, table in enumerate(tables):
-            start = line_of_table(text, verb, number)
+            place = Table(file, text, line_of_table(text, verb, number))
             try:
-                entries.append(_entry(verb, dict(table), file.parent))
+                entries.append(_entry(verb, dict(table), place))
             except (ValueError, TypeError, OSError) as error:
-                line = line_of_message(text, start, str(error))
-                raise ValueError(f"{file}, line {line}: {error}") from error
+                raise ValueError(place.told(error)) from error
     if not entries:
         raise ValueError(f"{file}: it asks for nothing; add a table such as [[generate]]")
-    start = 0
+    place = Table(file, text, 0)
     try:
         title = checks.text("title", content.get("title", file.stem))
-        start = line_of_table(text, "study")
+        place = Table(file, text, line_of_table(text, "study"))
         study = _study(content["study"]) if "study" in content else None
     except (ValueError, TypeError) as error:
-        line = line_of_message(text, start, str(error))
-        raise ValueError(f"{file}, line {line}: {error}") from error
+        raise ValueError(place.told(error)) from error
     return Spec(title, entries, study)
 
 
-def _entry(verb: str, given: dict[str, Any], folder: Path) -> Entry:
+def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
+    folder = table.file.parent
     drawn = VERBS[verb][1]
     count = checks.integer("n", given.pop("n", 1), 1)
     if count > 1 and verb != "generate":
@@ -119,23 +137,34 @@ def _entry(verb: str, given: dict[str, Any], folder: Path) -> Entry:
     if "seed" in given and not drawn:
         raise ValueError(f"`seed` is for {' and '.join(_drawing())}, not for {verb}")
     seed = checks.integer("seed", given.pop("seed", 0), 0)
-    baseline = checks.flag("baseline", given.pop("baseline", verb in WITH_BASELINE))
-    if baseline and verb not in WITH_BASELINE:
-        raise ValueError(f"`baseline` is for {' and '.join(WITH_BASELINE)}, not for {verb}")
+    baseline = _baseline(verb, given)
     others = _others(given.pop("others", {}), folder)
     title, caption = given.pop("title", None), given.pop("caption", "")
     for name in _NOT_IN_REPORTS:
         if name in given:
             raise ValueError(f"`{name}` cannot be set in a report")
-    check_arguments(verb, given)
+    check_arguments(verb, given, _NOT_IN_REPORTS)
     inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
     first = first[0] if isinstance(first, tuple) else first
     title = Path(first.path).stem if title is None else checks.text("title", title)
     if not isinstance(caption, str):
         raise TypeError(f"`caption` must be a string, got {caption!r}")
-    job = Job(verb, inputs, given, output="", seed=seed if drawn else None)
-    return Entry(job, title, caption, count, baseline, others)
+    job = Job(verb, inputs, plain(given), output="", seed=seed if drawn else None)
+    return Entry(job, title, table, caption, count, baseline, others)
+
+
+def _baseline(verb: str, given: dict[str, Any]) -> bool:
+    """Whether the classical method is asked for; by default where it can do the same."""
+    # 0 is a value of missing pixels, too.
+    other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
+    can = verb in WITH_BASELINE and not other
+    wanted = checks.flag("baseline", given.pop("baseline", can))
+    if wanted and verb not in WITH_BASELINE:
+        raise ValueError(f"`baseline` is for {' and '.join(WITH_BASELINE)}, not for {verb}")
+    if wanted and other:
+        raise ValueError(f"`baseline` must be false with `{other[0]}`, which it does not know")
+    return wanted
 
 
 def _drawing() -> list[str]:
@@ -147,6 +176,10 @@ def _others(given: Any, folder: Path) -> dict[str, Input]:
         raise TypeError(f'`others` must be a table like {{ SinGAN = "file.png" }}, got {given!r}')
     found = {}
     for name, file in given.items():
+        if not name.strip():
+            raise ValueError("`others` must name each result, got an empty name")
+        if re.sub(r" \d+$", "", name.strip().casefold()) in _TAKEN:
+            raise ValueError(f"`others` must not be called {name!r}, as another picture is")
         if not isinstance(file, str):
             raise TypeError(f"`others` must name one file for {name!r}, got {file!r}")
         found[name] = input_of("others", file, folder)

@@ -14,6 +14,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const checkbox = viewer.querySelector(".index input");
   const result = Number(viewer.dataset.result);
   const fullSize = output ? output.textContent : "";
+  let withIndex = false;
 
   const visible = () => stage.querySelector("img:not([hidden])");
 
@@ -27,7 +28,9 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     levels.forEach((image, number) => {
       image.hidden = !(isResult && number === level);
     });
-    overlay.hidden = !(isResult && checkbox.checked && level === levels.length);
+    /* The box tells what is seen; back at the result, the index map is there again. */
+    checkbox.checked = withIndex && isResult && level === levels.length;
+    overlay.hidden = !checkbox.checked;
     if (slider) {
       const text = level < levels.length ? levels[level].dataset.text : fullSize;
       output.textContent = text;
@@ -45,7 +48,8 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   /* What belongs to the result brings the result back. */
   slider?.addEventListener("input", () => choose(result));
   checkbox.addEventListener("change", () => {
-    if (checkbox.checked && slider) slider.value = slider.max;
+    withIndex = checkbox.checked;
+    if (withIndex && slider) slider.value = slider.max;
     choose(result);
   });
   stage.addEventListener("keydown", (event) => {

@@ -1,0 +1,25 @@
+"""What of a picture is known, and the values of it that are shown black and white."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pnncupy.images import value_range
+
+
+def is_missing(picture: Any, nodata: float | None) -> Any:
+    """Where values are NaN, infinite or `nodata`."""
+    missing = ~np.isfinite(picture)
+    return missing if nodata is None else missing | (picture == nodata)
+
+
+def shown_range(
+    pictures: Sequence[Any], nodata: float | None, data_range: Any = None
+) -> tuple[float, float]:
+    """The range given, or that of the dtype, or of the values that are known."""
+    known = [each[~is_missing(each, nodata)] for each in pictures]
+    some = [values for values in known if values.size]
+    if data_range is None and not some:
+        return 0.0, 1.0
+    return value_range(some, data_range)
