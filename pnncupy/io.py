@@ -22,6 +22,7 @@ from pnncupy.image_limits import check_limit
 from pnncupy.jpeg_structure import check_jpeg
 from pnncupy.png_structure import png_parts
 from pnncupy.tiff_metadata import Metadata
+from pnncupy.tiff_pixels import check_pixels
 from pnncupy.tiff_structure import Structure
 from pnncupy.writing import whole_file
 
@@ -333,9 +334,9 @@ def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int)
             raise ImageReadError(
                 f"lacks the plane {number} that its description tells of: cut short?"
             )
-        structure.check_pixels(page.offset, keyframe.offset, limit)
+        check_pixels(structure, page.offset, keyframe.offset, limit)
         return page.asarray()
-    structure.check_pixels(keyframe.offset, keyframe.offset, limit)
+    check_pixels(structure, keyframe.offset, keyframe.offset, limit)
     nbytes = size * keyframe.dtype.itemsize
     if series.dataoffset is None or series.dataoffset + (number + 1) * nbytes > structure.size:
         raise ImageReadError(

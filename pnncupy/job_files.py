@@ -10,7 +10,7 @@ from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
 from pnncupy.provenance import provenance
 from pnncupy.toml_files import Table, line_of_key, line_of_table, read_toml
 
-_WORDS = {"fill": ("mean", "noise")}
+_WORDS = {"fill": ("mean", "noise"), "mask": ("nodata",)}
 # Where a task takes a list of files: instead of one, or always.
 _ONE_OR_SEVERAL = (("generate", "image"), ("retarget", "image"), ("analogy", "source"))
 _SEVERAL = (("collage", "images"),)

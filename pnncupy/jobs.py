@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy import __version__, checks, images, tasks
-from pnncupy.io import read_image, write_image
+from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.picture_files import read_mask, without_opaque_alpha
 from pnncupy.provenance import Provenance, provenance
 
@@ -207,7 +207,19 @@ def task_call(
         )
     if VERBS[job.verb][1]:
         arguments["rng"] = job.seed
+    first = _as_tuple(job.inputs[VERBS[job.verb][0][0]])[0]
+    if first.kind == "image" and (tag := _nodata_of(first)) is not None:
+        arguments.setdefault("nodata", tag)
     return getattr(tasks, job.verb), {**inputs, **arguments}
+
+
+@functools.lru_cache(_CACHED)
+def _nodata_of(given: Input) -> float | None:
+    """What a file says about missing pixels; what cannot be read says nothing."""
+    try:
+        return read_metadata(given.path).nodata
+    except checks.ImageReadError:
+        return None
 
 
 def _read(given: Input, arrays: Mapping[str, Any]) -> Any:

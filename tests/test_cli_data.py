@@ -55,6 +55,22 @@ def test_the_tag_of_a_file_is_used_and_told(holed, image, missing, capsys):
     np.testing.assert_array_equal(read_image(holed / "b.tif"), made)
 
 
+def test_a_batch_does_the_same(holed):
+    (holed / "jobs.toml").write_text(
+        '[defaults]\niterations = 2\n[[job]]\nverb = "inpaint"\nimage = "tagged.tif"\n'
+        'mask = "nodata"\noutput = "a.tif"\n[[job]]\nimage = "nan.tif"\nnodata = "nan"\n'
+        'output = "b.tif"\nseed = 4\n'
+    )
+    assert cli.run(["batch", str(holed / "jobs.toml"), "-o", str(holed / "out"), "--quiet"]) == 0
+    for name, words in (
+        ("a.tif", ["inpaint", holed / "tagged.tif", "--mask", "nodata"]),
+        ("b.tif", ["generate", holed / "nan.tif", "--nodata", "nan", "--seed", 4]),
+    ):
+        assert run(*words, "-o", holed / name) == 0
+        expected = read_image(holed / name)
+        np.testing.assert_array_equal(read_image(holed / "out" / name), expected)
+
+
 def test_several_samples_of_a_source_with_holes(holed):
     assert run("generate", holed / "tagged.tif", "-o", holed / "out", "-n", 2, "--seed", 1) == 0
     expected = pnn.generate(read_image(holed / "tagged.tif"), 2, rng=1, nodata=-9999, iterations=2)
