@@ -7,6 +7,7 @@ in any order. So the result has the same bits with any plan of blocks and any nu
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise, product
@@ -98,13 +99,15 @@ class BlockEngine:
                     asked, self._threads_of_worker(),
                 )  # fmt: skip
 
-        results = completed(self.executor, search_block, calls(), 2 * worker_count(self.executor))
-        for number, found in results:
-            if isinstance(found, BaseException):
-                raise found
-            (top, bottom), (first, end) = plan[number]
-            _reduce(score[top:bottom, :, 0], index[top:bottom, :, 0], *found)
-            tick((bottom - top) * columns * (end - first) * key_columns)
+        window = 2 * worker_count(self.executor)
+        # Closed at once where `tick` raises, which cancels the blocks that wait.
+        with closing(completed(self.executor, search_block, calls(), window)) as results:
+            for number, found in results:
+                if isinstance(found, BaseException):
+                    raise found
+                (top, bottom), (first, end) = plan[number]
+                _reduce(score[top:bottom, :, 0], index[top:bottom, :, 0], *found)
+                tick((bottom - top) * columns * (end - first) * key_columns)
 
     def _threads_of_worker(self) -> int:
         if is_client(self.executor):
@@ -156,12 +159,12 @@ class BlockEngine:
                         (top - first, bottom - first), asked, self._threads_of_worker(),
                     )  # fmt: skip
 
-        results = completed(self.executor, vote_band, calls(), len(bands))
-        for number, found in results:
-            if isinstance(found, BaseException):
-                raise found
-            top, bottom = bands[number]
-            out[:, top:bottom] = found
+        with closing(completed(self.executor, vote_band, calls(), len(bands))) as results:
+            for number, found in results:
+                if isinstance(found, BaseException):
+                    raise found
+                top, bottom = bands[number]
+                out[:, top:bottom] = found
 
 
 def block_plan(

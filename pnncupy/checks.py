@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 1e-30, 1e30
+# Pixels are numbered by 32-bit integers.
+MOST_PIXELS = 2**31 - 1
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
@@ -24,19 +26,28 @@ class ImageReadError(ValueError):
     """A file is not a readable image, or not one image; the message says which and why."""
 
 
-def integer(name: str, value: Any, minimum: int) -> int:
-    """An integer of at least `minimum`, of any integer type but bool."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(
-            f"`{name}` must be an integer of at least {minimum}, got {_describe(value)}"
-        )
+def integer(name: str, value: Any, minimum: int, rule: str = "") -> int:
+    """An integer of at least `minimum`, of any integer type but bool; `rule` says it otherwise."""
+    rule = rule or f"an integer of at least {minimum}"
+    number = _index(value)
+    if number is None:
+        raise TypeError(f"`{name}` must be {rule}, got {described(value)}")
     if number < minimum:
-        raise ValueError(f"`{name}` must be an integer of at least {minimum}, got {number}")
+        raise ValueError(f"`{name}` must be {rule}, got {number}")
     return number
+
+
+def _index(value: Any) -> int | None:
+    """A number of any integer type; None for bool and all else."""
+    try:
+        return None if _is_bool(value) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def _is_bool(value: Any) -> bool:
+    """True or False, also as a number of an array library."""
+    return isinstance(value, bool) or getattr(value, "dtype", None) == bool
 
 
 def optional_integer(name: str, value: Any, minimum: int) -> int | None:
@@ -81,19 +92,25 @@ def finite(name: str, value: Any) -> float:
 
 
 def _real(name: str, value: Any) -> float:
-    if not isinstance(value, (str, bytes, bool, complex)):
+    if not isinstance(value, (str, bytes, complex)) and _may_be_real(value):
         try:
             return float(value)
         except (TypeError, ValueError, OverflowError):
             pass
-    raise TypeError(f"`{name}` must be a real number, got {_describe(value)}")
+    raise TypeError(f"`{name}` must be a real number, got {described(value)}")
+
+
+def _may_be_real(value: Any) -> bool:
+    """Not bool, and no array, complex number or time span: `float` would take some of these."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    return not _is_bool(value) and kind in "iuf" and getattr(value, "ndim", 0) == 0
 
 
 def choice(name: str, value: Any, options: Sequence[str]) -> str:
     """One of the given words."""
     if not isinstance(value, str) or value not in options:
         words = ", ".join(repr(option) for option in options)
-        raise ValueError(f"`{name}` must be one of {words}, got {value!r}")
+        raise ValueError(f"`{name}` must be one of {words}, got {shortened(value)}")
     return value
 
 
@@ -101,47 +118,55 @@ def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """(height, width) in pixels, each at least `minimum`."""
     rule = f"`{name}` must be (height, width), two integers of at least {minimum}"
     try:
-        sides = [] if isinstance(value, (str, bytes)) else [operator.index(side) for side in value]
+        given = [] if isinstance(value, (str, bytes)) else list(value)
     except TypeError:
-        sides = []
-    if not sides:
-        raise TypeError(f"{rule}, got {_describe(value)}")
+        given = []
+    sides = [side for side in map(_index, given) if side is not None]
+    if not sides or len(sides) < len(given):
+        raise TypeError(f"{rule}, got {described(value)}")
     if len(sides) != 2 or min(sides) < minimum:
-        raise ValueError(f"{rule}, got {value!r}")
+        raise ValueError(f"{rule}, got {shortened(value)}")
+    if sides[0] * sides[1] > MOST_PIXELS:
+        raise ValueError(f"`{name}` must be at most {MOST_PIXELS} pixels, got {shortened(value)}")
     return sides[0], sides[1]
 
 
 def text(name: str, value: Any) -> str:
     """A string that is not empty."""
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a string, got {_describe(value)}")
+        raise TypeError(f"`{name}` must be a string, got {described(value)}")
     if not value:
-        raise ValueError(f"`{name}` must not be empty")
+        raise ValueError(f"`{name}` must not be empty, got ''")
     return value
 
 
 def optional_path(name: str, value: Any) -> None:
     """None or the name of a file."""
     if value is not None and not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"`{name}` must be a path or None, got {_describe(value)}")
+        raise TypeError(f"`{name}` must be a path or None, got {described(value)}")
+    if isinstance(value, str) and not value:
+        raise ValueError(f"`{name}` must not be empty, got ''")
 
 
 def optional_callable(name: str, value: Any) -> None:
     """None or something that can be called."""
     if value is not None and not callable(value):
-        raise TypeError(f"`{name}` must be callable or None, got {_describe(value)}")
+        raise TypeError(f"`{name}` must be callable or None, got {described(value)}")
 
 
 def flag(name: str, value: Any) -> bool:
     """True or False."""
-    if isinstance(value, bool) or type(value).__name__ == "bool":
+    if _is_bool(value) and getattr(value, "ndim", 0) == 0:
         return bool(value)
-    raise TypeError(f"`{name}` must be True or False, got {_describe(value)}")
+    raise TypeError(f"`{name}` must be True or False, got {described(value)}")
 
 
-def _describe(value: Any) -> str:
+def described(value: Any) -> str:
+    """What was given and its type, short enough for one line."""
+    return f"{shortened(value)} of type {type(value).__name__}"
+
+
+def shortened(value: Any) -> str:
     """What was given, short enough for one line."""
-    text = repr(value)
-    if len(text) > 60:
-        text = text[:57] + "..."
-    return f"{text} of type {type(value).__name__}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

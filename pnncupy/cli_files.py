@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from pnncupy import samples
+from pnncupy.files.tiff_metadata import Metadata
 from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
 from pnncupy.picture_files import without_opaque_alpha
 from pnncupy.provenance import Provenance
-from pnncupy.tiff_metadata import Metadata
 
 # Taken for file names, not for folders.
 _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}

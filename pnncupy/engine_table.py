@@ -39,6 +39,9 @@ _DESCRIPTIONS = {
     "numba-cuda": "the same steps in Numba's CUDA Python, for reading and changing",
 }
 
+# More than any machine has cores; each thread costs memory.
+_MOST_THREADS = 4096
+
 NAMES = ("auto", *_MODULES)
 
 
@@ -110,10 +113,14 @@ def thread_count(threads: Any) -> int:
     """Threads to use: as given, else NUMBA_NUM_THREADS, else the cores this process may use."""
     given = checks.optional_integer("threads", threads, 1)
     if given is not None:
+        if given > _MOST_THREADS:
+            raise ValueError(
+                f"`threads` must be an integer of at most {_MOST_THREADS}, got {given}"
+            )
         return given
     variable = os.environ.get("NUMBA_NUM_THREADS", "")
     if variable.isdecimal() and int(variable) > 0:
-        return int(variable)
+        return min(int(variable), _MOST_THREADS)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

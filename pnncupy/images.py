@@ -252,7 +252,5 @@ def given_range(data_range: Any) -> tuple[float, float]:
     if not low < high:
         raise ValueError(f"`data_range` must have low < high, got ({low}, {high})")
     if np.isinf(high - low):
-        raise ValueError(
-            f"`data_range` must not span more than float64 holds, got ({low}, {high})"
-        )
+        raise ValueError(f"`data_range` must not span more than float64 holds, got ({low}, {high})")
     return low, high

@@ -18,12 +18,12 @@ import numpy as np
 
 from pnncupy import checks, memory_limit
 from pnncupy.checks import ImageReadError
-from pnncupy.image_limits import check_limit
-from pnncupy.jpeg_structure import check_jpeg
-from pnncupy.png_structure import png_parts
-from pnncupy.tiff_metadata import Metadata
-from pnncupy.tiff_pixels import check_pixels
-from pnncupy.tiff_structure import Structure
+from pnncupy.files.image_limits import check_limit
+from pnncupy.files.jpeg_structure import check_jpeg
+from pnncupy.files.png_structure import png_parts
+from pnncupy.files.tiff_metadata import Metadata
+from pnncupy.files.tiff_pixels import check_pixels
+from pnncupy.files.tiff_structure import Structure
 from pnncupy.writing import whole_file
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
@@ -374,7 +374,7 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
     Examples
     --------
     >>> import tempfile, numpy as np, pnncupy.io
-    >>> from pnncupy.tiff_metadata import Metadata
+    >>> from pnncupy.files.tiff_metadata import Metadata
     >>> known = Metadata(pixel_size=(0.5, 0.5), unit="µm", kind="imagej")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = f"{folder}/micrograph.tif"
@@ -398,7 +398,7 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
 
 
 def _tiff_metadata(tiff: Any, page: int | None) -> Metadata:
-    from pnncupy.tiff_reading import read
+    from pnncupy.files.tiff_reading import read
 
     series, position = _choose(tiff, page)
     return read(tiff, series, _axes(series), position)
@@ -486,7 +486,7 @@ def encode_image(
         image = image[..., 0]
     image = np.ascontiguousarray(image)
     if kind == "tiff":
-        from pnncupy.tiff_encoding import encode
+        from pnncupy.files.tiff_encoding import encode
 
         return encode(image, metadata or Metadata(), description)
     return {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image)

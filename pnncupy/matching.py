@@ -134,7 +134,14 @@ def nearest_patches(
     seed = seeds.seed_sequence(rng)
     is_list = isinstance(key, (list, tuple))
     keys = list(key) if is_list else [key]
-    masks = list(key_mask) if is_list and key_mask is not None else [key_mask] * len(keys)
+    masks = [key_mask] * len(keys)
+    if is_list and key_mask is not None:
+        if not isinstance(key_mask, (list, tuple)):
+            raise TypeError(
+                "`key_mask` must be a list with one mask for each of `key`, got "
+                f"{type(key_mask).__qualname__}"
+            )
+        masks = list(key_mask)
     if not keys or len(masks) != len(keys):
         raise ValueError(
             f"`key` must hold at least one image and `key_mask` one mask for each, got {len(keys)} "

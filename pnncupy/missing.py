@@ -9,6 +9,8 @@ import numpy as np
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 
+_SMALLER = 2.0**-40
+
 
 @dataclass(frozen=True)
 class Masked:
@@ -111,11 +113,12 @@ def typical(values: Array, categorical: bool) -> Array:
         colour = labels[np.argmax(counts)][None]
     else:
         # On the host, so that sums have the same bits everywhere.
-        colour = host.astype(np.float64).mean(axis=1)
+        # Made smaller, without rounding, so that the sum of the largest values does not overflow.
+        colour = (host.astype(np.float64) * _SMALLER).mean(axis=1) / _SMALLER
         if host.dtype.kind == "b":
             colour = colour >= 0.5
         elif host.dtype.kind in "iu":
-            colour = np.round(colour)
+            colour = np.clip(np.round(colour), *images.float_limits(host.dtype))
     return arrays.like(colour.astype(host.dtype), values)
 
 

@@ -85,7 +85,10 @@ def compare(
     """
     if isinstance(images, Mapping):
         if titles is not None:
-            raise ValueError("`titles` must be None where `images` is a dict: its keys are titles")
+            raise ValueError(
+                "`titles` must be None where `images` is a dict, whose keys are titles, got "
+                f"{checks.shortened(titles)}"
+            )
         titles, images = list(images), list(images.values())
     pictures = _list("images", images)
     labels = _titles(titles, len(pictures))
@@ -304,8 +307,9 @@ def _previews(
 def _host_planes(name: str, picture: Any, channel_axis: int) -> Array:
     """A checked picture as a (C, H, W) NumPy array."""
     arrays.library(name, picture)
-    planes = images.planes(name, arrays.on_host(picture), channel_axis)
-    arrays.check_finite(name, planes, np)
+    on_host = arrays.on_host(picture)
+    planes = images.planes(name, on_host, channel_axis)
+    arrays.check_finite(name, on_host, np)
     return planes
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy.checks import ImageReadError
+from pnncupy.files.tiff_metadata import Metadata, for_result
 from pnncupy.io import SUFFIXES, read_metadata
-from pnncupy.tiff_metadata import Metadata, for_result
 
 # Tasks whose results have their pixels where the source has them.
 ORIGIN_KEPT = ("inpaint", "edit")

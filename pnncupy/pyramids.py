@@ -46,6 +46,12 @@ def pyramid(
     values = images.raw_planes("image", image, channel_axis)
     count = checks.integer("levels", levels, 0)
     ratio = 1 / checked_downscale(downscale)
+    most = _levels_to_one_pixel(values.shape[1:], ratio)
+    if count > most:
+        raise ValueError(
+            f"`levels` must be at most {most}, where one pixel is left of {values.shape[1]} x "
+            f"{values.shape[2]}, got {count}"
+        )
     lower = planes_pyramid(values, count, ratio)[1:]
     return [image, *(images.from_planes(level, image, channel_axis) for level in lower)]
 
@@ -61,6 +67,13 @@ def checked_downscale(downscale: Any) -> float:
 def level_shape(shape: Sequence[int], level: int, ratio: float) -> tuple[int, ...]:
     """Pixels of a level; the small term undoes rounding: 250 * .8**2 is 160, not 161."""
     return tuple(max(1, math.ceil(side * ratio**level - 1e-9)) for side in shape)
+
+
+def _levels_to_one_pixel(shape: Sequence[int], ratio: float) -> int:
+    level = 0
+    while max(level_shape(shape, level, ratio)) > 1:
+        level += 1
+    return level
 
 
 def planes_pyramid(values: Array, levels: int, ratio: float) -> list[Array]:

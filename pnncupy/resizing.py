@@ -61,15 +61,26 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
             max(1, math.ceil(side * factor - _EPSILON))
             for side, factor in zip(values.shape[1:], scales, strict=True)
         )
+        if height * width > checks.MOST_PIXELS:
+            raise ValueError(
+                f"`scale` must make at most {checks.MOST_PIXELS} pixels, got {scale!r}, which "
+                f"makes {height} x {width}"
+            )
     else:
         height, width = checks.shape("shape", shape, 1)
     return images.from_planes(resize_planes(values, scales, (height, width)), image, channel_axis)
 
 
 def _scales(scale: Any) -> tuple[float, float]:
-    both = (scale, scale) if np.ndim(scale) == 0 else scale
-    if np.shape(both) != (2,):
-        raise ValueError(f"`scale` must be one number or one per axis (2), got {scale!r}")
+    try:
+        both = list(scale) if not isinstance(scale, str) and np.ndim(scale) else [scale, scale]
+        fits = np.shape(both) == (2,)
+    except ValueError:  # lists of different lengths
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"`scale` must be one number or one per axis (2), got {checks.shortened(scale)}"
+        )
     height, width = (checks.positive("scale", factor) for factor in both)
     if min(height, width) < _SMALLEST_SCALE:
         raise ValueError(f"`scale` must be at least {_SMALLEST_SCALE}, got {scale!r}")

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from pnncupy import checks
+
 
 def seed_sequence(rng: Any) -> np.random.SeedSequence:
     """The seed that a call starts from.
@@ -21,12 +23,14 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer, list, tuple, np.ndarray)):
         raise TypeError(
             "`rng` must be None, a non-negative integer or a sequence of them, or a NumPy "
-            f"SeedSequence, BitGenerator or Generator, got {type(rng).__qualname__}"
+            f"SeedSequence, BitGenerator or Generator, got {checks.described(rng)}"
         )
     try:
         return np.random.SeedSequence(rng)
     except (TypeError, ValueError):
-        raise ValueError(f"`rng` must hold non-negative integers, got {rng!r}") from None
+        raise ValueError(
+            f"`rng` must hold non-negative integers, got {checks.shortened(rng)}"
+        ) from None
 
 
 def sample_seed(parent: np.random.SeedSequence, sample: int) -> np.random.SeedSequence:

@@ -93,8 +93,12 @@ def vote(
                 f"`{name}` must have the channels of `{names[0]}`, {planes[0].shape[0]}, got "
                 f"{image.shape[0]}"
             )
-        if float(xp.max(xp.abs(image))) > np.finfo(np.float32).max / size**2:
-            raise ValueError(f"`{name}` has values whose sum over a patch overflows; scale it")
+        largest = float(xp.max(xp.abs(image)))
+        if largest > np.finfo(np.float32).max / size**2:
+            raise ValueError(
+                f"`{name}` has values whose sum over a patch overflows, got up to {largest:.3g}; "
+                "scale it"
+            )
     layout = Layout.of(planes)
     parts = checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
     wanted = tuple(side + size - 1 for side in index.shape[:2])
@@ -155,7 +159,10 @@ def apply_index(sources: Any, index: Any) -> Array:
                 f"{layer.dtype}"
             )
     if index.ndim == 4:
-        raise ValueError("`index` must be the map of one picture; of several, take `index[i]`")
+        raise ValueError(
+            "`index` must be the map of one picture; of several, take `index[i]`, got shape "
+            f"{index.shape}"
+        )
     with_source = index.ndim == 3 and index.shape[2] == 3
     if not with_source and len(layers) > 1:
         raise ValueError(

@@ -9,16 +9,22 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from pnncupy import __version__, checks, engine_table
+from pnncupy.writing import remove_unfinished
 
 # How often a call is begun again because its worker was killed, before it counts as the reason.
 _MOST_DEATHS = 10
+# How long processes that are killed are waited for.
+_SECONDS_TO_DIE = 1.0
 
 
 class WorkerDied(RuntimeError):  # noqa: N818 - says what happened
@@ -43,16 +49,16 @@ class ProcessPool(futures.Executor):
     def __init__(self, workers: int | None = None, threads: int | None = None):
         cores = engine_table.thread_count(None)
         self.workers = checks.optional_integer("workers", workers, 1) or cores
-        given = checks.optional_integer("threads", threads, 1)
-        self.threads = given or max(1, cores // self.workers)
+        self.threads = max(1, cores // self.workers)
+        if threads is not None:
+            self.threads = engine_table.thread_count(threads)
         self._calls: queue.SimpleQueue[tuple[futures.Future[Any], Callable[[], Any]] | None] = (
             queue.SimpleQueue()
         )
-        self._processes: dict[int, int] = {}
+        self._context = _Spawning()
         self._ended = False
         self._lanes = [
-            threading.Thread(target=self._work, args=(lane,), daemon=True)
-            for lane in range(self.workers)
+            threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)
         ]
         for thread in self._lanes:
             thread.start()
@@ -84,17 +90,15 @@ class ProcessPool(futures.Executor):
                 thread.join()
 
     def terminate(self) -> None:
-        """End the workers at once, whatever they are doing."""
-        self._ended = True
+        """End the workers at once, whatever they are doing, and wait until they are gone."""
         self.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._processes.values()):
-            _kill(process)
+        self._context.kill_all()
 
     def pids(self) -> list[int]:
         """Process numbers of the workers that have started."""
-        return list(self._processes.values())
+        return [process.pid for process in self._context.alive() if process.pid is not None]
 
-    def _work(self, lane: int) -> None:
+    def _work(self) -> None:
         """Hand calls to one process, one after the other; replace it where it is killed."""
         pool = None
         while (call := self._calls.get()) is not None:
@@ -103,7 +107,7 @@ class ProcessPool(futures.Executor):
                 continue
             for _ in range(_MOST_DEATHS):
                 try:
-                    pool = pool or self._started(lane)
+                    pool = pool or self._new_process()
                     future.set_result(pool.submit(function).result())
                     break
                 except BrokenProcessPool:
@@ -124,14 +128,45 @@ class ProcessPool(futures.Executor):
         if pool is not None:
             pool.shutdown()
 
-    def _started(self, lane: int) -> futures.ProcessPoolExecutor:
-        pool = futures.ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), _begin_worker, (self.threads,)
-        )
-        self._processes[lane] = pool.submit(os.getpid).result()
-        if self._ended:
-            _kill(self._processes[lane])
+    def _new_process(self) -> futures.ProcessPoolExecutor:
+        pool = futures.ProcessPoolExecutor(1, self._context, _begin_worker, (self.threads,))
+        with _interrupts_blocked():
+            pool.submit(os.getpid).result()
         return pool
+
+
+class _Spawning(SpawnContext):
+    """Spawns processes, and knows them from their first moment on, to end them in time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spawned: list[SpawnProcess] = []
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def Process(self, *arguments: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """A process that is not started yet."""
+        with self._lock:
+            if self._ended:
+                raise BrokenProcessPool("the pool was ended")
+            process = SpawnProcess(*arguments, **options)
+            self._spawned = [*self.alive(), process]
+        return process
+
+    def alive(self) -> list[SpawnProcess]:
+        """The processes that have not ended; some may not have started."""
+        return [process for process in self._spawned if process.exitcode is None]
+
+    def kill_all(self) -> None:
+        """Kill all processes, and start none any more; returns when they are gone."""
+        with self._lock:
+            self._ended = True
+        deadline = time.monotonic() + _SECONDS_TO_DIE
+        while (alive := self.alive()) and time.monotonic() < deadline:
+            for process in alive:
+                if process.pid is not None:
+                    process.kill()
+            time.sleep(0.01)
 
 
 class _Call:
@@ -146,9 +181,19 @@ class _Call:
         return self._function(*self._arguments, **self._options)
 
 
-def _kill(process: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGTERM)
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes that this thread starts do not notice Ctrl-C before they can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It unblocks the signal when it starts: that has to be before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker(threads: int) -> None:
@@ -164,6 +209,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        remove_unfinished()
         os._exit(1)
 
 
@@ -173,7 +219,7 @@ def checked(executor: Any) -> Any:
         return executor
     raise TypeError(
         "`executor` must be a concurrent.futures.Executor, such as pnncupy.batch.ProcessPool, or a "
-        f"distributed.Client, got {type(executor).__qualname__}"
+        f"distributed.Client, got {checks.described(executor)}"
     )
 
 
@@ -197,7 +243,7 @@ def completed(
     function: Callable[..., Any],
     items: Iterable[tuple[int, tuple[Any, ...]]],
     window: int,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Call ``function(*arguments)`` for all items (name, arguments), as they end.
 
     Yields (name, result), the result being the exception where a call raised one. At most `window`
@@ -212,7 +258,7 @@ def _on_executor(
     function: Callable[..., Any],
     items: Iterator[tuple[int, tuple[Any, ...]]],
     window: int,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     waiting: dict[futures.Future[Any], int] = {}
     try:
         while True:
@@ -249,7 +295,7 @@ def _on_client(
     function: Callable[..., Any],
     items: Iterator[tuple[int, tuple[Any, ...]]],
     window: int,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     from distributed import KilledWorker, as_completed
 
     waiting: dict[Any, tuple[int, tuple[Any, ...], int]] = {}

@@ -10,10 +10,10 @@ import tifffile
 
 from pnncupy import __version__, batch
 from pnncupy.cli import run
+from pnncupy.files.tiff_metadata import Metadata, for_result, rational
+from pnncupy.files.units import converted
 from pnncupy.io import default_suffix, read_image, read_metadata, write_image
 from pnncupy.provenance import near_mask, provenance
-from pnncupy.tiff_metadata import Metadata, for_result, rational
-from pnncupy.units import converted
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
 SCALE = (33550, 12, 3, (10.0, 10.0, 0.0), True)
@@ -494,7 +494,7 @@ def test_metadata_that_cannot_be_read_stops_nothing(folder, capsys, monkeypatch)
     def broken(*arguments):
         raise KeyError("some tag")
 
-    monkeypatch.setattr("pnncupy.tiff_reading.read", broken)
+    monkeypatch.setattr("pnncupy.files.tiff_reading.read", broken)
     assert call(folder, "generate", "{folder}/map.tif", "-o", "{folder}/out") == 0
     assert "map.tif: its metadata cannot be read: 'some tag'\n" in capsys.readouterr().err
 

@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pnncupy.tiff_metadata import (
+from pnncupy.files.tiff_metadata import (
     GEOREFERENCE,
     RESOLUTION_UNITS,
     Metadata,
     geographic_scale,
     is_length,
 )
-from pnncupy.units import converted, is_physical
+from pnncupy.files.units import converted, is_physical
 
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
 # Roles of items in GDAL's XML that say what values mean.

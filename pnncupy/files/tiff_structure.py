@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from pnncupy.checks import ImageReadError
-from pnncupy.tiff_description import LONGEST, LONGEST_XML, check_description
+from pnncupy.files.tiff_description import LONGEST, LONGEST_XML, check_description
 
 # Size in bytes of each type of value, and what the unsigned integers among them unpack as.
 _TYPE_SIZES = {

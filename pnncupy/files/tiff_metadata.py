@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from pnncupy.units import converted, is_physical
+from pnncupy.files.units import converted, is_physical
 
 # Tags that say where on Earth pixels lie: GeoTIFF's, and the coefficients of a sensor model.
 GEOREFERENCE = {

@@ -1,0 +1,1 @@
+"""What is known of image file formats beyond pixels: structure, limits, and metadata."""
