@@ -2,7 +2,9 @@
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from numba import config, njit
 
@@ -23,6 +25,14 @@ HELPERS_REVISION = zlib.crc32(
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile at the first call, and keep the machine code on disk if there is a place for it."""
     try:
-        return njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        kernel = njit(nogil=True, cache=True)(function)
     except RuntimeError:  # no writable folder
         return njit(nogil=True)(function)  # type: ignore[no-any-return]
+    save = kernel._cache.save_overload
+
+    def save_if_there_is_room(*compiled: Any) -> None:
+        with suppress(OSError):
+            save(*compiled)
+
+    kernel._cache.save_overload = save_if_there_is_room
+    return kernel  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 
 _ALL = np.empty((0, 0), np.bool_)
+_MOST_PIXELS_PER_BAND = 2**16
 
 
 @njit(nogil=True)
@@ -80,7 +81,8 @@ def vote(
 ) -> None:
     """Vote row by row of the output; see `protocol.Engine.vote`."""
     height = out.shape[1]
-    count = min(height, 8 * threads)
+    # Small ones, since a thread does not stop within one.
+    count = min(height, max(8 * threads, out[0].size // _MOST_PIXELS_PER_BAND))
     bands = [(height * k // count, height * (k + 1) // count) for k in range(count)]
     planes, width = value.reshape(len(value), -1), value.shape[2]
     pixels = _ALL if active is None else active

@@ -47,7 +47,7 @@ def _index(value: Any) -> int | None:
 
 def _is_bool(value: Any) -> bool:
     """True or False, also as a number of an array library."""
-    return isinstance(value, bool) or getattr(value, "dtype", None) == bool
+    return isinstance(value, bool) or getattr(value, "dtype", None) == "bool"
 
 
 def optional_integer(name: str, value: Any, minimum: int) -> int | None:

@@ -381,6 +381,7 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
         return np.ones(source.shape[:2], bool)
     if isinstance(synthesised, str):
         known = split_missing("image", source, checked_nodata(options.get("nodata", "nan")), -1)[1]
+        assert known is not None  # else there was nothing to do
         return ~known
     return synthesised
 

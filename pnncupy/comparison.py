@@ -153,7 +153,7 @@ def _checked_guide(
             f"`{name}` must have a guide for each of the {len(source_shapes)} sources, got "
             f"{len(sources)}"
         )
-    planes = []
+    planes: list[Array] = []
     for image, wanted in zip([*sources, of_target], [*source_shapes, shape], strict=True):
         xp = arrays.same_library(**{name: image, "source": like})
         found = images.planes(name, image, channel_axis)
@@ -205,4 +205,4 @@ def comparison_of(
 
 def total_channels(guides: Sequence[Guide], channels: int) -> int:
     """Channels that are compared: those of the picture and of all guides."""
-    return channels + sum(guide.target.shape[0] for guide in guides)
+    return channels + sum(int(guide.target.shape[0]) for guide in guides)

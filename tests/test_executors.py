@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from signalled import Signalled
 
 import pnncupy as pnn
 from pnncupy import batch, blocks, workers
@@ -105,7 +106,7 @@ def test_processes_may_share_a_search_and_be_killed(random):
                 pids = pool.pids()
                 try:
                     os.kill(pids[0], signal.SIGKILL)
-                except ProcessLookupError:
+                except (ProcessLookupError, IndexError):
                     continue
 
         thread = threading.Thread(target=kill)
@@ -283,6 +284,22 @@ def test_the_command_line_takes_a_scheduler(cluster, photograph, tmp_path, capsy
     words = ["batch", str(folder), "-o", str(tmp_path / "out"), "--scheduler", address]
     assert run(words) == 0
     assert "made 1 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["generate", "batch"])
+def test_commands_with_a_scheduler_end_soon(verb, cluster, random, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / "noise.png", random.integers(0, 256, (600, 600, 3), np.uint8))
+    source = folder / "noise.png" if verb == "generate" else folder
+    words = [verb, source, "--scheduler", cluster.scheduler.address, "-o"]
+    running = [Signalled([*words, tmp_path / name], tmp_path) for name in "ab"]
+    for process, number in zip(running, (signal.SIGINT, signal.SIGTERM), strict=True):
+        time.sleep(1.5)
+        ended = process.end_by(number)
+        assert not ended.wrong(tmp_path)
+        assert ended.seconds < 4
+    assert cluster.submit(int, 7).result(timeout=30) == 7
 
 
 def test_a_scheduler_that_does_not_answer_is_told(photograph, tmp_path):

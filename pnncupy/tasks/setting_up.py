@@ -339,10 +339,11 @@ def _levels_with_known_patches(
     unknown: str,
 ) -> int:
     """As many of the levels as have a patch of known pixels."""
-    if any(mask is None for mask in known):
+    masks = [mask for mask in known if mask is not None]
+    if len(masks) < len(known):
         return levels
     usable = []
-    for mask in known:
+    for mask in masks:
         xp = arrays.namespace(mask)
         nothing = xp.zeros((1, *mask.shape), dtype=xp.float32)
         usable.append(KnownParts.of(nothing, mask, levels, ratio).usable)
