@@ -129,7 +129,9 @@ class Observer:
             return
         level, iteration = self._place
         planned = max(1, sum(self._planned.values()))
-        share = min(1.0, (self._done_before + self._done_here) / planned)
+        # A search may count a little more than was planned; the step's end must not go back.
+        here = min(self._done_here, self._planned.get(self._place, self._done_here))
+        share = min(1.0, (self._done_before + here) / planned)
         share = (self._stage + share) / self._stages
         sample = self._sample if sample is None else sample
         fraction = (self._sample + share * self._together) / self._samples

@@ -212,3 +212,19 @@ def test_results_are_as_sharp_as_the_source():
     image = load_sample("gravel")[:96, :96]
     ratios = [sharpness(made) / sharpness(image) for made in pnn.generate(image, 3, rng=0)]
     assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+def test_progress_never_goes_back_where_a_search_counts_more_than_planned():
+    from pnncupy.observer import Observer
+    from pnncupy.schedule import Schedule
+
+    seen = []
+    observer = Observer(
+        lambda event: seen.append(event.fraction), lambda picture: picture, ("numba", "exact"), 0, 1
+    )
+    observer.plan(Schedule(0.75, 0, 2, 2, "blurred", "mean", True), {(0, 0): 100, (0, 1): 100})
+    observer.begin(0, 0, None)
+    observer._told -= 1
+    observer.tick(120)
+    observer.end(None)
+    assert seen == [0.5, 0.5]
