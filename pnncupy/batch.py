@@ -30,7 +30,7 @@ from pnncupy.workers import (
     is_client,
     worker_count,
 )  # fmt: skip
-from pnncupy.writing import remove_left_over
+from pnncupy.writing import remove_left_over, whole_file
 
 __all__ = [
     "Job", "ProcessPool", "Progress", "Report", "WorkerDied", "jobs_of_folder", "jobs_of_toml",
@@ -309,5 +309,6 @@ def _sent(arrays: Mapping[str, Any], jobs: Sequence[Job], executor: Any) -> Iter
     else:
         with tempfile.TemporaryDirectory(prefix="pnncupy-") as folder:
             for digest in needed:
-                np.save(Path(folder) / f"{digest}.npy", arrays[digest])
+                with whole_file(Path(folder) / f"{digest}.npy") as stream:
+                    np.save(stream, arrays[digest])
             yield _Sent({}, folder)

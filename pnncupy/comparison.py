@@ -88,7 +88,10 @@ def checked_weights(
             f"{len(weights)}"
         )
     if not weights.any():
-        raise ValueError("`channel_weights` must not all be 0: there would be nothing to compare")
+        raise ValueError(
+            "`channel_weights` must not all be 0, as there would be nothing to compare, got "
+            f"{checks.shortened(channel_weights)}"
+        )
     return weights
 
 
@@ -127,11 +130,13 @@ def checked_guides(
         return []
     rule = "`guides` must be a list of (source_guide, target_guide, weight)"
     if not isinstance(guides, (list, tuple)):
-        raise TypeError(f"{rule}, got {type(guides).__name__}")
+        raise TypeError(f"{rule}, got {checks.described(guides)}")
     found = []
     for number, guide in enumerate(guides):
-        if not isinstance(guide, (list, tuple)) or len(guide) != 3:
+        if not isinstance(guide, (list, tuple)):
             raise TypeError(f"{rule}, got {type(guide).__name__} at {number}")
+        if len(guide) != 3:
+            raise ValueError(f"{rule}, got {len(guide)} values at {number}")
         found.append(
             _checked_guide(f"guides[{number}]", guide, source_shapes, shape, channel_axis, like)
         )

@@ -1,10 +1,11 @@
 """Ctrl-C and SIGTERM end the command line: soon, quietly, and with nothing half-written.
 
-While a command works, the first signal raises `Interrupted` in the main thread, which unwinds
-through whatever has to be closed or removed; later ones change nothing. Python only notices a
-signal between two of its own steps, so that a long step of compiled code would hold it up, and so
-would waiting for a thread in one. A thread therefore ends the process where that takes too long:
-the C library tells it of the signal by a pipe, at once.
+While a command works, a signal raises `Interrupted` in the main thread, which unwinds through
+whatever has to be closed or removed; more signals do not disturb that. Two things may go wrong.
+An extension module, or a bare `except`, may drop the exception: so it is raised again until it is
+seen to unwind. And Python only notices a signal between two of its own steps, so that a long step
+of compiled code would hold it up, and so would waiting for a thread in one: so a thread, which is
+told of the signal by a pipe at once, ends the process where that takes too long.
 """
 
 import atexit
@@ -22,8 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 # How long the main thread has to unwind, in seconds.
 PATIENCE = 1.5
-# Until an exception that was lost is raised again.
-_SECONDS_UNTIL_AGAIN = 0.02
+_SECONDS_UNTIL_AGAIN = 0.1
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -36,7 +36,6 @@ class _State:
 
     stage = "ending"
     received: int | None = None
-    raised = False
     told = False
 
 
@@ -45,7 +44,7 @@ def exit_code(work: Callable[[], int]) -> int:
 
     Handlers of signals are as before afterwards.
     """
-    with _handling(), _raising_again():
+    with _handling(), _quiet():
         try:
             try:
                 _State.stage = "working"
@@ -95,16 +94,23 @@ def _ignore_signals() -> None:
 def _on_signal(number: int, frame: FrameType | None) -> None:
     if _State.stage == "starting":
         _leave_at_once(number)
-    if _State.stage == "working" and not _State.raised:
+    if _State.stage == "working" and not _unwinds():
         _State.received = _State.received or number
-        _State.raised = True
         raise Interrupted
+
+
+def _unwinds() -> bool:
+    """Whether the main thread is at work on `Interrupted`, or on what came of it."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager
 def _handling() -> Iterator[None]:
     """Handlers for the time of a command; only the main thread has any."""
-    _State.received, _State.raised, _State.told = None, False, False
+    _State.received, _State.told = None, False
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -119,37 +125,31 @@ def _handling() -> Iterator[None]:
 
 
 @contextmanager
-def _raising_again() -> Iterator[None]:
-    """Where `Interrupted` is raised in a callback of C code, which drops it, raise it again."""
+def _quiet() -> Iterator[None]:
+    """Tell nothing of an `Interrupted` that nobody can catch, as in a callback of C code."""
     hook = sys.unraisablehook
-    timers: list[threading.Timer] = []
 
-    def again(number: int) -> None:
-        _State.raised = False
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
-
-    def watch(unraisable: Any) -> None:
-        if not isinstance(unraisable.exc_value, Interrupted) or _State.received is None:
+    def tell(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted):
             hook(unraisable)
-        elif _State.stage == "working":
-            timers.append(threading.Timer(_SECONDS_UNTIL_AGAIN, again, [_State.received]))
-            timers[-1].daemon = True
-            timers[-1].start()
 
-    sys.unraisablehook = watch
+    sys.unraisablehook = tell
     try:
         yield
     finally:
         sys.unraisablehook = hook
-        for timer in timers:
-            timer.cancel()
-            timer.join()
 
 
 def _end_in_time(read_end: int) -> None:
-    """End the process some time after its first signal, if it is still there."""
+    """After the first signal repeat it, and end the process if it is still there some time later.
+
+    The handler knows whether a repeated signal is needed.
+    """
     number = next(each for each in iter(lambda: os.read(read_end, 1)[0], None) if each in SIGNALS)
-    time.sleep(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        time.sleep(_SECONDS_UNTIL_AGAIN)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     _leave_at_once(_State.received or number)
 
 

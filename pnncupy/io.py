@@ -457,7 +457,19 @@ def write_image(
 
 
 def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
-    """The format that keeps all of an image: PNG where that can hold it, else TIFF."""
+    """The format that keeps all of an image: PNG where that can hold it, else TIFF.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array
+        Channels last.
+    metadata : Metadata, optional
+        What a file is to hold besides the pixels; only TIFF can.
+
+    Returns
+    -------
+    ".png" or ".tif"
+    """
     if metadata is not None and metadata.worth_keeping:
         return ".tif"
     channels = 1 if image.ndim == 2 else image.shape[2]
@@ -468,7 +480,28 @@ def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
 def encode_image(
     suffix: str, image: Any, metadata: Metadata | None = None, description: str = ""
 ) -> bytes:
-    """The bytes of an image file."""
+    """The bytes of an image file.
+
+    Parameters
+    ----------
+    suffix : str
+        Decides the format, as in `write_image`.
+    image : (H, W) or (H, W, C) array
+        Channels last.
+    metadata : Metadata, optional
+        What the file is to hold besides the pixels, in TIFF.
+    description : str, default ""
+        What a TIFF file says of itself.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        The format is unknown or cannot hold the image.
+    """
     kind = SUFFIXES.get(suffix.lower())
     if kind is None:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Jobs from files: a folder of pictures, or a list of jobs in TOML."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,33 @@ _ONE_OR_SEVERAL = (("generate", "image"), ("retarget", "image"), ("analogy", "so
 _SEVERAL = (("collage", "images"),)
 
 
-def jobs_of_folder(folder: Path, count: int, seed: int, arguments: Mapping[str, Any]) -> list[Job]:
-    """So many generated samples of every picture in a folder."""
+def jobs_of_folder(
+    folder: str | os.PathLike[str], count: int, seed: int, arguments: Mapping[str, Any]
+) -> list[Job]:
+    """So many generated samples of every picture in a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Its image files are the sources, in the order of their names.
+    count : int
+        Samples of each picture, at least 1.
+    seed : int
+        Seed of all pictures, at least 0; sample i is that of ``generate(n, rng=seed)``.
+    arguments : dict
+        Arguments of `pnncupy.generate` by name, in plain types.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    ValueError
+        The folder holds no pictures, or there is no argument of that name.
+    """
+    folder = Path(folder)
+    count, seed = checks.integer("count", count, 1), checks.integer("seed", seed, 0)
     pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not pictures:
         raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
@@ -52,12 +78,27 @@ def _suffix(file: Path, verb: str) -> str:
         return ".png"
 
 
-def jobs_of_toml(file: Path) -> list[Job]:
+def jobs_of_toml(file: str | os.PathLike[str]) -> list[Job]:
     """The jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
 
     Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
     `output`, the name of its picture. A table ``[defaults]`` holds arguments of all jobs.
+
+    Parameters
+    ----------
+    file : path
+        The list, a TOML file.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    ValueError
+        The list is no TOML, or a job is wrong; the message names the line.
     """
+    file = Path(file)
     content, text = read_toml(file)
     for name in content:
         if name not in ("defaults", "job"):

@@ -80,8 +80,8 @@ def _noted(file: Path) -> Iterator[Path]:
 
 def naming(error: OSError, file: Path) -> OSError:
     """The same error with the name of the file that was to be written."""
-    if error.errno is None:
-        return error
+    if error.errno is None:  # NumPy's, of a file that is cut short
+        return OSError(f"{file}: {error}")
     return OSError(error.errno, os.strerror(error.errno), str(file))
 
 

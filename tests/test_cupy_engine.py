@@ -264,27 +264,52 @@ def test_fewer_samples_are_made_together_where_memory_is_short(cupy, memory, ima
         samples(5)
 
 
-def test_any_allocation_may_fail(cupy, memory, image):
-    device = cupy.asarray(image)
+TINY = {"patch_size": 3, "iterations": 1, "coarse_iterations": 1, "levels": 1}
+NEAR = {"patch_size": 3, "method": "patchmatch", "rounds": 1}
+TINY_CALLS = {
+    "generate": lambda i, m: pnn.generate(i, 2, rng=1, return_index=True, **TINY),
+    "generate, alpha": lambda i, m: pnn.generate(i, rng=1, alpha=0.01, return_index=True, **TINY),
+    "retarget": lambda i, m: pnn.retarget(i, (7, 6), return_index=True, **TINY),
+    "inpaint": lambda i, m: pnn.inpaint(i, m, fill="mean", return_index=True, **TINY),
+    "near": lambda i, m: pnn.nearest_patches(i, i[::-1], **NEAR),
+    "near, alpha": lambda i, m: pnn.nearest_patches(i, i[::-1], alpha=9.0, **NEAR),
+    "near, moved": lambda i, m: pnn.nearest_patches(i.host, i.host[::-1], engine="cupy", **NEAR),
+}
 
-    def make():
-        return pnn.generate(device, 2, rng=1, return_index=True, **SMALL)
 
+@pytest.mark.parametrize("call", TINY_CALLS.values(), ids=TINY_CALLS)
+def test_each_allocation_may_fail_once(call, cupy, memory, random):
+    image = cupy.asarray(random.integers(0, 256, (7, 8)).astype(np.uint8))
+    mask = cupy.asarray(np.pad(np.ones((2, 2), bool), ((4, 1), (3, 3))))
+    expected = on_the_host(call(image, mask))
     memory.allocations = 0
-    expected = make()
+    call(image, mask)
+    count = memory.allocations
     survived, messages = 0, []
-    for number in range(1, memory.allocations + 1, 7):
+    for number in range(1, count + 1):
         memory.allocations, memory.failing = 0, number
         try:
-            made = make()
-        except MemoryError as error:
-            messages.append(str(error))
-        else:
+            found = call(image, mask)
             survived += 1
-            np.testing.assert_array_equal(made.image.host, expected.image.host)
-            np.testing.assert_array_equal(made.index.host, expected.index.host)
-    assert survived > 10
+        except (MemoryError, pnn.EngineUnavailable) as error:
+            messages.append(str(error))
+            memory.failing = None
+            found = call(image, mask)
+        assert memory.allocations >= number
+        for mine, other in zip(expected, on_the_host(found), strict=True):
+            np.testing.assert_array_equal(mine, other)
+    if call is TINY_CALLS["generate"]:  # samples that are made together can be made one by one
+        assert survived > 100
+    assert len(messages) > 30
     assert all("the device has too little memory" in message for message in messages)
+    assert all("MB are needed" in message for message in messages)
+
+
+def on_the_host(results):
+    """The arrays of a result or of matches, as NumPy arrays."""
+    return [
+        each.host.copy() if isinstance(each, cupy_stand_in.ndarray) else each for each in results
+    ]
 
 
 def test_what_a_callback_sees_of_samples_made_together(cupy, image):

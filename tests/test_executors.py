@@ -290,9 +290,9 @@ def test_the_command_line_takes_a_scheduler(cluster, photograph, tmp_path, capsy
 def test_commands_with_a_scheduler_end_soon(verb, cluster, random, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    write_image(folder / "noise.png", random.integers(0, 256, (600, 600, 3), np.uint8))
+    write_image(folder / "noise.png", random.integers(0, 256, (200, 200, 3), np.uint8))
     source = folder / "noise.png" if verb == "generate" else folder
-    words = [verb, source, "--scheduler", cluster.scheduler.address, "-o"]
+    words = [verb, source, "-n", 50, "--scheduler", cluster.scheduler.address, "-o"]
     running = [Signalled([*words, tmp_path / name], tmp_path) for name in "ab"]
     for process, number in zip(running, (signal.SIGINT, signal.SIGTERM), strict=True):
         time.sleep(1.5)

@@ -1,10 +1,16 @@
 """What is installed and what importing it costs."""
 
+import ast
 import importlib.metadata
+import inspect
+import math
+import re
 import subprocess
 import sys
 import zipfile
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -85,19 +91,116 @@ def test_the_wheel_holds_every_file_and_nothing_else(tmp_path):
     assert found == expected
 
 
-def test_documented_parameters_are_those_of_the_signature():
-    import inspect
-    import re
+def public_functions():
+    """All functions and classes with parameters that users call, by name."""
+    found = {f"pnncupy.{name}": getattr(pnn, name) for name in pnn.__all__}
+    for module_name in pnn._PUBLIC_MODULES:
+        module = getattr(pnn, module_name)
+        names = getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"])
+        for name in names:
+            value = getattr(module, name)
+            if getattr(value, "__module__", "").startswith(f"pnncupy.{module_name}") or hasattr(
+                module, "__all__"
+            ):
+                found[f"pnncupy.{module_name}.{name}"] = value
+    return {
+        name: value
+        for name, value in found.items()
+        if inspect.isfunction(value) or "\nParameters\n---" in (inspect.getdoc(value) or "")
+    }
 
-    for name in pnn.__all__:
-        function = getattr(pnn, name)
-        if not inspect.isfunction(function):
-            continue
-        text = inspect.getdoc(function)
-        section = re.search(r"Parameters\n-+\n(.*?)\n\n(?=\w+\n-)", text + "\n\nEnd\n---", re.S)
-        documented = re.findall(r"^(\w[\w, ]*?)(?: :.*)?$", section[1], re.M) if section else []
-        names = [each for entry in documented for each in entry.split(", ")]
-        assert names == list(inspect.signature(function).parameters) or set(names) == set(
-            inspect.signature(function).parameters
-        ), name
-        assert "Examples" in text or name == "key_minimum" or name == "pyramid", name
+
+FUNCTIONS = public_functions()
+
+
+class Entry(NamedTuple):
+    """One entry of a section of parameters."""
+
+    names: list[str]
+    kind: str
+    text: str
+
+
+def documented(function):
+    """The entries of the section, and the whole text."""
+    text = inspect.getdoc(function)
+    section = re.search(r"\nParameters\n-+\n(.*?)(?:\n\n\w[\w ]*\n-+\n|\Z)", text, re.S)
+    entries = []
+    for line in section[1].splitlines() if section else ():
+        if line and not line.startswith(" "):
+            names, _, kind = line.partition(" : ")
+            entries.append(Entry([name.strip("* ") for name in names.split(",")], kind, ""))
+        elif line:
+            entries[-1] = entries[-1]._replace(text=f"{entries[-1].text} {line.strip()}".strip())
+    return entries
+
+
+def defaults_said(entry):
+    """What the type of an entry says of the defaults, one for each name; None if nothing."""
+    if match := re.search(r"(?:^|, |\) )default (.+)$", entry.kind):
+        words = match[1].split(" and ")
+        values = [value_of(word) for word in words]
+        return values if len(values) > 1 else values * len(entry.names)
+    if entry.kind.endswith("optional") or entry.kind.startswith("None, "):
+        return [None] * len(entry.names)
+    if entry.kind.startswith("{"):
+        return [value_of(entry.kind[1:].partition(",")[0])] * len(entry.names)
+    return [inspect.Parameter.empty] * len(entry.names)
+
+
+def value_of(word):
+    """A default as it is written: a number, a fraction, a word in quotes."""
+    if re.fullmatch(r"\d+/\d+", word):
+        return float(Fraction(word))
+    return math.inf if word == "infinity" else ast.literal_eval(word)
+
+
+def referred(entry, name):
+    """The default of a parameter in the function that "As in" names."""
+    match = re.match(r"As (?:`(\w+)` )?in `([\w.]+)`", entry.text)
+    if match is None:
+        return None
+    function = next(
+        value for full, value in FUNCTIONS.items()
+        if full == match[2] or full.endswith(f".{match[2]}")
+    )  # fmt: skip
+    return inspect.signature(function).parameters[match[1] or name].default
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_documented_parameters_are_those_of_the_signature(name):
+    entries = documented(FUNCTIONS[name])
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    order = list(parameters)
+    names = [each for entry in entries for each in entry.names]
+    assert sorted(names) == sorted(order)
+    for entry in entries:
+        places = [order.index(each) for each in entry.names]
+        assert places == sorted(places), entry
+    own = [order.index(entry.names[0]) for entry in entries if not entry.text.startswith("As ")]
+    assert own == sorted(own)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_documented_defaults_are_those_of_the_signature(name):
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    checked = 0
+    for entry in documented(FUNCTIONS[name]):
+        for each, said in zip(entry.names, defaults_said(entry), strict=True):
+            default = parameters[each].default
+            if entry.text.startswith("As ") and not entry.kind:
+                said = referred(entry, each)
+            if entry.kind.startswith("{") and default is inspect.Parameter.empty:
+                said = default  # a choice without a default
+            assert (type(default), default) == (type(said), said) or (
+                isinstance(default, float) and default == said
+            ), (each, entry)
+            checked += 1
+    assert checked == len(parameters)
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.count(".") == 1])
+def test_functions_of_the_package_have_examples(name):
+    assert "Examples\n--------" in inspect.getdoc(FUNCTIONS[name]) or name in (
+        "pnncupy.key_minimum", "pnncupy.pyramid",
+    )  # fmt: skip
