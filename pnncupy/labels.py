@@ -30,8 +30,8 @@ class LabelForm:
     dtype: Any
     channel_axis: int | None
 
-    def enter(self, image_planes: Array) -> Array:
-        """(1, H, W) labels to (K, H, W) float32."""
+    def enter(self, image_planes: Array, name: str = "") -> Array:
+        """(1, H, W) labels to (K, H, W) float32; `name` is not needed."""
         xp = arrays.namespace(image_planes)
         labels = xp.asarray(self.labels)[:, None, None]
         return xp.ascontiguousarray(xp.astype(image_planes == labels, xp.float32))

@@ -41,7 +41,8 @@ def pyramid(
     TypeError
         `image` is no array, or not of real numbers.
     ValueError
-        `levels` is negative, `downscale` below 1.01, or `image` empty or not finite.
+        `levels` is negative or more than leave one pixel, `downscale` below 1.01, or `image` empty
+        or not finite.
     """
     values = images.raw_planes("image", image, channel_axis)
     count = checks.integer("levels", levels, 0)

@@ -115,7 +115,9 @@ def collage(
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
         if initial_guess is not None:
-            raise ValueError("`initial_guess` must be None with `gradual`")
+            raise ValueError(
+                f"`initial_guess` must be None with `gradual`, got a {type(initial_guess).__name__}"
+            )
         start = side_by_side(setup.planes, setup.shape[0])
         shapes = step_shapes(start.shape[1:], setup.shape)
         return run(

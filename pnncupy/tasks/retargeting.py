@@ -124,9 +124,9 @@ def retarget(
         guess = resized_guess(setup, setup.planes[0], setup.shape)
         work = synthesis(setup, setup.scene(all_sources), guess)
         return run(setup, lambda samples: work, info)
-    for name in ("initial_guess", "guides"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"`{name}` must be None with `gradual`")
+    for name, value in (("initial_guess", initial_guess), ("guides", guides)):
+        if value is not None:
+            raise ValueError(f"`{name}` must be None with `gradual`, got a {type(value).__name__}")
     shapes = step_shapes(setup.planes[0].shape[1:], setup.shape)
     return run(
         setup,

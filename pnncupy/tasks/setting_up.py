@@ -35,6 +35,9 @@ from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.known_parts import KnownParts, usable_levels
 from pnncupy.voting import HOWS
 
+# Far more than any picture needs.
+_MOST_STEPS = 100_000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -157,7 +160,7 @@ class Setup:
         check_like(name, plain, planes, first, images.planes("source", first, self._axis))
         if isinstance(self.form, LabelForm):
             check_labels(name, planes, self.form)
-        return self.form.enter(planes)
+        return self.form.enter(planes, name)
 
     def plain(self, name: str, image: Any) -> Array:
         """Another picture of the call as a plain array, missing pixels filled."""
@@ -179,7 +182,7 @@ def source_of(pyramid: Sequence[Array], ratio: float, usable: Any = None) -> Sou
 
 def check_like(name: str, image: Array, planes: Array, first: Array, first_planes: Array) -> None:
     """Refuse a picture whose dtype or channels are not those of the first source."""
-    if image.dtype != first.dtype:
+    if image.dtype.newbyteorder("=") != first.dtype.newbyteorder("="):
         raise TypeError(
             f"`{name}` must have the dtype of the source, {first.dtype}, got {image.dtype}"
         )
@@ -249,8 +252,8 @@ def set_up(
     schedule = Schedule(
         ratio=ratio,
         levels=levels,
-        iterations=checks.integer("iterations", options.iterations, 1),
-        coarse_iterations=checks.integer("coarse_iterations", options.coarse_iterations, 1),
+        iterations=_steps("iterations", options.iterations),
+        coarse_iterations=_steps("coarse_iterations", options.coarse_iterations),
         keys=checks.choice("keys", options.keys, KEYS),
         vote=checks.choice("vote", options.vote, HOWS),
         incremental=checks.flag("incremental", options.incremental),
@@ -267,7 +270,7 @@ def set_up(
         patches(output_shape, size),
         sum(patches(image.shape[1:], size) for image in planes),
     )
-    working = [form.enter(image) for image in planes]
+    working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
     channels = working[0].shape[0]
     weights = (
         form.weights
@@ -314,6 +317,14 @@ def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
     if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
     return max(1, settings.engine.QUERIES_TOGETHER // patches(shape, settings.patch_size))
+
+
+def _steps(name: str, value: Any) -> int:
+    """PNN steps of a level; each of them is planned, so that there must be an end."""
+    count = checks.integer(name, value, 1)
+    if count > _MOST_STEPS:
+        raise ValueError(f"`{name}` must be an integer of at most {_MOST_STEPS}, got {count}")
+    return count
 
 
 def without_missing(
@@ -368,7 +379,10 @@ def _form(
         return images.working_form(seen, sources, options.channel_axis, options.data_range)
     for name in ("data_range", "channel_weights"):
         if getattr(options, name) is not None:
-            raise ValueError(f"`{name}` must be None with `categorical`: labels have no range")
+            raise ValueError(
+                f"`{name}` must be None with `categorical`, as labels have no range, got "
+                f"{checks.shortened(getattr(options, name))}"
+            )
     if options.vote == "median":
         raise ValueError(
             "`vote` must not be 'median' with `categorical`; 'weighted_mean' takes the majority"
