@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as ProgressBar
 
 if TYPE_CHECKING:
@@ -16,16 +22,19 @@ if TYPE_CHECKING:
     from pnncupy.report.making import Step
 
 
+def _bar(done: ProgressColumn, quiet: bool) -> ProgressBar:
+    """A bar on standard error, if that is a terminal; `done` says how far it is."""
+    console = Console(stderr=True)
+    return ProgressBar(
+        TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn(),
+        TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
+    )  # fmt: skip
+
+
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
     """Progress bar on standard error, if that is a terminal; yields a callback for events."""
-    console = Console(stderr=True)
-    bar = ProgressBar(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), TextColumn("left"),
-        console=console, disable=quiet or not console.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with _bar(TextColumn("{task.percentage:3.0f} %"), quiet) as bar:
         task = bar.add_task("preparing (a first run compiles)", total=1.0)
 
         def show(event: Event) -> None:
@@ -40,12 +49,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
 @contextmanager
 def counting_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """Progress over the jobs of a batch."""
-    console = Console(stderr=True)
-    bar = ProgressBar(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with _bar(MofNCompleteColumn(), quiet) as bar:
         task = bar.add_task("starting workers", total=None)
 
         def show(progress: Progress) -> None:
@@ -58,13 +62,7 @@ def counting_bar(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def report_bar(quiet: bool) -> Iterator[Callable[[Step], None]]:
     """Progress over the results of a report."""
-    console = Console(stderr=True)
-    bar = ProgressBar(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), TextColumn("left"),
-        console=console, disable=quiet or not console.is_terminal,
-    )  # fmt: skip
-    with bar:
+    with _bar(TextColumn("{task.percentage:3.0f} %"), quiet) as bar:
         task = bar.add_task("preparing (a first run compiles)", total=1.0)
 
         def show(step: Step) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cupy_stand_in
 import numpy as np
 import pytest
 
@@ -38,3 +39,10 @@ def photograph():
     from pnncupy.samples import load_sample
 
     return load_sample("chelsea")[::4, ::4][:40, 6:62].copy()
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """CuPy's stand-in, as if a device were there."""
+    yield cupy_stand_in.install(monkeypatch)
+    cupy_stand_in.forget()

@@ -18,12 +18,6 @@ pytestmark = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not i
 
 
 @pytest.fixture
-def cupy(monkeypatch):
-    yield cupy_stand_in.install(monkeypatch)
-    cupy_stand_in.forget()
-
-
-@pytest.fixture
 def image(random):
     return random.integers(0, 256, (14, 16, 3)).astype(np.uint8)
 

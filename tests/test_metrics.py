@@ -24,12 +24,6 @@ BIDIRECTIONAL = (metrics.coherence, metrics.completeness, metrics.bidirectional_
 
 
 @pytest.fixture
-def cupy(monkeypatch):
-    yield cupy_stand_in.install(monkeypatch)
-    cupy_stand_in.forget()
-
-
-@pytest.fixture
 def colours(random):
     return random.integers(0, 256, (17, 21, 3)).astype(np.uint8)
 

@@ -4,7 +4,6 @@ import io
 import pickle
 import sys
 
-import cupy_stand_in
 import numpy as np
 import pytest
 
@@ -13,12 +12,6 @@ from pnncupy import plot
 from pnncupy.previews import index_colours, preview
 
 DTYPES = ["?", "u1", "u2", "i2", "u8", ">i4", "f2", "f4", "f8"]
-
-
-@pytest.fixture
-def cupy(monkeypatch):
-    yield cupy_stand_in.install(monkeypatch)
-    cupy_stand_in.forget()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from concurrent.futures import Executor
 from fractions import Fraction
 from pathlib import Path
 
-import cupy_stand_in
 import numpy as np
 import pytest
 
@@ -681,12 +680,6 @@ def test_pictures(function, arguments, error, parameter, rule, told):
 )  # fmt: skip
 def test_what_one_function_refuses(function, changes, error, parameter, rule, told):
     check_refused(function, {**CALLS[function], **changes}, error, parameter, rule, told)
-
-
-@pytest.fixture
-def cupy(monkeypatch):
-    yield cupy_stand_in.install(monkeypatch)
-    cupy_stand_in.forget()
 
 
 def pairs_of_arrays():
