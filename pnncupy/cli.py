@@ -59,8 +59,11 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; pictures that were finished are kept.", err=True)
         return INTERRUPTED
-    except (ImageReadError, EngineUnavailable, OSError, MemoryError) as error:
+    except (ImageReadError, EngineUnavailable, OSError) as error:
         click.echo(f"Error: {error or type(error).__name__}", err=True)
+        return 1
+    except MemoryError as error:
+        click.echo(f"Error: {_with_option_names(str(error)) or 'out of memory'}", err=True)
         return 1
     except (TypeError, ValueError) as error:
         click.echo(f"Error: {_with_option_names(str(error))}", err=True)
@@ -73,6 +76,8 @@ def _with_option_names(message: str) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, position = match[1], match[2] or ""
+        if name.isupper():  # an environment variable
+            return name
         return _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}") + position
 
     return re.sub(r"`(\w+)(\[\d+\])?`", option, message)
@@ -327,7 +332,7 @@ def _run(
     force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
     scheduler, save_mask = options.pop("scheduler"), options.pop("save_mask", None)
     made_from = _made_from(sources, options, partly=synthesised is not None)
-    spoken_arguments(options, made_from.metadata.nodata, made_from.sources[0])
+    spoken_arguments(options, _pictures())
     if dry:
         options["checkpoint"] = None
     given = {
@@ -432,6 +437,14 @@ def _duration(seconds: float) -> str:
                 else f"{seconds / size:.0f} {unit}"
             )
     return f"{seconds:.1f} s"
+
+
+def _pictures() -> list[Path]:
+    """The files of a command whose pixels are worked on."""
+    given = click.get_current_context().params
+    single = [given.get(name) for name in ("edited_file", "structure_file", "fill")]
+    named = [*given.get("files", ()), *(name for name in single if name is not None)]
+    return [Path(name) for name in named if Path(name).is_file()]
 
 
 def _inputs() -> list[Path]:

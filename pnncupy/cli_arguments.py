@@ -1,29 +1,54 @@
 """From the words of the command line to the arguments of the tasks."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from pnncupy.checks import ImageReadError
+from pnncupy.io import read_metadata
 from pnncupy.missing import checked_nodata, split_missing
 
 
-def spoken_arguments(options: dict[str, Any], nodata_of_file: float | None, name: str) -> None:
+def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
     """Turn words among a command's options into arguments, in place.
 
-    `nodata_of_file` is what the file called `name` says about missing pixels; it is used, and
-    told, unless the caller says otherwise.
+    What the tags of its picture `files` say about missing pixels is used, and told, unless the
+    caller says otherwise.
     """
     if options.get("nodata") is not None:
-        options["nodata"] = _number_or_nan(options["nodata"])
-    elif nodata_of_file is not None:
-        options["nodata"] = nodata_of_file
-        click.echo(f"{name}: pixels of its nodata value, {nodata_of_file:g}, are missing", err=True)
+        options["nodata"] = _number_or_word(options["nodata"])
+    else:
+        options["nodata"] = _nodata_of(files)
     if options.get("channel_weights") is not None:
         options["channel_weights"] = _weights(options["channel_weights"])
     guides = options.pop("guide_files", ())
     if guides:
         options["guides"] = [_guide(*each) for each in guides]
+
+
+def _nodata_of(files: Sequence[Path]) -> float | None:
+    """The value that tags of files name; two values in one call cannot both be missing."""
+    found = {file: tag for file in files if (tag := _tag(file)) is not None}
+    for file, tag in found.items():
+        first, value = next(iter(found.items()))
+        if tag != value and not (math.isnan(tag) and math.isnan(value)):
+            raise click.UsageError(
+                f"{first.name} names {value:g} as its nodata value and {file.name} {tag:g}; give "
+                "--nodata, after making them the same, or --nodata none"
+            )
+    for file, tag in found.items():
+        click.echo(f"{file.name}: pixels of its nodata value, {tag:g}, are missing", err=True)
+    return next(iter(found.values()), None)
+
+
+def _tag(file: Path) -> float | None:
+    try:
+        return read_metadata(file).nodata
+    except (ImageReadError, OSError):  # what is wrong with it is told when it is read
+        return None
 
 
 def without_missing_pixels(sources: Sequence[Any], options: dict[str, Any]) -> list[Any]:
@@ -35,13 +60,15 @@ def without_missing_pixels(sources: Sequence[Any], options: dict[str, Any]) -> l
     ]
 
 
-def _number_or_nan(words: str) -> float | str:
-    if words.lower() == "nan":
-        return "nan"
+def _number_or_word(words: str) -> float | str | None:
+    if words.lower() in ("nan", "none"):
+        return "nan" if words.lower() == "nan" else None
     try:
         return float(words)
     except ValueError:
-        raise click.UsageError(f'--nodata must be a number or "nan", got {words!r}') from None
+        raise click.UsageError(
+            f'--nodata must be a number, "nan" or "none", got {words!r}'
+        ) from None
 
 
 def _weights(words: str) -> Any:
@@ -64,4 +91,12 @@ def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
         raise click.UsageError(
             f"--guide must end with a weight, a number, got {weight!r}"
         ) from None
-    return read_picture(source), read_picture(target), number
+    pictures = [read_picture(source), read_picture(target)]
+    for file, picture in zip((source, target), pictures, strict=True):
+        tag = _tag(Path(file))
+        if tag is not None and bool((picture == tag).any()):
+            raise click.UsageError(
+                f"--guide {file} has missing pixels (nodata {tag:g}); guides must be complete: "
+                "fill them first, for example with pnncupy inpaint --mask nodata"
+            )
+    return pictures[0], pictures[1], number

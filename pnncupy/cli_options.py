@@ -55,7 +55,7 @@ SYNTHESIS_OPTIONS = [
     click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
                  help="Keep the state here, so that the same command, with its --seed, goes on "
                  "where it was killed."),
-    click.option("--nodata", metavar="VALUE|nan",
+    click.option("--nodata", metavar="VALUE|nan|none",
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
     click.option("--categorical", is_flag=True, default=None,
                  help="Values are labels: votes are majorities, and no new values appear."),

@@ -18,6 +18,8 @@ from pnncupy.arrays import Array
 from pnncupy.pyramids import planes_pyramid
 from pnncupy.stacking import stacked
 
+_LARGEST_WEIGHT = 1e9
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -81,7 +83,7 @@ def checked_weights(
             f'`channel_weights` must be None, "std" or one number for each of the {channels} '
             f"channels, got {channel_weights!r}"
         ) from None
-    weights = np.array([checks.non_negative("channel_weights", weight) for weight in given])
+    weights = np.array([_weight("channel_weights", weight) for weight in given])
     if len(weights) != channels:
         raise ValueError(
             f"`channel_weights` must have one number for each of the {channels} channels, got "
@@ -93,6 +95,17 @@ def checked_weights(
             f"{checks.shortened(channel_weights)}"
         )
     return weights
+
+
+def _weight(name: str, value: Any) -> float:
+    """0, or a number whose effect float32 holds."""
+    weight = checks.non_negative(name, value)
+    if weight and not 1 / _LARGEST_WEIGHT <= weight <= _LARGEST_WEIGHT:
+        raise ValueError(
+            f"`{name}` must be 0 or a weight from {1 / _LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}, "
+            f"got {value!r}"
+        )
+    return weight
 
 
 def _reciprocal_variances(planes: Sequence[Array], known: Sequence[Array | None]) -> Array:
@@ -177,7 +190,7 @@ def _checked_guide(
     low, high = images.value_range(planes, None)
     form = images.WorkingForm(planes[0].dtype, low, high, None)
     working = [form.enter(each) for each in planes]
-    return Guide(working[:-1], working[-1], checks.non_negative(name, weight))
+    return Guide(working[:-1], working[-1], _weight(name, weight))
 
 
 def comparison_of(

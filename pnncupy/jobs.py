@@ -207,10 +207,23 @@ def task_call(
         )
     if VERBS[job.verb][1]:
         arguments["rng"] = job.seed
-    first = _as_tuple(job.inputs[VERBS[job.verb][0][0]])[0]
-    if first.kind == "image" and (tag := _nodata_of(first)) is not None:
-        arguments.setdefault("nodata", tag)
+    if arguments.get("nodata") == "none":
+        arguments["nodata"] = None
+    elif "nodata" not in arguments:
+        arguments["nodata"] = _nodata_of_all(job)
     return getattr(tasks, job.verb), {**inputs, **arguments}
+
+
+def _nodata_of_all(job: Job) -> float | None:
+    """What the tags of a job's files say about missing pixels, all the same."""
+    files = [each for given in job.inputs.values() for each in _as_tuple(given)]
+    tags = [tag for each in files if each.kind == "image" and (tag := _nodata_of(each)) is not None]
+    if len({str(tag) for tag in tags}) > 1:
+        raise ValueError(
+            f"`nodata` must be given where files name several values, got {sorted(set(tags))}; "
+            '"none" ignores them'
+        )
+    return tags[0] if tags else None
 
 
 @functools.lru_cache(_CACHED)

@@ -56,6 +56,7 @@ def label_form(
     planes: Sequence[Array],
     known: Sequence[Array | None],
     channel_axis: int | None,
+    dtype: Any,
 ) -> LabelForm:
     """The form for the labels of some sources, of which only known pixels count."""
     found = []
@@ -71,7 +72,7 @@ def label_form(
             )
         found.append(np.unique(arrays.on_host(image[0] if mask is None else image[0][mask])))
     labels = arrays.like(np.unique(np.concatenate(found)), planes[0])
-    return LabelForm(labels, planes[0].dtype, channel_axis)
+    return LabelForm(labels, dtype, channel_axis)
 
 
 def check_labels(name: str, image: Array, form: LabelForm) -> None:

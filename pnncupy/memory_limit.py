@@ -73,8 +73,11 @@ def limit_from_environment() -> int | None:
 
 
 def in_words(size: int) -> str:
-    """A number of bytes for a message: exact where it is small, else with three digits."""
+    """A number of bytes for a message: exact where it is small, else three digits, rounded up."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB")):
-        if size >= 1000**power:
-            return f"{size / 1000**power:.3g} {unit}"
+        value = size / 1000**power
+        if value >= 1:
+            step = 10.0 ** (math.floor(math.log10(value)) - 2)
+            rounded = math.ceil(round(value / step, 9)) * step
+            return f"{rounded:.4g} {unit}"
     return f"{size} bytes"

@@ -35,8 +35,8 @@ def checked_nodata(nodata: Any) -> float | None:
         if nodata.lower() == "nan":
             return math.nan
         raise ValueError(f'`nodata` must be a number, "nan" or None, got {nodata!r}')
-    if isinstance(nodata, (float, np.floating)) and math.isnan(nodata):
-        return math.nan
+    if isinstance(nodata, (float, np.floating)) and not math.isfinite(nodata):
+        return float(nodata)
     return checks.finite("nodata", nodata)
 
 
@@ -64,23 +64,34 @@ def split_missing(
     (H, W) bool array, or None
         True where all channels of a pixel are known; None if all of them are.
     """
-    data, missing = _data_and_missing(name, image, nodata)
+    data, missing = missing_pixels(name, image, nodata, channel_axis)
     if missing is None:
         return data, None
     planes = images.planes(name, data, channel_axis)
     xp = arrays.namespace(data)
-    if missing.ndim == 3:
-        missing = xp.any(missing, axis=channel_axis)
-    if not bool(xp.any(missing)):
-        return data, None
     if bool(xp.all(missing)):
         raise ValueError(
             f"`{name}` must have pixels that are not missing, got none in {missing.shape}; see "
             "`nodata`, or the array's mask"
         )
-    return with_colour(data, missing, typical(planes[:, ~missing], categorical), channel_axis), (
-        ~missing
-    )
+    blank = xp.zeros(planes.shape[0], dtype=data.dtype)
+    arrays.check_finite(name, with_colour(data, missing, blank, channel_axis), xp)
+    colour = typical(planes[:, ~missing], categorical)
+    return with_colour(data, missing, colour, channel_axis), ~missing
+
+
+def missing_pixels(
+    name: str, image: Any, nodata: float | None, channel_axis: int
+) -> tuple[Array, Array | None]:
+    """A plain array, and (H, W) bool where any channel of a pixel is missing; None if none is."""
+    data, missing = _data_and_missing(name, image, nodata)
+    if missing is None:
+        return data, None
+    xp = arrays.namespace(data)
+    images.planes(name, data, channel_axis)  # refuses what is no picture
+    if missing.ndim == 3:
+        missing = xp.any(missing, axis=channel_axis)
+    return data, missing if bool(xp.any(missing)) else None
 
 
 def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Array, Array | None]:
@@ -97,7 +108,11 @@ def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Arra
     arrays.check_real(name, data)
     xp = arrays.namespace(data)
     if not math.isnan(nodata):
-        blank = data == nodata
+        # Compared in the picture's own precision: 0.1 of a file is not the 0.1 of float64.
+        with np.errstate(over="ignore"):
+            blank = data == nodata
+        if math.isfinite(nodata) and data.dtype.kind == "f":
+            blank &= xp.isfinite(data)
     elif data.dtype.kind == "f":
         blank = xp.isnan(data)
     else:

@@ -85,7 +85,8 @@ def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
     pool = import_module("cupy").get_default_memory_pool()
     before = pool.get_limit()
     pool.free_all_blocks()
-    pool.set_limit(size=pool.used_bytes() + limit)
+    lowered = pool.used_bytes() + limit
+    pool.set_limit(size=min(before, lowered) if before else lowered)
     try:
         yield
     finally:

@@ -243,8 +243,10 @@ def _state_keeping(
     if checkpoint is None:
         return lambda state: None, None
     kept = scene.kept
+    # Savings change no bit, and a limit of memory may turn them off.
     identity = identity_of(
-        [schedule, scene.shape, settings.patch_size, settings.alpha, settings.method,
+        [replace(schedule, incremental=True), scene.shape, settings.patch_size, settings.alpha,
+         settings.method,
          settings.stream, [source.usable is None for source in scene.sources]],
         [guess, *(source.sharp[0] for source in scene.sources),
          *scene.keys(schedule.levels, "sharp"), *scene.comparison.target_guides[:1],

@@ -6,7 +6,7 @@ import tifffile
 
 import pnncupy as pnn
 from pnncupy import cli
-from pnncupy.io import read_image, write_image
+from pnncupy.io import read_image, read_metadata, write_image
 
 QUICK = ["--iterations", "2", "--quiet"]
 
@@ -71,6 +71,32 @@ def test_a_batch_does_the_same(holed):
         np.testing.assert_array_equal(read_image(holed / "out" / name), expected)
 
 
+def tagged(file, value, image, **more):
+    tifffile.imwrite(file, image, extratags=[(42113, 2, 0, value, True)], metadata=None, **more)
+
+
+def test_tags_of_all_files_count(holed, image, capsys):
+    tagged(holed / "other.tif", "-1", image)
+    words = [holed / "tagged.tif", holed / "other.tif", "-o", holed / "c.tif"]
+    assert run("collage", *words) == 2
+    told = capsys.readouterr().err
+    assert "tagged.tif names -9999 as its nodata value and other.tif -1; give --nodata" in told
+    guide = ["--guide", holed / "tagged.tif", holed / "tagged.tif", 1]
+    assert run("generate", holed / "nan.tif", "--nodata", "nan", "-o", holed / "d.tif", *guide) == 2
+    assert "has missing pixels (nodata -9999); guides must be complete" in capsys.readouterr().err
+    assert run("generate", holed / "other.tif", "-o", holed / "e.tif", "--nodata", "none") == 0
+    tagged(holed / "infinite.tif", "inf", image)
+    assert run("generate", holed / "infinite.tif", "-o", holed / "f.tif") == 0
+
+
+def test_the_tag_of_a_negative_is_turned_round(tmp_path):
+    stored = np.full((20, 20), 100, np.uint8)
+    stored[:4, :4] = 0
+    tagged(tmp_path / "negative.tif", "0", stored, photometric="miniswhite")
+    picture = read_image(tmp_path / "negative.tif")
+    assert (picture[:4, :4] == read_metadata(tmp_path / "negative.tif").nodata).all()
+
+
 def test_several_samples_of_a_source_with_holes(holed):
     assert run("generate", holed / "tagged.tif", "-o", holed / "out", "-n", 2, "--seed", 1) == 0
     expected = pnn.generate(read_image(holed / "tagged.tif"), 2, rng=1, nodata=-9999, iterations=2)
@@ -111,7 +137,7 @@ def test_labels_weights_and_guides(image, tmp_path, random):
 
 
 WRONG = [
-    (["--nodata", "none"], "--nodata must be a number or \"nan\", got 'none'"),
+    (["--nodata", "some"], '--nodata must be a number, "nan" or "none", got'),
     (["--channel-weights", "1;2"], "--channel-weights must be std or numbers with commas"),
     (["--channel-weights", "1,2"], "--channel-weights must have one number for each of the 1"),
     (["--guide", "nan.tif", "nan.tif", "heavy"], "--guide must end with a weight, a number"),

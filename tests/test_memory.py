@@ -1,8 +1,10 @@
 """The limit of memory: kept by doing without what costs memory, or refused before any work."""
 
 import json
+import re
 import subprocess
 import sys
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import cli
-from pnncupy.memory_limit import limit_from_environment, parse_bytes
+from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.memory_need import Means, Size, need, together_within, within
 
 SIZE = Size(250_000, 250_000, 3)
@@ -111,6 +113,53 @@ def test_what_cannot_fit_is_refused_with_the_need_before_any_work(call, photogra
         call(photograph, max_memory="1M", callback=never)
 
 
+def test_the_need_that_a_refusal_names_is_accepted(photograph):
+    with pytest.raises(MemoryError) as refused:
+        pnn.generate(photograph, max_memory=1000)
+    need_in_words = re.search(r"at least ([\d.]+ MB)", str(refused.value))[1]
+    pnn.generate(photograph, rng=0, iterations=1, max_memory=need_in_words)
+
+
+@pytest.mark.parametrize("size", [999, 999_600_000, 1_000_000, 4_092_160, 123_456_789_000])
+def test_words_for_bytes_are_enough_and_can_be_read(size):
+    told = in_words(size).replace(" bytes", "")
+    assert size <= parse_bytes("max_memory", told) <= size * 1.01
+
+
+def test_labels_are_refused_before_their_planes_are_made():
+    labels = np.arange(1600).reshape(40, 40)
+    tracemalloc.start()
+    with pytest.raises(MemoryError, match="with 1600 channels"):
+        pnn.generate(labels, categorical=True, max_memory="5M")
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_the_canvas_of_a_collage_counts():
+    sources = [np.zeros((100, 10)), np.zeros((10, 1000))]
+    for gradual in (True, False):
+        with pytest.raises(MemoryError, match="for a result of 1001000 pixels"):
+            pnn.collage(sources, gradual=gradual, levels=0, max_memory="5M")
+
+
+def test_gradual_steps_count_pixels_not_channels(photograph):
+    with pytest.raises(MemoryError, match=f"for a result of {photograph[..., 0].size} pixels"):
+        pnn.retarget(photograph, (30, 40), gradual=True, max_memory="1M")
+
+
+def test_a_checkpoint_goes_on_with_less_memory(photograph, tmp_path):
+    file = tmp_path / "state.npz"
+    expected = pnn.generate(photograph, rng=0, iterations=2)
+    with pytest.raises(pnn.Cancelled):
+        pnn.generate(
+            photograph, rng=0, iterations=2, checkpoint=file, callback=lambda event: event.level > 1
+        )
+    pixels = photograph[..., 0].size
+    least = need(Size(pixels, pixels, 3), Means(1, incremental=False))
+    made = pnn.generate(photograph, rng=0, iterations=2, checkpoint=file, max_memory=least)
+    np.testing.assert_array_equal(made, expected)
+
+
 def test_the_environment_sets_a_limit(photograph, monkeypatch):
     monkeypatch.setenv("PNNCUPY_MAX_MEMORY", "1 MB")
     assert limit_from_environment() == 1_000_000
@@ -125,7 +174,7 @@ def test_the_environment_sets_a_limit(photograph, monkeypatch):
 def test_the_command_line_sets_a_limit(tmp_path, capsys):
     arguments = ["generate", "--sample", "rocket", "-o", str(tmp_path / "a.png")]
     assert cli.run([*arguments, "--max-memory", "2M"]) == 1
-    assert "at least 14.6 MB" in capsys.readouterr().err
+    assert "--max-memory must be at least 14.7 MB" in capsys.readouterr().err
     assert not (tmp_path / "a.png").exists()
     assert cli.run([*arguments, "--max-memory", "lots"]) == 2
     assert "--max-memory must be a number of bytes" in capsys.readouterr().err

@@ -179,7 +179,6 @@ WRONG = [
     (np.nan, {"nodata": -1}, ValueError, "`image` must be finite, got"),
     (np.nan, {"nodata": "none"}, ValueError, '`nodata` must be a number, "nan" or None, got'),
     (np.nan, {"nodata": [1]}, TypeError, "`nodata` must be a real number"),
-    (np.nan, {"nodata": math.inf}, ValueError, "`nodata` must be a finite number, got inf"),
     (np.nan, {"nodata": True}, TypeError, "`nodata` must be a real number, got True"),
 ]
 
@@ -205,3 +204,51 @@ def test_wrong_masks(image, missing):
         pnn.generate(scattered, nodata="nan")
     with pytest.raises(TypeError, match="plain array, got MaskedArray"):
         pnn.nearest_patches(np.ma.masked_array(image), image)
+
+
+@pytest.mark.parametrize("fill", ["mean", "noise", "array"])
+def test_what_stands_in_a_filled_hole_does_not_matter(fill, image, missing):
+    hole = np.zeros_like(missing)
+    hole[16:21, 4:12] = True
+    spoiled = with_hole(image, missing, -9999.0)
+    steering = spoiled[::-1].copy() if fill == "array" else fill
+    results = [
+        pnn.inpaint(
+            with_hole(spoiled, hole, value), hole, fill=steering, nodata=-9999, rng=2, **OPTIONS
+        )
+        for value in (0.5, 1e6, np.nan)
+    ]
+    for made in results[1:]:
+        np.testing.assert_array_equal(made, results[0])
+    assert np.isfinite(results[0]).all()
+
+
+def test_missing_pixels_do_not_leak_without_keep_known(image, missing):
+    hole = np.zeros_like(missing)
+    hole[16:21, 4:12] = True
+    made = pnn.inpaint(
+        with_hole(image, missing, np.nan), hole, fill="mean", nodata="nan", keep_known=False,
+        vote="copy", return_index=True, **OPTIONS,
+    )  # fmt: skip
+    rows, columns = made.index[..., 1], made.index[..., 2]
+    assert not (missing | hole)[rows, columns].any()
+
+
+def test_the_first_nan_that_is_not_missing_is_named(image, missing):
+    spoiled = with_hole(image, missing, -1.0)
+    spoiled[10, 10, 1] = np.nan
+    with pytest.raises(ValueError, match=r"got 1 NaN .* at index \(10, 10, 1\)"):
+        pnn.generate(spoiled, nodata=-1)
+
+
+@pytest.mark.parametrize("nodata", [math.inf, -math.inf, np.finfo(np.float64).min, 0.1])
+def test_unusual_values_of_missing_pixels(nodata, image, missing):
+    spoiled = with_hole(image, missing, 0.0).astype(np.float32)
+    with np.errstate(over="ignore"):
+        spoiled[missing] = nodata
+    if nodata == np.finfo(np.float64).min:  # beyond float32: then none is missing
+        with pytest.raises(ValueError, match="must be finite"):
+            pnn.generate(spoiled, nodata=nodata)
+        return
+    made = pnn.generate(spoiled, rng=0, nodata=nodata, vote="copy", return_index=True, **OPTIONS)
+    assert not missing[made.index[..., 1], made.index[..., 2]].any()

@@ -108,12 +108,18 @@ def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
+# TIFF's photometric interpretation in which 0 is white.
+_MINISWHITE = 0
+
+
 def _nodata(page: Any) -> float | None:
     tag = page.tags.get(GDAL_NODATA)
     try:
         value = float(str(tag.value).strip(" \0"))
     except (AttributeError, ValueError):
         return None
+    if page.photometric == _MINISWHITE:  # as the pixels are turned round when they are read
+        value = 2**page.bitspersample - 1 - value
     # The one NaN that compares equal with itself inside of a tuple.
     return math.nan if math.isnan(value) else value
 

@@ -1,6 +1,6 @@
 """Collage: one picture from the patches of several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,9 @@ from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
+from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, refine, synthesise
-from pnncupy.tasks.retargeting import pixels_of, run_gradually
+from pnncupy.tasks.retargeting import run_gradually
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, checked_guess, set_up, source_list
 
@@ -108,9 +109,13 @@ def collage(
     options = Options.of(locals())
     in_steps = checks.flag("gradual", gradual)
     given, names = source_list("images", images)
-    # The canvas of all pictures is about as large as they are.
-    largest = sum(map(pixels_of, given)) if in_steps else 0
-    setup = set_up(given, names, shape, options, largest=largest)
+
+    def canvas(shapes: Sequence[Sequence[int]], schedule: Schedule) -> int:
+        level = 0 if in_steps else schedule.levels
+        (height, _), *others = (schedule.shape(shape, level) for shape in shapes)
+        return height * sum(max(1, round(width * height / high)) for high, width in others)
+
+    setup = set_up(given, names, shape, options, largest=canvas)
     sources = setup.sources()
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:

@@ -140,8 +140,8 @@ def generate(
     guides : list of (source_guide, target_guide, weight), optional
         Layers that are compared too but never enter the result, such as a band of another date or
         sensor: `source_guide` (H, W[, G]) lies on `image` (a list of them on several sources),
-        `target_guide` on the result. ``weight`` times their mean squared difference is added to a
-        distance, in units of their own value range.
+        `target_guide` on the result; both without missing pixels. ``weight`` times their mean
+        squared difference is added to a distance, in units of their own value range.
     max_memory : int or str, optional
         Bytes that the call may take beside its inputs and results, also as "500M" or "2G". Fewer
         threads and savings are used where that is needed, with the same result; what can never fit

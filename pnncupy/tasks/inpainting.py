@@ -9,7 +9,15 @@ import numpy as np
 
 from pnncupy import arrays, checks, images, seeds
 from pnncupy.arrays import Array
-from pnncupy.missing import Masked, data_of, typical, with_colour
+from pnncupy.labels import LabelForm, check_labels
+from pnncupy.missing import (
+    Masked,
+    checked_nodata,
+    data_of,
+    missing_pixels,
+    typical,
+    with_colour,
+)
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import checked_downscale
@@ -65,7 +73,7 @@ def inpaint(
     mask : (H, W) bool array or "nodata"
         True where the picture is to be made anew: any number of holes of any shape. "nodata" makes
         the missing pixels anew: those of `nodata`, NaN, or what a masked array hides. Missing
-        pixels outside of a given mask stay as they are, and are never used.
+        pixels outside of a given mask stay as they are (with `keep_known`), and are never used.
     fill : None, array, "mean" or "noise"
         What steers the result: the hole's own pixels (None); those of an array of the shape and
         dtype of `image`; the mean colour of the known pixels; or noise of their mean and standard
@@ -125,18 +133,21 @@ def inpaint(
     keep = checks.flag("keep_known", keep_known)
     seed = seeds.seed_sequence(rng)
     plain, known, hole = _holes(image, mask, options)
-    filled = _filled("image", plain, hole, fill, options)
+    filled = _filled(plain, known, hole, fill, options)
     setup = set_up(
         [filled], ["image"], None, options, known=[known], unknown="`mask`",
         preferred_levels=_wanted_levels(~known, options),
     )  # fmt: skip
+    if isinstance(setup.form, LabelForm):
+        steering = "image" if fill is None else "fill"
+        check_labels(steering, images.planes(steering, filled, channel_axis), setup.form)
     working, schedule = setup.planes[0], setup.schedule
     parts = KnownParts.of(working, known, schedule.levels, schedule.ratio)
     guess = setup.pyramid(working)[-1]
     if isinstance(fill, str) and fill == "noise":
         guess = _noisy(guess, working[:, known], ~parts.usable[-1], seed)
-    if keep:
-        kept = Kept(parts.pictures, parts.usable)
+    if keep or bool((~known & ~hole).any()):
+        kept = Kept(parts.pictures, parts.usable) if keep else None
         scene = setup.scene([parts.source(schedule.ratio, schedule.levels)], kept=kept)
     else:
         scene = setup.scene([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
@@ -159,27 +170,39 @@ def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array
                 f'`nodata` must say which value is missing with `mask` "nodata" and {image.dtype}'
             )
         options = replace(options, nodata="nan")
-    (plain,), (known,) = without_missing([image], ["image"], options)
-    shape = images.image_shape("image", plain, options.channel_axis)
-    if not by_nodata:
+    axis = options.channel_axis
+    plain, missing = missing_pixels("image", image, checked_nodata(options.nodata), axis)
+    shape = images.image_shape("image", plain, axis)
+    if by_nodata:
+        if missing is None:
+            raise ValueError('`image` must have missing pixels with `mask` "nodata", got none')
+        hole = missing
+    else:
         hole = images.checked_mask("mask", mask, shape, plain)
-        return plain, ~hole if known is None else known & ~hole, hole
-    if known is None:
-        raise ValueError('`image` must have missing pixels with `mask` "nodata", got none')
-    return plain, known, ~known
+    known = ~hole if missing is None else ~(hole | missing)
+    if missing is not None:
+        plain = with_colour(plain, missing, _known_colour(plain, known, options), axis)
+    return plain, known, hole
 
 
-def _filled(name: str, image: Array, hole: Array, fill: Any, options: Options) -> Array:
+def _known_colour(image: Array, known: Array, options: Options) -> Array:
+    """The mean colour of the known pixels (C,); of labels the commonest."""
+    values = images.planes("image", image, options.channel_axis)[:, known]
+    if not values.size:
+        raise ValueError("`mask` must leave known pixels, got none")
+    arrays.check_finite("image", values, arrays.namespace(values))
+    return typical(values, checks.flag("categorical", options.categorical))
+
+
+def _filled(image: Array, known: Array, hole: Array, fill: Any, options: Options) -> Array:
     """The picture with the hole filled; the caller's array itself where it steers."""
     if fill is None:
         return image
     axis = options.channel_axis
-    xp = arrays.namespace(image)
     if isinstance(fill, str):
         checks.choice("fill", fill, _FILLS)
-        known_values = images.planes(name, image, axis)[:, ~hole]
-        arrays.check_finite(name, known_values, xp)
-        return with_colour(image, hole, typical(known_values, options.categorical), axis)
+        return with_colour(image, hole, _known_colour(image, known, options), axis)
+    xp = arrays.namespace(image)
     (fill,), _ = without_missing([fill], ["fill"], options)
     arrays.same_library(image=image, fill=fill)
     if fill.shape != image.shape:

@@ -116,7 +116,7 @@ def retarget(
     checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
     setup = set_up(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
-        largest=pixels_of(sources[0]) if in_steps else 0,
+        largest=(lambda shapes, schedule: math.prod(shapes[1])) if in_steps else None,
     )  # fmt: skip
     all_sources = setup.sources()
     info = {"task": "retarget", "gradual": in_steps}
@@ -136,11 +136,6 @@ def retarget(
         info,
         stages=len(shapes),
     )
-
-
-def pixels_of(image: Any) -> int:
-    """Pixels of a picture, channels counted too; what is no picture is refused elsewhere."""
-    return math.prod(getattr(image, "shape", ()))
 
 
 def resized_guess(setup: Setup, planes: Array, shape: tuple[int, ...]) -> Array:

@@ -1,7 +1,7 @@
 """What all tasks begin with: checking a call, and preparing its sources."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -216,14 +216,15 @@ def set_up(
     preferred_levels: int | None = None,
     known: Sequence[Array | None] | None = None,
     unknown: str = "",
-    largest: int = 0,
+    largest: Callable[[Sequence[Sequence[int]], Schedule], int] | None = None,
 ) -> Setup:
     """Check what the tasks have in common.
 
     The default depth is `preferred_levels`, or such that the smallest side is `coarsest_patches`
     patches long; it is lowered where fewer levels fit. `known` are the pixels of the sources that
     may be used, where the task has found that out; `unknown` is what took the others. `largest` is
-    the number of pixels of the largest picture on the way, where that is not the result.
+    told the shapes of the result and the sources, and the schedule, and tells the pixels of the
+    largest picture on the way, where that may not be the result.
     """
     size = checks.integer("patch_size", options.patch_size, 2)
     checks.choice("method", options.method, METHODS)
@@ -270,8 +271,18 @@ def set_up(
         patches(output_shape, size),
         sum(patches(image.shape[1:], size) for image in planes),
     )
+    channels = len(form.labels) if isinstance(form, LabelForm) else planes[0].shape[0]
+    way = [] if largest is None else [largest(shapes, schedule)]
+    needs = Size(
+        max(math.prod(output_shape), *way, 0),
+        sum(math.prod(image.shape[1:]) for image in planes),
+        channels,
+        method == "patchmatch",
+    )
+    limit = checked_limit(options.max_memory)
+    wanted = Means(engine_table.thread_count(options.threads), schedule.incremental)
+    within(limit, needs, wanted)  # before anything large is made
     working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
-    channels = working[0].shape[0]
     weights = (
         form.weights
         if isinstance(form, LabelForm)
@@ -282,16 +293,8 @@ def set_up(
     )
     comparison = comparison_of(weights, guides, channels, levels, ratio, sources[0])
     compared = total_channels(guides, channels)
-    limit = checked_limit(options.max_memory)
-    needs = Size(
-        max(math.prod(output_shape), largest),
-        sum(math.prod(image.shape[1:]) for image in planes),
-        compared,
-        method == "patchmatch",
-    )
-    means = within(
-        limit, needs, Means(engine_table.thread_count(options.threads), schedule.incremental)
-    )
+    needs = replace(needs, channels=compared)
+    means = within(limit, needs, wanted)
     schedule = replace(schedule, incremental=means.incremental)
     settings = SearchSettings(
         engine=module,
@@ -388,7 +391,7 @@ def _form(
             "`vote` must not be 'median' with `categorical`; 'weighted_mean' takes the majority"
         )
     axis = None if sources[0].ndim == 2 else images.checked_channel_axis(options.channel_axis)
-    return label_form(names, planes, known, axis)
+    return label_form(names, planes, known, axis, sources[0].dtype)
 
 
 def checked_levels(
