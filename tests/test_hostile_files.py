@@ -85,7 +85,7 @@ HOSTILE = {
     ),
     "jpeg-huge": (
         jpeg_of(65535, 65535),
-        "declares 65535 x 65535 pixels of 1 channels, 4.29 GB, but holds only",
+        "declares 65535 x 65535 pixels of 1 channels, 4.3 GB, but holds only",
     ),
     "jpeg-empty": (jpeg_of(0, 7), "damaged JPEG file: declares 7 x 0 pixels"),
     "jpeg-no-end": (CORPUS["grey.jpg"][:-2], "without an end marker: cut short"),
