@@ -56,6 +56,7 @@ class ProcessPool(futures.Executor):
             queue.SimpleQueue()
         )
         self._context = _Spawning()
+        self._begun: set[int] = set()
         self._ended = False
         self._lanes = [
             threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)
@@ -95,8 +96,9 @@ class ProcessPool(futures.Executor):
         self._context.kill_all()
 
     def pids(self) -> list[int]:
-        """Process numbers of the workers that have started."""
-        return [process.pid for process in self._context.alive() if process.pid is not None]
+        """Process numbers of the workers that take calls."""
+        alive = [process.pid for process in self._context.alive()]
+        return [pid for pid in alive if pid is not None and pid in self._begun]
 
     def _work(self) -> None:
         """Hand calls to one process, one after the other; replace it where it is killed."""
@@ -131,7 +133,7 @@ class ProcessPool(futures.Executor):
     def _new_process(self) -> futures.ProcessPoolExecutor:
         pool = futures.ProcessPoolExecutor(1, self._context, _begin_worker, (self.threads,))
         with _interrupts_blocked():
-            pool.submit(os.getpid).result()
+            self._begun.add(pool.submit(os.getpid).result())
         return pool
 
 

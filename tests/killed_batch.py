@@ -19,8 +19,8 @@ from pnncupy.jobs import file_digest
 
 
 def jobs_of(count):
-    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
-    return batch.make_jobs("generate", count, image=image, output="small", iterations=3, seed=4)
+    image = np.random.default_rng(0).integers(0, 256, (90, 110, 3)).astype(np.uint8)
+    return batch.make_jobs("generate", count, image=image, output="small", iterations=5, seed=4)
 
 
 def run(folder, jobs, arrays, kills, seconds=0.0):
@@ -70,6 +70,8 @@ def compare(count, kills):
 def main():
     count, kills = (int(word) for word in sys.argv[1:3])
     (clean, disturbed), report, killed = compare(count, kills)
+    for job, error in report.failures:
+        print(f"{job.output}: {error}")
     print(f"{killed} kills, {report.made} made, {len(report.failures)} failed, "
           f"{'equal' if clean == disturbed else 'NOT EQUAL'}, {len(disturbed)} files")  # fmt: skip
 
