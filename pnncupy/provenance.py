@@ -127,11 +127,11 @@ def near_mask(mask: Any, patch_size: int | None) -> Any:
     (H, W) bool array
     """
     from pnncupy.tasks import edit
-    from pnncupy.tasks.editing import _MARGIN_PATCHES, _near
+    from pnncupy.tasks.editing import MARGIN_PATCHES, near
 
     side = patch_size or inspect.signature(edit).parameters["patch_size"].default
     # The task refuses patches without a size or larger than the picture, later.
-    return _near(mask, _MARGIN_PATCHES * min(max(side, 1), *mask.shape))
+    return near(mask, MARGIN_PATCHES * min(max(side, 1), *mask.shape))
 
 
 def _printable(name: str) -> str:

@@ -19,7 +19,7 @@ from pnncupy.tasks.setting_up import Options, Setup, set_up
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.
-_MARGIN_PATCHES = 2
+MARGIN_PATCHES = 2
 
 
 @to_the_engine
@@ -117,14 +117,14 @@ def edit(
     kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, setup.shape, plain)
-        still = ~_near(changed, _MARGIN_PATCHES * setup.settings.patch_size)
+        still = ~near(changed, MARGIN_PATCHES * setup.settings.patch_size)
         scene = replace(scene, kept=Kept(pyramid, _kept_levels(setup, still)))
         kept = (data_of(edited), still)
     work = synthesis(setup, scene, pyramid[-1])
     return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
 
 
-def _near(mask: Array, distance: int) -> Array:
+def near(mask: Array, distance: int) -> Array:
     """Pixels at most `distance` rows and columns from a True one."""
     xp = arrays.namespace(mask)
     height, width = mask.shape
