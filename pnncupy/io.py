@@ -1,14 +1,13 @@
 """Image files in and out: PNG, JPEG and TIFF, every bit depth kept.
 
-It and `tiff_encoding` are the only modules that know tifffile and imagecodecs.
+It, `files.tiff_series` and `files.tiff_encoding` are the only modules that know tifffile and
+imagecodecs.
 """
 
 import itertools
-import logging
 import math
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from pnncupy.files.jpeg_structure import check_jpeg
 from pnncupy.files.png_structure import png_parts
 from pnncupy.files.tiff_metadata import Metadata
 from pnncupy.files.tiff_pixels import check_pixels
+from pnncupy.files.tiff_series import axes_of, choose, image_axes, opened, outer_axes
 from pnncupy.files.tiff_structure import Structure
 from pnncupy.writing import whole_file
 
@@ -36,14 +36,9 @@ _SIGNATURES = {
     b"MM\x00+": "tiff",
 }
 _JPEG_QUALITY = 95
-_MOST_UNNAMED_CHANNELS = 16
 _DEFAULT_LIMIT = 16 * 10**9
 # What a PNG or JPEG file may hold besides its pixels.
 _MOST_METADATA = 1 << 26
-_VENDOR_KINDS = (
-    "lsm", "mmstack", "ndtiff", "fluoview", "stk", "sis", "svs", "scn", "qpi", "ndpi", "bif", "avs",
-    "eer", "philips", "scanimage", "indica", "nih", "mdgel",
-)  # fmt: skip
 
 
 def read_image(
@@ -122,7 +117,7 @@ def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
         image = (
             _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
         )
-    except (ImageReadError, ModuleNotFoundError):
+    except (ImageReadError, ModuleNotFoundError, Warning):
         raise
     except MemoryError as error:
         raise ImageReadError("needs more memory than there is; lower its size") from error
@@ -168,28 +163,12 @@ def _decode(kind: str, stream: BinaryIO, limit: int) -> Any:
     return image
 
 
-@contextmanager
-def _opened_tiff(stream: BinaryIO) -> Iterator[tuple[Any, Structure]]:
-    """A TIFF file whose structure has been found to be sound, and that structure.
-
-    Formats of single vendors are read as what they are as TIFF: their own structures are not
-    checked, and some make a reader open other files.
-    """
-    structure = Structure(stream)
-    stream.seek(0)
-    import tifffile
-
-    flags = {f"is_{kind}": False for kind in _VENDOR_KINDS if kind in tifffile.TIFF.FILE_FLAGS}
-    with _quiet_log("tifffile"), tifffile.TiffFile(stream, _multifile=False, **flags) as tiff:
-        yield tiff, structure
-
-
 def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> Any:
     """One plane of all the series of a TIFF file, channels last."""
     import tifffile
 
-    with _opened_tiff(stream) as (tiff, structure):
-        series, position = _choose(tiff, page)
+    with opened(stream) as (tiff, structure):
+        series, position = choose(tiff, structure, page)
         photometric = series.keyframe.photometric
         if photometric == tifffile.PHOTOMETRIC.PALETTE:
             raise ImageReadError("stores palette colours; convert it to RGB first")
@@ -203,88 +182,15 @@ def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> Any:
         raise ImageReadError(f"stores negatives of {plane.dtype}; invert it first")
 
 
-@contextmanager
-def _quiet_log(name: str) -> Iterator[None]:
-    """Keep what this thread logs to a logger from the user's terminal: errors tell it."""
-    thread = threading.get_ident()
-    logger = logging.getLogger(name)
-
-    def of_others(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger.addFilter(of_others)
-    try:
-        yield
-    finally:
-        logger.removeFilter(of_others)
-
-
-def _choose(tiff: Any, page: int | None) -> tuple[Any, tuple[int, ...]]:
-    """The series of a page, and the page's index along the axes that count pages."""
-    every = [(series, _stack_shape(series)) for series in tiff.series]
-    count = sum(math.prod(sizes) for _, sizes in every)
-    if page is None and count > 1:
-        axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
-        raise ImageReadError(
-            f"a stack of {count} pictures ({axes}); choose one with page=N (--page N), 0 to "
-            f"{count - 1}; if they are channels of one picture, say so in the file (axes CYX)"
-        )
-    if page is None and tiff.is_imagej and every and every[0][0].kind not in ("imagej", "ome"):
-        raise ImageReadError(
-            "it does not hold what its ImageJ description says: cut short? Take what there is with "
-            "page=0 (--page 0)"
-        )
-    left = page or 0
-    for series, sizes in every:
-        if left < math.prod(sizes):
-            return series, tuple(int(index) for index in np.unravel_index(left, sizes))
-        left -= math.prod(sizes)
-    raise ImageReadError(
-        f"page {page or 0} was asked for, but it holds {count} pictures: 0 to {count - 1}"
-    )
-
-
-def _axes(series: Any) -> str:
-    """Letters of the axes of a series; a short last one that nothing names holds channels.
-
-    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said.
-    """
-    if series.axes == "QYX" and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2]):
-        return "YXC"
-    return str(series.axes)
-
-
-def _stack_shape(series: Any) -> tuple[int, ...]:
-    """Sizes of the axes of a series that are neither rows, columns nor channels.
-
-    Raises ImageReadError where there are no rows and columns.
-    """
-    axes = _axes(series)
-    if "Y" not in axes or "X" not in axes:
-        raise ImageReadError(f"TIFF series with axes {axes!r} has no rows and columns")
-    kept = _kept_axes(axes)
-    return tuple(
-        int(size) for axis, size in zip(axes, series.shape, strict=True) if axis not in kept
-    )
-
-
-def _kept_axes(axes: str) -> str:
-    """The axes of one picture: rows, columns, and channels if there are any.
-
-    RGB samples of several channel images make each channel image a picture of its own.
-    """
-    return "YX" + ("S" if "S" in axes else "C" if "C" in axes else "")
-
-
 def _plane(
     tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
 ) -> Any:
     """The picture at a position, as (H, W) or (H, W, C)."""
-    axes = _axes(series)
-    kept = _kept_axes(axes)
+    axes = axes_of(series)
+    kept = image_axes(axes)
     places = iter(position)
     selection = [slice(None) if axis in kept else next(places) for axis in axes]
-    outer = _outer_axes(series)
+    outer = outer_axes(series)
     ranges = [
         range(size) if isinstance(place, slice) else (place,)
         for place, size in zip(selection[:outer], series.shape[:outer], strict=True)
@@ -307,29 +213,12 @@ def _plane(
     return np.ascontiguousarray(block.transpose([left.index(axis) for axis in kept]))
 
 
-def _outer_axes(series: Any) -> int:
-    """How many of the first axes of a series count its pages; the others lie within one."""
-    if series.keyframe.dtype is None:
-        raise ImageReadError(
-            f"samples of {series.keyframe.bitspersample} bits in format "
-            f"{int(series.keyframe.sampleformat)} are not supported; save it as integers or floats"
-        )
-    size = math.prod(series.keyframe.shape)
-    for outer in range(len(series.shape) + 1):
-        if math.prod(series.shape[outer:]) == size:
-            return outer
-    raise ImageReadError(
-        f"damaged TIFF file: pages of shape {series.keyframe.shape} do not make up a series of "
-        f"shape {series.shape}"
-    )
-
-
 def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int) -> Any:
     """One page of a series, from its own directory or from behind that of the first page."""
     keyframe = series.keyframe
     size = math.prod(keyframe.shape)
-    if math.prod(series.shape) == len(series) * size:
-        page = series[number]
+    if math.prod(series.shape) == len(series.pages) * size:
+        page = series.pages[number]
         if page is None:
             raise ImageReadError(
                 f"lacks the plane {number} that its description tells of: cut short?"
@@ -388,20 +277,20 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
         try:
             if _kind(stream.read(max(map(len, _SIGNATURES)))) != "tiff":
                 return Metadata()
-            with _opened_tiff(stream) as (tiff, _):
-                return _tiff_metadata(tiff, number)
-        except (ImageReadError, ModuleNotFoundError):
+            with opened(stream) as (tiff, structure):
+                return _tiff_metadata(tiff, structure, number)
+        except (ImageReadError, ModuleNotFoundError, Warning):
             raise
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise ImageReadError(f"its metadata cannot be read: {reason}") from error
 
 
-def _tiff_metadata(tiff: Any, page: int | None) -> Metadata:
+def _tiff_metadata(tiff: Any, structure: Structure, page: int | None) -> Metadata:
     from pnncupy.files.tiff_reading import read
 
-    series, position = _choose(tiff, page)
-    return read(tiff, series, _axes(series), position)
+    series, position = choose(tiff, structure, page)
+    return read(tiff, series, axes_of(series), position, structure.hidden_tags)
 
 
 def write_image(

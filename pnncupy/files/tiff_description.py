@@ -13,10 +13,7 @@ _MOST_PLANES = 1 << 20
 
 def check_description(text: bytes, pages: int) -> None:
     """Refuse XML that expands, and what describes far more than a file of so many pages holds."""
-    try:
-        description = text.rstrip(b"\0").decode().strip()
-    except UnicodeDecodeError:
-        description = text.rstrip(b"\0").decode("cp1252", "replace").strip()
+    description = _decoded(text)
     if "<!DOCTYPE" in description or "<!ENTITY" in description:
         raise ImageReadError(
             "its description is XML that defines entities, which may expand without bounds; save "
@@ -27,6 +24,40 @@ def check_description(text: bytes, pages: int) -> None:
         raise ImageReadError("its description is too long to be one; save it without")
     if description.endswith("OME>"):
         _check_ome(description, pages)
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.rstrip(b"\0").decode().strip()
+    except UnicodeDecodeError:
+        return text.rstrip(b"\0").decode("cp1252", "replace").strip()
+
+
+def without_file_references(text: bytes) -> tuple[str | None, bool]:
+    """Return OME-XML without the UUIDs that say which file a plane is in, and if there are several.
+
+    A reader would look for files by these names. XML without any is returned as None: nothing has
+    to be changed.
+    """
+    description = _decoded(text)
+    if not description.endswith("OME>") or "UUID" not in description:
+        return None, False
+    try:
+        root = ElementTree.fromstring(description)
+    except (ElementTree.ParseError, ValueError):
+        return None, False
+    files = {root.get("UUID")} - {None}
+    references = [
+        (data, child)
+        for data in root.iter()
+        if data.tag.endswith("TiffData")
+        for child in data
+        if child.tag.endswith("UUID")
+    ]
+    files |= {child.text for _, child in references}
+    for data, child in references:
+        data.remove(child)
+    return ElementTree.tostring(root, "unicode") if references else None, len(files) > 1
 
 
 def _check_ome(description: str, pages: int) -> None:

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -72,6 +72,13 @@ class Metadata:
     geo: Mapping[int, tuple[int, int, Any]] = field(default_factory=dict)
     other: tuple[str, ...] = ()
     separate_channels: bool = field(default=False, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Metadata):
+            return NotImplemented
+        names = [each.name for each in fields(self) if each.compare]
+        # Within lists NaN equals itself, as the nodata value has to.
+        return [getattr(self, name) for name in names] == [getattr(other, name) for name in names]
 
     @property
     def worth_keeping(self) -> tuple[str, ...]:

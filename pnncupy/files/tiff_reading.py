@@ -15,6 +15,7 @@ from pnncupy.files.tiff_metadata import (
     geographic_scale,
     is_length,
 )
+from pnncupy.files.tiff_structure import HIDDEN_TAG
 from pnncupy.files.units import converted, is_physical
 
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
@@ -35,7 +36,9 @@ _ORIENTATION = 274
 _GEO_TYPES = (2, 3, 12)
 
 
-def read(tiff: Any, series: Any, axes: str, position: tuple[int, ...]) -> Metadata:
+def read(
+    tiff: Any, series: Any, axes: str, position: tuple[int, ...], hidden: tuple[str, ...] = ()
+) -> Metadata:
     """The metadata of one picture of an open file.
 
     Parameters
@@ -47,6 +50,8 @@ def read(tiff: Any, series: Any, axes: str, position: tuple[int, ...]) -> Metada
         Its axes.
     position : tuple of int
         Where the picture is along those axes that are neither rows, columns nor its channels.
+    hidden : tuple of str
+        Names of further tags, which `tiff` does not show.
     """
     kind = series.kind if series.kind in ("imagej", "ome") else "plain"
     channel = "S" if "S" in axes else "C" if "C" in axes else ""
@@ -66,9 +71,11 @@ def read(tiff: Any, series: Any, axes: str, position: tuple[int, ...]) -> Metada
             found = _imagej(tiff, page, _labels_of(series, axes, position, channel))
         else:
             found = _plain(page, geo, channels)
+    except Warning:
+        raise
     except Exception:  # descriptions by other programs hold whatever they hold
         found = {"lost": ["ImageDescription"]}
-    other = (*found.pop("lost", ()), *_other(page, {**common, **found}))
+    other = (*found.pop("lost", ()), *_other(page, {**common, **found}), *hidden)
     return Metadata(**common, **found, other=other)
 
 
@@ -90,7 +97,7 @@ def _page(series: Any, axes: str, position: tuple[int, ...]) -> Any:
 
 def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the tags that nothing was read from."""
-    read_here = {*_STORAGE, *found["geo"]}
+    read_here = {*_STORAGE, *found["geo"], HIDDEN_TAG}
     if found["kind"] == "imagej":
         read_here |= _IMAGEJ_TAGS
     if found["kind"] == "plain":
@@ -256,7 +263,8 @@ def _ome(
 ) -> dict[str, Any]:
     root = ElementTree.fromstring(tiff.ome_metadata)
     images = [element for element in root if _name(element) == "Image"]
-    number = tiff.series.index(series) if len(images) == len(tiff.series) else 0
+    every = list(tiff.series)
+    number = every.index(series) if len(images) == len(every) else 0
     image = images[number]
     pixels = next(element for element in image if _name(element) == "Pixels")
     names = [each.get("Name", "") for each in pixels if _name(each) == "Channel"]

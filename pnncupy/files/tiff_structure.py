@@ -11,7 +11,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from pnncupy.checks import ImageReadError
-from pnncupy.files.tiff_description import LONGEST, LONGEST_XML, check_description
+from pnncupy.files.tiff_description import (
+    LONGEST,
+    LONGEST_XML,
+    check_description,
+    without_file_references,
+)
 
 # Size in bytes of each type of value, and what the unsigned integers among them unpack as.
 _TYPE_SIZES = {
@@ -39,6 +44,10 @@ LAYOUT = (
 _NUMBERS = {
     *LAYOUT, 254, STRIP_OFFSETS, STRIP_SIZES, TILE_OFFSETS, TILE_SIZES, SUB_DIRECTORIES, 338,
 }  # fmt: skip
+# Of Micro-Manager, which makes tifffile read an index of its own in place of the directories.
+_HIDDEN = {51123: "MicroManagerMetadata"}
+# The number that a reader sees in their place: no program's.
+HIDDEN_TAG = 65534
 _FOREIGN = {34412: "a Zeiss LSM file", 33628: "a MetaMorph stack", 33629: "a MetaMorph stack"}
 
 # So much that no file takes longer than some seconds, or needs more for good reasons.
@@ -76,17 +85,32 @@ class Structure:
     ------
     ImageReadError
         The file is damaged, or a format of its own that happens to look like TIFF.
+
+    Attributes
+    ----------
+    directories : dict
+        By their places in the file.
+    pages : list of Directory
+        Those that follow each other, without the ones below them.
+    hidden_tags : tuple of str
+        Names of the tags that a reader must not see, and `hidden_places`: of these entries.
+    own_ome_xml : str or None
+        The OME description without references to the file itself, where it has some.
+    is_part_of_set : bool
+        The OME description speaks of several files.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.size = stream.seek(0, os.SEEK_END)
         self._read_header()
-        self._values_size = self._entries_of_all = self._pages = 0
+        self._values_size = self._entries_of_all = 0
         self.directories: dict[int, Directory] = {}
+        self.pages: list[Directory] = []
+        self.hidden_places: list[int] = []
         offset = self._first
         while offset:
-            offset = self._read_directory(offset, f"page {self._pages}")
+            offset = self._read_directory(offset, f"page {len(self.pages)}")
         if not self.directories:
             raise ImageReadError("damaged TIFF file: it holds no page")
         self._check_description()
@@ -138,7 +162,7 @@ class Structure:
         self.directories[offset] = directory
         self._check_entries(directory)
         if of_page:
-            self._pages += 1
+            self.pages.append(directory)
             for number, below in enumerate(self.numbers(directory, SUB_DIRECTORIES)):
                 if below >= 8:  # smaller ones are placeholders
                     self._read_directory(below, f"{name}, picture {number} below it", of_page=False)
@@ -153,6 +177,8 @@ class Structure:
         ):
             size = _TYPE_SIZES.get(kind, 0) * length
             place = start + (index + 1) * self._entry_size - inline
+            if code in _HIDDEN:
+                self.hidden_places.append(start + index * self._entry_size)
             if size > inline:
                 place = self._integer(value)
                 self._values_size += size
@@ -203,8 +229,17 @@ class Structure:
             )
         return int(values[0])
 
+    @property
+    def hidden_tags(self) -> tuple[str, ...]:
+        """Names of the tags that a reader must not see."""
+        return tuple(_HIDDEN.values()) if self.hidden_places else ()
+
     def _check_description(self) -> None:
+        self.own_ome_xml: str | None = None
+        self.is_part_of_set = False
         entry = self.directories[self._first].entries.get(DESCRIPTION)
         if entry is not None:
             size = min(entry.length * _TYPE_SIZES.get(entry.kind, 0), LONGEST_XML + 1)
-            check_description(self.read(entry.place, size, "its description"), self._pages)
+            text = self.read(entry.place, size, "its description")
+            check_description(text, len(self.pages))
+            self.own_ome_xml, self.is_part_of_set = without_file_references(text)
