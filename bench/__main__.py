@@ -8,7 +8,7 @@ from bench.common import write_results
 
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
-    "pictures", "table",
+    "pictures", "table", "dependencies",
 )  # fmt: skip
 
 
@@ -21,6 +21,14 @@ def main() -> None:
     quality.add_argument("--images", type=Path, help="a folder of more pictures")
     quality.add_argument("--samples", type=int, default=50, help="of each picture")
     quality.add_argument("--noise-std", type=float, default=0.75, help="as in generate")
+    dependencies = parser.add_argument_group("dependencies only")
+    dependencies.add_argument(
+        "--with", dest="packages", action="append", metavar="NAME==VERSION",
+        help="try this release; each in an environment of its own",
+    )  # fmt: skip
+    dependencies.add_argument("--floors", action="store_true", help="the oldest releases declared")
+    dependencies.add_argument("--pre", action="store_true", help="release candidates too")
+    dependencies.add_argument("--python", default="", help="another interpreter than this one")
     options = parser.parse_args()
     for family in options.families:
         module = import_module(f"bench.{family}")

@@ -10,6 +10,14 @@ ENGINES = ("numpy", "numba")
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests that open a browser, before tests are chosen by their marks."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request):
     return request.param

@@ -21,6 +21,8 @@ from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
 from pnncupy.jobs import execute, file_digest
 
+pytestmark = pytest.mark.process
+
 FAST = {"iterations": 1, "levels": 1}
 
 

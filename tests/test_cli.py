@@ -167,6 +167,7 @@ def test_engines_says_what_runs(capsys):
     assert said["numpy"] == said["numba"] == "runs"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     write_image(tmp_path / "big.png", np.random.default_rng(0).integers(0, 256, (700, 700), "u1"))

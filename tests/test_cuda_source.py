@@ -12,6 +12,8 @@ import pytest
 
 from pnncupy.kernels import cuda_source, reference
 
+pytestmark = pytest.mark.process
+
 needs_compiler = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
 # A missing array.
 NOTHING = np.uint64(0)

@@ -202,10 +202,13 @@ def cluster():
         yield client
 
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-)  # fmt: skip
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning",
+        "ignore::pytest.PytestUnraisableExceptionWarning",
+    ),
+]  # fmt: skip
 
 
 def test_a_batch_on_dask(cluster, photograph, tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ from pnncupy.cli import run
 from pnncupy.io import write_image
 from pnncupy.writing import whole_file, whole_folder, write_text
 
+pytestmark = pytest.mark.process
+
 # A limit of the size of files acts like a disk that is full, with a reason of its own.
 REASON = os.strerror(errno.EFBIG)
 PROGRAM = (

@@ -319,6 +319,7 @@ def test_the_environment_may_say_nothing_or_nonsense(monkeypatch):
         limit_from_environment()
 
 
+@pytest.mark.slow
 def test_two_thousand_mutants():
     report = run(2000, seed=20220103)
     assert (report.crashes, report.foreign, report.hangs) == ([], [], []), str(report)

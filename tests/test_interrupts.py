@@ -19,7 +19,10 @@ from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
 from pnncupy.jobs import file_digest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals"),
+]
 
 # Two seconds are promised; a machine that is busy with other tests gets more.
 MOST_SECONDS = 4

@@ -48,6 +48,7 @@ def growth(side, limit, **options):
     return json.loads(done.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("share", [1.0, 0.8])
 def test_a_process_grows_by_no_more_than_the_limit(share):

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -204,3 +205,19 @@ def test_functions_of_the_package_have_examples(name):
     assert "Examples\n--------" in inspect.getdoc(FUNCTIONS[name]) or name in (
         "pnncupy.key_minimum", "pnncupy.pyramid",
     )  # fmt: skip
+
+
+def test_the_pinned_floors_are_the_declared_ones():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {}
+    for text in project["dependencies"] + project["optional-dependencies"]["test"]:
+        name, floor = re.match(r"([\w.-]+)(?:\[\w+\])?>=([\w.]+)", text).groups()
+        declared[name] = floor
+    # Dask's extra is a package of its own, of the same version; CUDA's compilers are not Python's.
+    declared["distributed"] = declared["dask"]
+    wanted = {
+        name: floor for name, floor in declared.items() if not name.startswith(("nvidia", "cuda"))
+    }
+    lines = (ROOT / ".ci" / "floors.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert pinned == wanted

@@ -227,6 +227,7 @@ def test_samples_do_not_depend_on_each_other(photograph, always_approximate):
     assert (three[0] != three[1]).any()
 
 
+@pytest.mark.process
 def test_the_bits_do_not_depend_on_the_process(photograph, always_approximate):
     program = (
         "import io, sys, hashlib, numpy, pnncupy\n"

@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import bits_program
+import pytest
 from tilings import TILINGS
+
+pytestmark = pytest.mark.process
 
 
 def start(threads):
