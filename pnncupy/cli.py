@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pnncupy import __version__, interrupts
-from pnncupy.checks import EngineUnavailable, ImageReadError
+from pnncupy.checks import CheckpointError, EngineUnavailable, ImageReadError
 from pnncupy.cli_batch import batch, dask_client
 from pnncupy.cli_options import (
     EXISTING_FILE,
@@ -61,6 +61,9 @@ def _outcome(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:
         click.echo(f"Error: {error or type(error).__name__}", err=True)
+        return 1
+    except CheckpointError as error:
+        click.echo(f"Error: {_with_option_names(str(error))}", err=True)
         return 1
     except MemoryError as error:
         click.echo(f"Error: {_with_option_names(str(error)) or 'out of memory'}", err=True)
