@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class State:
     index: Array
 
 
-class Form(NamedTuple):
+@dataclass(frozen=True)
+class Form:
     """Properties of every valid state of a level.
 
     Attributes

@@ -327,7 +327,7 @@ def _run(
 
     `synthesised` is a mask of what is made anew; None: everything.
     """
-    from pnncupy.cli_arguments import spoken_arguments, without_missing_pixels
+    from pnncupy.cli_arguments import spoken_arguments
     from pnncupy.cli_files import ResultFiles
     from pnncupy.progress import progress_bar
 
@@ -349,34 +349,43 @@ def _run(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(
-        output, stem, count, sources[0], save_index, force, _inputs(), made_from, save_mask
+        output, stem, count, sources[0], save_index, force, made_from, save_mask
     )
-    for note in made_from.notes(files.pictures[0].suffix):
-        click.echo(note, err=True)
-    start = time.perf_counter()
-    with dask_client(scheduler) as client, progress_bar(quiet) as show:
+    with files.in_use(_inputs()):
+        for note in made_from.notes(files.pictures[0].suffix):
+            click.echo(note, err=True)
+        start = time.perf_counter()
+        with dask_client(scheduler) as client, progress_bar(quiet) as show:
 
-        def save(event: Any) -> None:
-            show(event)
-            if event.result is not None:
-                files.write(event.sample, event.result)
+            def save(event: Any) -> None:
+                show(event)
+                if event.result is not None:
+                    files.write(event.sample, event.result)
 
-        made = task(
-            *arguments, callback=save, return_index=save_index is not None, return_info=True,
-            executor=client, **given,
-        )  # fmt: skip
-    seconds = time.perf_counter() - start
+            made = task(
+                *arguments, callback=save, return_index=save_index is not None, return_info=True,
+                executor=client, **given,
+            )  # fmt: skip
+        seconds = time.perf_counter() - start
+        _write_more(files, made, sources, given, synthesised)
+    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
+    return made.image
+
+
+def _write_more(
+    files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any
+) -> None:
+    """Write the contact sheet and the mask of what was made, where they are wanted."""
+    from pnncupy.cli_arguments import without_missing_pixels
+    from pnncupy.images import planes, value_range
+    from pnncupy.sheet import contact_sheet
+
     if files.sheet is not None:
-        from pnncupy.images import planes, value_range
-        from pnncupy.sheet import contact_sheet
-
         plain = without_missing_pixels(sources, given)
         shown = value_range([planes("image", each) for each in plain], given.get("data_range"))
         files.write_sheet(contact_sheet([plain[0], *made.image], shown))
     if files.mask is not None:
         files.write_mask(_mask_of(synthesised, sources[0], given))
-    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
-    return made.image
 
 
 def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:

@@ -174,7 +174,9 @@ def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
         lambda: pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=3),
         lambda: pnn.retarget(photograph[::-1], (40, 40), checkpoint=file, iterations=2),
     ):
-        with pytest.raises(ValueError, match="does not fit: it belongs to another call, with other pic"):
+        with pytest.raises(
+            ValueError, match="does not fit: it belongs to another call, with other pic"
+        ):
             call()
     file.write_bytes(b"something else")
     with pytest.raises(ValueError, match="is no checkpoint of pnncupy"):
