@@ -31,6 +31,7 @@ INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
 _OPTION_NAMES = {
     "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
+    "count": "-n",
     "guides": "--guide",
 }  # fmt: skip
 

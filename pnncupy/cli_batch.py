@@ -56,8 +56,8 @@ def batch(
 
     jobs = _listed(source, output, count, seed, method)
     if dry_run:
-        kept = batches.count_kept(jobs, output)
-        click.echo(f"{len(jobs) - kept} pictures to make in {output}, {kept} are there already")
+        there = batches.count_kept(jobs, output)
+        click.echo(f"{len(jobs) - there} pictures to make in {output}, {there} are there already")
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
