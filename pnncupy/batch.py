@@ -31,6 +31,7 @@ from pnncupy.workers import (
     checked,
     completed,
     is_client,
+    scheduler_asked,
     worker_count,
 )  # fmt: skip
 from pnncupy.writing import remove_left_over, whole_file
@@ -208,7 +209,7 @@ def run(
                 with _workers(executor, workers) as pool, _sent(arrays or {}, listed, pool) as sent:
                     _work(listed, kept, place, pool, sent, manifest, report, callback)
             except SchedulerLost as lost:
-                raise SchedulerLost(f"{lost}; {report.made} were finished now") from lost
+                raise SchedulerLost(f"{lost} ({report.made} pictures of this run)") from lost
     return report
 
 
@@ -342,7 +343,9 @@ def _sent(arrays: Mapping[str, Any], jobs: JobList, executor: Any) -> Iterator[_
     if not needed:
         yield _Sent({})
     elif is_client(executor):
-        yield _Sent({digest: executor.scatter(arrays[digest], broadcast=True) for digest in needed})
+        with scheduler_asked(executor):
+            sent = {each: executor.scatter(arrays[each], broadcast=True) for each in needed}
+        yield _Sent(sent)
     else:
         with tempfile.TemporaryDirectory(prefix="pnncupy-") as folder:
             for digest in needed:

@@ -243,7 +243,8 @@ def is_client(executor: Any) -> bool:
 def worker_count(executor: Any) -> int:
     """Calls that can run at the same time."""
     if is_client(executor):
-        return max(1, sum(map(int, executor.nthreads().values())))
+        with scheduler_asked(executor):
+            return max(1, sum(map(int, executor.nthreads().values())))
     workers = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
     return int(workers or engine_table.thread_count(None))
 
@@ -311,7 +312,8 @@ def _on_client(
     waiting: dict[Any, tuple[int, tuple[Any, ...], int]] = {}
 
     def submit(name: int, arguments: tuple[Any, ...], deaths: int) -> Any:
-        future = client.submit(function, *arguments, pure=False)
+        with scheduler_asked(client):
+            future = client.submit(function, *arguments, pure=False)
         waiting[future] = name, arguments, deaths
         return future
 
@@ -354,6 +356,21 @@ def _outcome(client: Any, future: Any) -> tuple[BaseException | None, Any]:
     return error, None
 
 
+@contextmanager
+def scheduler_asked(client: Any) -> Iterator[None]:
+    """Raise `SchedulerLost` where a block that asks a scheduler gets no answer."""
+    if client.status != "running":
+        raise _scheduler_lost(client)
+    try:
+        yield
+    except (OSError, futures.CancelledError) as error:
+        raise _scheduler_lost(client) from error
+    except Exception as error:
+        if client.status == "running":
+            raise
+        raise _scheduler_lost(client) from error
+
+
 def _scheduler_lost(client: Any) -> SchedulerLost:
     return SchedulerLost(
         f"the Dask scheduler at {_address(client)} does not answer any more; start it again and "
@@ -372,10 +389,8 @@ def check_versions(client: Any) -> None:
     No function is sent for that: the bytecode of another Python may end a worker. The scheduler
     counts too, as it unpickles what passes through it.
     """
-    try:
+    with scheduler_asked(client):
         found = client.get_versions(packages=list(_PACKAGES))
-    except (OSError, futures.CancelledError) as error:
-        raise _scheduler_lost(client) from error
     address = _address(client)
     if not found["workers"]:
         raise checks.EngineUnavailable(
