@@ -408,10 +408,10 @@ def test_commands_with_a_scheduler_end_soon(verb, cluster, random, tmp_path):
     source = folder / "noise.png" if verb == "generate" else folder
     words = [verb, source, "-n", 50, "--scheduler", cluster.scheduler.address, "-o"]
     running = [Signalled([*words, tmp_path / name], tmp_path) for name in "ab"]
-    for process, number in zip(running, (signal.SIGINT, signal.SIGTERM), strict=True):
+    for process, name, number in zip(running, "ab", (signal.SIGINT, signal.SIGTERM), strict=True):
         time.sleep(1.5)
         ended = process.end_by(number)
-        assert not ended.wrong(tmp_path)
+        assert not ended.wrong(tmp_path / name)
         assert ended.seconds < 4
     assert cluster.submit(int, 7).result(timeout=30) == 7
 
