@@ -341,6 +341,7 @@ def _outcome(client: Any, future: Any) -> tuple[BaseException | None, Any]:
     """What a call raised, or its result."""
     from distributed import CancelledError
 
+    error: BaseException | None
     try:
         error = future.exception()
         if error is None:
@@ -350,9 +351,7 @@ def _outcome(client: Any, future: Any) -> tuple[BaseException | None, Any]:
     if client.status != "running":
         raise _scheduler_lost(client) from error
     if future.cancelled():
-        return WorkerDied(
-            "the workers with the arrays that it needs died; run the same again"
-        ), None
+        error = WorkerDied("the workers that held its arrays died; run the same again")
     return error, None
 
 
@@ -415,9 +414,9 @@ def _own_version(package: str) -> str:
     return __version__ if package == "pnncupy" else version(package)
 
 
-def _minor(version: str) -> str:
+def _minor(python: str) -> str:
     """The first two numbers of a version of Python, which fix its bytecode."""
-    return ".".join(version.split(".")[:2])
+    return ".".join(python.split(".")[:2])
 
 
 def _in_words(versions: Mapping[str, str | None], names: Iterable[str]) -> str:
