@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from pnncupy import metrics as metrics
     from pnncupy import plot as plot
     from pnncupy import samples as samples
-    from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
+    from pnncupy.checks import (
+        Cancelled,
+        CheckpointError,
+        EngineUnavailable,
+        FilesInUse,
+        ImageReadError,
+    )
     from pnncupy.engine_table import EngineStatus, engines
     from pnncupy.matching import Matches, key_minimum, nearest_patches
     from pnncupy.observer import Event
@@ -27,9 +33,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Cancelled",
+    "CheckpointError",
     "EngineStatus",
     "EngineUnavailable",
     "Event",
+    "FilesInUse",
     "ImageReadError",
     "Matches",
     "Result",
@@ -51,7 +59,13 @@ __all__ = [
 
 # Loaded at first use, so that importing the package costs nothing.
 _NAMES_BY_MODULE = {
-    "checks": ("Cancelled", "EngineUnavailable", "ImageReadError"),
+    "checks": (
+        "Cancelled",
+        "CheckpointError",
+        "EngineUnavailable",
+        "FilesInUse",
+        "ImageReadError",
+    ),
     "engine_table": ("EngineStatus", "engines"),
     "matching": ("Matches", "key_minimum", "nearest_patches"),
     "pyramids": ("pyramid",),

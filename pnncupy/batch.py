@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +18,27 @@ import numpy as np
 
 from pnncupy import checks
 from pnncupy.arrays import library
-from pnncupy.job_files import jobs_of_folder, jobs_of_toml
+from pnncupy.file_locks import locked
+from pnncupy.job_files import checked_count, checked_output, jobs_of_folder, jobs_of_toml
+from pnncupy.job_lists import JobList, Series
 from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
-from pnncupy.manifest import Manifest
+from pnncupy.manifest import NAME, Manifest
 from pnncupy.workers import (
     ProcessPool,
+    SchedulerLost,
     WorkerDied,
     check_versions,
     checked,
     completed,
     is_client,
+    scheduler_asked,
     worker_count,
 )  # fmt: skip
 from pnncupy.writing import remove_left_over, whole_file
 
 __all__ = [
-    "Job", "ProcessPool", "Progress", "Report", "WorkerDied", "jobs_of_folder", "jobs_of_toml",
-    "make_jobs", "run",
+    "Job", "JobList", "ProcessPool", "Progress", "Report", "SchedulerLost", "WorkerDied",
+    "count_kept", "jobs_of_folder", "jobs_of_toml", "make_jobs", "run",
 ]  # fmt: skip
 
 # Jobs under way for each worker: one to work on, and one to go on with.
@@ -72,7 +76,8 @@ class Report:
     failures : list of (Job, str)
         Jobs without a picture, and why.
     notes : list of str
-        What pictures do not keep of their sources' metadata, each line once.
+        What pictures do not keep of their sources' metadata, each line once, and what of an earlier
+        manifest does not count.
     """
 
     made: int = 0
@@ -83,7 +88,7 @@ class Report:
 
 def make_jobs(
     verb: str, n: int = 1, *, output: str, seed: int = 0, suffix: str = ".png", **given: Any
-) -> tuple[list[Job], dict[str, Any]]:
+) -> tuple[JobList, dict[str, Any]]:
     """Jobs of one task: n samples, for "generate", or one picture.
 
     Parameters
@@ -91,9 +96,10 @@ def make_jobs(
     verb : str
         Name of a task: "generate", "retarget", "inpaint", "analogy", "collage" or "edit".
     n : int, default 1
-        Samples; more than 1 only for "generate".
+        Samples; more than 1 only for "generate". Any number costs the same: jobs are created when
+        they are asked for.
     output : str
-        Name of the pictures, numbered if there are several, without suffix.
+        Name of the pictures in the batch's folder, numbered if there are several, without suffix.
     seed : int, default 0
         Seed where random numbers are drawn; sample i is that of ``generate(n, rng=seed)``.
     suffix : str, default ".png"
@@ -105,9 +111,18 @@ def make_jobs(
     -------
     jobs, arrays
         What `run` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is wrong, or is neither an image nor a number, a word or a list of them.
     """
     check_arguments(verb, given)
-    count = checks.integer("n", n, 1)
+    count, seed = checked_count("n", n), checks.integer("seed", seed, 0)
+    if not isinstance(suffix, str):
+        raise TypeError(f"`suffix` must be a string, got {checks.described(suffix)}")
+    name = f"{checked_output('output', output)}{suffix}"
+    checked_output("suffix", name)
     if count > 1 and verb != "generate":
         raise ValueError(f"`n` must be 1 for {verb}, got {n}")
     arrays: dict[str, Any] = {}
@@ -127,20 +142,12 @@ def make_jobs(
     }  # fmt: skip
     try:
         given = plain(json.loads(json.dumps(given)))
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(
             f"the arguments of a job must be numbers, words or lists of them: {error}"
         ) from error
-    drawn = VERBS[verb][1]
-    digits = max(3, len(str(count - 1)))
-    jobs = [
-        Job(
-            verb, inputs, given, f"{output}{f'_{k:0{digits}}' if count > 1 else ''}{suffix}",
-            seed if drawn else None, k,
-        )
-        for k in range(count)
-    ]  # fmt: skip
-    return jobs, arrays
+    job = Job(verb, inputs, given, name, seed if VERBS[verb][1] else None)
+    return JobList([Series(job, count, suffix, numbered=count > 1)]), arrays
 
 
 def run(
@@ -156,7 +163,7 @@ def run(
 
     Parameters
     ----------
-    jobs : list of Job
+    jobs : sequence of Job
         As from `jobs_of_folder`, `jobs_of_toml` or `make_jobs`.
     folder : path
         Where the pictures and the manifest go; made if missing.
@@ -180,58 +187,98 @@ def run(
     ValueError
         Two jobs have the same output, or an array is missing.
     OSError
-        The folder cannot be written to, or the disk is full: the pictures noted so far are whole.
+        The folder cannot be written to, or the disk is full, or the scheduler of a Dask cluster
+        has gone (`SchedulerLost`): the pictures noted so far are whole.
+    FilesInUse
+        Another process works on the folder.
     EngineUnavailable
-        A worker of a Dask cluster has no pnncupy, or another version.
+        A worker of a Dask cluster has another version of Python, pnncupy, NumPy or Numba.
 
     Notes
     -----
     Pictures have the same bits whatever works on them. A worker that is killed is replaced, and
     its job done again, up to ten times.
     """
-    place = Path(folder)
-    _check_outputs(jobs)
-    place.mkdir(parents=True, exist_ok=True)
-    manifest = Manifest(place)
-    open_jobs = [job for job in jobs if not manifest.holds(job, place)]
-    report = Report(kept=len(jobs) - len(open_jobs))
-    if not open_jobs:
-        return report
-    with _workers(executor, workers) as pool, _sent(arrays or {}, open_jobs, pool) as sent:
-        threads = getattr(pool, "threads", 1)
-        calls = (
-            (number, (sent.job(job), str(place), threads, sent.arrays))
-            for number, job in enumerate(open_jobs)
-        )
-        window = _JOBS_PER_WORKER * worker_count(pool)
-        try:
-            with closing(completed(pool, execute, calls, window)) as results:
-                for number, made in results:
-                    job = open_jobs[number]
-                    _note(report, manifest, job, made)
-                    if callback is not None:
-                        error = report.failures[-1][1] if _failed(report, job) else ""
-                        done = report.made + len(report.failures)
-                        callback(Progress(job, error, done, len(open_jobs)))
-        except BaseException:
-            if isinstance(pool, ProcessPool):
-                pool.terminate()
-            raise
-        finally:
-            remove_left_over({place / job.output for job in open_jobs})
+    place, listed = Path(folder), _checked_list(jobs)
+    with locked(place / NAME, place):
+        manifest = Manifest(place)
+        kept = manifest.kept(listed, place)
+        report = Report(kept=len(kept), notes=[manifest.damage] if manifest.damage else [])
+        if len(kept) < len(listed):
+            try:
+                with _workers(executor, workers) as pool, _sent(arrays or {}, listed, pool) as sent:
+                    _work(listed, kept, place, pool, sent, manifest, report, callback)
+            except SchedulerLost as lost:
+                raise SchedulerLost(f"{lost} ({report.made} pictures of this run)") from lost
     return report
 
 
-def _check_outputs(jobs: Sequence[Job]) -> None:
-    names: set[str] = set()
-    for job in jobs:
-        if job.output in names:
-            raise ValueError(f"two jobs write {job.output}; give one of them another output")
-        names.add(job.output)
+def count_kept(jobs: Sequence[Job], folder: str | os.PathLike[str]) -> int:
+    """Count the jobs whose pictures are in a folder, so that `run` would keep them.
+
+    Parameters
+    ----------
+    jobs, folder
+        As in `run`.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        Two jobs have the same output.
+    """
+    return len(Manifest(Path(folder)).kept(_checked_list(jobs), Path(folder)))
 
 
-def _note(report: Report, manifest: Manifest, job: Job, made: Any) -> None:
-    """Count the outcome of a job; a full disk ends the batch."""
+def _checked_list(jobs: Sequence[Job]) -> JobList:
+    listed = JobList.of(jobs)
+    if (clash := listed.clash()) is not None:
+        raise ValueError(f"two jobs write {clash[0]}; give one of them another output")
+    return listed
+
+
+def _work(
+    jobs: JobList,
+    kept: Collection[int],
+    place: Path,
+    pool: Any,
+    sent: "_Sent",
+    manifest: Manifest,
+    report: Report,
+    callback: Callable[[Progress], Any] | None,
+) -> None:
+    """Make the pictures of all jobs but those that are kept, and count them in the report."""
+    threads, total = getattr(pool, "threads", 1), len(jobs) - len(kept)
+    calls = (
+        (number, (sent.job(job), str(place), threads, sent.arrays))
+        for number, job in enumerate(jobs)
+        if number not in kept
+    )
+    try:
+        window = _JOBS_PER_WORKER * worker_count(pool)
+        with closing(completed(pool, execute, calls, window)) as results:
+            for number, made in results:
+                job = jobs[number]
+                error = _note(report, manifest, job, made)
+                if callback is not None:
+                    done = report.made + len(report.failures)
+                    callback(Progress(job, error, done, total))
+    except BaseException:
+        if isinstance(pool, ProcessPool):
+            pool.terminate()
+        raise
+    finally:
+        remove_left_over(
+            {place / folder for folder in jobs.folders()},
+            lambda file: jobs.place_of(str(file.relative_to(place))) is not None,
+        )
+
+
+def _note(report: Report, manifest: Manifest, job: Job, made: Made | Exception) -> str:
+    """Count the outcome of a job, and return its error, if any; a full disk ends the batch."""
     if isinstance(made, Exception):
         made = Made(error=" ".join(f"{type(made).__name__}: {made}".split()))
     if made.number in _DISK_FULL:
@@ -241,14 +288,11 @@ def _note(report: Report, manifest: Manifest, job: Job, made: Any) -> None:
         )  # fmt: skip
     if made.error:
         report.failures.append((job, made.error))
-        return
+        return made.error
     manifest.add(job, made)
     report.made += 1
     report.notes += [note for note in made.notes if note not in report.notes]
-
-
-def _failed(report: Report, job: Job) -> bool:
-    return bool(report.failures) and report.failures[-1][0] is job
+    return ""
 
 
 @contextmanager
@@ -290,22 +334,18 @@ class _Sent:
 
 
 @contextmanager
-def _sent(arrays: Mapping[str, Any], jobs: Sequence[Job], executor: Any) -> Iterator[_Sent]:
+def _sent(arrays: Mapping[str, Any], jobs: JobList, executor: Any) -> Iterator[_Sent]:
     """Send each array once; workers keep what they have read."""
-    needed = {
-        each.digest
-        for job in jobs
-        for given in job.inputs.values()
-        for each in (given if isinstance(given, tuple) else (given,))
-        if each.kind == "array"
-    }
+    needed = {each.digest for each in jobs.inputs() if each.kind == "array"}
     missing = needed - set(arrays)
     if missing:
         raise ValueError(f"`arrays` must hold the arrays of all jobs, {len(missing)} are missing")
     if not needed:
         yield _Sent({})
     elif is_client(executor):
-        yield _Sent({digest: executor.scatter(arrays[digest], broadcast=True) for digest in needed})
+        with scheduler_asked(executor):
+            sent = {each: executor.scatter(arrays[each], broadcast=True) for each in needed}
+        yield _Sent(sent)
     else:
         with tempfile.TemporaryDirectory(prefix="pnncupy-") as folder:
             for digest in needed:

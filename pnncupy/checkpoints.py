@@ -1,22 +1,31 @@
 """The state of a synthesis on the disk, so that a killed run can go on."""
 
 import hashlib
-import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.checks import CheckpointError
+from pnncupy.file_locks import locked
 from pnncupy.writing import whole_file
+
+# A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
+_MARK = b"pnncupy checkpoint 1 "
+_END = len(_MARK) + hashlib.sha256().digest_size
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a synthesis is: after so many PNN steps of a level.
+    """Progress of a synthesis: after how many PNN steps of a level.
 
     Attributes
     ----------
@@ -33,49 +42,149 @@ class State:
 
 
 @dataclass(frozen=True)
+class Form:
+    """Properties of every valid state of a level.
+
+    Attributes
+    ----------
+    steps : int
+        PNN steps of the level.
+    picture, index : tuple of int
+        Shapes.
+    pixels : int
+        Pixels that matches may number.
+    """
+
+    steps: int
+    picture: tuple[int, ...]
+    index: tuple[int, ...]
+    pixels: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds the state of one call, which is told by a digest of all that goes in."""
+    """A file with the state of one call, which is identified by a digest of all that goes in."""
 
     path: Path
 
-    def load(self, identity: str, like: Array) -> State | None:
-        """The state that was saved, or None if there is no file; on the device of `like`."""
-        if not self.path.parent.is_dir():
-            raise ValueError(f"`checkpoint` must be in a folder that exists, got {self.path}")
-        if not self.path.exists():
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other processes from using the file until the block ends."""
+        if "\0" in str(self.path) or not self.path.parent.is_dir():
+            raise ValueError(
+                f"`checkpoint` must be in a folder that exists, got {self.path!s:.500}"
+            )
+        with locked(self.path):
+            yield
+
+    def load(self, identity: str, like: Array, forms: Mapping[int, Form]) -> State | None:
+        """Read the saved state; None if there is no file.
+
+        Parameters
+        ----------
+        identity : str
+            Digest of the call.
+        like : array
+            The state is moved to its device.
+        forms : dict
+            Level -> form of its states.
+
+        Raises
+        ------
+        CheckpointError
+            The file is damaged or foreign, or belongs to another call.
+        """
+        if not os.path.lexists(self.path):
             return None
         try:
-            with np.load(self.path) as saved:
-                found = dict(saved)
-            same = str(found["identity"]) == identity
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"`checkpoint` {self.path} is no checkpoint of pnncupy ({error}); delete it, or "
-                "choose another file"
+            found = _contents(self.path)
+            told = found["identity"].item()
+            state = None if told != identity else _state(found, forms)
+        except PermissionError:
+            raise
+        except Exception as error:  # a forged file may break the decoder in any way
+            raise CheckpointError(
+                f"`checkpoint` {self.path} is no checkpoint of pnncupy, or is damaged ({error}); "
+                "delete it, or choose another file"
             ) from error
-        if not same:
-            raise ValueError(
-                f"`checkpoint` {self.path} belongs to another call, with other pictures or "
-                "arguments; delete it, or choose another file"
+        if state is None:
+            raise CheckpointError(
+                f"`checkpoint` {self.path} does not fit: it belongs to another call, with other "
+                "pictures or arguments, or to another version of pnncupy; delete it, or choose "
+                "another file"
             )
-        picture, index = (arrays.like(found[name], like) for name in ("picture", "index"))
-        return State(int(found["level"]), int(found["steps"]), picture, index)
+        picture, index = (arrays.like(each, like) for each in (state.picture, state.index))
+        return replace(state, picture=picture, index=index)
 
     def save(self, identity: str, state: State) -> None:
         """Replace what is saved, all of it or nothing."""
         with whole_file(self.path) as stream:
+            written = _Digesting(stream)
             np.savez(
-                stream, identity=identity, level=state.level, steps=state.steps,
+                written, identity=identity, level=state.level, steps=state.steps,
                 picture=arrays.on_host(state.picture), index=arrays.on_host(state.index),
             )  # fmt: skip
+            stream.write(_MARK + written.digest.digest())
 
     def remove(self) -> None:
-        """The call has ended."""
+        """Remove the file, as the call has ended."""
         self.path.unlink(missing_ok=True)
 
 
+class _Digesting(io.RawIOBase):
+    """A stream that cannot be rewound, so that its digest is that of the file."""
+
+    def __init__(self, stream: BinaryIO):
+        super().__init__()
+        self.digest = hashlib.sha256()
+        self._stream = stream
+
+    def write(self, data: Any) -> int:
+        """Write and digest bytes."""
+        self.digest.update(data)
+        return self._stream.write(data)
+
+
+def _contents(file: Path) -> dict[str, Any]:
+    """Read the arrays of a checkpoint if its digest holds; nothing is decoded before."""
+    if not file.is_file():  # opening a pipe may wait for ever
+        raise ValueError("not a regular file")
+    with file.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END) - _END
+        stream.seek(max(size, 0))
+        end = stream.read()
+        if not end.startswith(_MARK):
+            raise ValueError("it does not end like one")
+        stream.seek(0)
+        digest = hashlib.sha256()
+        for start in range(0, size, _CHUNK):
+            digest.update(stream.read(min(_CHUNK, size - start)))
+        if end != _MARK + digest.digest():
+            raise ValueError("it is not as it was written")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as saved:
+            return dict(saved)
+
+
+def _state(found: Mapping[str, Any], forms: Mapping[int, Form]) -> State:
+    """Check the form of a state."""
+    level, steps = found["level"].item(), found["steps"].item()
+    picture, index = found["picture"], found["index"]
+    if type(level) is not int or type(steps) is not int or level not in forms:
+        raise ValueError("no such level")
+    form = forms[level]
+    if not 1 <= steps <= form.steps:
+        raise ValueError("no such step")
+    for array, shape, dtype in ((picture, form.picture, "f4"), (index, form.index, "i4")):
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError("its arrays have another form")
+    if index.min() < 0 or index.max() >= form.pixels:
+        raise ValueError("its values are out of range")
+    return State(level, steps, picture, index)
+
+
 def identity_of(settings: Iterable[Any], pictures: Iterable[Array]) -> str:
-    """A digest of numbers and words, and of arrays."""
+    """Digest of numbers and words, and of arrays."""
     digest = hashlib.sha256(repr(list(settings)).encode())
     for picture in pictures:
         host = arrays.on_host(picture)

@@ -26,6 +26,14 @@ class ImageReadError(ValueError):
     """A file is not a readable image, or not one image; the message says which and why."""
 
 
+class CheckpointError(ValueError):
+    """A file is no checkpoint, or one of another call; the message says which and what to do."""
+
+
+class FilesInUse(OSError):  # noqa: N818 - says what it is
+    """Another process writes the same files; the message names it."""
+
+
 def integer(name: str, value: Any, minimum: int, rule: str = "") -> int:
     """An integer of at least `minimum`, of any integer type but bool; `rule` says it otherwise."""
     rule = rule or f"an integer of at least {minimum}"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pnncupy import __version__, interrupts
-from pnncupy.checks import EngineUnavailable, ImageReadError
+from pnncupy.checks import CheckpointError, EngineUnavailable, ImageReadError
 from pnncupy.cli_batch import batch, dask_client
 from pnncupy.cli_options import (
     EXISTING_FILE,
@@ -31,6 +31,7 @@ INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
 _OPTION_NAMES = {
     "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
+    "count": "-n",
     "guides": "--guide",
 }  # fmt: skip
 
@@ -61,6 +62,9 @@ def _outcome(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:
         click.echo(f"Error: {error or type(error).__name__}", err=True)
+        return 1
+    except CheckpointError as error:
+        click.echo(f"Error: {_with_option_names(str(error))}", err=True)
         return 1
     except MemoryError as error:
         click.echo(f"Error: {_with_option_names(str(error)) or 'out of memory'}", err=True)
@@ -324,7 +328,7 @@ def _run(
 
     `synthesised` is a mask of what is made anew; None: everything.
     """
-    from pnncupy.cli_arguments import spoken_arguments, without_missing_pixels
+    from pnncupy.cli_arguments import spoken_arguments
     from pnncupy.cli_files import ResultFiles
     from pnncupy.progress import progress_bar
 
@@ -346,34 +350,43 @@ def _run(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(
-        output, stem, count, sources[0], save_index, force, _inputs(), made_from, save_mask
+        output, stem, count, sources[0], save_index, force, made_from, save_mask
     )
-    for note in made_from.notes(files.pictures[0].suffix):
-        click.echo(note, err=True)
-    start = time.perf_counter()
-    with dask_client(scheduler) as client, progress_bar(quiet) as show:
+    with files.in_use(_inputs()):
+        for note in made_from.notes(files.pictures[0].suffix):
+            click.echo(note, err=True)
+        start = time.perf_counter()
+        with dask_client(scheduler) as client, progress_bar(quiet) as show:
 
-        def save(event: Any) -> None:
-            show(event)
-            if event.result is not None:
-                files.write(event.sample, event.result)
+            def save(event: Any) -> None:
+                show(event)
+                if event.result is not None:
+                    files.write(event.sample, event.result)
 
-        made = task(
-            *arguments, callback=save, return_index=save_index is not None, return_info=True,
-            executor=client, **given,
-        )  # fmt: skip
-    seconds = time.perf_counter() - start
+            made = task(
+                *arguments, callback=save, return_index=save_index is not None, return_info=True,
+                executor=client, **given,
+            )  # fmt: skip
+        seconds = time.perf_counter() - start
+        _write_more(files, made, sources, given, synthesised)
+    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
+    return made.image
+
+
+def _write_more(
+    files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any
+) -> None:
+    """Write the contact sheet and the mask of what was made, where they are wanted."""
+    from pnncupy.cli_arguments import without_missing_pixels
+    from pnncupy.images import planes, value_range
+    from pnncupy.sheet import contact_sheet
+
     if files.sheet is not None:
-        from pnncupy.images import planes, value_range
-        from pnncupy.sheet import contact_sheet
-
         plain = without_missing_pixels(sources, given)
         shown = value_range([planes("image", each) for each in plain], given.get("data_range"))
         files.write_sheet(contact_sheet([plain[0], *made.image], shown))
     if files.mask is not None:
         files.write_mask(_mask_of(synthesised, sources[0], given))
-    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
-    return made.image
 
 
 def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:

@@ -1,12 +1,17 @@
 """The command `pnncupy batch`."""
 
+import logging
 import secrets
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from pnncupy.batch import JobList
 
 # Seconds that a scheduler has to answer.
 _SCHEDULER_TIMEOUT = 8
@@ -26,6 +31,7 @@ _SCHEDULER_TIMEOUT = 8
 @click.option("--scheduler", metavar="ADDRESS",
               help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--dry-run", is_flag=True, help="Make nothing, but count what there is to do.")
 def batch(
     source: Path,
     output: Path,
@@ -35,6 +41,7 @@ def batch(
     workers: int | None,
     scheduler: str | None,
     quiet: bool,
+    dry_run: bool,
 ) -> None:
     """Make many pictures: of every picture in a folder, or those listed in a JOBS.toml.
 
@@ -47,19 +54,11 @@ def batch(
     from pnncupy import batch as batches
     from pnncupy.progress import counting_bar
 
-    if source.is_dir():
-        if seed is None:
-            seed = known_seed(output)
-            click.echo(f"seed {seed}", err=True)
-        arguments = {} if method is None else {"method": method}
-        jobs = batches.jobs_of_folder(source, count, seed, arguments)
-    else:
-        if count != 1 or seed is not None or method is not None:
-            raise click.UsageError("-n, --seed and --method are for folders; set them in the list")
-        try:
-            jobs = batches.jobs_of_toml(source)
-        except (ValueError, TypeError) as wrong:  # it speaks of names in the list, not of options
-            raise click.UsageError(str(wrong)) from wrong
+    jobs = _listed(source, output, count, seed, method)
+    if dry_run:
+        there = batches.count_kept(jobs, output)
+        click.echo(f"{len(jobs) - there} pictures to make in {output}, {there} are there already")
+        return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     for note in report.notes:
@@ -72,6 +71,26 @@ def batch(
         raise click.ClickException(
             f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
         )
+
+
+def _listed(
+    source: Path, output: Path, count: int, seed: int | None, method: str | None
+) -> "JobList":
+    """The jobs of a folder of pictures, or of a list."""
+    from pnncupy import batch as batches
+
+    if not source.is_dir():
+        if count != 1 or seed is not None or method is not None:
+            raise click.UsageError("-n, --seed and --method are for folders; set them in the list")
+        try:
+            return batches.jobs_of_toml(source)
+        except (ValueError, TypeError) as wrong:  # it speaks of names in the list, not of options
+            raise click.UsageError(str(wrong)) from wrong
+    if seed is None:
+        seed = known_seed(output)
+        click.echo(f"seed {seed}", err=True)
+    arguments = {} if method is None else {"method": method}
+    return batches.jobs_of_folder(source, count, seed, arguments)
 
 
 def known_seed(output: Path) -> int:
@@ -89,12 +108,17 @@ def dask_client(scheduler: str | None) -> Iterator[Any]:
         return
     try:
         from distributed import Client
+        from distributed.versions import VersionMismatchWarning
     except ModuleNotFoundError as error:
         raise click.UsageError(
             "--scheduler needs Dask; install it with `pip install 'pnncupy[dask]'`"
         ) from error
+    _silence_dask()
     try:
-        client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT)
+        with warnings.catch_warnings():
+            # Versions are compared by `workers.check_versions`.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT)
     except (OSError, TimeoutError, ValueError) as error:
         raise ConnectionError(
             f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); start one with "
@@ -103,4 +127,12 @@ def dask_client(scheduler: str | None) -> Iterator[Any]:
     try:
         yield client
     finally:
-        client.close(timeout=1)
+        with suppress(OSError, TimeoutError):
+            client.close(timeout=1)
+
+
+def _silence_dask() -> None:
+    """Turn off Dask's log, up to the end of the process: what matters is in our own messages."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).disabled = True

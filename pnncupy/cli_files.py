@@ -1,7 +1,8 @@
 """Files of the command line: what is read for a call, and where its results go."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from pnncupy import samples
+from pnncupy.file_locks import locked
 from pnncupy.files.tiff_metadata import Metadata
 from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
 from pnncupy.picture_files import without_opaque_alpha
@@ -62,11 +64,10 @@ class ResultFiles:
         like: Any,
         index: Path | None,
         force: bool,
-        inputs: Sequence[Path],
         made_from: Provenance,
         mask: Path | None = None,
     ) -> "ResultFiles":
-        """Choose names, and refuse what would be lost or cannot work before any work is done.
+        """Choose names, and refuse what cannot work before any work is done.
 
         With a `count`, pictures are numbered, and more than one get a contact sheet.
         """
@@ -97,17 +98,27 @@ class ResultFiles:
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
         encode_image(pictures[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
-        files = cls(pictures, sheet, indices, force, made_from, mask)
-        files._check(inputs)
-        return files
+        if mask is not None and mask.resolve() in {
+            file.resolve() for file in (*pictures, *indices)
+        }:
+            raise click.UsageError(f"--save-mask would replace another result, {mask}")
+        return cls(pictures, sheet, indices, force, made_from, mask)
 
-    def _check(self, inputs: Sequence[Path]) -> None:
+    @contextmanager
+    def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
+        """Keep other processes from writing these files, and refuse what would be lost."""
         single = [file for file in (self.sheet, self.mask) if file is not None]
         files = [*self.pictures, *self.indices, *single]
-        if self.mask is not None and self.mask.resolve() in {
-            file.resolve() for file in (*self.pictures, *self.indices)
-        }:
-            raise click.UsageError(f"--save-mask would replace another result, {self.mask}")
+        for folder in {file.parent for file in files}:
+            _check_writable(folder)
+        with ExitStack() as stack:
+            # The first of those with numbers stands for all of them.
+            for file in dict.fromkeys((*self.pictures[:1], *self.indices[:1], *single)):
+                stack.enter_context(locked(file))
+            self._check(files, inputs)
+            yield
+
+    def _check(self, files: Sequence[Path], inputs: Sequence[Path]) -> None:
         existing = [file for file in files if file.exists()]
         for file in existing:
             if any(file.samefile(each) for each in inputs):
@@ -117,8 +128,6 @@ class ResultFiles:
             raise click.UsageError(
                 f"{existing[0]} exists{more}; choose another -o or replace with --force"
             )
-        for folder in {file.parent for file in files}:
-            _check_writable(folder)
 
     def write(self, number: int, result: Any) -> None:
         """Write a finished sample."""

@@ -39,7 +39,8 @@ def report(
     from pnncupy.progress import report_bar
     from pnncupy.report.building import build_demo, build_report
 
-    if output.is_dir() and any(output.iterdir()) and not force:
+    # A report that is in the works has hidden files only: its lock tells about it.
+    if not force and output.is_dir() and any(file.name[0] != "." for file in output.iterdir()):
         raise click.UsageError(
             f"the folder {output} holds files; choose another -o or replace with --force"
         )

@@ -1,16 +1,21 @@
 """Jobs from files: a folder of pictures, or a list of jobs in TOML."""
 
 import os
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pnncupy import checks
 from pnncupy.io import SUFFIXES, default_suffix, read_image
+from pnncupy.job_lists import JobList, Series
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
 from pnncupy.provenance import provenance
-from pnncupy.toml_files import Table, line_of_key, line_of_table, read_toml
+from pnncupy.toml_files import Table, at_line, line_of_key, lines_of_tables, read_toml
 
+# Samples of one image, more than can ever be made.
+_MOST_SAMPLES = 10**12
+_LONGEST_NAME = 200
 _WORDS = {"fill": ("mean", "noise"), "mask": ("nodata",)}
 # Where a task takes a list of files: instead of one, or always.
 _ONE_OR_SEVERAL = (("generate", "image"), ("retarget", "image"), ("analogy", "source"))
@@ -19,8 +24,8 @@ _SEVERAL = (("collage", "images"),)
 
 def jobs_of_folder(
     folder: str | os.PathLike[str], count: int, seed: int, arguments: Mapping[str, Any]
-) -> list[Job]:
-    """So many generated samples of every picture in a folder.
+) -> JobList:
+    """List generated samples of every picture in a folder.
 
     Parameters
     ----------
@@ -35,7 +40,8 @@ def jobs_of_folder(
 
     Returns
     -------
-    list of Job
+    sequence of Job
+        Jobs are created when they are asked for, so that any `count` costs the same.
 
     Raises
     ------
@@ -43,25 +49,35 @@ def jobs_of_folder(
         The folder holds no pictures, or there is no argument of that name.
     """
     folder = Path(folder)
-    count, seed = checks.integer("count", count, 1), checks.integer("seed", seed, 0)
+    count, seed = checked_count("count", count), checks.integer("seed", seed, 0)
     pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not pictures:
         raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     check_arguments("generate", {"image": "", **arguments})
-    return [
-        job for file in pictures for job in _samples(file, count, seed, arguments, f"{file.stem}")
-    ]
+    return JobList(_samples(file, count, seed, dict(arguments)) for file in pictures)
 
 
-def _samples(
-    file: Path, count: int, seed: int, arguments: Mapping[str, Any], stem: str
-) -> Iterator[Job]:
-    given = Input(str(file.resolve()), file_digest(file))
-    digits = max(3, len(str(count - 1)))
+def checked_count(name: str, value: Any) -> int:
+    """Number of samples of one image."""
+    count = checks.integer(name, value, 1)
+    if count > _MOST_SAMPLES:
+        raise ValueError(f"`{name}` must be at most {_MOST_SAMPLES}, got {checks.shortened(count)}")
+    return count
+
+
+def _samples(file: Path, count: int, seed: int, arguments: dict[str, Any]) -> Series:
     suffix = _suffix(file, "generate")
-    for sample in range(count):
-        name = f"{stem}_generate_seed{seed}_{sample:0{digits}}{suffix}"
-        yield Job("generate", {"image": given}, dict(arguments), name, seed, sample)
+    output = f"{file.stem}_generate_seed{seed}{suffix}"
+    job = Job("generate", {"image": _input_of_folder(file)}, arguments, output, seed)
+    return Series(job, count, suffix, numbered=True)
+
+
+def _input_of_folder(file: Path) -> Input:
+    """A file; the jobs of one that cannot be read fail later, by themselves."""
+    try:
+        return Input(str(file.resolve()), file_digest(file))
+    except (checks.ImageReadError, OSError, RuntimeError):  # the last of links in a circle
+        return Input(os.path.abspath(file), "")  # noqa: PTH100 - it follows no links
 
 
 def _suffix(file: Path, verb: str) -> str:
@@ -78,8 +94,8 @@ def _suffix(file: Path, verb: str) -> str:
         return ".png"
 
 
-def jobs_of_toml(file: str | os.PathLike[str]) -> list[Job]:
-    """The jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
+def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
+    """Read the jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
 
     Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
     `output`, the name of its picture. A table ``[defaults]`` holds arguments of all jobs.
@@ -91,7 +107,8 @@ def jobs_of_toml(file: str | os.PathLike[str]) -> list[Job]:
 
     Returns
     -------
-    list of Job
+    sequence of Job
+        Jobs are created when they are asked for, so that any `n` costs the same.
 
     Raises
     ------
@@ -102,36 +119,36 @@ def jobs_of_toml(file: str | os.PathLike[str]) -> list[Job]:
     content, text = read_toml(file)
     for name in content:
         if name not in ("defaults", "job"):
-            line = line_of_key(text, name)
-            raise ValueError(f"{file}, line {line}: unknown `{name}`; use [[job]] and [defaults]")
-    given = content.get("job", [])
-    if not isinstance(given, list) or not given:
-        raise ValueError(f"{file}: it has no [[job]]")
-    found: list[Job] = []
-    outputs: dict[str, int] = {}
-    for number, table in enumerate(given):
-        start = line_of_table(text, "job", number)
+            message = f"unknown `{name}`; use [[job]] and [defaults]"
+            raise ValueError(at_line(file, line_of_key(text, name), message))
+    defaults, tables = content.get("defaults", {}), content.get("job", [])
+    if not isinstance(defaults, dict):
+        raise ValueError(at_line(file, line_of_key(text, "defaults"), "write [defaults]"))
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError(at_line(file, line_of_key(text, "job"), "write [[job]]"))
+    if not tables:
+        raise ValueError(f"{file}: it has no [[job]]; add one with the image of a job")
+    lines = lines_of_tables(text, "job", len(tables))
+    series = []
+    for table, line in zip(tables, lines, strict=True):
         try:
-            jobs = list(_jobs_of_table(content.get("defaults", {}), table, file.parent))
+            series.append(_series_of_table({**defaults, **table}, file.parent))
         except (ValueError, TypeError, OSError) as error:
-            raise ValueError(Table(file, text, start).told(error)) from error
-        for job in jobs:
-            if job.output in outputs:
-                raise ValueError(
-                    f"{file}, line {start}: {job.output} is written by the job in line "
-                    f"{outputs[job.output]} too; give one of them another `output`"
-                )
-            outputs[job.output] = start
-        found += jobs
-    return found
+            raise ValueError(Table(file, text, line).told(error)) from error
+    jobs = JobList(series)
+    if (clash := jobs.clash()) is not None:
+        output, first, second = clash
+        message = (
+            f"{output} is written by the job in line {lines[first]} too; give one of them another "
+            "`output`"
+        )
+        raise ValueError(at_line(file, lines[second], message))
+    return jobs
 
 
-def _jobs_of_table(
-    defaults: Mapping[str, Any], table: Mapping[str, Any], folder: Path
-) -> Iterator[Job]:
-    given = {**defaults, **table}
+def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
     verb = given.pop("verb", "generate")
-    count = checks.integer("n", given.pop("n", 1), 1)
+    count = checked_count("n", given.pop("n", 1))
     seed = checks.integer("seed", given.pop("seed", 0), 0)
     output = given.pop("output", None)
     check_arguments(verb, given)
@@ -139,28 +156,30 @@ def _jobs_of_table(
         raise ValueError(f"`n` is for generate, not for {verb}")
     inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
-    first = first[0] if isinstance(first, tuple) else first
-    yield from _numbered(verb, inputs, plain(given), output, seed, count, Path(first.path))
-
-
-def _numbered(
-    verb: str, inputs: Mapping[str, Any], arguments: Mapping[str, Any], output: Any, seed: int,
-    count: int, source: Path,
-) -> Iterator[Job]:  # fmt: skip
+    source = Path((first[0] if isinstance(first, tuple) else first).path)
     drawn = VERBS[verb][1]
     stem = f"{source.stem}_{verb}" + (f"_seed{seed}" if drawn else "")
-    name = Path(checks.text("output", output)) if output is not None else Path(stem)
-    if name.is_absolute() or ".." in name.parts:
-        raise ValueError(f"`output` must be a name in the batch's folder, got {output!r}")
+    name = Path(stem) if output is None else checked_output("output", output)
     suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source, verb)
-    stem = str(name)[: -len(suffix)] if name.suffix == suffix else str(name)
-    digits = max(3, len(str(count - 1)))
-    for sample in range(count):
-        number = f"_{sample:0{digits}}" if count > 1 else ""
-        yield Job(
-            verb, inputs, dict(arguments), f"{stem}{number}{suffix}", seed if drawn else None,
-            sample,
-        )  # fmt: skip
+    whole = str(name) if name.suffix == suffix else f"{name}{suffix}"
+    job = Job(verb, inputs, plain(given), whole, seed if drawn else None)
+    return Series(job, count, suffix, numbered=count > 1)
+
+
+def checked_output(name: str, value: Any) -> Path:
+    """Name of a file, or of files without their numbers, relative to the folder of a batch."""
+    given = checks.text(name, value)
+    path = Path(given)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise ValueError(f"`{name}` must be a name in the batch's folder, got {given!r}")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in given):
+        raise ValueError(f"`{name}` must not contain control characters, got {given!r}")
+    if any(len(part.encode()) > _LONGEST_NAME for part in path.parts):
+        raise ValueError(
+            f"`{name}` must have names of at most {_LONGEST_NAME} bytes, got "
+            f"{checks.shortened(given)}"
+        )
+    return path
 
 
 def take_inputs(verb: str, given: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -189,5 +208,5 @@ def input_of(name: str, given: Any, folder: Path) -> Input:
     """A file relative to a folder."""
     path = folder / checks.text(name, given)
     if not path.is_file():
-        raise ValueError(f"`{name}`: there is no file {path}")
+        raise ValueError(f"`{name}`: there is no file {path}; name one relative to {folder}")
     return Input(str(path.resolve()), file_digest(path), "mask" if name == "mask" else "image")

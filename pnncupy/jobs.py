@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import math
+import stat
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -245,7 +246,7 @@ def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
 def read_input(given: Input) -> Any:
     """The picture or mask in a file, which must be what it was when the job was listed."""
     if given.kind == "array":
-        return np.load(given.path)
+        return _read_array(given)
     if file_digest(Path(given.path)) != given.digest:
         raise checks.ImageReadError(f"{given.path}: it has changed since the work began")
     if given.kind == "mask":
@@ -253,8 +254,22 @@ def read_input(given: Input) -> Any:
     return without_opaque_alpha(read_image(given.path))
 
 
+def _read_array(given: Input) -> Any:
+    """The array in a file that `pnncupy.batch.run` has written for its workers."""
+    try:
+        array = np.load(given.path, allow_pickle=False)
+    except Exception as error:  # a damaged file may break the decoder in any way
+        raise checks.ImageReadError(f"{given.path}: damaged array ({error})") from error
+    if array_digest(array) != given.digest:
+        raise checks.ImageReadError(f"{given.path}: it has changed since the work began")
+    return array
+
+
 def file_digest(file: Path) -> str:
     """SHA-256 of a file."""
+    mode = file.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
+        raise checks.ImageReadError(f"{file}: not a regular file; save the picture to one first")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,63 +1,127 @@
 """The record of a batch: one line of JSON for each picture that was finished."""
 
+import hashlib
 import json
 import os
 import secrets
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pnncupy.job_lists import JobList
 from pnncupy.jobs import Job, Made, file_digest
 from pnncupy.writing import naming
 
 NAME = "manifest.jsonl"
+# Entries of a line that say nothing of how the picture was made; inputs count by their contents.
+_NOT_COMPARED = ("files", "sha256", "seconds")
+_CHECKSUM = "checksum"
+
+
+class _Noted(NamedTuple):
+    """What a line says of a picture: digests of how it was made, and of its file."""
+
+    origin: str
+    sha256: str
 
 
 class Manifest:
-    """What was made in a folder, and by which jobs.
+    """Record of the pictures in a folder, and of the jobs that made them.
 
-    Lines are only ever added, each of them synced to the disk. Of several lines for one file the
-    last one counts; a last line that was cut off does not.
+    Lines are only ever added, each of them synced to the disk, and each with a checksum. Of several
+    lines for one file the last one counts; one that is cut off, edited or foreign does not.
+
+    Attributes
+    ----------
+    damage : str
+        Message about lines that do not count; empty if there are none.
     """
 
     def __init__(self, folder: Path):
         self._file = folder / NAME
-        self._records: dict[str, dict[str, Any]] = {}
-        if self._file.exists():
-            for line in self._file.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    record = json.loads(line)
-                    self._records[record["output"]] = record
-                except (ValueError, KeyError, TypeError):
+        self._noted: dict[str, _Noted] = {}
+        self._seed: int | None = None
+        self.damage = ""
+        if os.path.lexists(self._file):
+            self._read()
+
+    def _read(self) -> None:
+        if not self._file.is_file():  # opening a pipe may wait for ever
+            raise FileExistsError(
+                f"{self._file} is not a regular file; remove it, or choose another folder"
+            )
+        wrong = []
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            for number, line in enumerate(stream, 1):
+                record = _checked(line)
+                if record is None:
+                    wrong += [number] if line.strip() else []
                     continue
+                self._noted[record["output"]] = _Noted(_origin(record), record["sha256"])
+                self._seed = self._seed if record["seed"] is None else record["seed"]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
+            self.damage = (
+                f"{self._file}, line {wrong[0]}{more}: not as this version of pnncupy wrote it; "
+                "such pictures are made again"
+            )
 
     def seed(self) -> int:
         """The seed of what was made last, or a new one where nothing was."""
-        for record in reversed(self._records.values()):
-            if isinstance(record.get("seed"), int):
-                return int(record["seed"])
-        return secrets.randbits(32)
+        return secrets.randbits(32) if self._seed is None else self._seed
 
     def holds(self, job: Job, folder: Path) -> bool:
         """Whether a job's picture is there, made by this very job, and unchanged since."""
-        record = self._records.get(job.output)
-        wanted = _without_paths(json.loads(json.dumps(job.record())))
-        if record is None or any(record.get(name) != value for name, value in wanted.items()):
+        noted = self._noted.get(job.output)
+        if noted is None or noted.origin != _origin(job.record()):
             return False
         file = folder / job.output
-        return file.is_file() and file_digest(file) == record.get("sha256")
+        return file.is_file() and file_digest(file) == noted.sha256
+
+    def kept(self, jobs: JobList, folder: Path) -> set[int]:
+        """Places in a list of the jobs whose pictures are there; see `holds`."""
+        places = (jobs.place_of(output) for output in self._noted)
+        return {place for place in places if place is not None and self.holds(jobs[place], folder)}
 
     def add(self, job: Job, made: Made) -> None:
         """Note a finished picture."""
         record = job.record() | {"sha256": made.digest, "seconds": round(made.seconds, 3)}
-        line = (json.dumps(record) + "\n").encode()
+        line = json.dumps(record | {_CHECKSUM: _digest(record)}) + "\n"
         try:
             with self._file.open("ab+", buffering=0) as stream:
-                _append(stream, line)
+                _append(stream, line.encode())
         except OSError as error:
             raise naming(error, self._file) from error
-        self._records[job.output] = record
+
+
+def _checked(line: str) -> dict[str, Any] | None:
+    """The record in a line; None if it is not as it was written."""
+    try:
+        record = json.loads(line)
+        is_whole = record.pop(_CHECKSUM) == _digest(record)
+        return record if is_whole and _has_form(record) else None
+    # Of a foreign line: no JSON, no table, digits by the thousand, too many brackets.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _has_form(record: Mapping[str, Any]) -> bool:
+    """Whether the entries that are used have their types."""
+    texts, seed = (record["output"], record["sha256"]), record["seed"]
+    return all(isinstance(text, str) for text in texts) and (
+        seed is None or (type(seed) is int and seed >= 0)
+    )
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    """Digest of all that determines a picture."""
+    return _digest({name: value for name, value in record.items() if name not in _NOT_COMPARED})
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _append(stream: FileIO, line: bytes) -> None:
@@ -75,8 +139,3 @@ def _append(stream: FileIO, line: bytes) -> None:
     except BaseException:
         stream.truncate(end)
         raise
-
-
-def _without_paths(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs count by their contents, not by where they lie."""
-    return {name: value for name, value in record.items() if name != "files"}

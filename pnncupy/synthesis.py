@@ -5,13 +5,14 @@ Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pnncupy import arrays, checks, images
+from pnncupy import __version__, arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
-from pnncupy.checkpoints import Checkpoint, State, identity_of
+from pnncupy.checkpoints import Checkpoint, Form, State, identity_of
 from pnncupy.comparison import Comparison
 from pnncupy.incremental import follower
 from pnncupy.kernels.random_bits import combined
@@ -26,6 +27,8 @@ from pnncupy.schedule import Schedule
 from pnncupy.searching import Field, SearchSettings, search, windows_all
 from pnncupy.stacking import fields_of, patches_of_one, pictures_of, stacked
 from pnncupy.voting import HOWS, vote_planes
+
+Keep = Callable[[State], None]
 
 _REMEDY = "use a smaller `noise_std` or `initial_guess`, or another `data_range`"
 
@@ -207,7 +210,24 @@ def synthesise(
     check_span(coarsest, settings.patch_size, _REMEDY)
     observer.plan(schedule, _planned_pairs(settings, schedule, scene))
     settings = replace(settings, tick=observer.tick)
-    keep, state = _state_keeping(settings, schedule, scene, guess, checkpoint)
+    with nullcontext() if checkpoint is None else checkpoint.in_use():
+        keep, state = _state_keeping(settings, schedule, scene, guess, checkpoint)
+        made = _all_levels(settings, schedule, scene, guess, observer, keep, state)
+        if checkpoint is not None:
+            checkpoint.remove()
+    return made
+
+
+def _all_levels(
+    settings: SearchSettings,
+    schedule: Schedule,
+    scene: Scene,
+    guess: Array,
+    observer: Observer,
+    keep: Keep,
+    state: State | None,
+) -> tuple[Array, Array, Layout]:
+    """Refine from the coarsest level to the finest, or from `state` on."""
     picture, matches = guess, None
     for level in range(schedule.levels, -1, -1):
         if state is not None and level >= state.level:
@@ -224,12 +244,7 @@ def synthesise(
             settings, schedule, scene, level, picture, observer, matches, resumed, keep
         )
         matches = index, layout
-    if checkpoint is not None:
-        checkpoint.remove()
     return picture, index, layout
-
-
-Keep = Callable[[State], None]
 
 
 def _state_keeping(
@@ -245,10 +260,11 @@ def _state_keeping(
     kept = scene.kept
     # Savings change no bit, and a limit of memory may turn them off.
     identity = identity_of(
-        [replace(schedule, incremental=True), scene.shape, settings.patch_size, settings.alpha,
-         settings.method,
+        [__version__, replace(schedule, incremental=True), scene.shape, settings.patch_size,
+         settings.alpha, settings.method,
          settings.stream, [source.usable is None for source in scene.sources]],
         [guess, *(source.sharp[0] for source in scene.sources),
+         *(source.usable[0] for source in scene.sources if source.usable is not None),
          *scene.keys(schedule.levels, "sharp"), *scene.comparison.target_guides[:1],
          *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
     )  # fmt: skip
@@ -258,7 +274,24 @@ def _state_keeping(
         if settings.method == "exact" or state.steps == schedule.steps(state.level):
             checkpoint.save(identity, state)
 
-    return keep, checkpoint.load(identity, guess)
+    forms = {
+        level: _form_of_states(settings, schedule, scene, len(guess), level)
+        for level in range(schedule.levels + 1)
+    }
+    return keep, checkpoint.load(identity, guess, forms)
+
+
+def _form_of_states(
+    settings: SearchSettings, schedule: Schedule, scene: Scene, channels: int, level: int
+) -> Form:
+    """Form of the states of a level."""
+    sides = schedule.shape(scene.shape, level)
+    return Form(
+        schedule.steps(level),
+        (channels, *sides),
+        tuple(side - settings.patch_size + 1 for side in sides),
+        Layout.of([source.sharp[level] for source in scene.sources]).pixels,
+    )
 
 
 def refine(

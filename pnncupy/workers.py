@@ -8,12 +8,14 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib.metadata import version
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
@@ -23,12 +25,18 @@ from pnncupy.writing import remove_unfinished
 
 # How often a call is begun again because its worker was killed, before it counts as the reason.
 _MOST_DEATHS = 10
+# What has to be the same everywhere, as the bits of results depend on it, besides Python.
+_PACKAGES = ("pnncupy", "numpy", "numba")
 # How long processes that are killed are waited for.
 _SECONDS_TO_DIE = 1.0
 
 
 class WorkerDied(RuntimeError):  # noqa: N818 - says what happened
     """A call did not end, as each process that worked on it was killed."""
+
+
+class SchedulerLost(ConnectionError):  # noqa: N818 - says what happened
+    """The scheduler of a Dask cluster does not answer any more."""
 
 
 class ProcessPool(futures.Executor):
@@ -235,7 +243,8 @@ def is_client(executor: Any) -> bool:
 def worker_count(executor: Any) -> int:
     """Calls that can run at the same time."""
     if is_client(executor):
-        return max(1, sum(map(int, executor.nthreads().values())))
+        with scheduler_asked(executor):
+            return max(1, sum(map(int, executor.nthreads().values())))
     workers = getattr(executor, "workers", None) or getattr(executor, "_max_workers", None)
     return int(workers or engine_table.thread_count(None))
 
@@ -303,7 +312,8 @@ def _on_client(
     waiting: dict[Any, tuple[int, tuple[Any, ...], int]] = {}
 
     def submit(name: int, arguments: tuple[Any, ...], deaths: int) -> Any:
-        future = client.submit(function, *arguments, pure=False)
+        with scheduler_asked(client):
+            future = client.submit(function, *arguments, pure=False)
         waiting[future] = name, arguments, deaths
         return future
 
@@ -316,32 +326,100 @@ def _on_client(
                 return
             future = next(ended)
             name, arguments, deaths = waiting.pop(future)
-            error = future.exception()
+            error, result = _outcome(client, future)
             if isinstance(error, KilledWorker) and deaths < _MOST_DEATHS:
                 # The scheduler gives a call up after three workers that died, for any reason.
                 ended.add(submit(name, arguments, deaths + 1))
                 continue
-            yield name, error or future.result()
+            yield name, error or result
     finally:
-        client.cancel(list(waiting))
+        if client.status == "running":
+            client.cancel(list(waiting))
+
+
+def _outcome(client: Any, future: Any) -> tuple[BaseException | None, Any]:
+    """What a call raised, or its result."""
+    from distributed import CancelledError
+
+    error: BaseException | None
+    try:
+        error = future.exception()
+        if error is None:
+            return None, future.result()
+    except (CancelledError, futures.CancelledError, OSError) as lost:
+        error = lost
+    if client.status != "running":
+        raise _scheduler_lost(client) from error
+    if future.cancelled():
+        error = WorkerDied("the workers that held its arrays died; run the same again")
+    return error, None
+
+
+@contextmanager
+def scheduler_asked(client: Any) -> Iterator[None]:
+    """Raise `SchedulerLost` where a block that asks a scheduler gets no answer."""
+    if client.status != "running":
+        raise _scheduler_lost(client)
+    try:
+        yield
+    except (OSError, futures.CancelledError) as error:
+        raise _scheduler_lost(client) from error
+    except Exception as error:
+        if client.status == "running":
+            raise
+        raise _scheduler_lost(client) from error
+
+
+def _scheduler_lost(client: Any) -> SchedulerLost:
+    return SchedulerLost(
+        f"the Dask scheduler at {_address(client)} does not answer any more; start it again and "
+        "run the same again: pictures and checkpoints that were written are kept"
+    )
+
+
+def _address(client: Any) -> str:
+    """Address of a cluster's scheduler, also after it has gone."""
+    return str(getattr(client.scheduler, "address", client))
 
 
 def check_versions(client: Any) -> None:
-    """Refuse a cluster without workers, or whose workers have another pnncupy, or none."""
-    found = client.run(_version, on_error="return")
-    if not found:
+    """Refuse a cluster without workers, or with other versions than this process.
+
+    No function is sent for that: the bytecode of another Python may end a worker. The scheduler
+    counts too, as it unpickles what passes through it.
+    """
+    with scheduler_asked(client):
+        found = client.get_versions(packages=list(_PACKAGES))
+    address = _address(client)
+    if not found["workers"]:
         raise checks.EngineUnavailable(
-            f"the scheduler {client.scheduler.address} has no workers; start some with "
-            "`dask worker`"
+            f"the scheduler {address} has no workers; start some with `dask worker`"
         )
-    for worker, version in found.items():
-        if version != __version__:
-            has = f"pnncupy {version}" if isinstance(version, str) else f"no pnncupy ({version})"
+    mine = {"Python": _minor(sys.version), **{name: _own_version(name) for name in _PACKAGES}}
+    processes = {f"the scheduler {address}": found["scheduler"]}
+    processes |= {f"worker {worker}": each for worker, each in found["workers"].items()}
+    for process, each in processes.items():
+        packages = each["packages"]
+        theirs = {"Python": _minor(packages["python"])}
+        theirs |= {name: packages.get(name) for name in _PACKAGES}
+        other = [name for name in mine if mine[name] != theirs[name]]
+        if other:
             raise checks.EngineUnavailable(
-                f"worker {worker} has {has}, this process pnncupy {__version__}; install the same "
-                "version on all workers"
+                f"{process} has {_in_words(theirs, other)}, this process {_in_words(mine, other)}; "
+                "install the same versions everywhere and start the cluster again"
             )
 
 
-# A lambda travels by itself: a function of this module would need the module on the worker.
-_version = lambda: __import__("pnncupy").__version__  # noqa: E731
+def _own_version(package: str) -> str:
+    return __version__ if package == "pnncupy" else version(package)
+
+
+def _minor(python: str) -> str:
+    """The first two numbers of a version of Python, which fix its bytecode."""
+    return ".".join(python.split(".")[:2])
+
+
+def _in_words(versions: Mapping[str, str | None], names: Iterable[str]) -> str:
+    return ", ".join(
+        f"no {name}" if versions[name] is None else f"{name} {versions[name]}" for name in names
+    )

@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -70,12 +70,32 @@ def whole_folder(folder: Path, last: str = "") -> Iterator[Path]:
 @contextmanager
 def _noted(file: Path) -> Iterator[Path]:
     """A temporary name beside a file, noted while it is in use."""
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(_DIGITS // 2)}")
+    with noted(file.with_name(f".{file.name}.{secrets.token_hex(_DIGITS // 2)}")) as temporary:
+        yield temporary
+
+
+@contextmanager
+def noted(temporary: Path) -> Iterator[Path]:
+    """Note a file or folder that has to be removed even where the process ends at once."""
     _unfinished.add(temporary)
     try:
         yield temporary
     finally:
         _unfinished.discard(temporary)
+
+
+@contextmanager
+def made_if_missing(folder: Path) -> Iterator[None]:
+    """Create a folder, and remove it again if the block fails."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):  # not empty by now, or not created
+                each.rmdir()
+        raise
 
 
 def naming(error: OSError, file: Path) -> OSError:
@@ -93,10 +113,10 @@ def remove_unfinished() -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_left_over(files: set[Path]) -> None:
-    """Remove what processes that were killed have left of these files."""
-    for folder in {file.parent for file in files}:
+def remove_left_over(folders: Iterable[Path], is_own: Callable[[Path], bool]) -> None:
+    """Remove what processes that were killed have left of files for which `is_own` is true."""
+    for folder in folders:
         for entry in folder.glob(".*"):
             name, _, digits = entry.name[1:].rpartition(".")
-            if len(digits) == _DIGITS and folder / name in files:
+            if len(digits) == _DIGITS and is_own(folder / name):
                 entry.unlink(missing_ok=True)

@@ -174,7 +174,9 @@ def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
         lambda: pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=3),
         lambda: pnn.retarget(photograph[::-1], (40, 40), checkpoint=file, iterations=2),
     ):
-        with pytest.raises(ValueError, match="belongs to another call, with other pictures"):
+        with pytest.raises(
+            ValueError, match="does not fit: it belongs to another call, with other pic"
+        ):
             call()
     file.write_bytes(b"something else")
     with pytest.raises(ValueError, match="is no checkpoint of pnncupy"):
@@ -268,10 +270,122 @@ def test_calls_outlive_more_workers_than_the_scheduler_allows(cluster, tmp_path)
     cluster.wait_for_workers(2, timeout=30)
 
 
-def test_workers_of_another_version_are_refused(cluster, photograph, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("process", "package", "other", "told"),
+    [
+        ("workers", "python", "3.99.0.final.0", r"worker tcp.* has Python 3\.99, this .* Python 3"),
+        ("workers", "pnncupy", "9.9", r"worker .* has pnncupy 9\.9, this process pnncupy 0\."),
+        ("workers", "numpy", "9.9", r"worker .* has numpy 9\.9, this process numpy "),
+        (
+            "workers",
+            "numba",
+            None,
+            r"worker .* has no numba, this process numba 0\..*; install the",
+        ),
+        ("scheduler", "python", "2.7.18.final.0", r"the scheduler tcp.* has Python 2\.7, this"),
+    ],
+)
+def test_other_versions_are_refused_before_anything_is_sent(
+    process, package, other, told, cluster, photograph, tmp_path, monkeypatch
+):
+    found = cluster.get_versions(packages=["pnncupy", "numba"])
+    last = list(found["workers"].values())[-1]
+    (last if process == "workers" else found["scheduler"])["packages"][package] = other
+
+    def fail(*arguments, **options):
+        pytest.fail("something was sent")
+
+    monkeypatch.setattr(cluster, "get_versions", lambda packages: found)
+    for name in ("run", "submit", "scatter", "_send_to_scheduler"):
+        monkeypatch.setattr(cluster, name, fail)
+    jobs, arrays = batch.make_jobs("generate", image=photograph, output="a")
+    for call in (
+        lambda: pnn.generate(photograph, executor=cluster),
+        lambda: batch.run(jobs, tmp_path, arrays=arrays, executor=cluster),
+    ):
+        with pytest.raises(pnn.EngineUnavailable, match=told):
+            call()
+
+
+def test_versions_are_asked_for_without_sending_functions(cluster, monkeypatch):
+    def fail(*arguments, **options):
+        pytest.fail("a function was pickled by value")
+
+    monkeypatch.setattr("cloudpickle.dumps", fail)
+    monkeypatch.setattr("distributed.protocol.pickle.cloudpickle.dumps", fail)
+    workers.check_versions(cluster)
     monkeypatch.setattr(workers, "__version__", "9.9")
     with pytest.raises(pnn.EngineUnavailable, match=r"has pnncupy 0\..*this process pnncupy 9\.9"):
-        pnn.generate(photograph, executor=cluster)
+        workers.check_versions(cluster)
+
+
+def wait_for(event):
+    for _ in range(1500):
+        if event():
+            return
+        time.sleep(0.02)
+    pytest.fail("it does not happen")
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A scheduler and a worker in processes of their own, and the scheduler's address."""
+    distributed = pytest.importorskip("distributed")
+    file = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
+
+    def start(*words):
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *words], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    running = [start("scheduler", "--port", "0", *common)]
+    try:
+        wait_for(file.exists)
+        running.append(start("worker", "--nthreads", "1", "--no-nanny", *common))
+        with distributed.Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(1, timeout=60)
+            address = client.scheduler.address
+        yield running[0], address
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def test_a_scheduler_that_dies_is_told_in_one_line(scheduler, random, tmp_path):
+    process, address = scheduler
+    folder, out, state = tmp_path / "in", tmp_path / "out", tmp_path / "state.npz"
+    folder.mkdir()
+    write_image(folder / "cat.png", random.integers(0, 256, (60, 60, 3), np.uint8))
+    write_image(tmp_path / "big.png", random.integers(0, 256, (300, 300, 3), np.uint8))
+    commands = [
+        ["batch", folder, "-n", 5000, "-o", out],
+        ["generate", tmp_path / "big.png", "-o", tmp_path / "made.png", "--checkpoint", state],
+    ]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pnncupy", *map(str, words), "--seed", "1", "--scheduler",
+             address], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for words in commands
+    ]  # fmt: skip
+    wait_for(lambda: state.exists() and len(list(out.glob("cat*"))) > 2)
+    process.kill()
+    for each in running:
+        _, told = each.communicate(timeout=60)
+        assert each.returncode == 1, told
+        assert len(told.splitlines()) == 1, told
+        assert f"the Dask scheduler at {address} does not answer any more; start it again" in told
+        assert "that were written are kept" in told
+    assert state.exists()
+    assert not [*out.glob(".*.lock"), *tmp_path.glob(".*")]
+    # The same command goes on, here without a cluster.
+    made = len((out / "manifest.jsonl").read_text().splitlines())
+    words = ["batch", str(folder), "-n", str(made), "-o", str(out), "--seed", "1", "--dry-run"]
+    assert made >= 1
+    assert run(words) == 0
 
 
 def test_the_command_line_takes_a_scheduler(cluster, photograph, tmp_path, capsys):
@@ -297,10 +411,10 @@ def test_commands_with_a_scheduler_end_soon(verb, cluster, random, tmp_path):
     source = folder / "noise.png" if verb == "generate" else folder
     words = [verb, source, "-n", 50, "--scheduler", cluster.scheduler.address, "-o"]
     running = [Signalled([*words, tmp_path / name], tmp_path) for name in "ab"]
-    for process, number in zip(running, (signal.SIGINT, signal.SIGTERM), strict=True):
+    for process, name, number in zip(running, "ab", (signal.SIGINT, signal.SIGTERM), strict=True):
         time.sleep(1.5)
         ended = process.end_by(number)
-        assert not ended.wrong(tmp_path)
+        assert not ended.wrong(tmp_path / name)
         assert ended.seconds < 4
     assert cluster.submit(int, 7).result(timeout=30) == 7
 

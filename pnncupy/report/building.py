@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pnncupy.file_locks import locked
 from pnncupy.io import SUFFIXES
 from pnncupy.report.demo import write_demo
 from pnncupy.report.making import Step, make_all, try_all
@@ -70,7 +71,7 @@ def _fill(
 def _page_folder(folder: Path, files: Sequence[str], folders: Sequence[str]) -> Iterator[Path]:
     """A temporary folder that replaces the page of another one when the block ends."""
     _check_targets(folder, files, folders)
-    with _made_if_missing(folder):
+    with locked(folder / "index.html", folder):
         earlier = _files_of_page(folder)
         with whole_folder(folder, last="index.html") as temporary:
             yield temporary
@@ -83,20 +84,6 @@ def _page_folder(folder: Path, files: Sequence[str], folders: Sequence[str]) -> 
         for name in earlier - set(own):
             (folder / name).unlink(missing_ok=True)
         write_text(folder / _LIST, "".join(f"{name}\n" for name in own))
-
-
-@contextmanager
-def _made_if_missing(folder: Path) -> Iterator[None]:
-    """Make a folder, and remove it again if the block fails."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException:
-        for each in missing:
-            with suppress(OSError):  # it holds something by now, or was not made
-                each.rmdir()
-        raise
 
 
 def _files_of_page(folder: Path) -> set[str]:

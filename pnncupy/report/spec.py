@@ -9,7 +9,7 @@ from typing import Any
 from pnncupy import checks
 from pnncupy.job_files import input_of, take_inputs
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, plain
-from pnncupy.toml_files import Table, line_of_key, line_of_table, read_toml
+from pnncupy.toml_files import Table, at_line, line_of_key, lines_of_tables, read_toml
 
 MOST_SAMPLES = 50
 # Tasks that the classical method can do too.
@@ -99,17 +99,19 @@ def read_spec(file: Path) -> Spec:
     content, text = read_toml(file)
     for name in content:
         if name not in _TOP_LEVEL:
-            raise ValueError(
-                f"{file}, line {line_of_key(text, name)}: unknown section `{name}`; there are "
-                f"title, [study] and {', '.join(f'[[{verb}]]' for verb in VERBS)}"
+            message = (
+                f"unknown section `{name}`; there are title, [study] and "
+                f"{', '.join(f'[[{verb}]]' for verb in VERBS)}"
             )
+            raise ValueError(at_line(file, line_of_key(text, name), message))
     entries = []
     for verb in VERBS:
         tables = content.get(verb, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise ValueError(f"{file}, line {line_of_key(text, verb)}: write [[{verb}]]")
-        for number, table in enumerate(tables):
-            place = Table(file, text, line_of_table(text, verb, number))
+            raise ValueError(at_line(file, line_of_key(text, verb), f"write [[{verb}]]"))
+        lines = lines_of_tables(text, verb, len(tables))
+        for table, line in zip(tables, lines, strict=True):
+            place = Table(file, text, line)
             try:
                 entries.append(_entry(verb, dict(table), place))
             except (ValueError, TypeError, OSError) as error:
@@ -119,7 +121,7 @@ def read_spec(file: Path) -> Spec:
     place = Table(file, text, 0)
     try:
         title = checks.text("title", content.get("title", file.stem))
-        place = Table(file, text, line_of_table(text, "study"))
+        place = Table(file, text, lines_of_tables(text, "study", 1)[0])
         study = _study(content["study"]) if "study" in content else None
     except (ValueError, TypeError) as error:
         raise ValueError(place.told(error)) from error
