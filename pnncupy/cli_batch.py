@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pnncupy.terminal import say
+
 # Seconds that a scheduler has to answer.
 _SCHEDULER_TIMEOUT = 8
 
@@ -50,7 +52,7 @@ def batch(
     if source.is_dir():
         if seed is None:
             seed = known_seed(output)
-            click.echo(f"seed {seed}", err=True)
+            say(f"seed {seed}", error=True)
         arguments = {} if method is None else {"method": method}
         jobs = batches.jobs_of_folder(source, count, seed, arguments)
     else:
@@ -63,12 +65,12 @@ def batch(
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     for note in report.notes:
-        click.echo(note, err=True)
+        say(note, error=True)
     kept = f", {report.kept} were there already" if report.kept else ""
-    click.echo(f"made {report.made} pictures in {output}{kept}")
+    say(f"made {report.made} pictures in {output}{kept}")
     if report.failures:
         for job, error in report.failures:
-            click.echo(f"failed: {job.output}: {error}", err=True)
+            say(f"failed: {job.output}: {error}", error=True)
         raise click.ClickException(
             f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
         )
