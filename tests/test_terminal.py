@@ -38,7 +38,7 @@ PLAIN = {
 }  # fmt: skip
 END = b"\0the end"
 # What the progress bar itself sends: colours, moves of the cursor, and hiding it.
-OF_THE_BAR = re.compile(r"\x1b\[[\d;]*[mKAG]|\x1b\[\?25[hl]|\r")
+OF_THE_BAR = re.compile(r"\r?\x1b\[[\d;]*[mKAG]|\x1b\[\?25[hl]")
 
 
 def obeyed(text):
