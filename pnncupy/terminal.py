@@ -91,5 +91,8 @@ class _Guarded:
         return getattr(self.guarded, name)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
     say(f"{category.__name__}: {message}", error=True)
