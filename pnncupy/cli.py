@@ -84,8 +84,8 @@ def _show(error: click.ClickException) -> None:
     if not isinstance(error, click.UsageError):
         say(f"Error: {message}", error=True)
     elif error.ctx is not None and message == error.ctx.get_help():  # no command was named
-        error.show(sys.stderr)
-    else:
+        error.show()
+    elif sys.stderr is not None:
         click.UsageError(visible(message), error.ctx).show(sys.stderr)
 
 
