@@ -4,6 +4,7 @@ import re
 import secrets
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pnncupy.cli_options import (
     with_options,
 )  # fmt: skip
 from pnncupy.cli_report import report
+from pnncupy.terminal import guarded_output, say, visible
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -47,7 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    return interrupts.exit_code(lambda: _outcome(arguments))
+    with guarded_output():
+        try:
+            return interrupts.exit_code(lambda: _outcome(arguments))
+        except Exception:  # a mistake of the package: its traceback may quote names, too
+            traceback.print_exc()
+            return 1
 
 
 def _outcome(arguments: Sequence[str] | None) -> int:
@@ -55,24 +62,35 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     try:
         commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; pictures that were finished are kept.", err=True)
+        say("Interrupted; pictures that were finished are kept.", error=True)
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:
-        click.echo(f"Error: {error or type(error).__name__}", err=True)
+        say(f"Error: {error or type(error).__name__}", error=True)
         return 1
     except CheckpointError as error:
-        click.echo(f"Error: {_with_option_names(str(error))}", err=True)
+        say(f"Error: {_with_option_names(str(error))}", error=True)
         return 1
     except MemoryError as error:
-        click.echo(f"Error: {_with_option_names(str(error)) or 'out of memory'}", err=True)
+        say(f"Error: {_with_option_names(str(error)) or 'out of memory'}", error=True)
         return 1
     except (TypeError, ValueError) as error:
-        click.echo(f"Error: {_with_option_names(str(error))}", err=True)
+        say(f"Error: {_with_option_names(str(error))}", error=True)
         return 2
     return 0
+
+
+def _show(error: click.ClickException) -> None:
+    """Print the usage, if it is to blame, and a message in one line."""
+    message = error.format_message()
+    if not isinstance(error, click.UsageError):
+        say(f"Error: {message}", error=True)
+    elif error.ctx is not None and message == error.ctx.get_help():  # no command was named
+        error.show()
+    elif sys.stderr is not None:
+        click.UsageError(visible(message), error.ctx).show(sys.stderr)
 
 
 def _with_option_names(message: str) -> str:
@@ -100,7 +118,7 @@ def engines() -> None:
 
     for engine in find_engines():
         state = "runs" if engine.available else "cannot run"
-        click.echo(f"{engine.name:12}{state:12}{engine.detail}")
+        say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
 @commands.command()
@@ -135,7 +153,7 @@ def generate(
     stem = f"{name}_generate_seed{seed}"
     options["rng"] = seed
     pictures = _run(generate, [_one_or_all(sources), count], stem, sources, options, count)
-    click.echo(f"seed {seed}")
+    say(f"seed {seed}")
     _report_near_copies(without_missing_pixels(sources[:1], options)[0], pictures)
 
 
@@ -215,7 +233,7 @@ def inpaint(
     made = None if remake_known else mask
     _run(inpaint, [_only(sources), mask], f"{name}_inpaint", sources, options, synthesised=made)
     if fill == "noise":
-        click.echo(f"seed {seed}")
+        say(f"seed {seed}")
 
 
 @commands.command()
@@ -354,7 +372,7 @@ def _run(
     )
     with files.in_use(_inputs()):
         for note in made_from.notes(files.pictures[0].suffix):
-            click.echo(note, err=True)
+            say(note, error=True)
         start = time.perf_counter()
         with dask_client(scheduler) as client, progress_bar(quiet) as show:
 
@@ -428,16 +446,16 @@ def _report_costs(
     """Print what a call would cost."""
     from pnncupy.estimates import estimate
 
-    click.echo("trying it on smaller pictures ...", err=True)
+    say("trying it on smaller pictures ...", error=True)
     cost = estimate(task, arguments, options)
     what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
     each, total = "", _duration(cost.seconds * cost.samples)
     if cost.samples > 1:
         each, total = " a picture", f"{_duration(cost.seconds)} a picture, {total} in all"
-    click.echo(f"method {cost.method}, engine {cost.engine}")
-    click.echo(f"{what}: {cost.pairs:.2g}{each}")
-    click.echo(f"time: about {total}")
-    click.echo(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
+    say(f"method {cost.method}, engine {cost.engine}")
+    say(f"{what}: {cost.pairs:.2g}{each}")
+    say(f"time: about {total}")
+    say(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
 
 
 def _duration(seconds: float) -> str:
@@ -472,14 +490,14 @@ def _inputs() -> list[Path]:
 def _report(files: Any, facts: str) -> None:
     for group, what in ((files.pictures, "pictures"), (files.indices, "index maps")):
         if len(group) == 1:
-            click.echo(f"wrote {group[0]}")
+            say(f"wrote {group[0]}")
         elif group:
-            click.echo(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
+            say(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
     if files.sheet is not None:
-        click.echo(f"wrote {files.sheet} (the source first, then the pictures)")
+        say(f"wrote {files.sheet} (the source first, then the pictures)")
     if files.mask is not None:
-        click.echo(f"wrote {files.mask} (255: synthesised)")
-    click.echo(facts)
+        say(f"wrote {files.mask} (255: synthesised)")
+    say(facts)
 
 
 def _report_near_copies(source: Any, pictures: Any) -> None:
@@ -490,7 +508,7 @@ def _report_near_copies(source: Any, pictures: Any) -> None:
         return
     close = sum(near_copy(source, made).is_copy for made in pictures)
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""
-    click.echo(
+    say(
         f"{close} of {len(pictures)} nearly a copy of the source (PSNR over "
         f"{NEAR_COPY_DECIBELS:.0f} dB, moved by up to 8 pixels){advice}"
     )

@@ -10,6 +10,7 @@ import click
 from pnncupy.checks import ImageReadError
 from pnncupy.io import read_metadata
 from pnncupy.missing import checked_nodata, split_missing
+from pnncupy.terminal import say
 
 
 def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
@@ -40,7 +41,7 @@ def _nodata_of(files: Sequence[Path]) -> float | None:
                 "--nodata, after making them the same, or --nodata none"
             )
     for file, tag in found.items():
-        click.echo(f"{file.name}: pixels of its nodata value, {tag:g}, are missing", err=True)
+        say(f"{file.name}: pixels of its nodata value, {tag:g}, are missing", error=True)
     return next(iter(found.values()), None)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pnncupy.terminal import say
+
 if TYPE_CHECKING:
     from pnncupy.batch import JobList
 
@@ -57,17 +59,17 @@ def batch(
     jobs = _listed(source, output, count, seed, method)
     if dry_run:
         there = batches.count_kept(jobs, output)
-        click.echo(f"{len(jobs) - there} pictures to make in {output}, {there} are there already")
+        say(f"{len(jobs) - there} pictures to make in {output}, {there} are there already")
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     for note in report.notes:
-        click.echo(note, err=True)
+        say(note, error=True)
     kept = f", {report.kept} were there already" if report.kept else ""
-    click.echo(f"made {report.made} pictures in {output}{kept}")
+    say(f"made {report.made} pictures in {output}{kept}")
     if report.failures:
         for job, error in report.failures:
-            click.echo(f"failed: {job.output}: {error}", err=True)
+            say(f"failed: {job.output}: {error}", error=True)
         raise click.ClickException(
             f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
         )
@@ -88,7 +90,7 @@ def _listed(
             raise click.UsageError(str(wrong)) from wrong
     if seed is None:
         seed = known_seed(output)
-        click.echo(f"seed {seed}", err=True)
+        say(f"seed {seed}", error=True)
     arguments = {} if method is None else {"method": method}
     return batches.jobs_of_folder(source, count, seed, arguments)
 

@@ -15,6 +15,7 @@ from pnncupy.files.tiff_metadata import Metadata
 from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
 from pnncupy.picture_files import without_opaque_alpha
 from pnncupy.provenance import Provenance
+from pnncupy.terminal import say
 
 # Taken for file names, not for folders.
 _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
@@ -25,7 +26,7 @@ def read_picture(path: str, page: int | None = None) -> Any:
     image = read_image(path, page=page)
     picture = without_opaque_alpha(image)
     if picture is not image:
-        click.echo(f"{path}: dropped its alpha channel, which is opaque", err=True)
+        say(f"{path}: dropped its alpha channel, which is opaque", error=True)
     return picture
 
 
@@ -38,7 +39,7 @@ def read_sources(
     if sample_names and page is not None:
         raise click.UsageError("--page is for TIFF stacks, not for a --sample")
     for name in sample_names:
-        click.echo(f"sample {name}: {samples.CREDITS[name]}", err=True)
+        say(f"sample {name}: {samples.CREDITS[name]}", error=True)
     if sample_names:
         return "_".join(sample_names), [samples.load_sample(name) for name in sample_names]
     return Path(files[0]).stem, [read_picture(file, page) for file in files]

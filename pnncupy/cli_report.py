@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pnncupy.checks import ImageReadError
+from pnncupy.terminal import say
 
 
 @click.command()
@@ -54,4 +55,4 @@ def report(
         raise
     except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options
         raise click.UsageError(str(wrong)) from wrong
-    click.echo(f"wrote {page}")
+    say(f"wrote {page}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,10 +12,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as ProgressBar
+from rich.table import Column
+from rich.text import Text
+
+from pnncupy.terminal import guarded_output, unguarded, visible
 
 if TYPE_CHECKING:
     from pnncupy.batch import Progress
@@ -22,13 +28,26 @@ if TYPE_CHECKING:
     from pnncupy.report.making import Step
 
 
-def _bar(done: ProgressColumn, quiet: bool) -> ProgressBar:
+class _Description(ProgressColumn):
+    """What is being made, as it is called: names are no markup."""
+
+    def render(self, task: Task) -> Text:
+        return Text(visible(task.description))
+
+
+@contextmanager
+def _bar(done: ProgressColumn, quiet: bool) -> Iterator[ProgressBar]:
     """A bar on standard error, if that is a terminal; `done` says how far it is."""
-    console = Console(stderr=True)
-    return ProgressBar(
-        TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn(),
+    console = Console(
+        file=unguarded(sys.stderr), stderr=True, markup=False, emoji=False, highlight=False
+    )
+    bar = ProgressBar(
+        _Description(Column(no_wrap=True)), BarColumn(), done, TimeRemainingColumn(),
         TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
     )  # fmt: skip
+    # The bar has its own streams for what others print meanwhile: these are guarded anew.
+    with bar, guarded_output():
+        yield bar
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from fractions import Fraction
@@ -67,29 +68,67 @@ def test_the_version_is_one():
     assert importlib.metadata.version("pnncupy") == pnn.__version__
 
 
-def test_the_wheel_holds_every_file_and_nothing_else(tmp_path):
-    copy = tmp_path / "source"
+def tracked_files():
+    """Names of the files that git tracks, or why it cannot tell."""
+    if not (ROOT / ".git").exists():
+        return None, "this is no clone: only git knows which files belong to the repository"
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None, "git is not installed"
+    if listed.returncode:
+        return None, f"git cannot list the files: {listed.stderr.strip()}"
+    return listed.stdout.split("\0")[:-1], ""
+
+
+def source_files():
+    """Names of all files: those that git tracks, or those that an sdist lists."""
+    tracked, reason = tracked_files()
+    listed = ROOT / "pnncupy.egg-info" / "SOURCES.txt"
+    if tracked is None and not listed.is_file():
+        pytest.skip(f"{reason}, and there is no list of an sdist")
+    return listed.read_text().splitlines() if tracked is None else tracked
+
+
+def built(kind, names, folder):
+    """Build a "wheel" or an "sdist" of a copy of some files; its path."""
+    copy = folder / "source"
     copy.mkdir()
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    for name in tracked:
+    for name in names:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes((ROOT / name).read_bytes())
     code = (
         "import os, sys, setuptools.build_meta as build; os.chdir(sys.argv[1]);"
-        "build.build_wheel(sys.argv[2])"
+        f"print('made', build.build_{kind}(sys.argv[2]))"
     )
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, copy, tmp_path], check=True,
-        capture_output=True,
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, copy, folder],
+        check=True, capture_output=True, text=True,
     )  # fmt: skip
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+    return folder / done.stdout.splitlines()[-1].removeprefix("made ")
+
+
+def test_the_wheel_holds_every_file_and_nothing_else(tmp_path):
+    names = source_files()
+    with zipfile.ZipFile(built("wheel", names, tmp_path)) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    expected = {name for name in tracked if name.startswith("pnncupy/")}
-    expected |= {f"pnncupy/{name}" for name in tracked if name.startswith("kernels/")}
+    expected = {name for name in names if name.startswith("pnncupy/")}
+    expected |= {f"pnncupy/{name}" for name in names if name.startswith("kernels/")}
     assert found == expected
+    assert len(found) > 100
+
+
+def test_the_sdist_holds_every_file_and_nothing_else(tmp_path):
+    tracked, reason = tracked_files()
+    if tracked is None:
+        pytest.skip(reason)
+    with tarfile.open(built("sdist", tracked, tmp_path)) as archive:
+        found = {
+            member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
+        }
+    generated = {name for name in found if name.startswith("pnncupy.egg-info/")}
+    assert found - generated - {"PKG-INFO", "setup.cfg"} == set(tracked)
+    assert "pnncupy.egg-info/SOURCES.txt" in generated
 
 
 def public_functions():

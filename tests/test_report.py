@@ -2,9 +2,13 @@
 
 import csv
 import html
+import io
+import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import types
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,10 +19,12 @@ import pytest
 from pnncupy import cli
 from pnncupy.checks import EngineUnavailable
 from pnncupy.io import read_image, write_image
+from pnncupy.jobs import Input, Job
 from pnncupy.report import building, demo, measures
 from pnncupy.report.building import build_report
+from pnncupy.report.commands import command_of
 from pnncupy.report.pictures import PictureFiles
-from pnncupy.report.spec import read_spec
+from pnncupy.report.spec import Entry, read_spec
 from pnncupy.samples import load_sample
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -117,6 +123,94 @@ def test_the_study_key_tells_which_picture_is_real(page, small_demo):
     assert answers == {"a", "b"}
     sheet = (page.parent / "study.html").read_text()
     assert all(name not in sheet for name in names)
+
+
+FORMULAS = [
+    "=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", " =1", "＝1", "＋1", "－1", "＠1", "\t=1",
+    "\r=1", '=HYPERLINK("http://x","y")', "a;=1", "a; @1", 'a",=1', 'a"\n=1', "a\n=1", "a\x1b]0;=1",
+]  # fmt: skip
+HARMLESS = ["50 % off", "a-b", "x = y", "a, -1; 2", "'quoted'", '"quoted"', "a\\b", "日本語", "1e5"]
+
+
+def test_no_cell_of_the_study_key_is_a_formula(report, tmp_path):
+    titles = [*FORMULAS, *HARMLESS]
+    report(
+        "[study]\n" + "".join(
+            f"[[generate]]\nimage = 'a.png'\ntitle = {json.dumps(title)}\n{FAST}"
+            for title in titles
+        )
+    )  # fmt: skip
+    text = (tmp_path / "out/study_key.csv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    found = {row["picture"].removeprefix("'") for row in rows}
+    assert set(HARMLESS) <= {row["picture"] for row in rows}
+    assert len(found) == len(rows) == len(titles)
+    for row in rows:
+        assert row["pair"].isdecimal()
+        assert row["sample"] == "1"
+    for separator in ",;\t":
+        for cells in csv.reader(io.StringIO(text), delimiter=separator):
+            for cell in cells:
+                assert not cell.lstrip().startswith(tuple("=+-@＝＋－＠")), (separator, cells)
+    assert text.count("\n") == 1 + len(titles)
+
+
+def test_words_act_nowhere_on_the_page(report, tmp_path):
+    words = "</script><script>x</script>\" onload='x' {{ 1 }} &amp; \x1b[2J \u202e \x00 # ? %20"
+    text = report(
+        f"title = {json.dumps(words)}\n[[generate]]\nimage = 'a.png'\nn = 2\n{FAST}"
+        f"title = {json.dumps(words)}\ncaption = {json.dumps(words)}\n"
+        f"others = {{ {json.dumps(words)} = 'b.png' }}\n[study]\n"
+    )
+    escaped = (
+        "&lt;/script&gt;&lt;script&gt;x&lt;/script&gt;&#34; onload=&#39;x&#39; {{ 1 }} &amp;amp; "
+        r"\x1b[2J \u202e \x00 # ? %20"
+    )
+    assert text.count(escaped) > 10
+    assert text.count("<script>") == text.count("</script>") == 1
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    links = Links(text).found
+    assert len(links) > 10
+    for link in links:
+        if not link.startswith(("#", "data:")):
+            assert re.fullmatch(r"[a-z0-9_]+/[a-z0-9_]+\.png|study(_key\.csv|\.html)", link)
+            assert (tmp_path / "out" / link).is_file(), link
+
+
+NAMES = [
+    "a b", "a'b", 'a"b', "a#b?c%20", "-x", "--alpha", "a\nb", "a\x1b[2Jb", "a\u202eb", "a\\b\x9bc",
+    "$(x)`x`", "a\udcffb\udc9b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_name_any_file(name, tmp_path, monkeypatch):
+    file = tmp_path / f"{name}.png"
+    given = {"image": Input(str(file), "")}
+    entry = Entry(Job("generate", given, {}, output="", seed=0), "t", table=None)
+    text = command_of(entry, tmp_path)
+    assert text.isprintable()
+    shown = subprocess.run(
+        ["bash", "-c", f"pnncupy() {{ printf '%s\\0' \"$@\"; }}; {text}"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    verb, named, *_ = map(os.fsdecode, shown.stdout.split(b"\0"))
+    assert verb == "generate"
+    assert not named.startswith("-")
+    assert (tmp_path / named) == file
+
+
+def test_a_page_from_files_with_undecodable_names(tmp_path, random):
+    folder = tmp_path / "a\udcff\x1b"
+    folder.mkdir()
+    write_image(folder / "real\udc9b.png", random.integers(0, 256, (20, 24), dtype=np.uint8))
+    (folder / "link.png").symlink_to("real\udc9b.png")
+    spec = folder / "spec\udcff.toml"
+    spec.write_text(f"[[generate]]\nimage = 'link.png'\n{FAST}[study]\n")
+    page = build_report(spec, tmp_path / "out", threads=1)
+    assert r"<title>spec\udcff</title>" in page.read_text()
+    assert r"$&#39;real\x9b.png&#39;" in page.read_text()
+    assert r"real\udc9b" in (tmp_path / "out/study_key.csv").read_text()
 
 
 def test_the_commands_make_the_same_pictures(page, small_demo, tmp_path, monkeypatch):

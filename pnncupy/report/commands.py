@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy.report.spec import Entry
+from pnncupy.terminal import visible
 
 # Parameters that are no option of the same name on the command line.
 _IMAGE_OPTIONS = ("mask", "fill", "structure", "edited")
@@ -33,12 +34,26 @@ def command_of(entry: Entry, folder: Path) -> str:
         words += ["--seed", str(job.seed)]
     for name, value in job.arguments.items():
         words += _option(name, value)
-    return shlex.join(words)
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell: in quotes if needed, those of Bash where it would not be visible."""
+    if visible(word) == word:
+        return shlex.quote(word)
+    letters = []
+    for letter in word:
+        code = "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+        plain = f"\\{letter}" if letter in "\\'" else letter
+        letters.append(plain if visible(letter) == letter else code)
+    return f"$'{''.join(letters)}'"
 
 
 def _file(path: str, folder: Path) -> str:
+    """A file's name, never one that looks like an option."""
     file = Path(path)
-    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+    name = str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _option(name: str, value: Any) -> list[str]:

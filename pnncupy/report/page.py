@@ -3,6 +3,7 @@
 import csv
 import io
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,12 @@ from pnncupy.report.measuring import Cost, processor
 from pnncupy.report.pictures import PictureFiles, Shown
 from pnncupy.report.ranges import shown_range
 from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT, Spec, Study
+from pnncupy.terminal import visible
 from pnncupy.writing import write_text
 
+# Where a spreadsheet may see a formula begin: in a cell, or in one of a list with semicolons, by
+# which some take lines apart whatever is quoted.
+_FORMULA = re.compile(r"(^|;)(?=\s*[=+@＝＋－＠-])")
 # Verb -> heading and introduction of its section.
 _SECTIONS = {
     "generate": (
@@ -161,15 +166,24 @@ def write_page(
 
 
 def _rendered(template: str, page: Page) -> str:
-    """Fill a template; everything that is put into it is escaped."""
+    """Fill a template; everything that is put into it is visible, and escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("pnncupy.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     filled: str = environment.get_template(template).render(page=page)
     return filled
+
+
+def _shown(value: Any) -> Any:
+    return visible(value, keep="\n\t") if isinstance(value, str) else value
+
+
+def _cell(words: str) -> str:
+    """Words for a cell of CSV, after an apostrophe where a spreadsheet would run them."""
+    return _FORMULA.sub(r"\1'", visible(words))
 
 
 def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
@@ -283,7 +297,7 @@ def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[lis
             for letter, picture in zip("ab", both if real_first else both[::-1], strict=True)
         ]  # fmt: skip
         pairs.append(Pair(number, shown))
-        lines.writerow([number, "A" if real_first else "B", each.entry.title, sample + 1])
+        lines.writerow([number, "A" if real_first else "B", _cell(each.entry.title), sample + 1])
     return pairs, key.getvalue()
 
 

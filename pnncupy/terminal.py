@@ -1,0 +1,98 @@
+"""Text for the terminal: whatever a file name or a message contains is shown, never obeyed.
+
+A terminal obeys control characters: they clear the screen, set its title, or reverse the order of
+letters. Names, titles and metadata come from elsewhere, so all that the command line prints passes
+`visible`: its own lines in `say`, and what libraries print, log or warn in `guarded_output`.
+"""
+
+import sys
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+# Control and format characters, lone surrogates (undecodable bytes of file names), line breaks.
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# Format characters that spell words: zero-width non-joiner and joiner.
+_JOINERS = "\u200c\u200d"
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Replace characters that a terminal obeys or hides by escape sequences of Python.
+
+    Parameters
+    ----------
+    text : str
+    keep : str, default ""
+        Control characters to leave as they are.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2Jb\n")
+    'a\\x1b[2Jb\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in _HIDDEN and letter not in _JOINERS + keep
+        else letter
+        for letter in text
+    )
+
+
+def say(message: str, *, error: bool = False) -> None:
+    """Print one line to standard output, or to standard error."""
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:  # it was not closed before the start
+        print(visible(message), file=stream, flush=True)
+
+
+@contextmanager
+def guarded_output() -> Iterator[None]:
+    """Make visible whatever is printed within the block, also warnings and logs of libraries.
+
+    What a stream cannot encode is escaped, too.
+    """
+    before = sys.stdout, sys.stderr, warnings.showwarning
+    sys.stdout, sys.stderr = (
+        cast(TextIO, stream and _Guarded(stream)) for stream in (sys.stdout, sys.stderr)
+    )
+    warnings.showwarning = _show_warning
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr, warnings.showwarning = before
+
+
+def unguarded(stream: TextIO) -> TextIO:
+    """Return the stream itself, for a program that controls the terminal."""
+    return unguarded(stream.guarded) if isinstance(stream, _Guarded) else stream
+
+
+class _Guarded:
+    """A text stream that makes everything but line breaks and tabs visible."""
+
+    def __init__(self, stream: TextIO):
+        self.guarded = stream
+
+    def write(self, text: str) -> int:
+        encoding = self.guarded.encoding or "utf-8"
+        shown = visible(text, keep="\n\t").encode(encoding, "backslashreplace").decode(encoding)
+        self.guarded.write(shown)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.guarded, name)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    say(f"{category.__name__}: {message}", error=True)
