@@ -27,7 +27,9 @@ from pnncupy.pyramids import (
     default_levels,
     enlarge,
     fitting_levels,
+    more_than_half,
     planes_pyramid,
+    valid_shares,
 )
 from pnncupy.schedule import KEYS, Schedule
 from pnncupy.searching import SearchSettings
@@ -366,11 +368,9 @@ def _levels_with_known_patches(
     masks = [mask for mask in known if mask is not None]
     if len(masks) < len(known):
         return levels
-    usable = []
-    for mask in masks:
-        xp = arrays.namespace(mask)
-        nothing = xp.zeros((1, *mask.shape), dtype=xp.float32)
-        usable.append(KnownParts.of(nothing, mask, levels, ratio).usable)
+    usable = [
+        [more_than_half(share) for share in valid_shares(mask, levels, ratio)] for mask in masks
+    ]
     what = unknown or f"missing pixels of `{names[0]}`"
     return usable_levels(what, usable, patch_size, levels, given=options.levels is not None)
 
