@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
+from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.schedule import Schedule
 from pnncupy.tasks.editing import kept_levels
 from pnncupy.tasks.known_parts import KnownParts
@@ -255,6 +256,44 @@ def test_unusual_values_of_missing_pixels(nodata, image, missing):
         return
     made = pnn.generate(spoiled, rng=0, nodata=nodata, vote="copy", return_index=True, **OPTIONS)
     assert not missing[made.index[..., 1], made.index[..., 2]].any()
+
+
+LARGE = 2**53 + 1
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, ">i8"])
+@pytest.mark.parametrize("nodata", [LARGE, np.int64(LARGE), np.uint64(LARGE), np.array(LARGE)])
+def test_large_integers_are_missing_to_the_last_digit(nodata, dtype, random):
+    image = random.integers(LARGE - 2, LARGE + 3, (16, 18)).astype(dtype)
+    _, known = split_missing("image", image, checked_nodata(nodata), -1)
+    np.testing.assert_array_equal(known, image != image.dtype.type(LARGE))
+    assert 0 < known.sum() < known.size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [(np.int64, -(2**63)), (np.int64, 2**63 - 1), (np.uint64, 2**64 - 1), (np.uint8, 255.0)],
+)
+def test_the_ends_of_a_dtype_may_be_missing(dtype, nodata):
+    image = np.array([[nodata, 3], [4, nodata]], dtype)
+    for given in (image, image[..., None]):
+        _, known = split_missing("image", given, checked_nodata(nodata), -1)
+        assert known.tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        (np.uint8, 300), (np.uint8, -9999), (np.uint8, 256.0), (np.int16, 1.5), (np.int8, 2**70),
+        (np.uint64, -1), (np.int64, 2**63), (np.int64, 2.0**63), (np.uint64, 2**64),
+        (np.int32, math.inf), (np.int32, math.nan), (bool, 2), (bool, 0.5), (np.float32, 1e39),
+    ],
+)  # fmt: skip
+def test_what_a_dtype_cannot_hold_hides_nothing(dtype, nodata):
+    image = np.arange(-128, 128).astype(dtype).reshape(16, 16)
+    made, known = split_missing("image", image, checked_nodata(nodata), -1)
+    assert known is None
+    assert made is image
 
 
 TURNS = {
