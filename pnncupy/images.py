@@ -211,8 +211,6 @@ def working_form(
     """The form for one call, from the planes of its sources and the arrays as given."""
     first = originals[0]
     low, high = value_range(sources, data_range)
-    if data_range is not None:
-        _check_near(sources, low, high)
     return WorkingForm(
         dtype=first.dtype,
         low=low,
@@ -235,7 +233,10 @@ def _check_near(sources: Sequence[Array], low: float, high: float) -> None:
 def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
     """What becomes 0 and 1."""
     if data_range is not None:
-        return given_range(data_range)
+        low, high = given_range(data_range)
+        if sources:
+            _check_near(sources, low, high)
+        return low, high
     dtype = sources[0].dtype
     if dtype.kind == "b":
         return 0.0, 1.0
