@@ -4,6 +4,7 @@ import re
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pnncupy.cli_options import (
     with_options,
 )  # fmt: skip
 from pnncupy.cli_report import report
+from pnncupy.console import show_warnings_in_one_line
 
 INTERRUPTED = 130
 # Parameters of the library that have another name on the command line.
@@ -52,7 +54,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _outcome(arguments: Sequence[str] | None) -> int:
     """The exit code of a command that no signal ends."""
     try:
-        commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
+        with warnings.catch_warnings():
+            show_warnings_in_one_line()
+            commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
