@@ -220,10 +220,13 @@ def working_form(
 
 
 def _check_near(sources: Sequence[Array], low: float, high: float) -> None:
-    """Refuse a range in whose units float32 cannot tell the values of the sources apart."""
+    """Refuse a range so far from the sources that float32 cannot tell their values apart.
+
+    Near the range it is right that values are equal whose difference is nothing beside its width.
+    """
     lowest, highest = _ends(sources)
     farthest = max(abs(lowest - low), abs(highest - low))
-    if 0 < highest - lowest < max(farthest * _STEP, (high - low) * _SMALLEST):
+    if farthest > 2 * (high - low) and 0 < highest - lowest < farthest * _STEP:
         raise ValueError(
             f"`data_range` must lie nearer to the values, {lowest} to {highest}, for float32 to "
             f"tell them apart, got ({low}, {high}); leave it out"
