@@ -72,7 +72,7 @@ def collage(
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about two patches
-        at the coarsest level.
+        at the coarsest level, or as many as leave a patch on the canvas.
     coarse_iterations : int, default 10
         PNN steps at the coarsest level, after each step of shrinking.
     initial_guess : array, optional
