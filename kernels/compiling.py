@@ -9,9 +9,10 @@ from typing import Any
 from numba import config, njit
 
 from pnncupy.kernels import numba_lists, random_bits, simd
+from pnncupy.kernels.protocol import COMPILER_OFF
 
 if config.DISABLE_JIT:
-    raise ImportError("Numba's compiler is switched off; unset NUMBA_DISABLE_JIT")
+    raise ImportError(COMPILER_OFF)
 
 # Numba's on-disk cache of a function looks at the function's own file only. The kernels depend on
 # `simd`, `numba_lists` and `random_bits` too, whose checksum is made one of the constants that tell

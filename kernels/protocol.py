@@ -21,6 +21,12 @@ from typing import Any, Protocol
 Array = Any
 Tick = Callable[[int], None]
 
+# Why `numba` cannot run where Numba is told to interpret instead, which would never end.
+COMPILER_OFF = (
+    "Numba's compiler is switched off; unset NUMBA_DISABLE_JIT, or `disable_jit` in a file "
+    ".numba_config.yaml, and start Python again"
+)
+
 
 class Engine(Protocol):
     """The functions that a kernel module provides.

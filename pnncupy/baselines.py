@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pnncupy.patchmatch import PatchMatch
 from pnncupy.pyramids import enlarge, step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.searching import Field, SearchSettings, search
-from pnncupy.tasks.collages import side_by_side
+from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 from pnncupy.voting import vote_planes
@@ -121,7 +122,11 @@ def bidirectional_similarity(
     limit = checks.non_negative("tolerance", tolerance)
     sources, names = source_list("image", image)
     checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
-    setup = set_up(sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST)
+    setup = set_up(
+        sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
+        between=partial(canvas_steps, factors=(shrinking, 1 / shrinking))
+        if len(sources) > 1 else None,
+    )  # fmt: skip
     pyramids = [setup.pyramid(planes) for planes in setup.planes]
 
     def work(observer: Observer) -> tuple[Array, Array, Layout]:

@@ -261,6 +261,7 @@ def pick(name: Any, array: Any, executor: Any) -> tuple[str, Engine]:
         raise TypeError("with an `executor` arrays must be NumPy arrays; use `cupy.asnumpy`")
     if is_client(executor):
         check_versions(executor)
-    name = "numba" if name == "auto" else name
-    local = engine_table.load("numpy" if name == "numpy" else "numba")
-    return name, cast(Engine, BlockEngine(name, local, executor))
+    name = engine_table.automatic("numpy") if name == "auto" else name
+    local = "numpy" if name == "numpy" else "numba"
+    engine_table.check(local)
+    return name, cast(Engine, BlockEngine(name, engine_table.load(local), executor))

@@ -92,11 +92,23 @@ def non_negative(name: str, value: Any) -> float:
 
 
 def finite(name: str, value: Any) -> float:
-    """A finite number."""
+    """A finite number; an integer stays one where float64 would round it."""
     number = _real(name, value)
     if not math.isfinite(number):
         raise ValueError(f"`{name}` must be a finite number, got {value!r}")
-    return number
+    whole = _index(value)
+    return number if whole is None or whole == number else whole
+
+
+def number_of(text: str) -> float:
+    """A number in words, see `finite`; ValueError if it is none."""
+    number = float(text)
+    if not number.is_integer() or abs(number) < 2**53:
+        return number
+    try:
+        return finite("number", int(text))
+    except ValueError:  # with a point or an exponent
+        return number
 
 
 def _real(name: str, value: Any) -> float:
@@ -125,10 +137,7 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
 def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """(height, width) in pixels, each at least `minimum`."""
     rule = f"`{name}` must be (height, width), two integers of at least {minimum}"
-    try:
-        given = [] if isinstance(value, (str, bytes)) else list(value)
-    except TypeError:
-        given = []
+    given = list(value) if is_sequence(value) else []
     sides = [side for side in map(_index, given) if side is not None]
     if not sides or len(sides) < len(given):
         raise TypeError(f"{rule}, got {described(value)}")
@@ -137,6 +146,12 @@ def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
     if sides[0] * sides[1] > MOST_PIXELS:
         raise ValueError(f"`{name}` must be at most {MOST_PIXELS} pixels, got {shortened(value)}")
     return sides[0], sides[1]
+
+
+def is_sequence(value: Any) -> bool:
+    """A tuple, list or 1-D array: several things in an order, which sets do not have."""
+    is_array = hasattr(value, "dtype") and getattr(value, "ndim", None) == 1
+    return is_array or isinstance(value, (tuple, list))
 
 
 def text(name: str, value: Any) -> str:

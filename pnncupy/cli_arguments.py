@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from pnncupy.checks import ImageReadError
+from pnncupy.checks import ImageReadError, number_of
 from pnncupy.io import read_metadata
-from pnncupy.missing import checked_nodata, split_missing
+from pnncupy.missing import checked_nodata, equal_to, split_missing
 from pnncupy.terminal import say
 
 
@@ -37,12 +37,17 @@ def _nodata_of(files: Sequence[Path]) -> float | None:
         first, value = next(iter(found.items()))
         if tag != value and not (math.isnan(tag) and math.isnan(value)):
             raise click.UsageError(
-                f"{first.name} names {value:g} as its nodata value and {file.name} {tag:g}; give "
-                "--nodata, after making them the same, or --nodata none"
+                f"{first.name} names {_told(value)} as its nodata value and {file.name} "
+                f"{_told(tag)}; give --nodata, after making them the same, or --nodata none"
             )
     for file, tag in found.items():
-        say(f"{file.name}: pixels of its nodata value, {tag:g}, are missing", error=True)
+        say(f"{file.name}: pixels of its nodata value, {_told(tag)}, are missing", error=True)
     return next(iter(found.values()), None)
+
+
+def _told(value: float) -> str:
+    """A nodata value in words, all digits of an integer that float64 would round."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _tag(file: Path) -> float | None:
@@ -65,7 +70,7 @@ def _number_or_word(words: str) -> float | str | None:
     if words.lower() in ("nan", "none"):
         return "nan" if words.lower() == "nan" else None
     try:
-        return float(words)
+        return number_of(words)
     except ValueError:
         raise click.UsageError(
             f'--nodata must be a number, "nan" or "none", got {words!r}'
@@ -95,9 +100,9 @@ def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
     pictures = [read_picture(source), read_picture(target)]
     for file, picture in zip((source, target), pictures, strict=True):
         tag = _tag(Path(file))
-        if tag is not None and bool((picture == tag).any()):
+        if tag is not None and bool(equal_to(picture, tag).any()):
             raise click.UsageError(
-                f"--guide {file} has missing pixels (nodata {tag:g}); guides must be complete: "
-                "fill them first, for example with pnncupy inpaint --mask nodata"
+                f"--guide {file} has missing pixels (nodata {_told(tag)}); guides must be "
+                "complete: fill them first, for example with pnncupy inpaint --mask nodata"
             )
     return pictures[0], pictures[1], number

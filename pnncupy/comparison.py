@@ -76,14 +76,12 @@ def checked_weights(
                 f"channels, got {channel_weights!r}"
             )
         return _reciprocal_variances(planes, known)
-    try:
-        given = list(channel_weights)
-    except TypeError:
+    if not checks.is_sequence(channel_weights):
         raise TypeError(
             f'`channel_weights` must be None, "std" or one number for each of the {channels} '
-            f"channels, got {channel_weights!r}"
-        ) from None
-    weights = np.array([_weight("channel_weights", weight) for weight in given])
+            f"channels, got {checks.shortened(channel_weights)}"
+        )
+    weights = np.array([_weight("channel_weights", weight) for weight in channel_weights])
     if len(weights) != channels:
         raise ValueError(
             f"`channel_weights` must have one number for each of the {channels} channels, got "

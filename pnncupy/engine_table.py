@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from pnncupy import arrays, checks
-from pnncupy.kernels.protocol import Engine
+from pnncupy.kernels.protocol import COMPILER_OFF, Engine
 
 _MODULES = {
     "numpy": "pnncupy.kernels.reference",
@@ -87,7 +87,7 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
     checks.choice("engine", name, NAMES)
     library = arrays.library("array", array)
     if name == "auto":
-        name = _AUTOMATIC[library]
+        name = automatic(library)
     check(name)
     if _LIBRARIES[name] != library:
         raise TypeError(
@@ -95,6 +95,15 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
             "`cupy.asnumpy`, or use engine='auto'"
         )
     return name, load(name)
+
+
+def automatic(library: str) -> str:
+    """What "auto" takes for arrays of a library, with a warning if that is the slow engine."""
+    name = _AUTOMATIC[library]
+    if _failure(name) != COMPILER_OFF:
+        return name
+    warnings.warn(f"engine 'auto' takes the slow 'numpy': {COMPILER_OFF}", RuntimeWarning, 1)
+    return "numpy"
 
 
 def check(name: str) -> None:
@@ -145,6 +154,8 @@ def _failure(name: str) -> str:
         package = _PACKAGES.get(error.name or "", error.name)
         return f"{error}; install it with `pip install {package}`"
     except Exception as error:  # whatever a compiler or driver meets when it is loaded
+        if str(error) == COMPILER_OFF:
+            return COMPILER_OFF
         return "; ".join([_in_one_line(error), *_rivals(name)])
     return ""
 

@@ -9,6 +9,11 @@ import numpy as np
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 
+# The largest, the smallest normal number, and the relative step of float32.
+_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST = float(np.finfo(np.float32).tiny)
+_STEP = float(np.finfo(np.float32).eps)
+
 
 def planes(name: str, image: Any, channel_axis: int = -1) -> Array:
     """A picture as (C, H, W) in its own dtype: a view where possible.
@@ -214,23 +219,37 @@ def working_form(
     )
 
 
+def _check_near(sources: Sequence[Array], low: float, high: float) -> None:
+    """Refuse a range so far from the sources that float32 cannot tell their values apart.
+
+    Near the range it is right that values are equal whose difference is nothing beside its width.
+    """
+    lowest, highest = _ends(sources)
+    farthest = max(abs(lowest - low), abs(highest - low))
+    if farthest > 2 * (high - low) and 0 < highest - lowest < farthest * _STEP:
+        raise ValueError(
+            f"`data_range` must lie nearer to the values, {lowest} to {highest}, for float32 to "
+            f"tell them apart, got ({low}, {high}); leave it out"
+        )
+
+
 def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
     """What becomes 0 and 1."""
     if data_range is not None:
-        return given_range(data_range)
+        low, high = given_range(data_range)
+        if sources:
+            _check_near(sources, low, high)
+        return low, high
     dtype = sources[0].dtype
     if dtype.kind == "b":
         return 0.0, 1.0
     if dtype == np.uint8:
         return 0.0, 255.0
-    xp = arrays.namespace(sources[0])
-    number = int if dtype.kind in "iu" else float
-    low: float = min(number(xp.min(source)) for source in sources)
-    high: float = max(number(xp.max(source)) for source in sources)
+    low, high = _ends(sources)
     if not np.isfinite(float(high) - float(low)):
         raise ValueError(
-            f"`data_range` must be given where values span more than float64 holds, got {low} to "
-            f"{high}; or scale them"
+            "the values must not span more than float64 holds where they give `data_range`, got "
+            f"{low} to {high}; scale the images"
         )
     if high == low:
         high = low + 1
@@ -239,18 +258,37 @@ def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float
     return low, high
 
 
+def _ends(sources: Sequence[Array]) -> tuple[float, float]:
+    """The smallest and the largest value; integers stay integers."""
+    xp = arrays.namespace(sources[0])
+    number = float if sources[0].dtype.kind == "f" else int
+    low: float = min(number(xp.min(source)) for source in sources)
+    high: float = max(number(xp.max(source)) for source in sources)
+    return low, high
+
+
 def given_range(data_range: Any) -> tuple[float, float]:
-    """A range as the caller gave it: two finite numbers, the lower one first."""
-    try:
-        low, high = data_range
-    except (TypeError, ValueError):
+    """A range as the caller gave it: two numbers that float32 holds, the lower one first."""
+    if not checks.is_sequence(data_range) or len(data_range) != 2:
         raise TypeError(
             "`data_range` must be None or two numbers (low, high), got "
-            f"{checks.shortened(data_range)}"
-        ) from None
+            f"{checks.described(data_range)}"
+        )
+    low, high = data_range
     low, high = checks.finite("data_range", low), checks.finite("data_range", high)
+    given = f"got ({low}, {high})"
     if not low < high:
-        raise ValueError(f"`data_range` must have low < high, got ({low}, {high})")
-    if np.isinf(high - low):
-        raise ValueError(f"`data_range` must not span more than float64 holds, got ({low}, {high})")
+        raise ValueError(f"`data_range` must have low < high, {given}")
+    if isinstance(low, int) or isinstance(high, int):  # a difference with a float would be rounded
+        low, high = (int(end) if end == int(end) else end for end in (low, high))
+    if max(abs(low), abs(high), high - low) > _LARGEST:
+        raise ValueError(
+            "`data_range` must not span more than float32 holds, its ends and its width up to "
+            f"{_LARGEST:.2g}, {given}; leave it out, or scale it and the images"
+        )
+    if high - low < _SMALLEST:
+        raise ValueError(
+            f"`data_range` must be at least {_SMALLEST:.3g} wide, the least that float32 holds "
+            f"in full, {given}; leave it out, or scale it and the images"
+        )
     return low, high

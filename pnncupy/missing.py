@@ -107,17 +107,33 @@ def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Arra
     arrays.library(name, data)
     arrays.check_real(name, data)
     xp = arrays.namespace(data)
-    if not math.isnan(nodata):
-        # Compared in the picture's own precision: 0.1 of a file is not the 0.1 of float64.
-        with np.errstate(over="ignore"):
-            blank = data == nodata
-        if math.isfinite(nodata) and data.dtype.kind == "f":
-            blank &= xp.isfinite(data)
-    elif data.dtype.kind == "f":
-        blank = xp.isnan(data)
-    else:
+    if math.isnan(nodata) and data.dtype.kind != "f":
         return data, missing
+    blank = equal_to(data, nodata, xp)
     return data, blank if missing is None else blank | missing
+
+
+def equal_to(data: Array, nodata: float, xp: Any = np) -> Array:
+    """Where an array holds a value; nowhere if its dtype cannot hold that."""
+    if data.dtype.kind != "f":
+        value = int(nodata) if math.isfinite(nodata) else None
+        if value != nodata or not _holds(data.dtype, value):
+            return xp.zeros(data.shape, dtype=bool)
+        return data == data.dtype.type(value)
+    if math.isnan(nodata):
+        return xp.isnan(data)
+    # Compared in the array's own precision: 0.1 of a file is not the 0.1 of float64.
+    with np.errstate(over="ignore"):
+        blank = data == float(nodata)
+    return blank & xp.isfinite(data) if math.isfinite(nodata) else blank
+
+
+def _holds(dtype: Any, value: int) -> bool:
+    """Whether a dtype of bool or integers has a value."""
+    if dtype.kind == "b":
+        return value in (0, 1)
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= value <= limits.max)
 
 
 def typical(values: Array, categorical: bool) -> Array:

@@ -4,12 +4,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pnncupy import arrays, checks, images
 from pnncupy.arrays import Array
 from pnncupy.resizing import resize_planes
 
 _SMALLEST_DOWNSCALE = 1.01
 _SMALLEST_SHARE = 0.05
+# Far above the rounding of a share in float64, and far below what can be seen: a share that should
+# be a threshold is on the same side of it wherever the pixel is.
+_MARGIN = 1e-9
 _SHRINKING_STEP = 0.9
 _GROWING_STEP = 1.2
 
@@ -94,44 +99,69 @@ def enlarge(values: Array, ratio: float, shape: tuple[int, ...]) -> Array:
     )
 
 
+def valid_shares(valid: Array, levels: int, ratio: float) -> list[Array]:
+    """Share of the True pixels of a bool mask in each pixel of levels 0 to `levels`, 0 to 1.
+
+    They are float64, so that what is decided by them, as by `more_than_half`, does not depend on
+    rounding: a mirrored or transposed mask gives mirrored or transposed pixels.
+    """
+    shares = [arrays.namespace(valid).astype(valid, np.float64)]
+    for level in range(1, levels + 1):
+        scales, shape = (ratio,) * valid.ndim, level_shape(valid.shape, level, ratio)
+        shares.append(_resize_share(shares[-1], scales, shape))
+    return shares
+
+
+def more_than_half(share: Array) -> Array:
+    """Where a float64 share is more than a half; one of exactly a half is not."""
+    return share > 0.5 + _MARGIN
+
+
 def valid_pyramid(
-    values: Array, valid: Array, levels: int, ratio: float
+    values: Array, shares: Sequence[Array], ratio: float
 ) -> tuple[list[Array], list[Array]]:
-    """Levels of a planar picture of which only the pixels in a bool mask count.
+    """Levels of a planar picture of which only the valid pixels count, by their `valid_shares`.
 
     Returns the pictures, resized with weights that are normalised over valid pixels, so that
-    nothing of the others leaks in, and the share of valid pixels in each of theirs, 0 to 1.
+    nothing of the others leaks in, and the weights of their pixels: the shares in float32.
     """
-    xp = arrays.namespace(values)
-    shares = [xp.astype(valid, xp.float32)]
-    pictures = [values * shares[0]]
+    weights = [arrays.namespace(values).astype(shares[0], values.dtype)]
+    pictures = [values * weights[0]]
     scales = (ratio,) * (values.ndim - 1)
-    for level in range(1, levels + 1):
-        shape = level_shape(values.shape[1:], level, ratio)
-        picture, share = _resize_valid(pictures[-1], shares[-1], scales, shape)
+    for share in shares[1:]:
+        picture, weight = _resize_valid(pictures[-1], weights[-1], share > 0, scales)
         pictures.append(picture)
-        shares.append(share)
-    return pictures, shares
+        weights.append(weight)
+    return pictures, weights
 
 
 def enlarge_valid(
-    values: Array, share: Array, ratio: float, shape: tuple[int, ...]
+    values: Array, weight: Array, share: Array, ratio: float, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
-    """`enlarge` for one level of a `valid_pyramid`: the picture and its share of valid pixels."""
-    return _resize_valid(values, share, (1 / ratio,) * len(shape), shape)
+    """`enlarge` for one level of a `valid_pyramid`; and where anything valid is near, bool."""
+    scales = (1 / ratio,) * len(shape)
+    enough = _resize_share(share, scales, shape) > 0
+    return _resize_valid(values, weight, enough, scales)[0], enough
+
+
+def _resize_share(share: Array, scales: tuple[float, ...], shape: tuple[int, ...]) -> Array:
+    """A share of valid pixels resized; 0 where it is small."""
+    xp = arrays.namespace(share)
+    resized = xp.clip(resize_planes(share[None], scales, shape)[0], 0.0, 1.0)
+    # The kernel's negative lobes make small shares meaningless.
+    return xp.where(resized > _SMALLEST_SHARE + _MARGIN, resized, xp.zeros_like(resized))
 
 
 def _resize_valid(
-    values: Array, share: Array, scales: tuple[float, ...], shape: tuple[int, ...]
+    values: Array, weight: Array, enough: Array, scales: tuple[float, ...]
 ) -> tuple[Array, Array]:
+    """A picture and its pixels' weights, resized to the shape of a mask and 0 where it is False."""
     xp = arrays.namespace(values)
-    weighted = resize_planes(values * share, scales, shape)
-    new_share = xp.clip(resize_planes(share[None], scales, shape)[0], 0.0, 1.0)
-    # The kernel's negative lobes make small shares meaningless.
-    enough = new_share > _SMALLEST_SHARE
+    weighted = resize_planes(values * weight, scales, enough.shape)
+    resized = xp.clip(resize_planes(weight[None], scales, enough.shape)[0], 0.0, 1.0)
     one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)
-    result = xp.where(enough, weighted / xp.where(enough, new_share, one), zero)
-    return xp.ascontiguousarray(result), xp.where(enough, new_share, zero)
+    result = xp.where(enough, weighted / xp.where(enough, resized, one), zero)
+    return xp.ascontiguousarray(result), xp.where(enough, resized, zero)
 
 
 def fitting_levels(shapes: Sequence[Sequence[int]], patch_size: int, ratio: float) -> int:

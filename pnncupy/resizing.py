@@ -88,7 +88,7 @@ def _scales(scale: Any) -> tuple[float, float]:
 
 
 def resize_planes(values: Array, scales: tuple[float, ...], shape: tuple[int, ...]) -> Array:
-    """Resize the trailing axes of a planar (C, ...) float32 array, one axis after the other."""
+    """Resize the trailing axes of a planar (C, ...) array one after the other, in its dtype."""
     xp = arrays.namespace(values)
     for axis, (scale, size) in enumerate(zip(scales, shape, strict=True), start=1):
         if scale == 1 and size == values.shape[axis]:
@@ -99,7 +99,7 @@ def resize_planes(values: Array, scales: tuple[float, ...], shape: tuple[int, ..
         total = None
         for position, weight in zip(positions, weights, strict=True):
             part = xp.take(values, xp.asarray(position), axis=axis)
-            part *= xp.reshape(xp.asarray(weight), tuple(broadcast))
+            part *= xp.reshape(xp.asarray(weight, dtype=values.dtype), tuple(broadcast))
             total = part if total is None else total + part
         values = total
     return values
@@ -116,7 +116,7 @@ def _taps(size: int, new_size: int, scale: float) -> tuple[Array, Array]:
     weights /= weights.sum(axis=0)
     mirrored = np.mod(positions, 2 * size)
     mirrored = np.minimum(mirrored, 2 * size - 1 - mirrored)
-    return mirrored.astype(np.int64), weights.astype(np.float32)
+    return mirrored.astype(np.int64), weights
 
 
 def _cubic(distance: Array) -> Array:

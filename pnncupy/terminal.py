@@ -59,7 +59,7 @@ def guarded_output() -> Iterator[None]:
     sys.stdout, sys.stderr = (
         cast(TextIO, stream and _Guarded(stream)) for stream in (sys.stdout, sys.stderr)
     )
-    warnings.showwarning = _show_warning
+    show_warnings_in_one_line()
     try:
         yield
     finally:
@@ -91,8 +91,16 @@ class _Guarded:
         return getattr(self.guarded, name)
 
 
-def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int,
-    file: TextIO | None = None, line: str | None = None,
-) -> None:  # fmt: skip
-    say(f"{category.__name__}: {message}", error=True)
+def show_warnings_in_one_line() -> None:
+    """Show warnings without the place in the code that they come from, each of them once."""
+    shown = set()
+
+    def show(message: Any, *details: Any, **options: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in shown:
+            shown.add(text)
+            say(f"Warning: {text}", error=True)
+
+    show.in_one_line = True  # type: ignore[attr-defined]
+    if not hasattr(warnings.showwarning, "in_one_line"):
+        warnings.showwarning = show

@@ -4,6 +4,7 @@ An `executor` of this package is a `concurrent.futures.Executor`, such as `Proce
 `distributed.Client`, which is none but can do the same.
 """
 
+import itertools
 import multiprocessing
 import os
 import queue
@@ -11,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +23,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from pnncupy import __version__, checks, engine_table
+from pnncupy.terminal import show_warnings_in_one_line
 from pnncupy.writing import remove_unfinished
 
 # How often a call is begun again because its worker was killed, before it counts as the reason.
@@ -65,6 +68,7 @@ class ProcessPool(futures.Executor):
         )
         self._context = _Spawning()
         self._begun: set[int] = set()
+        self._started = itertools.count()
         self._ended = False
         self._lanes = [
             threading.Thread(target=self._work, daemon=True) for _ in range(self.workers)
@@ -139,7 +143,10 @@ class ProcessPool(futures.Executor):
             pool.shutdown()
 
     def _new_process(self) -> futures.ProcessPoolExecutor:
-        pool = futures.ProcessPoolExecutor(1, self._context, _begin_worker, (self.threads,))
+        is_first = next(self._started) == 0
+        pool = futures.ProcessPoolExecutor(
+            1, self._context, _begin_worker, (self.threads, is_first)
+        )
         with _interrupts_blocked():
             self._begun.add(pool.submit(os.getpid).result())
         return pool
@@ -206,11 +213,14 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin_worker(threads: int) -> None:
-    """Set up a process of a pool."""
+def _begin_worker(threads: int, is_first: bool) -> None:
+    """Set up a process of a pool; the first one's warnings are enough."""
     # Ctrl-C is for the process that the user started; it ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    show_warnings_in_one_line()
+    if not is_first:
+        warnings.filterwarnings("ignore", "engine 'auto' takes", RuntimeWarning)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

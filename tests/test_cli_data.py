@@ -38,6 +38,24 @@ def run(*words):
     return cli.run([*map(str, words), *QUICK])
 
 
+@pytest.mark.parametrize("tagged", [True, False])
+def test_nodata_of_large_integers(tagged, tmp_path, random, capsys):
+    hidden = 2**53 + 1
+    image = random.choice([hidden - 1, hidden + 1], (24, 26))
+    image[3:6, 4:8] = hidden
+    tags = [(42113, 2, 0, str(hidden), True)] if tagged else []
+    tifffile.imwrite(tmp_path / "large.tif", image, extratags=tags)
+    words = [] if tagged else ["--nodata", hidden]
+    words += ["-o", tmp_path / "a.tif", "--vote", "copy", "--save-mask", tmp_path / "mask.png"]
+    assert run("inpaint", tmp_path / "large.tif", "--mask", "nodata", *words) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "mask.png") == 255, image == hidden)
+    made = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(made[image != hidden], image[image != hidden])
+    assert set(made.ravel().tolist()) == {hidden - 1, hidden + 1}
+    if tagged:
+        assert f"pixels of its nodata value, {hidden}, are" in capsys.readouterr().err
+
+
 def test_nan_is_refused_unless_it_is_meant(holed, capsys):
     assert run("generate", holed / "nan.tif", "-o", holed / "a.tif") == 2
     assert "NaN" in capsys.readouterr().err

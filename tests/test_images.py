@@ -121,3 +121,13 @@ def test_channels_go_back_to_their_axis(random):
         form, inside = working(image, channel_axis=axis)
         assert inside.shape[0] == image.shape[axis]
         assert form.leave(inside).shape == image.shape
+
+
+def test_a_range_far_from_all_values_is_refused():
+    image = np.linspace(0.5, 0.5 + 1e-9, 12).reshape(3, 4)
+    for data_range in ((0, 1), (-1, 0.5)):  # no difference that counts in these ranges
+        assert np.ptp(working(image, data_range=data_range)[1]) < 1e-7
+    for data_range in ((1, 1.1), (1e9, 1.1e9)):
+        with pytest.raises(ValueError, match="`data_range` must lie nearer to the values"):
+            working(image, data_range=data_range)
+    working(np.full((3, 4), 0.5), data_range=(1e9, 1.1e9))

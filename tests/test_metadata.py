@@ -277,6 +277,23 @@ def test_what_makes_no_sense_is_survived(tmp_path):
     assert round_trip(tmp_path, image, read_metadata(tmp_path / "a.tif"))[1].unit == "\\u00"
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, 2**64 - 1, -(2**63), np.uint64(2**53 + 1), 0])
+def test_nodata_has_all_its_digits(value, tmp_path):
+    image = np.zeros((4, 5), np.uint64 if value > 0 else np.int64)
+    file, kept = round_trip(tmp_path, image, Metadata(nodata=value))
+    assert kept.nodata == int(value)
+    with tifffile.TiffFile(file) as tiff:
+        assert tiff.pages[0].tags[42113].value == str(int(value))
+
+
+def test_nodata_is_turned_round_with_the_pixels(tmp_path):
+    image = np.array([[2**53 + 1, 0, 5]], np.uint64)
+    tags = [(42113, 2, 0, str(2**53 + 1), True)]
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="miniswhite", extratags=tags)
+    found = read_metadata(tmp_path / "a.tif").nodata
+    assert (read_image(tmp_path / "a.tif") == np.uint64(found)).tolist() == [[True, False, False]]
+
+
 def test_nodata_may_be_nan(tmp_path):
     image = np.zeros((6, 7), np.float32)
     for text, value in (

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
+from pnncupy.missing import checked_nodata, split_missing
+from pnncupy.schedule import Schedule
+from pnncupy.tasks.editing import kept_levels
+from pnncupy.tasks.known_parts import KnownParts
 
 OPTIONS = {"iterations": 2, "coarse_iterations": 2}
 
@@ -252,3 +256,91 @@ def test_unusual_values_of_missing_pixels(nodata, image, missing):
         return
     made = pnn.generate(spoiled, rng=0, nodata=nodata, vote="copy", return_index=True, **OPTIONS)
     assert not missing[made.index[..., 1], made.index[..., 2]].any()
+
+
+LARGE = 2**53 + 1
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, ">i8"])
+@pytest.mark.parametrize("nodata", [LARGE, np.int64(LARGE), np.uint64(LARGE), np.array(LARGE)])
+def test_large_integers_are_missing_to_the_last_digit(nodata, dtype, random):
+    image = random.integers(LARGE - 2, LARGE + 3, (16, 18)).astype(dtype)
+    _, known = split_missing("image", image, checked_nodata(nodata), -1)
+    np.testing.assert_array_equal(known, image != image.dtype.type(LARGE))
+    assert 0 < known.sum() < known.size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [(np.int64, -(2**63)), (np.int64, 2**63 - 1), (np.uint64, 2**64 - 1), (np.uint8, 255.0)],
+)
+def test_the_ends_of_a_dtype_may_be_missing(dtype, nodata):
+    image = np.array([[nodata, 3], [4, nodata]], dtype)
+    for given in (image, image[..., None]):
+        _, known = split_missing("image", given, checked_nodata(nodata), -1)
+        assert known.tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        (np.uint8, 300), (np.uint8, -9999), (np.uint8, 256.0), (np.int16, 1.5), (np.int8, 2**70),
+        (np.uint64, -1), (np.int64, 2**63), (np.int64, 2.0**63), (np.uint64, 2**64),
+        (np.int32, math.inf), (np.int32, math.nan), (bool, 2), (bool, 0.5), (np.float32, 1e39),
+    ],
+)  # fmt: skip
+def test_what_a_dtype_cannot_hold_hides_nothing(dtype, nodata):
+    image = np.arange(-128, 128).astype(dtype).reshape(16, 16)
+    made, known = split_missing("image", image, checked_nodata(nodata), -1)
+    assert known is None
+    assert made is image
+
+
+TURNS = {
+    "left_right": (np.fliplr, np.fliplr),
+    "upside_down": (np.flipud, np.flipud),
+    "transposed": (np.transpose, np.transpose),
+    "half_turn": (lambda array: np.rot90(array, 2), lambda array: np.rot90(array, 2)),
+    "quarter_turn": (np.rot90, lambda array: np.rot90(array, -1)),
+}
+
+
+def rectangles(random, shape):
+    """A mask with holes whose sides often cut coarse pixels in half."""
+    known = np.ones(shape, bool)
+    for _ in range(random.integers(1, 3)):
+        row, column = random.integers(0, shape)
+        known[row : row + random.integers(1, 16), column : column + random.integers(1, 16)] = False
+    return known
+
+
+def usable(known, levels, ratio):
+    return KnownParts.of(np.zeros((1, *known.shape), np.float32), known, levels, ratio).usable
+
+
+def kept(known, levels, ratio):
+    return kept_levels(known, Schedule(ratio, levels, 1, 1, "blurred", "mean", True))
+
+
+@pytest.mark.parametrize("decide", [usable, kept])
+@pytest.mark.parametrize("ratio", [0.75, 0.8, 0.5, 0.9, 1 / 1.37, 0.31])
+def test_a_turned_mask_is_decided_alike(ratio, decide, random):
+    mixed = 0
+    for _ in range(20):
+        known = rectangles(random, random.integers(14, 40, 2))
+        expected = decide(known, 3, ratio)
+        mixed += sum(level.any() and not level.all() for level in expected)
+        for forth, back in TURNS.values():
+            made = decide(np.ascontiguousarray(forth(known)), 3, ratio)
+            for one, other in zip(expected, made, strict=True):
+                np.testing.assert_array_equal(one, back(other))
+    assert mixed > 40
+
+
+@pytest.mark.parametrize("decide", [usable, kept])
+def test_half_of_a_pixel_is_not_more_than_half(decide):
+    known = np.zeros((12, 12), bool)
+    known[:, :5] = True  # half of the third of the pixels of two columns
+    sides = [decide(mask, 1, 0.5)[1] for mask in (known, ~known)]
+    np.testing.assert_array_equal(sides[0], np.tile(np.arange(6) < 2, (6, 1)))
+    np.testing.assert_array_equal(sides[1], np.tile(np.arange(6) > 2, (6, 1)))

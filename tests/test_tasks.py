@@ -5,7 +5,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import metrics
-from pnncupy.pyramids import step_shapes, valid_pyramid
+from pnncupy.pyramids import step_shapes, valid_pyramid, valid_shares
 from pnncupy.tasks.inpainting import largest_square
 
 FAST = {"iterations": 2, "coarse_iterations": 1}
@@ -124,8 +124,9 @@ def test_no_key_touches_the_hole(keep_known, options, photograph, hole):
 def test_hole_colours_never_leak_into_keys(photograph, hole):
     planes = np.moveaxis(unit(photograph), -1, 0)
     loud = np.where(hole, np.float32(1e6), planes)
-    pictures, shares = valid_pyramid(loud, ~hole, 4, 0.75)
-    quiet, _ = valid_pyramid(planes, ~hole, 4, 0.75)
+    shares = valid_shares(~hole, 4, 0.75)
+    pictures, _ = valid_pyramid(loud, shares, 0.75)
+    quiet, _ = valid_pyramid(planes, shares, 0.75)
     for picture, other, share in zip(pictures, quiet, shares, strict=True):
         np.testing.assert_array_equal(picture, other)
         assert picture[:, share > 0.5].max() < 2

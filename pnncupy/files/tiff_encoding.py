@@ -182,6 +182,8 @@ def _private_tags(metadata: Metadata, xml: str = "") -> list[tuple[int, int, int
 
 def _number(value: float) -> str:
     """A number as GDAL writes it: whole ones without a point."""
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
     value = float(value)
     return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
 

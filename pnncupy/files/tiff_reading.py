@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from pnncupy.checks import finite, number_of
 from pnncupy.files.tiff_metadata import (
     GEOREFERENCE,
     RESOLUTION_UNITS,
@@ -122,11 +123,12 @@ _MINISWHITE = 0
 def _nodata(page: Any) -> float | None:
     tag = page.tags.get(GDAL_NODATA)
     try:
-        value = float(str(tag.value).strip(" \0"))
+        value = number_of(str(tag.value).strip(" \0"))
     except (AttributeError, ValueError):
         return None
     if page.photometric == _MINISWHITE:  # as the pixels are turned round when they are read
-        value = 2**page.bitspersample - 1 - value
+        most = 2**page.bitspersample - 1
+        value = finite("nodata", most - int(value)) if value == value // 1 else most - value
     # The one NaN that compares equal with itself inside of a tuple.
     return math.nan if math.isnan(value) else value
 

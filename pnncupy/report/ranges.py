@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from pnncupy.images import value_range
+from pnncupy.missing import equal_to
 
 
 def is_missing(picture: Any, nodata: float | None) -> Any:
     """Where values are NaN, infinite or `nodata`."""
     missing = ~np.isfinite(picture)
-    return missing if nodata is None else missing | (picture == nodata)
+    return missing if nodata is None else missing | equal_to(picture, nodata)
 
 
 def shown_range(

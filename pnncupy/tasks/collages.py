@@ -1,5 +1,6 @@
 """Collage: one picture from the patches of several."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from pnncupy.arrays import Array
 from pnncupy.layout import Layout
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
-from pnncupy.pyramids import step_shapes
+from pnncupy.pyramids import level_shape, step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, refine, synthesise
@@ -71,7 +72,7 @@ def collage(
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about two patches
-        at the coarsest level.
+        at the coarsest level, or as many as leave a patch on the canvas.
     coarse_iterations : int, default 10
         PNN steps at the coarsest level, after each step of shrinking.
     initial_guess : array, optional
@@ -110,12 +111,15 @@ def collage(
     in_steps = checks.flag("gradual", gradual)
     given, names = source_list("images", images)
 
-    def canvas(shapes: Sequence[Sequence[int]], schedule: Schedule) -> int:
+    def largest(shapes: Sequence[Sequence[int]], schedule: Schedule) -> int:
         level = 0 if in_steps else schedule.levels
-        (height, _), *others = (schedule.shape(shape, level) for shape in shapes)
-        return height * sum(max(1, round(width * height / high)) for high, width in others)
+        result, *others = (schedule.shape(shape, level) for shape in shapes)
+        return math.prod(_canvas_shape(others, result[0]))
 
-    setup = set_up(given, names, shape, options, largest=canvas)
+    setup = set_up(
+        given, names, shape, options, largest=largest,
+        between=_full_size_steps if in_steps else None if initial_guess is not None else _canvas,
+    )  # fmt: skip
     sources = setup.sources()
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
@@ -148,10 +152,41 @@ def side_by_side(pictures: Any, height: int) -> Array:
     xp = arrays.namespace(pictures[0])
     parts = []
     for planes in pictures:
-        scale = height / planes.shape[1]
-        width = max(1, round(planes.shape[2] * scale))
-        parts.append(resize_planes(planes, (scale, width / planes.shape[2]), (height, width)))
+        width = _scaled_width(planes.shape[1:], height)
+        scales = (height / planes.shape[1], width / planes.shape[2])
+        parts.append(resize_planes(planes, scales, (height, width)))
     return xp.ascontiguousarray(xp.concat(parts, axis=2))
+
+
+def canvas_steps(
+    shapes: Sequence[Sequence[int]], ratio: float, level: int, factors: tuple[float, ...] = ()
+) -> list[tuple[int, ...]]:
+    """Shapes at a level from the canvas to the result, as `step_shapes` with these factors."""
+    result, *others = (level_shape(shape, level, ratio) for shape in shapes)
+    return step_shapes(_canvas_shape(others, result[0]), result, *factors)
+
+
+def _canvas(shapes: Sequence[Sequence[int]], ratio: float, level: int) -> list[tuple[int, ...]]:
+    """Shape of the canvas at a level."""
+    result, *others = (level_shape(shape, level, ratio) for shape in shapes)
+    return [_canvas_shape(others, result[0])]
+
+
+def _full_size_steps(
+    shapes: Sequence[Sequence[int]], ratio: float, level: int
+) -> list[tuple[int, ...]]:
+    """Shapes at a level of all steps that were taken at full size."""
+    return [level_shape(shape, level, ratio) for shape in canvas_steps(shapes, ratio, 0)]
+
+
+def _canvas_shape(shapes: Sequence[Sequence[int]], height: int) -> tuple[int, int]:
+    """Height and width of pictures side by side."""
+    return height, sum(_scaled_width(shape, height) for shape in shapes)
+
+
+def _scaled_width(shape: Sequence[int], height: int) -> int:
+    """Width of a picture that is resized to a height."""
+    return max(1, round(shape[1] * (height / shape[0])))
 
 
 def _shrunk_canvas(setup: Setup, sources: list[Source], observer: Observer) -> Array:

@@ -11,11 +11,12 @@ from pnncupy.images import checked_mask, image_shape
 from pnncupy.missing import data_of
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.pyramids import planes_pyramid
+from pnncupy.pyramids import more_than_half, planes_pyramid
+from pnncupy.schedule import Schedule
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept
 from pnncupy.tasks.running import run, synthesis
-from pnncupy.tasks.setting_up import Options, Setup, set_up
+from pnncupy.tasks.setting_up import Options, set_up
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.
@@ -118,7 +119,7 @@ def edit(
     if mask is not None:
         changed = checked_mask("mask", mask, setup.shape, plain)
         still = ~near(changed, MARGIN_PATCHES * setup.settings.patch_size)
-        scene = replace(scene, kept=Kept(pyramid, _kept_levels(setup, still)))
+        scene = replace(scene, kept=Kept(pyramid, kept_levels(still, setup.schedule)))
         kept = (data_of(edited), still)
     work = synthesis(setup, scene, pyramid[-1])
     return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
@@ -133,10 +134,10 @@ def near(mask: Array, distance: int) -> Array:
     return ~windows_all(clear, 2 * distance + 1)
 
 
-def _kept_levels(setup: Setup, still: Array) -> list[Array]:
+def kept_levels(still: Array, schedule: Schedule) -> list[Array]:
     """Which pixels are kept at each level: those of which more than half is."""
     xp = arrays.namespace(still)
-    shares = planes_pyramid(
-        xp.astype(still, xp.float32)[None], setup.schedule.levels, setup.schedule.ratio
-    )
-    return [share[0] > 0.5 for share in shares]
+    # In float64, see `valid_shares`.
+    whole = xp.astype(still, xp.float64)[None]
+    shares = planes_pyramid(whole, schedule.levels, schedule.ratio)
+    return [more_than_half(share[0]) for share in shares]

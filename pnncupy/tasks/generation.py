@@ -100,13 +100,14 @@ def generate(
         pixels only (see the notes); or "auto", the second for large pictures: where one search has
         1.5e10 pairs of patches or more (350 x 350 pixels), on a GPU 1e12 (a megapixel).
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
-        What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
-        arrays, or move NumPy arrays there and the result back. All engines make the same picture.
+        What computes; "auto" follows the array type ("numpy", with a warning, where Numba's
+        compiler is switched off). The last two work on a GPU and take CuPy arrays, or move NumPy
+        arrays there and the result back. All engines make the same picture.
     channel_axis : int, default -1
         Axis of the channels of a 3-D `image`; 2-D arrays are one channel.
     data_range : (float, float), optional
-        The values that count as 0 and 1. Default: 0 to 255 for uint8, 0 to 1 for bool, else the
-        smallest and largest value of `image`.
+        The values that count as 0 and 1, within float32. Default: 0 to 255 for uint8, 0 to 1 for
+        bool, else the smallest and largest value of `image`.
     initial_guess : array, optional
         Replaces the noisy coarsest level, in its shape, with values in units of the value range
         (0 to 1); it reproduces a run exactly.

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.pyramids import enlarge_valid, planes_pyramid, valid_pyramid
+from pnncupy.pyramids import (
+    enlarge_valid,
+    more_than_half,
+    planes_pyramid,
+    valid_pyramid,
+    valid_shares,
+)
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Source
-
-_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -20,29 +24,33 @@ class KnownParts:
     ----------
     pictures : sequence of (C, h, w) float32
         Where nothing is known, what stands there in the picture, resized.
-    shares : sequence of (h, w) float32
-        Share of known pixels in each, 0 to 1.
+    weights : sequence of (h, w) float32
+        What their pixels count when they are resized, 0 to 1.
+    shares : sequence of (h, w) float64
+        Share of known pixels in each, see `valid_shares`.
     """
 
     pictures: Sequence[Array]
+    weights: Sequence[Array]
     shares: Sequence[Array]
 
     @classmethod
     def of(cls, planes: Array, known: Array, levels: int, ratio: float) -> "KnownParts":
         """The levels of a planar picture with a bool mask of known pixels."""
         xp = arrays.namespace(planes)
-        pictures, shares = valid_pyramid(planes, known, levels, ratio)
+        shares = valid_shares(known, levels, ratio)
+        pictures, weights = valid_pyramid(planes, shares, ratio)
         whole = planes_pyramid(planes, levels, ratio)
         filled = [
             xp.where(share > 0, picture, other)
             for picture, share, other in zip(pictures, shares, whole, strict=True)
         ]
-        return cls(filled, shares)
+        return cls(filled, weights, shares)
 
     @property
     def usable(self) -> list[Array]:
         """Pixels that patches may contain, level by level: more than half of them is known."""
-        return [share > _HALF for share in self.shares]
+        return [more_than_half(share) for share in self.shares]
 
     def source(self, ratio: float, levels: int) -> Source:
         """The picture as a source, down to a level."""
@@ -55,11 +63,12 @@ class KnownParts:
         xp = arrays.namespace(self.pictures[0])
         levels = []
         for level, finer in enumerate(self.pictures[: count - 1]):
-            enlarged, share = enlarge_valid(
-                self.pictures[level + 1], self.shares[level + 1], ratio, finer.shape[1:]
-            )
+            enlarged, near = enlarge_valid(
+                self.pictures[level + 1], self.weights[level + 1], self.shares[level + 1], ratio,
+                finer.shape[1:],
+            )  # fmt: skip
             # Where nothing known is near at the coarser level, the finer one itself.
-            levels.append(xp.where(share > 0, enlarged, finer))
+            levels.append(xp.where(near, enlarged, finer))
         return levels
 
 

@@ -1,9 +1,9 @@
 """What all tasks begin with: checking a call, and preparing its sources."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from pnncupy.pyramids import (
     default_levels,
     enlarge,
     fitting_levels,
+    more_than_half,
     planes_pyramid,
+    valid_shares,
 )
 from pnncupy.schedule import KEYS, Schedule
 from pnncupy.searching import SearchSettings
@@ -37,6 +39,10 @@ from pnncupy.voting import HOWS
 
 # Far more than any picture needs.
 _MOST_STEPS = 100_000
+
+# From the shapes of the result and the sources, the ratio and the number of levels: the shapes at
+# the coarsest level of the pictures that the result begins with.
+Between = Callable[[Sequence[Sequence[int]], float, int], Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,9 @@ class Setup:
 
 def source_of(pyramid: Sequence[Array], ratio: float, usable: Any = None) -> Source:
     """A source with its blurred levels."""
-    blurred = [enlarge(coarser, ratio, finer.shape[1:]) for finer, coarser in pairwise(pyramid)]
+    blurred = [
+        enlarge(coarser, ratio, finer.shape[1:]) for finer, coarser in itertools.pairwise(pyramid)
+    ]
     return Source(pyramid, blurred, usable)
 
 
@@ -217,6 +225,7 @@ def set_up(
     known: Sequence[Array | None] | None = None,
     unknown: str = "",
     largest: Callable[[Sequence[Sequence[int]], Schedule], int] | None = None,
+    between: Between | None = None,
 ) -> Setup:
     """Check what the tasks have in common.
 
@@ -224,7 +233,8 @@ def set_up(
     patches long; it is lowered where fewer levels fit. `known` are the pixels of the sources that
     may be used, where the task has found that out; `unknown` is what took the others. `largest` is
     told the shapes of the result and the sources, and the schedule, and tells the pixels of the
-    largest picture on the way, where that may not be the result.
+    largest picture on the way, where that may not be the result. `between` gives the pictures that
+    have to hold a patch too, where the result does not begin in its own shape.
     """
     size = checks.integer("patch_size", options.patch_size, 2)
     checks.choice("method", options.method, METHODS)
@@ -250,6 +260,8 @@ def set_up(
         preferred_levels = default_levels(shapes, size, ratio, coarsest_patches)
     levels = checked_levels(options.levels, preferred_levels, shapes, size, ratio)
     levels = _levels_with_known_patches(names, known, levels, size, ratio, options, unknown)
+    if between is not None:
+        levels = _levels_that_hold(between, shapes, levels, size, ratio, options)
     schedule = Schedule(
         ratio=ratio,
         levels=levels,
@@ -356,13 +368,42 @@ def _levels_with_known_patches(
     masks = [mask for mask in known if mask is not None]
     if len(masks) < len(known):
         return levels
-    usable = []
-    for mask in masks:
-        xp = arrays.namespace(mask)
-        nothing = xp.zeros((1, *mask.shape), dtype=xp.float32)
-        usable.append(KnownParts.of(nothing, mask, levels, ratio).usable)
+    usable = [
+        [more_than_half(share) for share in valid_shares(mask, levels, ratio)] for mask in masks
+    ]
     what = unknown or f"missing pixels of `{names[0]}`"
     return usable_levels(what, usable, patch_size, levels, given=options.levels is not None)
+
+
+def _levels_that_hold(
+    between: Between,
+    shapes: Sequence[Sequence[int]],
+    levels: int,
+    patch_size: int,
+    ratio: float,
+    options: Options,
+) -> int:
+    """As many of the levels as leave a patch in the pictures between; a given number has to fit."""
+
+    def holds(level: int, height: int) -> bool:
+        result = (height, shapes[0][1])
+        return all(min(each) >= patch_size for each in between([result, *shapes[1:]], ratio, level))
+
+    height, width = shapes[0]
+    fitting = next((level for level in range(levels, -1, -1) if holds(level, height)), None)
+    if fitting is None:
+        least = next(higher for higher in itertools.count(height) if holds(0, higher))
+        raise ValueError(
+            f"`shape` must be at least {least} pixels high, so that the images side by side "
+            f"hold a patch of {patch_size} x {patch_size} pixels, got {(height, width)}; or "
+            "use a smaller `patch_size`"
+        )
+    if fitting < levels and options.levels is not None:
+        raise ValueError(
+            f"`levels` must be at most {fitting}, so that the images side by side hold a patch of "
+            f"{patch_size} x {patch_size} pixels at the coarsest level, got {levels}"
+        )
+    return fitting
 
 
 def _form(
