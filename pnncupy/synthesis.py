@@ -294,7 +294,7 @@ def refine(
             continue
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
-            # An approximate search makes one canvas of the keys: none but itself shall hold them.
+            # No name for the keys here: an approximate search copies them to one canvas.
             nearest = _search_of_step(
                 replace(settings, stream=combined(settings.stream, level << 16 | step)),
                 schedule, patches(query.shape[1:], settings.patch_size),

@@ -7,13 +7,14 @@ from typing import Any
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
+from pnncupy.memory_need import Shape
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, refine, synthesise
-from pnncupy.tasks.retargeting import run_gradually
+from pnncupy.tasks.retargeting import levels_of, run_gradually
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, checked_guess, set_up, source_list
 
@@ -110,12 +111,14 @@ def collage(
     in_steps = checks.flag("gradual", gradual)
     given, names = source_list("images", images)
 
-    def canvas(shapes: Sequence[Sequence[int]], schedule: Schedule) -> int:
+    def intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
         level = 0 if in_steps else schedule.levels
-        (height, _), *others = (schedule.shape(shape, level) for shape in shapes)
-        return height * sum(max(1, round(width * height / high)) for high, width in others)
+        shape, *others = (schedule.shape(each, level) for each in shapes)
+        canvas = shape[0], sum(max(1, round(width * shape[0] / high)) for high, width in others)
+        steps = [canvas, *step_shapes(canvas, shape)]
+        return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
-    setup = set_up(given, names, shape, options, largest=canvas)
+    setup = set_up(given, names, shape, options, intermediate=intermediate)
     sources = setup.sources()
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
