@@ -31,22 +31,24 @@ class _Bytes:
 _BASE = 500_000
 # For each thread but the first: its stack and a tile of queries.
 _THREAD = _Bytes(300_000, 80_000)
-# For each pixel of the query image: to get from one level to the next, and to make the result;
-_BETWEEN = _Bytes(80, 21)
-# more where 64-bit integers are rounded without loss;
-_WIDE = _Bytes(0, 40)
-# to search, and to vote;
+# For each pixel of the query image: to carry matches to the next finer level;
+_FINER = _Bytes(86, 12)
+# to turn planes into the result, and that of 64-bit integers;
+_RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
+# to search and to vote;
 _QUERY = {
-    "exact": _Bytes(95, 24),
+    "exact": _Bytes(55, 18),
     "incremental": _Bytes(245, 14, -55),
     "patchmatch": _Bytes(90, 17),
 }
-# and for each pixel of the keys.
+# for each pixel of all keys;
 _KEY = {
-    "exact": _Bytes(14, 4, 44),
-    "incremental": _Bytes(8, 15, 56),
+    "exact": _Bytes(2, 0, 5),
+    "incremental": _Bytes(8, 11, 56),
     "patchmatch": _Bytes(22, 18, 10),
 }
+# and for each pixel of the largest key image, which exact searches pad.
+_LARGEST_KEY = _Bytes(0, 0, 32)
 _FLOAT = 4
 # Columns that exact searches add to a key image, beside those of a patch.
 _PADDING = 64
@@ -69,14 +71,15 @@ class Level:
     query, keys, values : int
         Of the query image; of all keys of a step, on their canvas where the search is approximate;
         and of the canvas of the values, 0 with one source.
-    padded : int
-        Of the largest key image as exact searches pad it.
+    largest_key, padded : int
+        Of the largest key image, as it is and as exact searches pad it.
     approximate : bool
     """
 
     query: int
     keys: int
     values: int
+    largest_key: int
     padded: int
     approximate: bool
 
@@ -157,6 +160,7 @@ class Workload:
                 else kinds * sum(map(math.prod, sources))
             ),
             values=Layout(tuple(sources)).pixels if len(sources) > 1 else 0,
+            largest_key=max(map(math.prod, sources)),
             padded=max(h * (w + _PADDING + self.patch_size) for h, w in sources),
             approximate=approximate,
         )
@@ -178,25 +182,32 @@ def need(work: Workload, means: Means, together: int = 1) -> int:
 
 
 def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
-    """Bytes of a level beside what is kept: of the search, or of what is between two."""
-    planes, normalised, query = work.compared, work.normalised, together * level.query
+    """Bytes of a level beside what is kept: the most of those of its stages."""
+    query, normalised = together * level.query, work.normalised
+    result = (_WIDE_RESULT if work.wide else _RESULT).of(query, work.channels, normalised)
+    finer = _FINER.of(query, work.channels, normalised)
+    return max(result, finer, _of_search(level, work, means, query))
+
+
+def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
+    """Bytes of a PNN step with a query image of so many pixels."""
+    planes, normalised = work.compared, work.normalised
     incremental = means.incremental and not level.approximate
     kind = "patchmatch" if level.approximate else "incremental" if incremental else "exact"
-    search = _QUERY[kind].of(query, planes, normalised)
-    search += _KEY[kind].of(level.keys, planes, normalised)
+    total = _QUERY[kind].of(query, planes, normalised)
+    total += _KEY[kind].of(level.keys, planes, normalised)
+    total += _FLOAT * work.channels * level.values
     if not level.approximate:
-        search += _FLOAT * (planes + normalised) * level.padded
-    if incremental and normalised:  # the nearest queries of all keys, for each thread
-        search += 2 * _FLOAT * (means.threads - 1) * level.padded
-    others = work.weighted or work.guides > 0
-    if others or work.masked:
-        search += _FLOAT * planes * level.keys
-    if others:
-        search += 2 * _FLOAT * planes * query
-    between = _BETWEEN.of(query, work.channels, normalised)
-    if work.wide:
-        between += _WIDE.of(query, work.channels, normalised)
-    return max(between, search + _FLOAT * work.channels * level.values)
+        total += _LARGEST_KEY.of(level.largest_key, planes, normalised)
+        total += _FLOAT * (planes + normalised) * level.padded
+        if incremental and normalised:  # the nearest query of each key, for each thread
+            total += 2 * _FLOAT * (means.threads - 1) * level.padded
+    changed = work.weighted or work.guides > 0
+    if changed or work.masked:
+        total += _FLOAT * planes * level.keys
+    if changed:
+        total += 2 * _FLOAT * planes * query
+    return total
 
 
 def checked_limit(max_memory: object) -> int | None:

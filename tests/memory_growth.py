@@ -23,8 +23,8 @@ TINY = 26
 class Case:
     """A call: `sides` of all images, `shape` of the result, and what they hold.
 
-    Without a `share` there is no limit. `labels`, `guides` and `n` are counts; `missing` pixels have
-    a nodata value, `hidden` ones a masked array; `mask` is for `edit`.
+    Without a `share` there is no limit. `labels`, `guides` and `n` are counts; `missing` pixels
+    have a nodata value, `hidden` ones a masked array; `mask` is for `edit`.
     """
 
     task: str
