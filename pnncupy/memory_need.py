@@ -38,17 +38,20 @@ _RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
 # to search and to vote;
 _QUERY = {
     "exact": _Bytes(55, 18),
-    "incremental": _Bytes(245, 14, -55),
+    "incremental": _Bytes(200, 13, -40),
     "patchmatch": _Bytes(90, 17),
 }
 # for each pixel of all keys;
 _KEY = {
     "exact": _Bytes(2, 0, 5),
-    "incremental": _Bytes(8, 11, 56),
+    "incremental": _Bytes(2, 2, 25),
     "patchmatch": _Bytes(22, 18, 10),
 }
-# and for each pixel of the largest key image, which exact searches pad.
-_LARGEST_KEY = _Bytes(0, 0, 32)
+# and for each pixel of the largest key image in exact searches.
+_LARGEST_KEY = {
+    "exact": _Bytes(0, 0, 32),
+    "incremental": _Bytes(0, 8, 32),
+}
 _FLOAT = 4
 # Columns that exact searches add to a key image, beside those of a patch.
 _PADDING = 64
@@ -198,7 +201,7 @@ def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
     total += _KEY[kind].of(level.keys, planes, normalised)
     total += _FLOAT * work.channels * level.values
     if not level.approximate:
-        total += _LARGEST_KEY.of(level.largest_key, planes, normalised)
+        total += _LARGEST_KEY[kind].of(level.largest_key, planes, normalised)
         total += _FLOAT * (planes + normalised) * level.padded
         if incremental and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
