@@ -1,10 +1,17 @@
-"""Growth of a warmed-up process: one search of an image against itself, and limited syntheses."""
+"""Growth of a warm process: searches of an image against itself, and all tasks within limits.
+
+`python -m bench memory` takes some minutes. The last rows are the memory that the limit does not
+count: Python, the libraries and the kernels, compiled or loaded from Numba's cache.
+"""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,56 +80,121 @@ def measure(threads: int) -> list[dict[str, Any]]:
                 [sys.executable, "-c", *command], check=True, capture_output=True, text=True
             ).stdout
         rows.append(json.loads(output))
-    return [*rows, *limited(threads)]
+    return [*rows, *limited(), *uncounted()]
 
 
-# Of `generate` within a limit: side, how it searches, and the limits in parts of what it would
-# like to have; the last one is the least that is accepted.
-LIMITED = ((256, "exact"), (512, "patchmatch"), (1024, "patchmatch"))
-LIMITS = (1.0, 0.85, 0.0)
+GROWTH = Path(__file__).parents[1] / "tests" / "memory_growth.py"
+# Limits in parts of the least one that is accepted.
+SHARES = (1.0, 1.3, 2.0)
+NORMALISED, PLAIN = {"alpha": 0.005}, {"alpha": float("inf")}
+BOTH, SHARP = {"keys": "both"}, {"keys": "sharp"}
+INDEX, COPY, MEDIAN = {"return_index": True}, {"vote": "copy"}, {"vote": "median"}
+GRADUAL, LABELS, STD = {"gradual": True}, {"categorical": True}, {"channel_weights": "std"}
+GREY = {"channels": 1}
 
-LIMITED_PROGRAM = """
-import gc, json, pathlib, sys
-import numpy as np, pnncupy as pnn
-side, method, limit, threads, file = sys.argv[1:]
 
-def status(field):
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+def cases(method: str, side: int) -> list[dict[str, Any]]:
+    """Calls of all tasks on images of about that side."""
+    half, more = side // 2, side * 3 // 2
+    square = [side, side]
+    two, three = [square, [side * 3 // 4, more]], [square, [half, more], [side, half]]
 
-image = np.load(file)
-options = {"rng": 0, "iterations": 3, "method": method, "threads": int(threads)}
-small = 110 if method == "patchmatch" else 48  # compiles all that is needed
-for incremental in (True, False):
-    pnn.generate(image[:small, :small], **options, incremental=incremental)
-gc.collect()
-pathlib.Path("/proc/self/clear_refs").write_text("5")
-before = status("VmRSS")
-info = pnn.generate(image, max_memory=int(limit), return_info=True, **options).info
-growth = status("VmHWM") - before
-print(json.dumps({
-    "task": f"generate {side} x {side} x 3, {method}", "limit_MB": round(int(limit) / 1e6, 1),
-    "growth_MB": round(growth / 1e6, 1), "growth_over_limit": round(growth / int(limit), 2),
-    "threads": info["threads"],
-}))
+    def case(
+        task: str, sides: Any, options: dict[str, Any] | None = None, **more: Any
+    ) -> dict[str, Any]:
+        given = {"iterations": 2, "method": method, **(options or {})}
+        return {"task": task, "sides": sides, **more, "options": given}
+
+    return [
+        case("generate", [square]),
+        case("generate", [square], {**NORMALISED, **INDEX}, dtype="uint16", **GREY),
+        case("generate", [square], {**NORMALISED, **BOTH, **STD}, guides=1),
+        case("generate", [square], {**INDEX, "threads": 4}, n=5, dtype="float64"),
+        case("generate", [square], {**COPY, "downscale": 1.1}, shape=[more, side]),
+        case("generate", three, {**BOTH, **MEDIAN}, shape=[half, side]),
+        case("generate", [square], LABELS, labels=5, dtype="int32", **GREY),
+        case("generate", [square], NORMALISED, missing=True, dtype="float64"),
+        case("retarget", [square], {**BOTH, "threads": 4}, shape=[side, half]),
+        case("retarget", [square], PLAIN, shape=[side, more], guides=2, **GREY),
+        case("retarget", [square], GRADUAL, shape=[side * 4 // 5, side], dtype="float64"),
+        case("retarget", [square], {**GRADUAL, **PLAIN, **SHARP}, shape=[side, side * 6 // 5]),
+        case("inpaint", [square], SHARP),
+        case("inpaint", [square], {**NORMALISED, **BOTH, **MEDIAN}, dtype="float64", **GREY),
+        case("inpaint", [square], {"fill": "noise", "keep_known": False}, guides=1),
+        case("analogy", [square, [half, more]], BOTH),
+        case("analogy", [square, square], {**PLAIN, **INDEX}, dtype="float64", hidden=True),
+        case("collage", two, BOTH),
+        case("collage", three, {**PLAIN, **COPY, **INDEX}, **GREY),
+        case("collage", [square], {"patch_size": 9}, shape=[side, half], missing=True),
+        case("collage", [square, [side // 6, 2 * side]], {**BOTH, **MEDIAN}),
+        case("collage", two, {**GRADUAL, **BOTH}),
+        case("collage", three, {**GRADUAL, **PLAIN, **INDEX}, dtype="uint16"),
+        case("edit", [square], {**NORMALISED, **BOTH}, mask=True, dtype="float64"),
+        case("edit", [square], MEDIAN, dtype="int64"),
+    ]
+
+
+def named(case: dict[str, Any]) -> str:
+    """A case in words."""
+    sides = " ".join("x".join(map(str, shape)) for shape in case["sides"])
+    options = {name: value for name, value in case["options"].items() if name != "iterations"}
+    others = {name: case[name] for name in case if name not in ("task", "sides", "options")}
+    words = [
+        f"{name} {'x'.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in {**options, **others}.items()
+    ]
+    return f"{case['task']} {sides} {' '.join(words)}"
+
+
+def limited() -> list[dict[str, Any]]:
+    """Growth in calls with limits, in parts of these; the worst ones first."""
+    calls = [
+        {**case, "share": share}
+        for case in [*cases("exact", 72), *cases("patchmatch", 150)]
+        for share in SHARES
+    ]
+    with ThreadPoolExecutor(2) as pool:  # each waits for a process
+        measured = list(pool.map(_growth, calls))
+    rows = []
+    for first in range(0, len(calls), len(SHARES)):
+        found = measured[first : first + len(SHARES)]
+        ratios = [round(each["growth"] / each["limit"], 2) for each in found]
+        rows.append({
+            "growth_over_limit": max(ratios), "of_each_limit": ratios,
+            "limits_MB": [round(each["limit"] / 1e6, 1) for each in found],
+            "call": named({name: calls[first][name] for name in calls[first] if name != "share"}),
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: -row["growth_over_limit"])
+
+
+def _growth(case: dict[str, Any]) -> dict[str, int]:
+    command = [sys.executable, str(GROWTH), json.dumps(case)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output)
+
+
+UNCOUNTED_PROGRAM = """
+import json, pathlib, sys
+import numpy as np, pnncupy as pnn, pnncupy.synthesis
+
+pnncupy.synthesis.EXACT_BELOW = 0
+image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+pnn.generate(image, rng=0, iterations=3, **json.loads(sys.argv[1]))
+lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 
-def limited(threads: int) -> list[dict[str, Any]]:
-    """Growth by `generate`, and the limit that it was given."""
-    from pnncupy.memory_need import Means, Size, need
-
+def uncounted() -> list[dict[str, Any]]:
+    """Peak memory of processes that make one tiny image, compiling kernels or loading them."""
     rows = []
-    for (side, method), share in product(LIMITED, LIMITS):
-        size = Size(side**2, side**2, 3, approximate=method == "patchmatch")
-        least = need(size, Means(1, incremental=False))
-        limit = max(least, round(share * need(size, Means(threads, incremental=True))))
-        with tempfile.TemporaryDirectory() as folder:
-            file = f"{folder}/image.npy"
-            np.save(file, natural_image(side, side))
-            words = [LIMITED_PROGRAM, side, method, limit, threads, file]
-            output = subprocess.run(
-                [sys.executable, "-c", *map(str, words)], check=True, capture_output=True, text=True
-            ).stdout
-        rows.append(json.loads(output))
+    for options in ({}, NORMALISED, {"method": "patchmatch"}):
+        with tempfile.TemporaryDirectory() as cache:
+            for kernels in ("compiled", "loaded"):
+                done = subprocess.run(
+                    [sys.executable, "-c", UNCOUNTED_PROGRAM, json.dumps(options)], check=True,
+                    capture_output=True, text=True, env={**os.environ, "NUMBA_CACHE_DIR": cache},
+                )  # fmt: skip
+                rows.append({"options": options, "kernels": kernels,
+                             "process_MB": round(int(done.stdout) / 1e6)})  # fmt: skip
     return rows

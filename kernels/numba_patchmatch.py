@@ -4,6 +4,7 @@ Barnes et al. 2009, doi:10.1145/1531326.1531330; propagation in parallel by step
 flooding (Rong and Tan 2006, doi:10.1145/1111411.1111431).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -71,9 +72,11 @@ def _totals(
     add up to no more than the distance of two patches. Bytes, since a key's then mostly lie in the
     processor's cache even where the image does not.
     """
-    finite = [image[np.isfinite(image)] for image in images]
-    low = patch_size * min(float(values.min()) for values in finite)
-    high = patch_size * max(float(values.max()) for values in finite)
+    low, high = math.inf, -math.inf
+    for image in images:
+        finite = np.isfinite(image)
+        low = min(low, patch_size * float(image.min(where=finite, initial=math.inf)))
+        high = max(high, patch_size * float(image.max(where=finite, initial=-math.inf)))
     step = (high - low) / 255 or 1.0
 
     def totals(image: Array) -> Array:

@@ -62,8 +62,10 @@ SYNTHESIS_OPTIONS = [
     click.option("--channel-weights", metavar="std|W1,W2,...",
                  help="How much each channel counts when patches are compared; std: all the same."),
     click.option("--max-memory", metavar="SIZE",
-                 help="Most memory to take beside the pictures, such as 500M or 2G; default: "
-                 "PNNCUPY_MAX_MEMORY, or no limit."),
+                 help="Most memory for the synthesis, such as 500M or 2G; default: "
+                 "PNNCUPY_MAX_MEMORY, or no limit. Not counted: the images read, and some 180 MB "
+                 "for Python, libraries and compiled code (250 MB in the first run, which "
+                 "compiles)."),
 ]  # fmt: skip
 
 GUIDE_OPTION = click.option(

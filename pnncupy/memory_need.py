@@ -1,43 +1,60 @@
-"""How much memory a synthesis takes, and how to take less.
+"""The memory of a synthesis, and ways to take less.
 
-The numbers were measured (`python -m bench memory`), as the growth of a process, and rounded up.
+The numbers are fitted to the growth of processes (`python -m bench memory`), with a margin.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pnncupy.layout import Layout
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
+from pnncupy.methods import EXACT_BELOW, patches
+from pnncupy.schedule import Schedule
 
-# Whatever the size.
-_BASE = 4_000_000
-# Bytes for each pixel of the result and of all sources: a fixed part, and one for each channel.
-_RESULT, _RESULT_CHANNEL = 60, 25
-_SOURCE, _SOURCE_CHANNEL = 50, 25
-# Lists of best keys, which prove that matches stay, and what else is kept between steps.
-_LISTS, _LISTS_CHANNEL = 140, 5
-_APPROXIMATE = 10
-# For each thread but the first, by the pixels of the sources.
-_THREAD, _THREAD_CHANNEL = 4, 2
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Size:
-    """What memory depends on.
+class _Bytes:
+    """Bytes for each pixel: a fixed part, one for each plane, and one where alpha is finite."""
 
-    Attributes
-    ----------
-    result, sources : int
-        Pixels of the largest picture that is worked on, and of all sources together.
-    channels : int
-        Planes inside: channels, labels, guides.
-    approximate : bool
-        Whether searches are.
-    """
+    fixed: int
+    plane: int
+    normalised: int = 0
 
-    result: int
-    sources: int
-    channels: int
-    approximate: bool = False
+    def of(self, pixels: int, planes: int, normalised: bool) -> int:
+        return pixels * (self.fixed + self.plane * planes + self.normalised * normalised)
+
+
+# Whatever the size.
+_BASE = 500_000
+# For each thread but the first: its stack and a tile of queries.
+_THREAD = _Bytes(300_000, 80_000)
+# For each pixel of the query image: to carry matches to the next finer level;
+_FINER = _Bytes(86, 12)
+# to turn planes into the result, and that of 64-bit integers;
+_RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
+# to search and to vote;
+_QUERY = {
+    "exact": _Bytes(55, 18),
+    "incremental": _Bytes(200, 13, -40),
+    "patchmatch": _Bytes(90, 17),
+}
+# for each pixel of all keys;
+_KEY = {
+    "exact": _Bytes(2, 0, 5),
+    "incremental": _Bytes(2, 2, 25),
+    "patchmatch": _Bytes(22, 18, 10),
+}
+# and for each pixel of the largest key image in exact searches.
+_LARGEST_KEY = {
+    "exact": _Bytes(0, 0, 32),
+    "incremental": _Bytes(0, 8, 32),
+}
+_FLOAT = 4
+# Columns that exact searches add to a key image, beside those of a patch.
+_PADDING = 64
 
 
 @dataclass(frozen=True)
@@ -48,17 +65,152 @@ class Means:
     incremental: bool
 
 
-def need(size: Size, means: Means, together: int = 1) -> int:
-    """Bytes that a synthesis takes beside its inputs and results, rounded up."""
-    channels = size.channels
-    result = _RESULT + _RESULT_CHANNEL * channels
-    if size.approximate:
-        result += _APPROXIMATE
-    elif means.incremental:
-        result += _LISTS + _LISTS_CHANNEL * channels
-    source = _SOURCE + _SOURCE_CHANNEL * channels
-    source += (means.threads - 1) * (_THREAD + _THREAD_CHANNEL * channels)
-    return _BASE + together * size.result * result + size.sources * source
+@dataclass(frozen=True)
+class Level:
+    """Pixels that are worked on at once.
+
+    Attributes
+    ----------
+    query, keys, values : int
+        Of the query image; of all keys of a step, on their canvas where the search is approximate;
+        and of the canvas of the values, 0 with one source.
+    largest_key, padded : int
+        Of the largest key image, as it is and as exact searches pad it.
+    approximate : bool
+    """
+
+    query: int
+    keys: int
+    values: int
+    largest_key: int
+    padded: int
+    approximate: bool
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the memory of a call depends on.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    patch_size : int
+    result : (int, int)
+    sources : sequence of (int, int)
+    intermediate : sequence of (int, (int, int))
+        Levels and shapes of the query images that are not levels of the result.
+    channels, guides : int
+        Planes of an image inside, and those of all guides.
+    masked, weighted : bool
+        Some pixels of the sources must not be used; channels are multiplied for comparison.
+    approximate, normalised : bool
+        The method is PatchMatch; alpha is finite.
+    pyramids : int
+        Pyramids of the result's size that are kept beside those of the sources.
+    returned : int
+        Bytes of all results.
+    stacked, wide : bool
+        Results are stacked in the end; images hold 64-bit integers.
+    """
+
+    schedule: Schedule
+    patch_size: int
+    result: Shape
+    sources: Sequence[Shape]
+    intermediate: Sequence[tuple[int, Shape]] = ()
+    channels: int = 1
+    guides: int = 0
+    masked: bool = False
+    weighted: bool = False
+    approximate: bool = False
+    normalised: bool = False
+    pyramids: int = 0
+    returned: int = 0
+    stacked: bool = False
+    wide: bool = False
+
+    @property
+    def compared(self) -> int:
+        """Planes that are compared."""
+        return self.channels + self.guides
+
+    @property
+    def kept(self) -> int:
+        """Bytes of all pyramids, which stay in memory for the whole call."""
+        sources = sum(map(self._of_pyramid, self.sources))
+        result = self._of_pyramid(self.result)
+        planes = sources * (2 * self.channels + self.guides + 2 * self.masked)
+        return _FLOAT * (planes + result * (self.pyramids * self.channels + self.guides))
+
+    def levels(self) -> Iterator[Level]:
+        """All that is worked on."""
+        for level in range(self.schedule.levels + 1):
+            yield self._level(level, self.schedule.shape(self.result, level))
+        for level, shape in self.intermediate:
+            yield self._level(level, shape)
+
+    def _level(self, level: int, shape: Shape) -> Level:
+        kinds = len(self.schedule.key_kinds(level, 1))
+        sources = [self.schedule.shape(source, level) for source in self.sources]
+        key_patches = kinds * sum(patches(source, self.patch_size) for source in sources)
+        queries = patches(shape, self.patch_size)
+        approximate = self.approximate and queries * key_patches >= EXACT_BELOW
+        return Level(
+            query=math.prod(shape),
+            keys=(
+                Layout(tuple(sources) * kinds).pixels
+                if approximate
+                else kinds * sum(map(math.prod, sources))
+            ),
+            values=Layout(tuple(sources)).pixels if len(sources) > 1 else 0,
+            largest_key=max(map(math.prod, sources)),
+            padded=max(h * (w + _PADDING + self.patch_size) for h, w in sources),
+            approximate=approximate,
+        )
+
+    def _of_pyramid(self, shape: Shape) -> int:
+        """Pixels of all levels."""
+        return sum(
+            math.prod(self.schedule.shape(shape, level))
+            for level in range(self.schedule.levels + 1)
+        )
+
+
+def need(work: Workload, means: Means, together: int = 1) -> int:
+    """Bytes that a synthesis takes beside its inputs, rounded up."""
+    most = max(_of_level(level, work, means, together) for level in work.levels())
+    threads = _THREAD.of(means.threads - 1, work.compared, normalised=False)
+    returned = 2 * work.returned if work.stacked else work.returned
+    return _BASE + threads + work.kept + returned + most
+
+
+def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
+    """Bytes of a level beside what is kept: the most of those of its stages."""
+    query, normalised = together * level.query, work.normalised
+    result = (_WIDE_RESULT if work.wide else _RESULT).of(query, work.channels, normalised)
+    finer = _FINER.of(query, work.channels, normalised)
+    return max(result, finer, _of_search(level, work, means, query))
+
+
+def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
+    """Bytes of a PNN step with a query image of so many pixels."""
+    planes, normalised = work.compared, work.normalised
+    incremental = means.incremental and not level.approximate
+    kind = "patchmatch" if level.approximate else "incremental" if incremental else "exact"
+    total = _QUERY[kind].of(query, planes, normalised)
+    total += _KEY[kind].of(level.keys, planes, normalised)
+    total += _FLOAT * work.channels * level.values
+    if not level.approximate:
+        total += _LARGEST_KEY[kind].of(level.largest_key, planes, normalised)
+        total += _FLOAT * (planes + normalised) * level.padded
+        if incremental and normalised:  # the nearest query of each key, for each thread
+            total += 2 * _FLOAT * (means.threads - 1) * level.padded
+    changed = work.weighted or work.guides > 0
+    if changed or work.masked:
+        total += _FLOAT * planes * level.keys
+    if changed:
+        total += 2 * _FLOAT * planes * query
+    return total
 
 
 def checked_limit(max_memory: object) -> int | None:
@@ -68,7 +220,7 @@ def checked_limit(max_memory: object) -> int | None:
     return parse_bytes("max_memory", max_memory)
 
 
-def within(limit: int | None, size: Size, wanted: Means) -> Means:
+def within(limit: int | None, work: Workload, wanted: Means) -> Means:
     """The fastest means that fit into a limit; the result does not depend on them.
 
     Raises
@@ -79,19 +231,21 @@ def within(limit: int | None, size: Size, wanted: Means) -> Means:
     if limit is None:
         return wanted
     for means in _slower_and_slower(wanted):
-        if need(size, means) <= limit:
+        if need(work, means) <= limit:
             return means
-    least = need(size, Means(1, incremental=False))
+    least = need(work, Means(1, incremental=False))
+    result = max(level.query for level in work.levels())
+    sources = sum(map(math.prod, work.sources))
     raise MemoryError(
-        f"`max_memory` must be at least {in_words(least)} for a result of {size.result} pixels "
-        f"from {size.sources} pixels with {size.channels} channels, got {in_words(limit)}; raise "
+        f"`max_memory` must be at least {in_words(least)} for a result of {result} pixels "
+        f"from {sources} pixels with {work.compared} channels, got {in_words(limit)}; raise "
         "it, or use smaller pictures"
     )
 
 
-def together_within(limit: int | None, size: Size, means: Means, wanted: int) -> int:
+def together_within(limit: int | None, work: Workload, means: Means, wanted: int) -> int:
     """How many pictures may be made together."""
-    while limit is not None and wanted > 1 and need(size, means, wanted) > limit:
+    while limit is not None and wanted > 1 and need(work, means, wanted) > limit:
         wanted //= 2
     return wanted
 

@@ -104,6 +104,7 @@ class PatchMatch:
         if self._query is None:
             Layout.of([query])  # refuses more pixels than can be numbered
             self._index, sums = self._first_matches(query)
+            self._start = None
         else:
             changed = changed_patches(query, self._query, settings.patch_size)
             sums = self._sums_now(query, changed)
@@ -165,6 +166,7 @@ class PatchMatch:
                 words,
             )  # fmt: skip
             bound, reverse = _unpacked(words)
+            del words  # as large as both
             reverse, bound = self._round(
                 self._canvas, query, everywhere, reverse, bound, self._usable, work.draws
             )
@@ -198,14 +200,12 @@ class PatchMatch:
         """The forward field after each key was offered to the query patch nearest to it."""
         xp = arrays.namespace(index)
         words = _packed(self._scores(sums, index, bound), index)
-        keys = patch_numbers(self._canvas, bound.shape)
-        near = reverse[self._usable]
+        near, smallest = reverse[self._usable], bound[self._usable]
         width = index.shape[1] + self._settings.patch_size - 1
         places = xp.astype(near // width * index.shape[1] + near % width, xp.int32)
-        own = self._scores(bound, keys, bound)
-        self._settings.engine.scatter_minimum(
-            words.reshape(-1), places, _packed(own[self._usable], keys[self._usable])
-        )
+        own = smallest * key_weight(self._settings, smallest)
+        keys = patch_numbers(self._canvas, bound.shape)[self._usable]
+        self._settings.engine.scatter_minimum(words.reshape(-1), places, _packed(own, keys))
         _, better = _unpacked(words)
         offered = bound.reshape(-1)[self._patch_places(better.ravel())].reshape(sums.shape)
         return better, xp.where(better == index, sums, offered)
@@ -287,8 +287,10 @@ def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Ar
 def _packed(values: Array, numbers: Array) -> Array:
     """Words that order by value, not negative, then by number."""
     xp = arrays.namespace(values)
-    high = xp.astype(xp.ascontiguousarray(values).view(xp.uint32), xp.uint64)
-    return (high << np.uint64(32)) | xp.astype(numbers, xp.uint64)
+    words = xp.astype(xp.ascontiguousarray(values).view(xp.uint32), xp.uint64)
+    words <<= np.uint64(32)
+    words |= xp.astype(numbers, xp.uint64)
+    return words
 
 
 def _unpacked(words: Array) -> tuple[Array, Array]:

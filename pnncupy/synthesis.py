@@ -327,12 +327,12 @@ def refine(
             continue
         kinds = schedule.key_kinds(level, step)
         if kinds != last_kinds:
-            keys = [image for kind in kinds for image in scene.keys(level, kind)]
-            start = _start(settings, query, layout, matches)
+            # No name for the keys here: an approximate search copies them to one canvas.
             nearest = _search_of_step(
                 replace(settings, stream=combined(settings.stream, level << 16 | step)),
-                schedule, patches(query.shape[1:], settings.patch_size), keys, needed, start,
-                observer,
+                schedule, patches(query.shape[1:], settings.patch_size),
+                [image for kind in kinds for image in scene.keys(level, kind)], needed,
+                _start(settings, query, layout, matches), observer,
             )  # fmt: skip
         elif schedule.incremental and bool((query == last_query).all()):
             observer.skip(level, step)

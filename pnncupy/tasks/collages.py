@@ -1,6 +1,5 @@
 """Collage: one picture from the patches of several."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
+from pnncupy.memory_need import Shape
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import level_shape, step_shapes
 from pnncupy.resizing import resize_planes
 from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, refine, synthesise
-from pnncupy.tasks.retargeting import run_gradually
+from pnncupy.tasks.retargeting import levels_of, run_gradually
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, checked_guess, set_up, source_list
 
@@ -111,13 +111,15 @@ def collage(
     in_steps = checks.flag("gradual", gradual)
     given, names = source_list("images", images)
 
-    def largest(shapes: Sequence[Sequence[int]], schedule: Schedule) -> int:
+    def intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
         level = 0 if in_steps else schedule.levels
-        result, *others = (schedule.shape(shape, level) for shape in shapes)
-        return math.prod(_canvas_shape(others, result[0]))
+        shape, *others = (schedule.shape(each, level) for each in shapes)
+        canvas = _canvas_shape(others, shape[0])
+        steps = [canvas, *step_shapes(canvas, shape)]
+        return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
     setup = set_up(
-        given, names, shape, options, largest=largest,
+        given, names, shape, options, intermediate=intermediate,
         between=_full_size_steps if in_steps else None if initial_guess is not None else _canvas,
     )  # fmt: skip
     sources = setup.sources()

@@ -108,7 +108,7 @@ def edit(
     (30, 40)
     """
     options = Options.of(locals())
-    setup = set_up([source], ["source"], None, options, preferred_levels=_LEVELS)
+    setup = set_up([source], ["source"], None, options, preferred_levels=_LEVELS, pyramids=1)
     plain = setup.plain("edited", edited)
     shape = image_shape("edited", plain, channel_axis)
     if shape != setup.shape:

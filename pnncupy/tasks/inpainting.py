@@ -136,7 +136,7 @@ def inpaint(
     filled = _filled(plain, known, hole, fill, options)
     setup = set_up(
         [filled], ["image"], None, options, known=[known], unknown="`mask`",
-        preferred_levels=_wanted_levels(~known, options),
+        preferred_levels=_wanted_levels(~known, options), pyramids=0 if keep else 1,
     )  # fmt: skip
     if isinstance(setup.form, LabelForm):
         steering = "image" if fill is None else "fill"

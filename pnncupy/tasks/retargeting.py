@@ -1,16 +1,17 @@
 """Retargeting: the same scene in another size or aspect, its parts in their own."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pnncupy import arrays, checks
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
+from pnncupy.memory_need import Shape
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.pyramids import step_shapes
 from pnncupy.resizing import resize_planes
+from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, synthesise
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
@@ -116,7 +117,7 @@ def retarget(
     checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
     setup = set_up(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
-        largest=(lambda shapes, schedule: math.prod(shapes[1])) if in_steps else None,
+        intermediate=_intermediate if in_steps else None,
     )  # fmt: skip
     all_sources = setup.sources()
     info = {"task": "retarget", "gradual": in_steps}
@@ -136,6 +137,17 @@ def retarget(
         info,
         stages=len(shapes),
     )
+
+
+def _intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
+    """Levels and shapes of the images from the source to the result."""
+    return levels_of([shapes[1], *step_shapes(shapes[1], shapes[0])], schedule)
+
+
+def levels_of(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
+    """All levels of images of these shapes."""
+    levels = range(schedule.levels + 1)
+    return [(level, schedule.shape(shape, level)) for shape in shapes for level in levels]
 
 
 def resized_guess(setup: Setup, planes: Array, shape: tuple[int, ...]) -> Array:

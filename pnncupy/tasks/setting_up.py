@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pnncupy import arrays, blocks, checks, engine_table, images
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
@@ -19,7 +21,7 @@ from pnncupy.comparison import (
 )
 from pnncupy.images import WorkingForm
 from pnncupy.labels import LabelForm, check_labels, label_form
-from pnncupy.memory_need import Means, Size, checked_limit, together_within, within
+from pnncupy.memory_need import Means, Shape, Workload, checked_limit, together_within, within
 from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.pyramids import (
@@ -36,6 +38,9 @@ from pnncupy.searching import SearchSettings
 from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.known_parts import KnownParts, usable_levels
 from pnncupy.voting import HOWS
+
+# From the shapes of the result and the sources and the schedule to levels and shapes.
+Intermediate = Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]]
 
 # Far more than any picture needs.
 _MOST_STEPS = 100_000
@@ -224,17 +229,23 @@ def set_up(
     preferred_levels: int | None = None,
     known: Sequence[Array | None] | None = None,
     unknown: str = "",
-    largest: Callable[[Sequence[Sequence[int]], Schedule], int] | None = None,
     between: Between | None = None,
+    intermediate: Intermediate | None = None,
+    pyramids: int = 0,
+    count: int | None = None,
 ) -> Setup:
     """Check what the tasks have in common.
 
     The default depth is `preferred_levels`, or such that the smallest side is `coarsest_patches`
     patches long; it is lowered where fewer levels fit. `known` are the pixels of the sources that
-    may be used, where the task has found that out; `unknown` is what took the others. `largest` is
-    told the shapes of the result and the sources, and the schedule, and tells the pixels of the
-    largest picture on the way, where that may not be the result. `between` gives the pictures that
-    have to hold a patch too, where the result does not begin in its own shape.
+    may be used, where the task has found that out; `unknown` is what took the others. `between`
+    gives the images that have to hold a patch too, where the result does not begin in its own
+    shape.
+
+    The last three are for the limit of memory: `intermediate` takes the shapes of the result and
+    of the sources and the schedule, and returns the levels and shapes of all query images that are
+    not levels of the result; a task keeps `pyramids` of the size of the result beside those of the
+    sources; and `count` results are stacked.
     """
     size = checks.integer("patch_size", options.patch_size, 2)
     checks.choice("method", options.method, METHODS)
@@ -284,16 +295,28 @@ def set_up(
         sum(patches(image.shape[1:], size) for image in planes),
     )
     channels = len(form.labels) if isinstance(form, LabelForm) else planes[0].shape[0]
-    way = [] if largest is None else [largest(shapes, schedule)]
-    needs = Size(
-        max(math.prod(output_shape), *way, 0),
-        sum(math.prod(image.shape[1:]) for image in planes),
-        channels,
-        method == "patchmatch",
+    alpha = checks.completeness("alpha", options.alpha)
+    work = Workload(
+        schedule=schedule,
+        patch_size=size,
+        result=output_shape,
+        sources=shapes[1:],
+        intermediate=[] if intermediate is None else intermediate(shapes, schedule),
+        channels=channels,
+        guides=_guide_channels(options),
+        masked=any(mask is not None for mask in known),
+        weighted=isinstance(form, LabelForm) or options.channel_weights is not None,
+        approximate=method == "patchmatch",
+        normalised=not math.isinf(alpha),
+        pyramids=pyramids,
+        returned=(count or 1) * _bytes_returned(output_shape, planes[0], options),
+        stacked=count is not None,
+        wide=not categorical and planes[0].dtype.kind in "iu" and planes[0].dtype.itemsize == 8,
     )
     limit = checked_limit(options.max_memory)
+    # Before anything large is made.
     wanted = Means(engine_table.thread_count(options.threads), schedule.incremental)
-    within(limit, needs, wanted)  # before anything large is made
+    means = within(limit, work, wanted)
     working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
     weights = (
         form.weights
@@ -304,23 +327,37 @@ def set_up(
         options.guides, shapes[1:], output_shape, options.channel_axis, sources[0]
     )
     comparison = comparison_of(weights, guides, channels, levels, ratio, sources[0])
-    compared = total_channels(guides, channels)
-    needs = replace(needs, channels=compared)
-    means = within(limit, needs, wanted)
     schedule = replace(schedule, incremental=means.incremental)
     settings = SearchSettings(
         engine=module,
         patch_size=size,
-        channels=compared,
-        alpha=checks.completeness("alpha", options.alpha),
+        channels=total_channels(guides, channels),
+        alpha=alpha,
         threads=means.threads,
         method=method,
     )
-    together = together_within(limit, needs, means, _most_together(settings, output_shape))
+    together = together_within(limit, work, means, _most_together(settings, output_shape))
     return Setup(
         options, settings, schedule, engine_name, sources, known, form, working, output_shape,
         comparison, together,
     )  # fmt: skip
+
+
+def _guide_channels(options: Options) -> int:
+    """Channels of all guides; what is no list of guides is refused later."""
+    try:
+        return sum(
+            images.planes("guides", target, options.channel_axis).shape[0]
+            for _, target, _ in options.guides or ()
+        )
+    except (TypeError, ValueError):
+        return 0
+
+
+def _bytes_returned(shape: Sequence[int], first: Array, options: Options) -> int:
+    """Bytes of one result like the `first` source's planes, with its index map."""
+    index = np.dtype(np.int32).itemsize * 3 if options.return_index else 0
+    return math.prod(shape) * (first.shape[0] * first.dtype.itemsize + index)
 
 
 def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
