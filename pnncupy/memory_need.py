@@ -28,9 +28,11 @@ class _Bytes:
 
 
 # Whatever the size.
-_BASE = 500_000
+_BASE = 1_000_000
 # For each thread but the first: its stack and a tile of queries.
 _THREAD = _Bytes(300_000, 80_000)
+# For each pixel of the largest source: to turn images into planes, those of 64-bit integers too.
+_ENTRY, _WIDE_ENTRY = _Bytes(0, 9), _Bytes(0, 28)
 # For each pixel of the query image: to carry matches to the next finer level;
 _FINER = _Bytes(86, 12)
 # to turn planes into the result, and that of 64-bit integers;
@@ -45,7 +47,7 @@ _QUERY = {
 _KEY = {
     "exact": _Bytes(2, 0, 5),
     "incremental": _Bytes(2, 2, 25),
-    "patchmatch": _Bytes(22, 18, 10),
+    "patchmatch": _Bytes(12, 15, 28),
 }
 # and for each pixel of the largest key image in exact searches.
 _LARGEST_KEY = {
@@ -137,8 +139,8 @@ class Workload:
     @property
     def kept(self) -> int:
         """Bytes of all pyramids, which stay in memory for the whole call."""
-        sources = sum(map(self._of_pyramid, self.sources))
-        result = self._of_pyramid(self.result)
+        sources = sum(map(self.pyramid_pixels, self.sources))
+        result = self.pyramid_pixels(self.result)
         planes = sources * (2 * self.channels + self.guides + 2 * self.masked)
         return _FLOAT * (planes + result * (self.pyramids * self.channels + self.guides))
 
@@ -168,8 +170,8 @@ class Workload:
             approximate=approximate,
         )
 
-    def _of_pyramid(self, shape: Shape) -> int:
-        """Pixels of all levels."""
+    def pyramid_pixels(self, shape: Shape) -> int:
+        """Pixels of all levels of an image."""
         return sum(
             math.prod(self.schedule.shape(shape, level))
             for level in range(self.schedule.levels + 1)
@@ -179,9 +181,18 @@ class Workload:
 def need(work: Workload, means: Means, together: int = 1) -> int:
     """Bytes that a synthesis takes beside its inputs, rounded up."""
     most = max(_of_level(level, work, means, together) for level in work.levels())
+    most = max(most, *(_of_source(source, work) for source in work.sources))
     threads = _THREAD.of(means.threads - 1, work.compared, normalised=False)
     returned = 2 * work.returned if work.stacked else work.returned
     return _BASE + threads + work.kept + returned + most
+
+
+def _of_source(source: Shape, work: Workload) -> int:
+    """Bytes to prepare a source beside those of its pyramids."""
+    entry = (_WIDE_ENTRY if work.wide else _ENTRY).of(math.prod(source), work.compared, False)
+    if work.masked:  # its pyramid with all pixels
+        entry += _FLOAT * work.channels * work.pyramid_pixels(source)
+    return entry
 
 
 def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
