@@ -654,7 +654,9 @@ def shared_calls():
                 continue
             if (parameter, function) in DIFFERENT:
                 continue
-            name = f"{function.__name__}-{parameter}-{value!r:.20}"
+            # Without an address: all processes that share the tests have to find the same names.
+            shown = repr(value).partition(" at 0x")[0][:20]
+            name = f"{function.__name__}-{parameter}-{shown}"
             yield pytest.param(
                 function, {**right, parameter: value}, error, parameter, rule, told, id=name
             )
