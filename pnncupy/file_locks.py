@@ -42,7 +42,7 @@ def locked(file: Path, subject: Path | None = None) -> Iterator[None]:
         Another process, or another thread of this one, has the lock.
     """
     with made_if_missing(file.parent):
-        lock = file.with_name(f".{file.name}.lock")
+        lock = file.parent / f".{file.name}.lock"
         descriptor = _acquired(lock, subject or file)
         if descriptor is None:
             yield

@@ -223,7 +223,7 @@ SHARED = [
     ("executor", Executor, TypeError, EXECUTOR, "got <class 'concurrent.futures._base.Executor'>"),
     ("checkpoint", 3, TypeError, "must be a path or None", "got 3 of type int"),
     ("checkpoint", b"file", TypeError, "must be a path or None", "got b'file' of type bytes"),
-    ("checkpoint", "/", ValueError, "no checkpoint of pnncupy", "/"),
+    ("checkpoint", "/", pnn.CheckpointError, "no checkpoint of pnncupy", "/"),
     ("checkpoint", "/no/such/folder/file", ValueError, "in a folder that exists", "/no/such"),
     ("checkpoint", "", ValueError, "must not be empty", "got ''"),
     ("shape", (0, 20), ValueError, SIDES, "got (0, 20)"),
