@@ -153,18 +153,19 @@ class Workload:
 
     def _level(self, level: int, shape: Shape) -> Level:
         kinds = len(self.schedule.key_kinds(level, 1))
-        sources = [self.schedule.shape(source, level) for source in self.sources]
+        shapes = [self.schedule.shape(source, level) for source in self.sources]
+        sources = tuple((height, width) for height, width in shapes)
         key_patches = kinds * sum(patches(source, self.patch_size) for source in sources)
         queries = patches(shape, self.patch_size)
         approximate = self.approximate and queries * key_patches >= EXACT_BELOW
         return Level(
             query=math.prod(shape),
             keys=(
-                Layout(tuple(sources) * kinds).pixels
+                Layout(sources * kinds).pixels
                 if approximate
                 else kinds * sum(map(math.prod, sources))
             ),
-            values=Layout(tuple(sources)).pixels if len(sources) > 1 else 0,
+            values=Layout(sources).pixels if len(sources) > 1 else 0,
             largest_key=max(map(math.prod, sources)),
             padded=max(h * (w + _PADDING + self.patch_size) for h, w in sources),
             approximate=approximate,

@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,19 +18,24 @@ from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.memory_need import Means, Workload, need, together_within, within
 from pnncupy.schedule import Schedule
 
-# Calls that come near their limits; `bench/memory.py` has many more.
-NEAREST = [
-    {"task": "collage", "sides": [[120, 120], [90, 150]], "share": 1.3,
-     "options": {"method": "patchmatch", "keys": "both"}},
-    {"task": "generate", "sides": [[110, 110]], "shape": [165, 110],
-     "options": {"method": "patchmatch", "vote": "copy", "downscale": 1.1}},
-    {"task": "generate", "sides": [[72, 72]], "n": 5, "dtype": "float64",
-     "options": {"return_index": True}},
-    {"task": "generate", "sides": [[64, 64]], "share": 3, "channels": 1,
-     "options": {"threads": 4, "downscale": 1.05}},
-    {"task": "inpaint", "sides": [[110, 110]], "dtype": "float64",
-     "options": {"method": "patchmatch", "alpha": 0.005, "keys": "both"}},
-]  # fmt: skip
+# Calls that once took more than their limits; `bench/memory.py` has many more.
+GROWING = {
+    "two key sets of two sources": {
+        "task": "collage", "sides": [[160, 160], [120, 200]],
+        "options": {"method": "patchmatch", "keys": "both"},
+    },
+    "a canvas larger than its sources": {
+        "task": "generate", "sides": [[300, 40], [40, 300]], "shape": [60, 60],
+        "options": {"method": "patchmatch", "keys": "both", "alpha": 0.005},
+    },
+    "many results": {
+        "task": "generate", "sides": [[90, 90]], "n": 12, "dtype": "float64",
+        "options": {"return_index": True},
+    },
+    "many levels": {
+        "task": "generate", "sides": [[80, 80]], "options": {"downscale": 1.01},
+    },
+}  # fmt: skip
 
 
 def workload(shape=(500, 500), channels=3, **more):
@@ -47,11 +53,11 @@ def least(image, **options):
 
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("case", NEAREST, ids=lambda case: case["task"])
+@pytest.mark.parametrize("case", GROWING.values(), ids=GROWING)
 def test_a_process_grows_by_no_more_than_the_limit(case):
-    case["options"]["iterations"] = 2
-    found = memory_growth.growth(case)
-    assert 0.3 * found["limit"] < found["growth"] <= found["limit"]
+    few = {"iterations": 1, "coarse_iterations": 1}
+    found = memory_growth.growth({**case, "options": {**few, **case["options"]}})
+    assert 0.4 * found["limit"] < found["growth"] <= found["limit"]
 
 
 def test_less_memory_costs_threads_and_then_savings():
@@ -78,7 +84,6 @@ def test_pictures_are_made_together_as_memory_allows():
 @pytest.mark.parametrize(
     "more",
     [
-        {"keys": "both"},
         {"downscale": 1.05},
         {"alpha": 0.005},
         {"n": 50},
@@ -98,6 +103,15 @@ def test_what_takes_more_memory_needs_a_higher_limit(more, photograph):
     if "patches" in more:  # more sources than one
         image, more = [photograph] * more["patches"], {}
     assert least(image, **more) > least(photograph)
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_a_second_set_of_keys_needs_memory_in_all_searches(approximate):
+    one = workload(approximate=approximate, normalised=True)
+    two = replace(one, schedule=replace(one.schedule, keys="both"))
+    for incremental in (False, True):
+        means = Means(1, incremental)
+        assert need(two, means) > need(one, means)
 
 
 def test_the_need_of_missing_pixels_counts(photograph):
@@ -204,7 +218,7 @@ def test_the_environment_sets_a_limit(photograph, monkeypatch):
 def test_the_command_line_sets_a_limit(tmp_path, capsys):
     arguments = ["generate", "--sample", "rocket", "-o", str(tmp_path / "a.png")]
     assert cli.run([*arguments, "--max-memory", "2M"]) == 1
-    assert "--max-memory must be at least 10.6 MB" in capsys.readouterr().err
+    assert re.search(r"--max-memory must be at least [\d.]+ MB", capsys.readouterr().err)
     assert not (tmp_path / "a.png").exists()
     assert cli.run([*arguments, "--max-memory", "lots"]) == 2
     assert "--max-memory must be a number of bytes" in capsys.readouterr().err

@@ -347,7 +347,7 @@ def _guide_channels(options: Options) -> int:
     """Channels of all guides; what is no list of guides is refused later."""
     try:
         return sum(
-            images.planes("guides", target, options.channel_axis).shape[0]
+            int(images.planes("guides", target, options.channel_axis).shape[0])
             for _, target, _ in options.guides or ()
         )
     except (TypeError, ValueError):
@@ -357,7 +357,7 @@ def _guide_channels(options: Options) -> int:
 def _bytes_returned(shape: Sequence[int], first: Array, options: Options) -> int:
     """Bytes of one result like the `first` source's planes, with its index map."""
     index = np.dtype(np.int32).itemsize * 3 if options.return_index else 0
-    return math.prod(shape) * (first.shape[0] * first.dtype.itemsize + index)
+    return math.prod(shape) * (int(first.shape[0]) * int(first.dtype.itemsize) + index)
 
 
 def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
