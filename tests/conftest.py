@@ -12,10 +12,11 @@ REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests that open a browser, before tests are chosen by their marks."""
+    """Mark the tests that open a browser or a whole report, before some are chosen by marks."""
+    marks = {"browser": pytest.mark.browser, "page": pytest.mark.slow}
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.browser)
+        for name in marks.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(marks[name])
 
 
 @pytest.fixture(params=ENGINES)

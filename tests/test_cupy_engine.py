@@ -14,7 +14,10 @@ from device_calls import CALLS, SMALL
 import pnncupy as pnn
 from pnncupy import engine_table
 
-pytestmark = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed"),
+]
 
 
 @pytest.fixture

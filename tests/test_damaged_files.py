@@ -119,6 +119,7 @@ def damaged(state):
     yield from (end, b"x" + end, end[:-1])
 
 
+@pytest.mark.slow
 def test_every_mutant_of_a_checkpoint_is_refused(image, state, expected, tmp_path):
     file = tmp_path / "state.npz"
     mutants = [(data, NO_CHECKPOINT) for data in damaged(state)] + list(edited(state))
@@ -385,6 +386,7 @@ def test_lists_of_other_forms(data, message, folder, capsys):
 
 
 @pytest.mark.parametrize(("text", "read"), [(JOB, jobs_of_toml), (SPEC, read_spec)])
+@pytest.mark.slow
 def test_mutants_of_lists_are_read_or_refused(text, read, folder):
     file = folder / "list.toml"
     file.write_text(text)

@@ -16,6 +16,8 @@ from pnncupy.cli import run
 from pnncupy.file_locks import locked
 from pnncupy.io import write_image
 
+pytestmark = pytest.mark.process
+
 fcntl = pytest.importorskip("fcntl")
 
 HOLDER = (

@@ -15,6 +15,8 @@ from pnncupy.layout import Layout
 from pnncupy.matching import mask_keys
 from pnncupy.searching import SearchSettings, search
 
+pytestmark = pytest.mark.slow
+
 INF = math.inf
 KINDS = ("noise", "flat", "tiles", "steps", "waves")
 

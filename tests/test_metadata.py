@@ -438,6 +438,7 @@ def call(folder, *words):
     return run([str(word).format(folder=folder) for word in [*words, *FAST]])
 
 
+@pytest.mark.slow
 def test_inpaint_keeps_the_georeference(folder, capsys):
     words = ["inpaint", "{folder}/map.tif", "--mask", "{folder}/hole.png", "-o", "{folder}/out"]
     assert call(folder, *words, "--save-mask", "{folder}/made.tif") == 0
@@ -561,6 +562,7 @@ def test_wrong_save_mask(mask, message, folder, capsys):
 # Batches
 
 
+@pytest.mark.slow
 def test_a_batch_keeps_metadata_with_the_same_bytes(folder, capsys):
     (folder / "jobs.toml").write_text(
         "[defaults]\niterations = 1\n"

@@ -53,6 +53,7 @@ TASKS = list(tasks(None))
 
 @pytest.mark.parametrize("keys", ["blurred", "sharp", "both"])
 @pytest.mark.parametrize("name", TASKS)
+@pytest.mark.slow
 def test_missing_pixels_are_never_used(name, keys, image, missing):
     task = tasks(image[::-1].copy())[name]
     made = task(
@@ -156,6 +157,7 @@ def test_levels_are_lowered_where_little_is_known(random):
 
 
 @pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+@pytest.mark.slow
 def test_on_a_device_missing_pixels_are_the_same(image, missing, monkeypatch):
     spoiled = with_hole(image, missing, np.nan).astype(np.float32)
     masked = np.ma.masked_array(spoiled, np.broadcast_to(missing[..., None], image.shape))
@@ -324,6 +326,7 @@ def kept(known, levels, ratio):
 
 @pytest.mark.parametrize("decide", [usable, kept])
 @pytest.mark.parametrize("ratio", [0.75, 0.8, 0.5, 0.9, 1 / 1.37, 0.31])
+@pytest.mark.slow
 def test_a_turned_mask_is_decided_alike(ratio, decide, random):
     mixed = 0
     for _ in range(20):

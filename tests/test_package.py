@@ -55,6 +55,7 @@ def test_using_numpy_only_loads_no_numba():
     assert run_python(code) == ["False"]
 
 
+@pytest.mark.slow
 def test_without_a_place_for_compiled_code_kernels_still_run():
     code = (
         "import numba.core.caching as caching; caching.CacheImpl._locator_classes = [];"

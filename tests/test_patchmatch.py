@@ -67,6 +67,7 @@ def run_pass(engine, query, key, p, usable, index, bound=None, alpha=INF, active
     ],
 )
 @pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.slow
 def test_a_pass_equals_the_oracle(
     module, p, channels, query_shape, key_shape, options, normalised, random
 ):

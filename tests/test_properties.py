@@ -12,6 +12,8 @@ from tilings import TILINGS, tiled
 import pnncupy as pnn
 from pnncupy.kernels import numba_cpu
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = settings(
     max_examples=200, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

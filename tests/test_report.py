@@ -213,6 +213,7 @@ def test_a_page_from_files_with_undecodable_names(tmp_path, random):
     assert r"real\udc9b" in (tmp_path / "out/study_key.csv").read_text()
 
 
+@pytest.mark.slow
 def test_the_commands_make_the_same_pictures(page, small_demo, tmp_path, monkeypatch):
     text = page.read_text()
     shown = dict(
@@ -239,6 +240,7 @@ def test_the_commands_make_the_same_pictures(page, small_demo, tmp_path, monkeyp
         np.testing.assert_array_equal(picture, read_image(page.parent / shown[title]))
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_shown_scaled_and_the_original_linked(tmp_path, random):
     image = random.integers(0, 256, (4000, 5000), dtype=np.uint8)
     image[:2000] = 0
@@ -271,6 +273,7 @@ def test_other_dtypes_are_shown_and_kept(image, tmp_path):
     np.testing.assert_array_equal(original, image * 255 if image.dtype == bool else image)
 
 
+@pytest.mark.slow
 def test_other_kinds_of_pictures_in_a_whole_report(tmp_path, random):
     bands = random.random((30, 34, 5)).astype(np.float32)
     write_image(tmp_path / "bands.tif", bands)
@@ -387,6 +390,7 @@ def test_commands_of_new_keywords(report):
     assert "--channel-weights 1,0.5,2 --max-memory 2G" in text
 
 
+@pytest.mark.slow
 def test_baseline_calls_of_lists(report):
     text = report(f"[[retarget]]\nimage = ['a.png', 'b.png']\nscale = [1, 0.5]\n{FAST}")
     assert "bidirectional_similarity([image, ...], (20, 12))" in text
@@ -405,6 +409,7 @@ def test_very_wide_pictures_are_scaled_too(tmp_path):
     assert (shown.height, shown.width) == (1, 8192)
 
 
+@pytest.mark.slow
 def test_a_large_other_does_not_shrink_the_result(report, random):
     huge = np.zeros((100, 9000, 3), np.uint8)
     text = report(

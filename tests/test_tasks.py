@@ -29,6 +29,7 @@ def decibels(image, other):
     return metrics.psnr(image, other, (0, 1))
 
 
+@pytest.mark.slow
 def test_reference_retargeting(reference):
     arrays = reference("retargeting")
     for name, width in (("output_1_0_6", 87), ("output_1_1_4", 202)):
@@ -156,6 +157,7 @@ def test_nan_in_the_hole_needs_a_fill(photograph, hole):
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.slow
 def test_a_hole_that_vanishes_at_coarse_levels(engine, photograph):
     image = np.tile(photograph, (2, 2, 1))
     mask = np.zeros(image.shape[:2], bool)

@@ -769,6 +769,7 @@ SCALARS = {
 
 
 @pytest.mark.parametrize("function", CALLS, ids=lambda function: function.__name__)
+@pytest.mark.slow
 def test_numbers_of_numpy_are_numbers(function):
     names = set(inspect.signature(function).parameters) & set(SCALARS)
     if function is pnn.vote:
