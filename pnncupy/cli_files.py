@@ -1,11 +1,12 @@
 """Files of the command line: what is read for a call, and where its results go."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import click
 
@@ -79,7 +80,7 @@ class ResultFiles:
                 raise click.UsageError(
                     f"-o must be a folder for {count} pictures, got the file name {output}"
                 )
-            pictures = [output]
+            pictures: Sequence[Path] = [output]
         elif output.suffix.lower() in _OTHER_FORMATS and not output.is_dir():
             raise click.UsageError(
                 f"cannot write {output.suffix} files; use one of {', '.join(sorted(SUFFIXES))}, or "
@@ -88,20 +89,18 @@ class ResultFiles:
         elif count is None:
             pictures = [output / f"{stem}{suffix}"]
         else:
-            pictures = _numbered(output / f"{stem}{suffix}", count)
+            pictures = _Numbered(output / f"{stem}{suffix}", count)
             sheet = output / "contact.png" if count > 1 else None
-        indices = []
+        indices: Sequence[Path] = []
         if index is not None:
             if SUFFIXES.get(index.suffix.lower()) != "tiff":
                 raise click.UsageError(f"--save-index must name a .tif file, got {index}")
-            indices = [index] if count in (None, 1) else _numbered(index, count)
+            indices = [index] if count in (None, 1) else _Numbered(index, count)
         if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
         encode_image(pictures[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
-        if mask is not None and mask.resolve() in {
-            file.resolve() for file in (*pictures, *indices)
-        }:
+        if mask is not None and any(_holds(files, mask) for files in (pictures, indices)):
             raise click.UsageError(f"--save-mask would replace another result, {mask}")
         return cls(pictures, sheet, indices, force, made_from, mask)
 
@@ -109,18 +108,19 @@ class ResultFiles:
     def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
         """Keep other processes from writing these files, and refuse what would be lost."""
         single = [file for file in (self.sheet, self.mask) if file is not None]
-        files = [*self.pictures, *self.indices, *single]
-        for folder in {file.parent for file in files}:
+        for folder in {file.parent for file in (*self.pictures[:1], *self.indices[:1], *single)}:
             _check_writable(folder)
         with ExitStack() as stack:
             # The first of those with numbers stands for all of them.
             for file in dict.fromkeys((*self.pictures[:1], *self.indices[:1], *single)):
                 stack.enter_context(locked(file))
-            self._check(files, inputs)
+            existing = [
+                *_existing(self.pictures), *_existing(self.indices), *_existing(single),
+            ]  # fmt: skip
+            self._check(existing, inputs)
             yield
 
-    def _check(self, files: Sequence[Path], inputs: Sequence[Path]) -> None:
-        existing = [file for file in files if file.exists()]
+    def _check(self, existing: Sequence[Path], inputs: Sequence[Path]) -> None:
         for file in existing:
             if any(file.samefile(each) for each in inputs):
                 raise click.UsageError(f"{file} is an input and would be lost; choose another -o")
@@ -166,8 +166,45 @@ def _check_writable(folder: Path) -> None:
         raise PermissionError(f"cannot write to {folder}: permission denied for {existing}")
 
 
-def _numbered(file: Path, count: int) -> list[Path]:
-    digits = max(3, len(str(count - 1)))
-    return [
-        file.with_name(f"{file.stem}_{number:0{digits}}{file.suffix}") for number in range(count)
-    ]
+class _Numbered(Sequence[Path]):
+    """Files of one name and the numbers 0 to `count` - 1, none of which is made before its turn."""
+
+    def __init__(self, file: Path, count: int):
+        self._file, self._numbers = file, range(count)
+        self._digits = max(3, len(str(count - 1)))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Path]: ...
+    def __getitem__(self, number: int | slice) -> Path | Sequence[Path]:
+        if isinstance(number, slice):
+            return [self[each] for each in self._numbers[number]]
+        name = f"{self._file.stem}_{self._numbers[number]:0{self._digits}}{self._file.suffix}"
+        return self._file.with_name(name)
+
+    def __contains__(self, file: object) -> bool:
+        if not isinstance(file, Path) or file.parent.resolve() != self._file.parent.resolve():
+            return False
+        digits = file.name.removeprefix(f"{self._file.stem}_").removesuffix(self._file.suffix)
+        if not (digits.isascii() and digits.isdecimal()) or len(digits) > len(str(sys.maxsize)):
+            return False
+        return int(digits) in self._numbers and self[int(digits)].name == file.name
+
+
+def _holds(files: Sequence[Path], file: Path) -> bool:
+    """Whether a file is one of these, by its name and folder."""
+    if isinstance(files, _Numbered):
+        return file in files
+    return file.resolve() in {each.resolve() for each in files}
+
+
+def _existing(files: Sequence[Path]) -> list[Path]:
+    """Those of the files that are there, in order."""
+    if not isinstance(files, _Numbered):
+        return [file for file in files if file.exists()]
+    folder = files[0].parent
+    return sorted(file for file in folder.iterdir() if file in files) if folder.is_dir() else []

@@ -96,7 +96,7 @@ def show_warnings_in_one_line() -> None:
     shown = set()
 
     def show(message: Any, *details: Any, **options: Any) -> None:
-        text = " ".join(str(message).split())
+        text = str(message)
         if text not in shown:
             shown.add(text)
             say(f"Warning: {text}", error=True)
