@@ -102,7 +102,7 @@ def cases(method: str, side: int) -> list[dict[str, Any]]:
     def case(
         task: str, sides: Any, options: dict[str, Any] | None = None, **more: Any
     ) -> dict[str, Any]:
-        given = {"iterations": 2, "method": method, **(options or {})}
+        given = {"iterations": 2, "coarse_iterations": 2, "method": method, **(options or {})}
         return {"task": task, "sides": sides, **more, "options": given}
 
     return [
@@ -126,7 +126,7 @@ def cases(method: str, side: int) -> list[dict[str, Any]]:
         case("collage", two, BOTH),
         case("collage", three, {**PLAIN, **COPY, **INDEX}, **GREY),
         case("collage", [square], {"patch_size": 9}, shape=[side, half], missing=True),
-        case("collage", [square, [side // 6, 2 * side]], {**BOTH, **MEDIAN}),
+        case("generate", [[2 * side, side // 3], [side // 3, 2 * side]], {**NORMALISED, **BOTH}),
         case("collage", two, {**GRADUAL, **BOTH}),
         case("collage", three, {**GRADUAL, **PLAIN, **INDEX}, dtype="uint16"),
         case("edit", [square], {**NORMALISED, **BOTH}, mask=True, dtype="float64"),
@@ -137,7 +137,7 @@ def cases(method: str, side: int) -> list[dict[str, Any]]:
 def named(case: dict[str, Any]) -> str:
     """A case in words."""
     sides = " ".join("x".join(map(str, shape)) for shape in case["sides"])
-    options = {name: value for name, value in case["options"].items() if name != "iterations"}
+    options = {name: value for name, value in case["options"].items() if "iterations" not in name}
     others = {name: case[name] for name in case if name not in ("task", "sides", "options")}
     words = [
         f"{name} {'x'.join(map(str, value)) if isinstance(value, list) else value}"
@@ -150,7 +150,7 @@ def limited() -> list[dict[str, Any]]:
     """Growth in calls with limits, in parts of these; the worst ones first."""
     calls = [
         {**case, "share": share}
-        for case in [*cases("exact", 72), *cases("patchmatch", 150)]
+        for case in [*cases("exact", 96), *cases("patchmatch", 150)]
         for share in SHARES
     ]
     with ThreadPoolExecutor(2) as pool:  # each waits for a process

@@ -54,6 +54,8 @@ _LARGEST_KEY = {
     "exact": _Bytes(0, 0, 32),
     "incremental": _Bytes(0, 8, 32),
 }
+# Engine numpy: for each pixel of a patch, and for each image pixel of approximate searches.
+_NUMPY, _NUMPY_APPROXIMATE = 100_000, 250
 _FLOAT = 4
 # Columns that exact searches add to a key image, beside those of a patch.
 _PADDING = 64
@@ -111,8 +113,8 @@ class Workload:
         Pyramids of the result's size that are kept beside those of the sources.
     returned : int
         Bytes of all results.
-    stacked, wide : bool
-        Results are stacked in the end; images hold 64-bit integers.
+    stacked, wide, plain : bool
+        Results are stacked in the end; images hold 64-bit integers; the engine is plain NumPy.
     """
 
     schedule: Schedule
@@ -130,6 +132,7 @@ class Workload:
     returned: int = 0
     stacked: bool = False
     wide: bool = False
+    plain: bool = False
 
     @property
     def compared(self) -> int:
@@ -217,6 +220,10 @@ def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
         total += _FLOAT * (planes + normalised) * level.padded
         if incremental and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
+    if work.plain and kind != "exact":  # sums of pairs
+        total += _NUMPY * work.patch_size**2
+        if level.approximate:
+            total += _NUMPY_APPROXIMATE * (max(query, level.keys) if normalised else query)
     changed = work.weighted or work.guides > 0
     if changed or work.masked:
         total += _FLOAT * planes * level.keys

@@ -32,6 +32,10 @@ GROWING = {
         "task": "generate", "sides": [[90, 90]], "n": 12, "dtype": "float64",
         "options": {"return_index": True},
     },
+    "the plain engine": {
+        "task": "generate", "sides": [[104, 104]], "channels": 1,
+        "options": {"method": "patchmatch", "engine": "numpy"},
+    },
     "many levels": {
         "task": "generate", "sides": [[80, 80]], "options": {"downscale": 1.01},
     },

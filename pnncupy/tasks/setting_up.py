@@ -311,6 +311,7 @@ def set_up(
         pyramids=pyramids,
         returned=(count or 1) * _bytes_returned(output_shape, planes[0], options),
         stacked=count is not None,
+        plain=engine_name == "numpy",
         wide=not categorical and planes[0].dtype.kind in "iu" and planes[0].dtype.itemsize == 8,
     )
     limit = checked_limit(options.max_memory)
