@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -46,7 +46,8 @@ def _bar(done: ProgressColumn, quiet: bool) -> Iterator[ProgressBar]:
         TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
     )  # fmt: skip
     # The bar has its own streams for what others print meanwhile: these are guarded anew.
-    with bar, guarded_output():
+    # Before rich 14 one that is disabled prints an empty line at its end.
+    with nullcontext() if bar.disable else bar, guarded_output():
         yield bar
 
 
