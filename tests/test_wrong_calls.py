@@ -70,6 +70,8 @@ class Unprintable:
         return "an object" + " of no use" * 100
 
 
+# As the NumPy at hand writes it.
+NUMPY_TRUE = f"got {np.True_!r} of type {type(np.True_).__name__}"
 AT_LEAST_2 = "must be an integer of at least 2"
 AT_LEAST_1 = "must be an integer of at least 1"
 AT_LEAST_0 = "must be an integer of at least 0"
@@ -99,7 +101,7 @@ SHARED = [
         np.True_,
         TypeError,
         AT_LEAST_2,
-        f"got {np.True_!r} of type {type(np.True_).__name__}",
+        NUMPY_TRUE,
     ),
     ("patch_size", "7", TypeError, AT_LEAST_2, "got '7' of type str"),
     ("patch_size", None, TypeError, AT_LEAST_2, "got None of type NoneType"),
@@ -117,7 +119,7 @@ SHARED = [
     ("alpha", "small", TypeError, REAL, "got 'small' of type str"),
     ("alpha", None, TypeError, REAL, "got None of type NoneType"),
     ("alpha", True, TypeError, REAL, "got True of type bool"),
-    ("alpha", np.True_, TypeError, REAL, f"got {np.True_!r} of type {type(np.True_).__name__}"),
+    ("alpha", np.True_, TypeError, REAL, NUMPY_TRUE),
     ("alpha", 1j, TypeError, REAL, "got 1j of type complex"),
     ("alpha", np.complex64(1), TypeError, REAL, "of type complex64"),
     ("alpha", np.array([0.1]), TypeError, REAL, "got array([0.1]) of type ndarray"),
