@@ -145,6 +145,16 @@ def _overload_multiply(left, right):
 
 
 @intrinsic
+def maximum(typing_context, left, right):
+    """The larger one in each lane; `right` where either is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
 def any_less(typing_context, left, right):
     """Whether any lane has ``left < right``; NaN is never less."""
 

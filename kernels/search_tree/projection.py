@@ -1,0 +1,199 @@
+"""Coefficients of patches on orthonormal axes: lower bounds of patch distances.
+
+The axes are products of a direction in channel space, a vertical and a horizontal cosine, so that
+all coefficients of an image cost a few operations a pixel: cosines are close to the principal axes
+of the patches of natural images (Ahmed et al. 1974, doi:10.1109/T-C.1974.223784). Those of largest
+variance in a sample are taken. Whichever they are, the result of a search is the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pnncupy.kernels.compiling import compiled
+from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.tiling import run_all
+
+# Axes, and coordinates of a patch with the norm of what the axes leave over.
+AXES = 16
+COORDINATES = AXES + 1
+_SAMPLE = 1000
+_ROWS_PER_STEP = 32
+_NO_MASK = np.empty((0, 0), np.bool_)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Orthonormal axes of the patches of an image.
+
+    Attributes
+    ----------
+    channels : (C, C) float64
+        Directions in channel space, a row each.
+    middle : (C,) float64
+        Subtracted from the pixels first, so that coefficients are small.
+    waves : (p, p) float64
+        Orthonormal cosines, a row each, the constant one first.
+    lines : (u, 2) int64
+        Channel direction and vertical wave of the sums over columns that are needed.
+    chosen : (AXES, 2) int64
+        Line and horizontal wave of each axis, in the order of falling variance; -1 for none.
+    """
+
+    channels: Array
+    middle: Array
+    waves: Array
+    lines: Array
+    chosen: Array
+
+
+def principal_axes(key: Array, patch_size: int, usable: Array) -> Axes:
+    """Return the axes of largest variance in a sample of patches.
+
+    Parameters
+    ----------
+    key : (C, H, W) float32
+    patch_size : int
+    usable : (H-p+1, W-p+1) bool
+        Patches without infinite pixels, at least one.
+    """
+    places = np.flatnonzero(usable)
+    if len(places) > _SAMPLE:
+        places = np.random.default_rng(0).choice(places, _SAMPLE, replace=False)
+    row, column = np.unravel_index(places, usable.shape)
+    windows = np.lib.stride_tricks.sliding_window_view(key, (patch_size, patch_size), (1, 2))
+    sample = windows[:, row, column].astype(np.float64)
+    middle = sample.mean(axis=(1, 2, 3))
+    sample -= middle[:, None, None, None]
+    directions = _channel_directions(sample)
+    waves = _cosines(patch_size)
+    turned = np.einsum("ck,knyx->cnyx", directions, sample)
+    vertical = np.einsum("ay,cnyx->cnax", waves, turned)
+    variance = np.einsum("bx,cnax->cnab", waves, vertical).var(axis=1)
+    order = np.argsort(-variance, axis=None, kind="stable")[:AXES]
+    channel, up, across = np.unravel_index(order, variance.shape)
+    lines, line = np.unique(np.stack([channel, up], axis=1), axis=0, return_inverse=True)
+    chosen = np.full((AXES, 2), -1, np.int64)
+    chosen[: len(order)] = np.stack([line.ravel(), across], axis=1)
+    return Axes(directions, middle, waves, lines.astype(np.int64), chosen)
+
+
+def _channel_directions(sample: Array) -> Array:
+    """Principal axes of the pixels' channels, (C, C), a row each."""
+    flat = sample.reshape(len(sample), -1)
+    _, vectors = np.linalg.eigh(np.einsum("ki,li->kl", flat, flat))
+    return np.ascontiguousarray(vectors.T)
+
+
+def _cosines(count: int) -> Array:
+    """The orthonormal discrete cosine transform (type 2) of `count` values."""
+    wave, place = np.arange(count)[:, None], np.arange(count)[None, :]
+    rows = np.cos(np.pi * wave * (2 * place + 1) / (2 * count)) * np.sqrt(2 / count)
+    rows[0] = np.sqrt(1 / count)
+    return rows
+
+
+@cache
+def _projection() -> Callable[..., None]:
+    @compiled
+    def project_rows(image, channels, middle, waves, lines, chosen, active, out, top, bottom):
+        """Coordinates of the patches of rows [top, bottom), summed in float64."""
+        planes, _, width = image.shape
+        size = waves.shape[0]
+        columns = width - size + 1
+        axes, coordinates = chosen.shape[0], chosen.shape[0] + 1
+        height = bottom - top + size - 1
+        turned = np.zeros((planes, height, width))
+        squares = np.zeros((height, width))
+        for plane in range(planes):
+            for y in range(height):
+                line = turned[plane, y]
+                for channel in range(planes):
+                    factor, centre = channels[plane, channel], middle[channel]
+                    row = image[channel, top + y]
+                    for x in range(width):
+                        value = np.float64(row[x])
+                        # Patches with infinite pixels are never looked at.
+                        line[x] += factor * (value - centre if value < np.inf else 0.0)
+                total = squares[y]
+                for x in range(width):
+                    total[x] += line[x] * line[x]
+        sums = np.empty((lines.shape[0], width))
+        column_squares = np.empty(width)
+        found = np.empty((coordinates, columns))
+        for y in range(bottom - top):
+            if active.size > 0:
+                needed = False
+                for x in range(columns):
+                    needed |= active[top + y, x]
+                if not needed:
+                    continue
+            for number in range(lines.shape[0]):
+                line = sums[number]
+                line[:] = 0
+                for dy in range(size):
+                    factor = waves[lines[number, 1], dy]
+                    row = turned[lines[number, 0], y + dy]
+                    for x in range(width):
+                        line[x] += factor * row[x]
+            column_squares[:] = 0
+            for dy in range(size):
+                row = squares[y + dy]
+                for x in range(width):
+                    column_squares[x] += row[x]
+            rest = found[axes]
+            rest[:] = 0
+            for dx in range(size):
+                for x in range(columns):
+                    rest[x] += column_squares[x + dx]
+            for axis in range(axes):
+                line = found[axis]
+                line[:] = 0
+                if chosen[axis, 0] < 0:
+                    continue
+                row = sums[chosen[axis, 0]]
+                for dx in range(size):
+                    factor = waves[chosen[axis, 1], dx]
+                    for x in range(columns):
+                        line[x] += factor * row[x + dx]
+                for x in range(columns):
+                    rest[x] -= line[x] * line[x]
+            for x in range(columns):
+                rest[x] = np.sqrt(max(rest[x], 0.0))
+            target = out[top + y]
+            for coordinate in range(coordinates):
+                line = found[coordinate]
+                for x in range(columns):
+                    target[x, coordinate] = line[x]
+
+    return project_rows
+
+
+def coordinates(
+    image: Array, axes: Axes, patch_size: int, threads: int, active: Array | None = None
+) -> Array:
+    """Return the coordinates of all patches, or of the rows with `active` ones.
+
+    The last one is the norm of what the axes leave over: by the inequality of Cauchy and Schwarz
+    the squared distance of two patches is at least that of their coordinates.
+
+    Returns
+    -------
+    (H-p+1, W-p+1, COORDINATES) float32
+        Of patches with infinite pixels, and rows without active ones, anything.
+    """
+    rows, columns = (side - patch_size + 1 for side in image.shape[1:])
+    out = np.empty((rows, columns, COORDINATES), np.float32)
+    kernel: Any = _projection()
+
+    def work(top: int) -> None:
+        kernel(
+            image, axes.channels, axes.middle, axes.waves, axes.lines, axes.chosen,
+            _NO_MASK if active is None else active, out, top, min(top + _ROWS_PER_STEP, rows),
+        )  # fmt: skip
+
+    run_all(work, range(0, rows, _ROWS_PER_STEP), threads)
+    return out

@@ -1,0 +1,246 @@
+"""A tree of boxes over the key patches of one image.
+
+Keys are ordered so that 32 neighbours in the space of their coordinates make a leaf, 16 leaves a
+node, 16 nodes a node of the next level. A node holds the boxes of its 16 children side by side, so
+that a few vector instructions bound the distances to all of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pnncupy.kernels.compiling import compiled
+from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.search_tree.projection import COORDINATES, Axes, coordinates, principal_axes
+
+LEAF, FAN = 32, 16
+# Boxes bound the first axes only: the others have little variance.
+BOX_AXES = 8
+# The share by which bounds are widened for rounding.
+WIDENING = 4e-3
+_SPREAD_SAMPLE = 256
+
+
+@dataclass
+class Tree:
+    """Key patches of one image in a tree.
+
+    Attributes
+    ----------
+    key : (C, H, W) float32
+    patch_size : int
+    axes : Axes
+    order : (m,) int64
+        Numbers ``row * columns + column`` of the usable key patches, leaf by leaf.
+    leaves : (leaves, COORDINATES, LEAF) float32
+        Coordinates of the keys; infinite behind the last one.
+    places : (leaves * LEAF,) int32
+        Numbers ``row * W + column`` of their first pixels.
+    boxes : (nodes, BOX_AXES, 2, FAN) float32
+        Lowest and highest coordinates of the children of all nodes, the root's first.
+    first_nodes : (levels,) int64
+        The first node of each level, from the root down.
+    radius : float
+        The largest norm of the keys' coordinates.
+    """
+
+    key: Array
+    patch_size: int
+    axes: Axes
+    order: Array
+    leaves: Array
+    places: Array
+    boxes: Array
+    first_nodes: Array
+    radius: float
+
+    @property
+    def size(self) -> int:
+        """The number of keys."""
+        return len(self.order)
+
+    def refitted(self, image: Array, threads: int) -> "Tree":
+        """Return a tree of the same order over an image that moved a little."""
+        return _fitted(image, self.patch_size, self.axes, self.order, threads)
+
+
+def usable_patches(key: Array, patch_size: int) -> Array:
+    """Return which patches have only finite pixels, (H-p+1, W-p+1) bool."""
+    finite = np.isfinite(key).all(axis=0)
+    rows, columns = (side - patch_size + 1 for side in finite.shape)
+    down = finite[:rows].copy()
+    for offset in range(1, patch_size):
+        down &= finite[offset : offset + rows]
+    result = down[:, :columns].copy()
+    for offset in range(1, patch_size):
+        result &= down[:, offset : offset + columns]
+    return result
+
+
+def build(key: Array, patch_size: int, threads: int, axes: Axes | None = None) -> Tree | None:
+    """Return the tree of an image's usable patches, None where there are none.
+
+    Cost O(m log m); memory about 80 bytes a key, and as much again while it is built.
+    """
+    usable = usable_patches(key, patch_size)
+    if not usable.any():
+        return None
+    axes = axes or principal_axes(key, patch_size, usable)
+    found = coordinates(key, axes, patch_size, threads).reshape(-1, COORDINATES)
+    order = np.flatnonzero(usable)
+    unit = LEAF
+    while unit * FAN < len(order):
+        unit *= FAN
+    _arrange()(found, order, unit)
+    return _fitted(key, patch_size, axes, order, threads, found)
+
+
+def _fitted(
+    key: Array, patch_size: int, axes: Axes, order: Array, threads: int, found: Array | None = None
+) -> Tree:
+    if found is None:
+        found = coordinates(key, axes, patch_size, threads).reshape(-1, COORDINATES)
+    leaf_count = -(-len(order) // LEAF)
+    leaves = np.full((leaf_count, COORDINATES, LEAF), np.inf, np.float32)
+    places = np.zeros(leaf_count * LEAF, np.int32)
+    nodes = -(-leaf_count // FAN)
+    boxes = np.empty((nodes, BOX_AXES, 2, FAN), np.float32)
+    boxes[:, :, 0], boxes[:, :, 1] = np.inf, -np.inf
+    columns = key.shape[2] - patch_size + 1
+    _fill()(found, order, columns, key.shape[2], leaves, places, boxes)
+    levels = [boxes]
+    while len(levels[-1]) > 1:
+        levels.append(_level_above(levels[-1]))
+    levels.reverse()
+    first_nodes = np.cumsum([0, *map(len, levels)])[:-1].astype(np.int64)
+    largest = float(np.sqrt((found[order].astype(np.float64) ** 2).sum(axis=1).max()))
+    return Tree(
+        key, patch_size, axes, order, leaves, places, np.concatenate(levels), first_nodes, largest
+    )
+
+
+def _level_above(boxes: Array) -> Array:
+    """Boxes around all children of each node, FAN nodes a node."""
+    count = -(-len(boxes) // FAN)
+    above = np.empty((count * FAN, BOX_AXES, 2), np.float32)
+    above[:, :, 0], above[:, :, 1] = np.inf, -np.inf
+    above[: len(boxes), :, 0] = boxes[:, :, 0].min(axis=-1)
+    above[: len(boxes), :, 1] = boxes[:, :, 1].max(axis=-1)
+    return np.ascontiguousarray(above.reshape(count, FAN, BOX_AXES, 2).transpose(0, 2, 3, 1))
+
+
+@cache
+def _arrange() -> Callable[..., None]:
+    @compiled
+    def arrange(found, order, unit):
+        """Order keys into pieces of LEAF * FAN**h, split where a sample of them spreads most."""
+        pieces = [(0, len(order), unit)]
+        while len(pieces) > 0:
+            first, end, unit = pieces.pop()
+            while end - first <= unit and unit > LEAF:
+                unit //= FAN
+            unit = max(unit, LEAF)
+            if end - first <= LEAF:
+                continue
+            middle = first + -(-(end - first) // unit) // 2 * unit
+            step = max(1, (end - first) // _SPREAD_SAMPLE)
+            widest, axis = -1.0, 0
+            for candidate in range(BOX_AXES):
+                total, squares, count = 0.0, 0.0, 0
+                for place in range(first, end, step):
+                    value = found[order[place], candidate]
+                    total += value
+                    squares += value * value
+                    count += 1
+                spread = squares / count - (total / count) ** 2
+                if spread > widest:
+                    widest, axis = spread, candidate
+            # Quickselect: nothing before `middle` is above what comes from there on.
+            low, high = first, end - 1
+            while low < high:
+                one, two = found[order[low], axis], found[order[(low + high) >> 1], axis]
+                three = found[order[high], axis]
+                pivot = max(min(one, two), min(max(one, two), three))
+                i, j = low, high
+                while i <= j:
+                    while found[order[i], axis] < pivot:
+                        i += 1
+                    while found[order[j], axis] > pivot:
+                        j -= 1
+                    if i <= j:
+                        order[i], order[j] = order[j], order[i]
+                        i += 1
+                        j -= 1
+                if middle <= j:
+                    high = j
+                elif middle >= i:
+                    low = i
+                else:
+                    break
+            pieces.append((first, middle, unit))
+            pieces.append((middle, end, unit))
+
+    return arrange
+
+
+@cache
+def _fill() -> Callable[..., None]:
+    @compiled
+    def fill(found, order, columns, width, leaves, places, boxes):
+        """Copy the keys into their leaves, and widen the boxes of the leaves."""
+        for number in range(len(order)):
+            leaf, lane = number // LEAF, number % LEAF
+            node, child = leaf // FAN, leaf % FAN
+            patch = order[number]
+            places[number] = patch // columns * width + patch % columns
+            for axis in range(found.shape[1]):
+                value = found[patch, axis]
+                leaves[leaf, axis, lane] = value
+                if axis < BOX_AXES:
+                    boxes[node, axis, 0, child] = min(boxes[node, axis, 0, child], value)
+                    boxes[node, axis, 1, child] = max(boxes[node, axis, 1, child], value)
+
+    return fill
+
+
+def node_weights(tree: Tree, weight: Array) -> tuple[Array, Array]:
+    """Return the factors of the keys in the order of the leaves, and the smallest of each box.
+
+    Parameters
+    ----------
+    weight : (H-p+1, W-p+1) float32
+    """
+    of_keys = np.full(len(tree.places), np.inf, np.float32)
+    of_keys[: tree.size] = weight.ravel()[tree.order]
+    below: Any = of_keys.reshape(-1, LEAF).min(axis=1)
+    levels = []
+    counts = np.diff([*tree.first_nodes, len(tree.boxes)])
+    for count in counts[::-1]:
+        padded = np.full(count * FAN, np.inf, np.float32)
+        padded[: len(below)] = below
+        levels.append(padded)
+        below = padded.reshape(-1, FAN).min(axis=1)
+    return of_keys, np.concatenate(levels[::-1])
+
+
+def bound_slack(tree: Tree, query_coordinates: Array, channels: int) -> float:
+    r"""What has to be added to a widened limit, so that no key within the limit is lost.
+
+    Let d be the exact difference of two patches along an axis, and e at least the error of the one
+    that is computed: each coordinate is rounded to float32 (relative error u = 2^-24), the norm of
+    the rest is the root of a difference (error below u of the patch's norm r), so that e = 8 u r.
+    For every w > 0, (|d| + e)^2 <= (1 + w) d^2 + (1 + 1/w) e^2. With w half of the widening, the
+    computed bound is at most (1 + w) (1 + 20 u) times the exact distance plus (1 + 1/w) S e^2, S
+    the number of coordinates; and the exact distance at most 1 / (1 - c u) times the computed sum,
+    c additions deep, plus what squares lose below the smallest float. So a key whose computed sum
+    is at most `limit` has a computed bound below ``(1 + WIDENING) * limit + slack``.
+    """
+    finite = query_coordinates[np.isfinite(query_coordinates).all(axis=-1)]
+    squares = np.einsum("ns,ns->n", finite, finite, dtype=np.float64) if finite.size else np.zeros(1)
+    radius = max(tree.radius, float(np.sqrt(squares.max(initial=0))))
+    error = 8 * 2.0**-24 * radius
+    lost = tree.patch_size**2 * channels * 2.0**-148
+    return float((1 + 2 / WIDENING) * COORDINATES * error**2 + 4 * lost) + 1e-44
