@@ -95,4 +95,5 @@ def search(
 
     run(map(band, range(0, rows, _ROWS_PER_STEP)), threads, tick)
     queries = score.size if active is None else int(active.sum())
-    return Counts(*np.sum(found, axis=0).tolist(), queries)
+    nodes, leaves, sums = np.sum(found, axis=0).tolist()
+    return Counts(nodes, leaves, sums, queries)

@@ -239,7 +239,9 @@ def bound_slack(tree: Tree, query_coordinates: Array, channels: int) -> float:
     is at most `limit` has a computed bound below ``(1 + WIDENING) * limit + slack``.
     """
     finite = query_coordinates[np.isfinite(query_coordinates).all(axis=-1)]
-    squares = np.einsum("ns,ns->n", finite, finite, dtype=np.float64) if finite.size else np.zeros(1)
+    squares = (
+        np.einsum("ns,ns->n", finite, finite, dtype=np.float64) if finite.size else np.zeros(1)
+    )
     radius = max(tree.radius, float(np.sqrt(squares.max(initial=0))))
     error = 8 * 2.0**-24 * radius
     lost = tree.patch_size**2 * channels * 2.0**-148

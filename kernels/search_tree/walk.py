@@ -173,9 +173,7 @@ def walk_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[...,
                             key_place = np.int64(places[node * LEAF + half + lane])
                             row, column = key_place // key_stride, key_place % key_stride
                             number = first_index + row * index_stride + column
-                            if number == best_key or (
-                                best == 0 and (any_key or number > best_key)
-                            ):
+                            if number == best_key or (best == 0 and (any_key or number > best_key)):
                                 continue
                             factor = key_weight[node * LEAF + half + lane] if is_weighted else best
                             cap = best / factor * _SCORE_WIDENING if is_weighted else best
@@ -202,4 +200,5 @@ def waiting_number(node, child):
 
 @njit(nogil=True)
 def swap(values, one, other):
+    """Exchange two values of an array."""
     values[one], values[other] = values[other], values[one]
