@@ -196,7 +196,7 @@ class _Numbered(Sequence[Path]):
 
 
 def _holds(files: Sequence[Path], file: Path) -> bool:
-    """Whether a file is one of these, by its name and folder."""
+    """Return whether a file is one of these, by its name and folder."""
     if isinstance(files, _Numbered):
         return file in files
     return file.resolve() in {each.resolve() for each in files}

@@ -37,7 +37,7 @@ class Series:
 
     @property
     def stem(self) -> str:
-        """What stands before the number of an output."""
+        """Return the part of an output name before its number."""
         return self.job.output.removesuffix(self.suffix)
 
     @property

@@ -20,7 +20,7 @@ _CHECKSUM = "checksum"
 
 
 class _Noted(NamedTuple):
-    """What a line says of a picture: digests of how it was made, and of its file."""
+    """Record of a picture: digests of how it was made, and of its file."""
 
     origin: str
     sha256: str
@@ -107,7 +107,7 @@ def _checked(line: str) -> dict[str, Any] | None:
 
 
 def _has_form(record: Mapping[str, Any]) -> bool:
-    """Whether the entries that are used have their types."""
+    """Return whether the entries that are used have their types."""
     texts, seed = (record["output"], record["sha256"]), record["seed"]
     return all(isinstance(text, str) for text in texts) and (
         seed is None or (type(seed) is int and seed >= 0)

@@ -63,7 +63,7 @@ _PADDING = 64
 
 @dataclass(frozen=True)
 class Means:
-    """What costs memory, and can be done without."""
+    """Optional means that cost memory."""
 
     threads: int
     incremental: bool
@@ -93,7 +93,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Workload:
-    """What the memory of a call depends on.
+    """Properties of a call that its memory depends on.
 
     Attributes
     ----------

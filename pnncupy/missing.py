@@ -114,7 +114,7 @@ def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Arra
 
 
 def equal_to(data: Array, nodata: float, xp: Any = np) -> Array:
-    """Where an array holds a value; nowhere if its dtype cannot hold that."""
+    """Mask of the places where an array holds a value; nowhere if its dtype cannot hold that."""
     if data.dtype.kind != "f":
         value = int(nodata) if math.isfinite(nodata) else None
         if value != nodata or not _holds(data.dtype, value):
@@ -129,7 +129,7 @@ def equal_to(data: Array, nodata: float, xp: Any = np) -> Array:
 
 
 def _holds(dtype: Any, value: int) -> bool:
-    """Whether a dtype of bool or integers has a value."""
+    """Return whether a dtype of bool or integers has a value."""
     if dtype.kind == "b":
         return value in (0, 1)
     limits = np.iinfo(dtype)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Description(ProgressColumn):
-    """What is being made, as it is called: names are no markup."""
+    """Column with the name of the current item: names are no markup."""
 
     def render(self, task: Task) -> Text:
         return Text(visible(task.description))

@@ -113,7 +113,7 @@ def valid_shares(valid: Array, levels: int, ratio: float) -> list[Array]:
 
 
 def more_than_half(share: Array) -> Array:
-    """Where a float64 share is more than a half; one of exactly a half is not."""
+    """Mask of float64 shares above one half; one of exactly a half is not."""
     return share > 0.5 + _MARGIN
 
 

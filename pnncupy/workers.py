@@ -348,7 +348,7 @@ def _on_client(
 
 
 def _outcome(client: Any, future: Any) -> tuple[BaseException | None, Any]:
-    """What a call raised, or its result."""
+    """Return the result of a call, or the exception that it raised."""
     from distributed import CancelledError
 
     error: BaseException | None

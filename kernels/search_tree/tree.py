@@ -227,7 +227,7 @@ def node_weights(tree: Tree, weight: Array) -> tuple[Array, Array]:
 
 
 def bound_slack(tree: Tree, query_coordinates: Array, channels: int) -> float:
-    r"""What has to be added to a widened limit, so that no key within the limit is lost.
+    r"""Return the term that a widened limit needs, so that no key within the limit is lost.
 
     Let d be the exact difference of two patches along an axis, and e at least the error of the one
     that is computed: each coordinate is rounded to float32 (relative error u = 2^-24), the norm of
