@@ -98,7 +98,7 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
 
 
 def automatic(library: str) -> str:
-    """Return the engine that "auto" takes for arrays of a library, with a warning if that is the slow engine."""
+    """Return the engine of "auto" for a library's arrays; warns if that is the slow one."""
     name = _AUTOMATIC[library]
     if _failure(name) != COMPILER_OFF:
         return name
