@@ -79,6 +79,7 @@ def test_the_same_size_gives_the_source_back(photograph):
     )
 
 
+@pytest.mark.slow
 def test_engines_and_threads_give_the_same_bits(photograph):
     image = photograph[:24, :30]
     options = {"iterations": 3, "levels": 1, "patch_size": 5, "step": 0.8, "tolerance": 0}
@@ -130,6 +131,7 @@ def test_growing(photograph):
     assert pnn.metrics.coherence(photograph, made) < 0.002
 
 
+@pytest.mark.slow
 def test_approximate_search_is_nearly_as_good(photograph, monkeypatch):
     monkeypatch.setattr(baselines, "EXACT_BELOW", 0)
     exact = bidirectional_similarity(photograph, (40, 40), iterations=6)

@@ -222,6 +222,7 @@ def test_the_method_is_an_option(file, tmp_path, monkeypatch):
     assert (made[0] != made[1]).any()
 
 
+@pytest.mark.process
 def test_a_killed_command_goes_on_where_it_was(file, tmp_path):
     words = arguments(
         "generate",

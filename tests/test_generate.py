@@ -91,6 +91,7 @@ def test_the_seed_in_info_makes_the_same_picture(photograph):
         {"vote": "mean", "alpha": 0.02, "keys": "sharp", "shape": (50, 50)},
     ],
 )
+@pytest.mark.slow
 def test_savings_threads_and_engines_do_not_change_a_bit(options, photograph):
     options = {"rng": 11, "iterations": 4, **options}
     plain = pnn.generate(photograph, incremental=False, threads=1, **options)

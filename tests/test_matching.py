@@ -60,6 +60,7 @@ def check_against_oracle(query, keys, p, alpha, masks, engine):
         (16, 1, (17, 16), (16, 18), INF),
     ],
 )
+@pytest.mark.slow
 def test_nearest_equals_the_oracle(p, channels, query_shape, key_shape, alpha, engine, random):
     query = small_integers(random, (channels, *query_shape))
     key = small_integers(random, (channels, *key_shape))
@@ -138,6 +139,7 @@ def test_key_minimum_equals_the_oracle(engine, random):
     kind=st.sampled_from(["noise", "flat", "tiles", "steps"]),
     masked=st.booleans(),
 )
+@pytest.mark.slow
 def test_engines_return_the_same_bits(seed, p, channels, extra, alpha, kind, masked):
     random = np.random.default_rng(seed)
     images = []
@@ -174,6 +176,7 @@ def test_the_score_does_not_depend_on_threads_or_tiles(random, monkeypatch):
 
 
 @pytest.mark.parametrize("kernels", [reference, numba_cpu])
+@pytest.mark.slow
 def test_only_active_queries_are_searched(kernels, random):
     query, key = random.random((2, 45, 70), np.float32), random.random((2, 20, 30), np.float32)
     active = random.random((41, 66)) > 0.9
@@ -257,6 +260,7 @@ def test_permuting_channels_changes_only_rounding(random):
     np.testing.assert_allclose(straight.score, permuted.score, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_reference_step(reference, engine):
     arrays = reference("pnn")
     query, key = arrays["query"], arrays["key"]

@@ -455,6 +455,7 @@ def test_inpaint_keeps_the_georeference(folder, capsys):
     np.testing.assert_array_equal(read_image(folder / "made.tif"), read_image(folder / "hole.png"))
 
 
+@pytest.mark.slow
 def test_retarget_drops_the_georeference_and_says_so(folder, capsys):
     words = ["retarget", "{folder}/map.tif", "--shape", 30, 50, "-o", "{folder}/out.tif"]
     assert call(folder, *words) == 0

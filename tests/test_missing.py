@@ -68,6 +68,7 @@ def test_missing_pixels_are_never_used(name, keys, image, missing):
 
 
 @pytest.mark.parametrize("name", TASKS)
+@pytest.mark.slow
 def test_what_stands_under_missing_pixels_does_not_matter(name, image, missing):
     task = tasks(image[::-1].copy())[name]
     expected = task(with_hole(image, missing, np.nan), nodata="nan", **OPTIONS)

@@ -102,6 +102,7 @@ def test_a_pass_equals_the_oracle(
 
 @pytest.mark.parametrize("alpha", [INF, 0.01])
 @pytest.mark.parametrize(("p", "channels"), [(7, 3), (2, 1), (16, 2), (5, 9)])
+@pytest.mark.slow
 def test_engines_and_threads_give_the_same_bits(alpha, p, channels, random):
     query = random.random((p + 11, p + 20, channels))
     keys = [random.random((p + 9, p + 13, channels)), random.random((p + 3, p + 17, channels))]
@@ -156,6 +157,7 @@ PHOTOGRAPHS = ("rocket", "chelsea")
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 @pytest.mark.parametrize("alpha", [INF, 0.005])
+@pytest.mark.slow
 def test_a_search_from_random_keys_comes_near_the_exact_one(name, alpha):
     image = load_sample(name).astype(np.float32) / 255
     query, key = image[:, :124], image[:, 124:]
@@ -207,6 +209,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+@pytest.mark.slow
 def test_tasks_are_the_same_on_all_engines(task, photograph, always_approximate):
     image = photograph[:30, :36]
     mask = np.zeros(image.shape[:2], bool)
@@ -259,6 +262,7 @@ def rare_object_survives(seed, method):
     return red.sum() >= 40
 
 
+@pytest.mark.slow
 def test_rare_objects_survive_as_often_as_with_exact_search(always_approximate):
     seeds = range(6)
     exact = sum(rare_object_survives(seed, "exact") for seed in seeds)
@@ -267,6 +271,7 @@ def test_rare_objects_survive_as_often_as_with_exact_search(always_approximate):
     assert near >= exact
 
 
+@pytest.mark.slow
 def test_bidirectional_dissimilarity_is_that_of_exact_results():
     image = load_sample("rocket")[:110, :150]
     source = image.astype(np.float32) / 255

@@ -56,6 +56,7 @@ def calls(random, size):
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 7])
+@pytest.mark.slow
 def test_small_images_give_a_result_or_a_message(size, random):
     made = 0
     for call in [call for _ in range(4) for call in calls(random, size)]:

@@ -187,6 +187,7 @@ def test_default_depth_of_inpainting_follows_the_hole(photograph):
         assert made.info["levels"] == levels
 
 
+@pytest.mark.slow
 def test_inpainting_savings_change_nothing(photograph, hole):
     for options in ({}, {"alpha": 0.01}, {"keys": "sharp", "keep_known": False}):
         plain = pnn.inpaint(photograph, hole, incremental=False, **options)

@@ -68,6 +68,7 @@ def test_weights_are_those_of_the_release():
     assert weights == weights[::-1]
 
 
+@pytest.mark.slow
 def test_reference_votes(reference, engine):
     arrays = reference("pnn")
     query, key, value = arrays["query"], arrays["key"], arrays["value"]
