@@ -8,18 +8,20 @@ from typing import Any
 
 from numba import config, njit
 
-from pnncupy.kernels import numba_lists, random_bits, simd
 from pnncupy.kernels.protocol import COMPILER_OFF
 
 if config.DISABLE_JIT:
     raise ImportError(COMPILER_OFF)
 
 # Numba's on-disk cache of a function looks at the function's own file only. The kernels depend on
-# `simd`, `numba_lists` and `random_bits` too, whose checksum is made one of the constants that tell
-# cached kernels apart; the small functions that a kernel calls are not cached by themselves but as
-# parts of it.
+# others too, whose checksum is made one of the constants that tell cached kernels apart; the small
+# functions that a kernel calls are not cached by themselves but as parts of it.
+_HELPERS = (
+    "simd.py", "numba_lists.py", "random_bits.py", "search_tree/projection.py",
+    "search_tree/tree.py",
+)  # fmt: skip
 HELPERS_REVISION = zlib.crc32(
-    b"".join(Path(str(module.__file__)).read_bytes() for module in (simd, numba_lists, random_bits))
+    b"".join((Path(__file__).parent / helper).read_bytes() for helper in _HELPERS)
 )
 
 

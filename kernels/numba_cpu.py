@@ -12,13 +12,16 @@ from pnncupy.kernels.numba_search import nearest_kernel, tile_width
 from pnncupy.kernels.numba_vote import vote
 from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.search_tree.search import search as search_tree
+from pnncupy.kernels.search_tree.tree import build as build_tree
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 __all__ = [
-    "LISTS", "QUERIES_TOGETHER", "improve", "lower_nearest", "pair_sums", "scatter_minimum", "vote",
+    "LISTS", "QUERIES_TOGETHER", "TREES", "build_tree", "improve", "lower_nearest", "pair_sums",
+    "scatter_minimum", "search_tree", "vote",
 ]  # fmt: skip
 
-LISTS = True
+LISTS = TREES = True
 QUERIES_TOGETHER = 1
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an

@@ -45,9 +45,9 @@ def bound_slack(query_sums: Array, key_sums: Array, weight: Array | None) -> flo
     finite = key_sums[np.isfinite(key_sums)]
     largest = max(float(np.abs(query_sums).max()), float(np.abs(finite).max(initial=0)))
     # Each of two sums is rounded, their difference once more.
-    error = 4 * np.finfo(np.float32).eps * largest
+    error = 4 * float(np.finfo(np.float32).eps) * largest
     heaviest = 1.0 if weight is None else float(weight.max())
-    return float((1 + 1 / _WIDENING) * len(key_sums) * error**2 * heaviest)
+    return float((1 + 1 / _WIDENING) * len(key_sums) * error * error * heaviest)
 
 
 @njit(nogil=True)

@@ -36,12 +36,15 @@ class Engine(Protocol):
     LISTS : bool
         Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
+    TREES : bool
+        Whether there are `build_tree` and `search_tree`; see `kernels.search_tree`.
     QUERIES_TOGETHER : int
         Query patches that one search should have to keep the engine busy: pictures of one call are
         searched together up to that many.
     """
 
     LISTS: bool
+    TREES: bool
     QUERIES_TOGETHER: int
 
     def lower_nearest(
@@ -89,6 +92,32 @@ class Engine(Protocol):
             Called now and then from the calling thread with the number of pairs done since the
             last call; what it raises ends the search.
         """
+
+    def build_tree(self, key: Array, patch_size: int, threads: int) -> Any:
+        """Return a tree of the finite patches of a key image (C, HK, WK), None without any.
+
+        Engines without trees have no such function. A tree has `key`, `size`, the number of its
+        keys, and ``refit(image, threads)`` to take an image that moved a little.
+        """
+
+    def search_tree(
+        self,
+        tree: Any,
+        query: Array,
+        score: Array,
+        index: Array,
+        *,
+        weight: Array | None = None,
+        first_index: int = 0,
+        index_stride: int,
+        active: Array | None = None,
+        any_key: bool = False,
+        most_steps: float | None = None,
+        left: Array | None = None,
+        threads: int,
+        tick: Tick,
+    ) -> Any:
+        """Lower lists through a tree and return its counts; see `kernels.search_tree.search`."""
 
     def pair_sums(
         self,

@@ -1,66 +1,172 @@
-"""The tree of key patches: the bits of a search that compares all pairs."""
+"""Search by pruning: the bits of a search that compares all pairs."""
+
+import itertools
 
 import numpy as np
 import pytest
 
+from pnncupy import pruned_search
 from pnncupy.kernels import numba_cpu
+from pnncupy.kernels.search_tree import projection
 from pnncupy.kernels.search_tree.search import search
 from pnncupy.kernels.search_tree.tree import build
+from pnncupy.pruned_search import PairSearch
+
+EPSILON = np.finfo(np.float32).eps
+CASES = 2000
 
 
-def compared(query, key, size, weight=None):
-    """Scores and matches of the plain search."""
-    shape = tuple(side - size + 1 for side in query.shape[1:])
-    score = np.full((*shape, 1), np.inf, np.float32)
-    index = np.full((*shape, 1), -1, np.int32)
-    numba_cpu.lower_nearest(
-        query, key, size, weight, score, index, first_index=0, index_stride=key.shape[2],
-        active=None, threads=1, tick=lambda pairs: None,
-    )  # fmt: skip
-    return score[..., 0], index[..., 0]
+def noise(random, shape):
+    return random.random(shape)
 
 
-def images(kind, channels, random):
-    shape = (channels, 30, 37)
-    key = {
-        "noise": lambda: random.random(shape),
-        "smooth": lambda: np.cumsum(random.normal(size=shape), axis=2),
-        "constant": lambda: np.full(shape, 0.3),
-        "two values": lambda: random.integers(0, 2, shape),
-        "periodic": lambda: np.tile(random.random((channels, 5, 6)), (1, 6, 7))[:, :30, :37],
-        "an outlier": lambda: np.where(np.arange(37) == 20, 1e15, random.random(shape)),
-        "near ties": lambda: 1 + random.integers(0, 3, shape) * np.finfo(np.float32).eps,
-        "large": lambda: random.random(shape) * 1e15,
-        "small": lambda: random.random(shape) * 1e-14,
-    }[kind]()
-    key = key.astype(np.float32)
-    query = (key + np.roll(key, 1, axis=2))[:, 3:27, 2:] / np.float32(2)
-    return np.ascontiguousarray(query, np.float32), key
+def smooth(random, shape):
+    return np.cumsum(np.cumsum(random.normal(size=shape), axis=2), axis=1) / 50
+
+
+def constant(random, shape):
+    return np.full(shape, random.random())
+
+
+def mostly_constant(random, shape):
+    image = np.full(shape, 0.5)
+    image[:, : shape[1] // 2, : shape[2] // 2] = random.random(
+        image[:, : shape[1] // 2, : shape[2] // 2].shape
+    )
+    return image
+
+
+def two_values(random, shape):
+    return random.integers(0, 2, shape)
+
+
+def periodic(random, shape):
+    tile = random.random((shape[0], *random.integers(1, 7, 2)))
+    return np.resize(np.tile(tile, (1, *shape[1:])), shape)
+
+
+def near_ties(random, shape):
+    return 1 + random.integers(0, 3, shape) * EPSILON
+
+
+def an_outlier(random, shape):
+    image = random.random(shape)
+    image[:, random.integers(shape[1]), random.integers(shape[2])] = random.choice(
+        [1e6, 1e15, 1e18, 1e30]
+    )
+    return image
+
+
+def large(random, shape):
+    return random.random(shape) * 1e15
+
+
+def small(random, shape):
+    return random.random(shape) * random.choice([1e-14, 1e-20, 1e-38, 1e-44])
+
+
+def around_a_large_value(random, shape):
+    return 1e4 + random.random(shape)
 
 
 KINDS = (
-    "noise", "smooth", "constant", "two values", "periodic", "an outlier", "near ties", "large",
-    "small",
+    noise, smooth, constant, mostly_constant, two_values, periodic, near_ties, an_outlier, large,
+    small, around_a_large_value,
 )  # fmt: skip
+# Patch sizes, channels and list lengths, few enough to be compiled in a moment.
+SIZES = ((2, 1, 1), (3, 2, 2), (7, 3, 1), (5, 1, 4), (9, 4, 1))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("size", "channels"), [(7, 3), (3, 1)])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_tree_finds_what_all_pairs_find(kind, size, channels, weighted, random):
-    query, key = images(kind, channels, random)
-    key[:, 12:15, 20:25] = np.inf  # excluded
-    weight = None
-    if weighted:
-        weight = random.random([side - size + 1 for side in key.shape[1:]]).astype(np.float32)
-        weight += np.float32(0.01)
-    expected = compared(query, key, size, weight)
-    for threads, propagate in ((1, True), (2, False)):
-        score = np.full(expected[0].shape, np.inf, np.float32)
-        index = np.full(expected[0].shape, -1, np.int32)
-        search(
-            build(key, size, threads), query, score, index, weight=weight,
-            index_stride=key.shape[2], propagate=propagate, threads=threads,
+def a_case(number):
+    """Images, and the rest of a search, made from a number."""
+    random = np.random.default_rng(number)
+    size, channels, length = SIZES[number % len(SIZES)]
+    shape = (channels, *random.integers(size + 1, 30, 2))
+    key = KINDS[random.integers(len(KINDS))](random, shape).astype(np.float32)
+    query = [
+        lambda: (key + np.roll(key, 1, axis=2)) / np.float32(2),
+        lambda: key + (random.normal(size=shape) * 1e-6).astype(np.float32),
+        lambda: KINDS[random.integers(len(KINDS))](random, shape),
+        lambda: key[:, random.integers(2) :, random.integers(2) :],
+    ][random.integers(4)]()
+    query = np.ascontiguousarray(query, np.float32)
+    if random.random() < 0.3:
+        top, left = random.integers(0, shape[1]), random.integers(0, shape[2])
+        key[:, top : top + 4, left : left + 4] = np.inf
+    queries, keys = ([side - size + 1 for side in image.shape[1:]] for image in (query, key))
+    weight = active = None
+    if random.random() < 0.5:
+        weight = (random.random(keys) * random.choice([1, 1e-5]) + 1e-6).astype(np.float32)
+    if random.random() < 0.3:
+        active = random.random(queries) < 0.4
+    score = np.full((*queries, length), np.inf, np.float32)
+    index = np.full((*queries, length), -1, np.int32)
+    if random.random() < 0.3:  # limits
+        score[...] = random.random((*queries, 1))
+    options = {"weight": weight, "active": active, "threads": int(random.integers(1, 3))}
+    return random, size, query, key, score, index, options
+
+
+def compared(size, query, key, score, index, options):
+    """Lists lowered by the search of all pairs."""
+    score, index = score.copy(), index.copy()
+    numba_cpu.lower_nearest(
+        query, key, size, options["weight"], score, index, first_index=0,
+        index_stride=key.shape[2], active=options["active"], threads=1, tick=lambda pairs: None,
+    )  # fmt: skip
+    return score, index
+
+
+def of_active(lists, options):
+    return [each if options["active"] is None else each[options["active"]] for each in lists]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_pruning_finds_what_all_pairs_find(part, monkeypatch):
+    for number in range(part, CASES, 4):
+        random, size, query, key, score, index, options = a_case(number)
+        expected = compared(size, query, key, score, index, options)
+        # Sometimes nearly all queries give up, or some, or none.
+        monkeypatch.setattr(pruned_search, "_MOST_OF_QUERY", random.choice([0, 1, 1e9]))
+        tree = build(key, size, 1)
+        pair = PairSearch(
+            numba_cpu, size, options["threads"], lambda pairs: None, query, key, key.shape[2],
+            weight=options["weight"], active=options["active"],
         )  # fmt: skip
-        np.testing.assert_array_equal(score, expected[0])
-        np.testing.assert_array_equal(index, expected[1])
+        if tree is not None:
+            pair.prune(tree, score, index)
+        for found, wanted in zip(
+            of_active((score, index), options), of_active(expected, options), strict=True
+        ):
+            np.testing.assert_array_equal(found, wanted, f"case {number}")
+
+
+@pytest.mark.parametrize("number", range(0, 400, 2))
+def test_axes_change_no_bit(number, monkeypatch):
+    random, size, query, key, score, index, options = a_case(number)
+    usable = np.isfinite(key).all()
+    if not usable:
+        key = np.nan_to_num(key, posinf=0).astype(np.float32)
+    expected = compared(size, query, key, score, index, options)
+    axes = random_axes(random, len(key), size)
+    search(build(key, size, 1, axes), query, score, index, index_stride=key.shape[2], **options)
+    for found, wanted in zip(
+        of_active((score, index), options), of_active(expected, options), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def random_axes(random, channels, size):
+    """Orthonormal directions that have nothing to do with an image, in any order."""
+    directions, _ = np.linalg.qr(random.normal(size=(channels, channels)))
+    waves, _ = np.linalg.qr(random.normal(size=(size, size)))
+    products = list(itertools.product(range(channels), range(size), range(size)))
+    some = random.permutation(len(products))[: projection.AXES]
+    chosen = np.full((projection.AXES, 2), -1, np.int64)
+    lines = sorted({products[each][:2] for each in some})
+    for axis, each in enumerate(some):
+        chosen[axis] = lines.index(products[each][:2]), products[each][2]
+    return projection.Axes(
+        np.ascontiguousarray(directions), random.normal(size=channels),
+        np.ascontiguousarray(waves), np.array(lines, np.int64), chosen,
+    )  # fmt: skip

@@ -100,7 +100,10 @@ def _cosines(count: int) -> Array:
 def _projection() -> Callable[..., None]:
     @compiled
     def project_rows(image, channels, middle, waves, lines, chosen, active, out, top, bottom):
-        """Coordinates of the patches of rows [top, bottom), summed in float64."""
+        """Coordinates of the patches of rows [top, bottom), summed in float64; `out` begins there.
+
+        Returns the largest norm of those that are active.
+        """
         planes, _, width = image.shape
         size = waves.shape[0]
         columns = width - size + 1
@@ -124,6 +127,8 @@ def _projection() -> Callable[..., None]:
         sums = np.empty((lines.shape[0], width))
         column_squares = np.empty(width)
         found = np.empty((coordinates, columns))
+        norms = np.empty(columns)
+        largest = 0.0
         for y in range(bottom - top):
             if active.size > 0:
                 needed = False
@@ -149,6 +154,8 @@ def _projection() -> Callable[..., None]:
             for dx in range(size):
                 for x in range(columns):
                     rest[x] += column_squares[x + dx]
+            for x in range(columns):
+                norms[x] = rest[x]
             for axis in range(axes):
                 line = found[axis]
                 line[:] = 0
@@ -163,37 +170,59 @@ def _projection() -> Callable[..., None]:
                     rest[x] -= line[x] * line[x]
             for x in range(columns):
                 rest[x] = np.sqrt(max(rest[x], 0.0))
-            target = out[top + y]
+                if active.size == 0 or active[top + y, x]:
+                    largest = max(largest, norms[x])
+            target = out[y]
             for coordinate in range(coordinates):
                 line = found[coordinate]
                 for x in range(columns):
                     target[x, coordinate] = line[x]
+        return np.sqrt(largest)
 
     return project_rows
 
 
 def coordinates(
-    image: Array, axes: Axes, patch_size: int, threads: int, active: Array | None = None
-) -> Array:
-    """Return the coordinates of all patches, or of the rows with `active` ones.
+    image: Array, axes: Axes, rows: tuple[int, int], active: Array | None = None
+) -> tuple[Array, float]:
+    """Return the coordinates of the patches of some rows, and the largest norm of active patches.
 
     The last one is the norm of what the axes leave over: by the inequality of Cauchy and Schwarz
     the squared distance of two patches is at least that of their coordinates.
 
+    Parameters
+    ----------
+    image : (C, H, W) float32
+    axes : Axes
+    rows : (first, end)
+    active : (H-p+1, W-p+1) bool or None
+        Patches that are looked at; None is all.
+
     Returns
     -------
-    (H-p+1, W-p+1, COORDINATES) float32
+    (end - first, W-p+1, COORDINATES) float32, float
         Of patches with infinite pixels, and rows without active ones, anything.
     """
-    rows, columns = (side - patch_size + 1 for side in image.shape[1:])
-    out = np.empty((rows, columns, COORDINATES), np.float32)
+    first, end = rows
+    out = np.empty((end - first, image.shape[2] - len(axes.waves) + 1, COORDINATES), np.float32)
     kernel: Any = _projection()
+    norm = kernel(
+        image, axes.channels, axes.middle, axes.waves, axes.lines, axes.chosen,
+        _NO_MASK if active is None else active, out, first, end,
+    )  # fmt: skip
+    return out, float(norm)
 
-    def work(top: int) -> None:
-        kernel(
-            image, axes.channels, axes.middle, axes.waves, axes.lines, axes.chosen,
-            _NO_MASK if active is None else active, out, top, min(top + _ROWS_PER_STEP, rows),
-        )  # fmt: skip
+
+def all_coordinates(image: Array, axes: Axes, usable: Array, threads: int) -> tuple[Array, float]:
+    """Return the coordinates of all patches, and the largest norm of the usable ones."""
+    rows, columns = usable.shape
+    out = np.empty((rows, columns, COORDINATES), np.float32)
+    norms = []
+
+    def work(first: int) -> None:
+        some = first, min(first + _ROWS_PER_STEP, rows)
+        out[slice(*some)], norm = coordinates(image, axes, some, usable)
+        norms.append(norm)
 
     run_all(work, range(0, rows, _ROWS_PER_STEP), threads)
-    return out
+    return out, max(norms)

@@ -14,7 +14,12 @@ import numpy as np
 
 from pnncupy.kernels.compiling import compiled
 from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.search_tree.projection import COORDINATES, Axes, coordinates, principal_axes
+from pnncupy.kernels.search_tree.projection import (
+    COORDINATES,
+    Axes,
+    all_coordinates,
+    principal_axes,
+)
 
 LEAF, FAN = 32, 16
 # Boxes bound the first axes only: the others have little variance.
@@ -33,7 +38,7 @@ class Tree:
     key : (C, H, W) float32
     patch_size : int
     axes : Axes
-    order : (m,) int64
+    order : (m,) int32
         Numbers ``row * columns + column`` of the usable key patches, leaf by leaf.
     leaves : (leaves, COORDINATES, LEAF) float32
         Coordinates of the keys; infinite behind the last one.
@@ -62,9 +67,17 @@ class Tree:
         """The number of keys."""
         return len(self.order)
 
-    def refitted(self, image: Array, threads: int) -> "Tree":
-        """Return a tree of the same order over an image that moved a little."""
-        return _fitted(image, self.patch_size, self.axes, self.order, threads)
+    def usable(self) -> Array:
+        """Which patches of the image are in the tree, (H-p+1, W-p+1) bool."""
+        found = np.zeros([side - self.patch_size + 1 for side in self.key.shape[1:]], np.bool_)
+        found.ravel()[self.order] = True
+        return found
+
+    def refit(self, image: Array, threads: int) -> None:
+        """Take the keys of an image that moved a little, in the same order."""
+        found, self.radius = all_coordinates(image, self.axes, self.usable(), threads)
+        self.key = image
+        _fill_tree(self, found)
 
 
 def usable_patches(key: Array, patch_size: int) -> Array:
@@ -89,37 +102,41 @@ def build(key: Array, patch_size: int, threads: int, axes: Axes | None = None) -
     if not usable.any():
         return None
     axes = axes or principal_axes(key, patch_size, usable)
-    found = coordinates(key, axes, patch_size, threads).reshape(-1, COORDINATES)
-    order = np.flatnonzero(usable)
+    found, radius = all_coordinates(key, axes, usable, threads)
+    order = np.flatnonzero(usable).astype(np.int32)
     unit = LEAF
     while unit * FAN < len(order):
         unit *= FAN
-    _arrange()(found, order, unit)
-    return _fitted(key, patch_size, axes, order, threads, found)
-
-
-def _fitted(
-    key: Array, patch_size: int, axes: Axes, order: Array, threads: int, found: Array | None = None
-) -> Tree:
-    if found is None:
-        found = coordinates(key, axes, patch_size, threads).reshape(-1, COORDINATES)
+    _arrange()(found.reshape(-1, COORDINATES), order, unit)
     leaf_count = -(-len(order) // LEAF)
-    leaves = np.full((leaf_count, COORDINATES, LEAF), np.inf, np.float32)
-    places = np.zeros(leaf_count * LEAF, np.int32)
-    nodes = -(-leaf_count // FAN)
-    boxes = np.empty((nodes, BOX_AXES, 2, FAN), np.float32)
+    counts = [-(-leaf_count // FAN)]
+    while counts[-1] > 1:
+        counts.append(-(-counts[-1] // FAN))
+    tree = Tree(
+        key, patch_size, axes, order,
+        leaves=np.full((leaf_count, COORDINATES, LEAF), np.inf, np.float32),
+        places=np.zeros(leaf_count * LEAF, np.int32),
+        boxes=np.empty((sum(counts), BOX_AXES, 2, FAN), np.float32),
+        first_nodes=np.cumsum([0, *counts[:0:-1]]).astype(np.int64),
+        radius=radius,
+    )  # fmt: skip
+    _fill_tree(tree, found)
+    return tree
+
+
+def _fill_tree(tree: Tree, found: Array) -> None:
+    """Copy the coordinates of all patches into the leaves, and draw the boxes around them."""
+    boxes = tree.boxes
     boxes[:, :, 0], boxes[:, :, 1] = np.inf, -np.inf
-    columns = key.shape[2] - patch_size + 1
-    _fill()(found, order, columns, key.shape[2], leaves, places, boxes)
-    levels = [boxes]
-    while len(levels[-1]) > 1:
-        levels.append(_level_above(levels[-1]))
-    levels.reverse()
-    first_nodes = np.cumsum([0, *map(len, levels)])[:-1].astype(np.int64)
-    largest = float(np.sqrt((found[order].astype(np.float64) ** 2).sum(axis=1).max()))
-    return Tree(
-        key, patch_size, axes, order, leaves, places, np.concatenate(levels), first_nodes, largest
-    )
+    below = boxes[tree.first_nodes[-1] :]
+    _fill()(
+        found.reshape(-1, COORDINATES), tree.order, found.shape[1], tree.key.shape[2], tree.leaves,
+        tree.places, below,
+    )  # fmt: skip
+    for first in tree.first_nodes[-2::-1]:
+        level = boxes[first : first + -(-len(below) // FAN)]
+        level[...] = _level_above(below)
+        below = level
 
 
 def _level_above(boxes: Array) -> Array:
@@ -226,23 +243,20 @@ def node_weights(tree: Tree, weight: Array) -> tuple[Array, Array]:
     return of_keys, np.concatenate(levels[::-1])
 
 
-def bound_slack(tree: Tree, query_coordinates: Array, channels: int) -> float:
+def bound_slack(tree: Tree, radius: float, channels: int) -> float:
     r"""Return the term that a widened limit needs, so that no key within the limit is lost.
 
-    Let d be the exact difference of two patches along an axis, and e at least the error of the one
-    that is computed: each coordinate is rounded to float32 (relative error u = 2^-24), the norm of
-    the rest is the root of a difference (error below u of the patch's norm r), so that e = 8 u r.
-    For every w > 0, (|d| + e)^2 <= (1 + w) d^2 + (1 + 1/w) e^2. With w half of the widening, the
-    computed bound is at most (1 + w) (1 + 20 u) times the exact distance plus (1 + 1/w) S e^2, S
-    the number of coordinates; and the exact distance at most 1 / (1 - c u) times the computed sum,
-    c additions deep, plus what squares lose below the smallest float. So a key whose computed sum
-    is at most `limit` has a computed bound below ``(1 + WIDENING) * limit + slack``.
+    `radius` is the largest norm of the query patches. Let d be the exact difference of two patches
+    along an axis, and e at least the error of the one that is computed: each coordinate is rounded
+    to float32 (relative error u = 2^-24), the norm of the rest is the root of a difference (error
+    below u of the patch's norm r), so that e = 8 u r. For every w > 0,
+    (|d| + e)^2 <= (1 + w) d^2 + (1 + 1/w) e^2. With w half of the widening, the computed bound is
+    at most (1 + w) (1 + 20 u) times the exact distance plus (1 + 1/w) S e^2, S the number of
+    coordinates; and the exact distance at most 1 / (1 - c u) times the computed sum, c additions
+    deep, plus what squares lose below the smallest float. So a key whose computed sum is at most
+    `limit` has a computed bound below ``(1 + WIDENING) * limit + slack``. A factor of a score
+    multiplies both sides, rounded once more on each: that is within the same widening.
     """
-    finite = query_coordinates[np.isfinite(query_coordinates).all(axis=-1)]
-    squares = (
-        np.einsum("ns,ns->n", finite, finite, dtype=np.float64) if finite.size else np.zeros(1)
-    )
-    radius = max(tree.radius, float(np.sqrt(squares.max(initial=0))))
-    error = 8 * 2.0**-24 * radius
+    error = 8 * 2.0**-24 * max(tree.radius, radius)
     lost = tree.patch_size**2 * channels * 2.0**-148
     return float((1 + 2 / WIDENING) * COORDINATES * error**2 + 4 * lost) + 1e-44

@@ -1,7 +1,7 @@
 """The walk of queries through a tree of keys: what each box, leaf and key has to pass.
 
 Nodes are visited nearest box first. A box, then a key by its coordinates, is passed over where its
-bound is above the best score so far, widened as `tree.bound_slack` says; what is left is summed in
+bound is above the worst score listed, widened as `tree.bound_slack` says; what is left is summed in
 the order that `protocol` fixes, so that scores and ties have the bits of any other search.
 """
 
@@ -33,79 +33,106 @@ _LEAF_SIZE = COORDINATES * LEAF
 # Coordinates after which most keys of a leaf are known to be too far.
 _FIRST = 8
 _WIDENED = np.float32(1 + WIDENING)
-# Widens the limit of a sum for the rounding of its score.
-_SCORE_WIDENING = np.float32(1 + 1e-5)
+# They widen the limit of a sum for the rounding of its score, also below the smallest normal float.
+_SCORE_WIDENING, _SMALLEST = np.float32(1 + 1e-5), np.float32(5e-45)
+# Places of `counts`.
+NODES, LEAVES, SUMS, LEFT = range(4)
 
 
 @cache
-def walk_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., None]:
-    """Kernel of a walk for some query patches, for one patch size and channel count.
+def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> Callable[..., None]:
+    """Kernel of a walk for some query patches, for one patch size, channel and list length.
 
-    Images and coordinates are flat; images have the length of a vector behind their last pixel.
-    `counts` is raised by the nodes and leaves visited and the sums formed.
+    Images, coordinates and `weight` are flat; images have the length of a vector behind their last
+    pixel; the coordinates begin with those of row `top`. A query that has taken `most_steps` is
+    left where it is, and marked in `left`. `counts` is raised by the nodes and leaves visited, the
+    sums formed and the queries left.
     """
     revision = HELPERS_REVISION
-    is_weighted = int(weighted)
+    is_weighted, last = int(weighted), length - 1
 
     @compiled
     def walk(
         query, query_stride, query_plane, coordinates, key, key_stride, key_plane, key_rows,
         key_columns, boxes, first_nodes, leaves, places, weight, key_weight, node_weight, slack,
-        score, index, first_index, index_stride, active, propagate, any_key, top, bottom, counts,
+        score, index, first_index, index_stride, active, any_key, most_steps, left, top, bottom,
+        counts,
     ):  # fmt: skip
         columns = score.shape[1]
         lanes = aligned(LANES + 0 * revision, np.float32(0))
         zero = aligned(LANES, np.float32(0))
         limits = np.zeros(1, np.float32)
-        waiting = np.empty(_STACK, np.int64)
-        depth_of = np.empty(_STACK, np.int64)
+        # Nodes to be visited, and keys to be compared.
+        waiting, depth_of = np.empty(_STACK, np.int64), np.empty(_STACK, np.int64)
         bound_of = np.empty(_STACK, np.float32)
+        trials, bound_of_trial = np.empty(LEAF, np.int64), np.empty(LEAF, np.float32)
         depth = len(first_nodes)
+        nodes, visited, sums, given_up = 0, 0, 0, 0
         for y in range(top, bottom):
             for x in range(columns):
                 if active.size > 0 and not active[y, x]:
                     continue
                 place = y * query_stride + x
-                at_query = (y * columns + x) * COORDINATES
-                best, best_key = score[y, x], np.int64(index[y, x])
-                if propagate:
-                    # The matches of the patches above and to the left, moved along.
-                    for side in range(2):
-                        above, left = (y - 1, x) if side == 0 else (y, x - 1)
-                        if above < top or left < 0 or index[above, left] < first_index:
+                at_query = ((y - top) * columns + x) * COORDINATES
+                most = nodes + visited + sums + most_steps
+                worst = score[y, x, last]
+                limits[0] = worst * _WIDENED + slack
+                # First the matches of the patches above and to the left, moved along.
+                count = 0
+                for side in range(2):
+                    above, before = y - 1 + side, x - side
+                    if above < top or before < 0 or index[above, before, 0] < first_index:
+                        continue
+                    number = np.int64(index[above, before, 0]) - first_index
+                    row, column = number // index_stride + 1 - side, number % index_stride + side
+                    if row < key_rows and column < key_columns:
+                        trials[count], bound_of_trial[count] = row * key_stride + column, 0
+                        count += 1
+                waiting[0], depth_of[0], bound_of[0] = 0, 0, 0
+                stacked = 1
+                while True:
+                    for trial in range(count):
+                        if not bound_of_trial[trial] < limits[0]:
                             continue
-                        number = np.int64(index[above, left]) - first_index
-                        row = number // index_stride + (1 if side == 0 else 0)
-                        column = number % index_stride + (0 if side == 0 else 1)
-                        if row >= key_rows or column >= key_columns:
-                            continue
+                        row, column = trials[trial] // key_stride, trials[trial] % key_stride
                         number = first_index + row * index_stride + column
-                        if number == best_key:
+                        if worst == 0 and (any_key or number > index[y, x, last]):
                             continue
-                        factor = weight[row * key_columns + column] if is_weighted else best
-                        cap = best / factor * _SCORE_WIDENING if is_weighted else best
+                        listed = False
+                        for entry in range(length):
+                            listed |= index[y, x, entry] == number
+                        if listed:
+                            continue
+                        factor = weight[row * key_columns + column] if is_weighted else worst
                         found = patch_sum(
-                            query, place, query_stride, query_plane, key,
-                            row * key_stride + column, key_stride, key_plane, patch_size, channels,
-                            cap,
+                            query, place, query_stride, query_plane, key, trials[trial],
+                            key_stride, key_plane, patch_size, channels,
+                            (worst + _SMALLEST) / factor * _SCORE_WIDENING
+                            if is_weighted
+                            else worst,
                         )  # fmt: skip
+                        sums += 1
                         if is_weighted:
                             found = found * factor
-                        counts[2] += 1
-                        if found < best or (found == best and number < best_key):
-                            best, best_key = found, number
-                limits[0] = best * _WIDENED + slack
-                waiting[0], depth_of[0], bound_of[0] = 0, 0, 0
-                top_of = 1
-                while top_of > 0:
-                    top_of -= 1
-                    if bound_of[top_of] >= limits[0]:
-                        continue
-                    if any_key and best == 0:
+                        if found < worst or (found == worst and number < index[y, x, last]):
+                            insert(score[y, x], index[y, x], found, number)
+                            worst = score[y, x, last]
+                            limits[0] = worst * _WIDENED + slack
+                    count = 0
+                    if stacked == 0:
                         break
-                    level, node = depth_of[top_of], waiting[top_of]
+                    stacked -= 1
+                    if bound_of[stacked] >= limits[0]:
+                        continue
+                    if any_key and worst == 0:
+                        break
+                    if nodes + visited + sums >= most:
+                        left[y, x] = True
+                        given_up += 1
+                        break
+                    level, node = depth_of[stacked], waiting[stacked]
                     if level < depth:
-                        counts[0] += 1
+                        nodes += 1
                         node += first_nodes[level]
                         at = node * _BOX_SIZE
                         nearest, nearest_at = np.float32(np.inf), -1
@@ -120,26 +147,21 @@ def walk_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[...,
                             if is_weighted:
                                 bound = bound * load(node_weight, node * FAN + half)
                             bits = less_lanes(bound, broadcast(limits, 0))
-                            if bits == 0:
-                                continue
                             store(lanes, 0, bound)
                             while bits != 0:
                                 lane = lowest_bit(bits)
                                 bits &= bits - 1
-                                waiting[top_of] = waiting_number(
-                                    node - first_nodes[level], half + lane
-                                )
-                                depth_of[top_of] = level + 1
-                                bound_of[top_of] = lanes[lane]
+                                waiting[stacked] = (node - first_nodes[level]) * FAN + half + lane
+                                depth_of[stacked] = level + 1
+                                bound_of[stacked] = lanes[lane]
                                 if lanes[lane] < nearest:
-                                    nearest, nearest_at = lanes[lane], top_of
-                                top_of += 1
+                                    nearest, nearest_at = lanes[lane], stacked
+                                stacked += 1
                         if nearest_at >= 0:  # the nearest one is visited next
-                            last = top_of - 1
-                            swap(waiting, last, nearest_at)
-                            swap(bound_of, last, nearest_at)
+                            swap(waiting, stacked - 1, nearest_at)
+                            swap(bound_of, stacked - 1, nearest_at)
                         continue
-                    counts[1] += 1
+                    visited += 1
                     for half in range(0, LEAF, LANES):
                         at = node * _LEAF_SIZE + half
                         difference = broadcast(coordinates, at_query) - load(leaves, at)
@@ -162,40 +184,31 @@ def walk_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[...,
                         if is_weighted:
                             bound = bound * load(key_weight, node * LEAF + half)
                         bits = less_lanes(bound, broadcast(limits, 0))
-                        if bits == 0:
-                            continue
                         store(lanes, 0, bound)
                         while bits != 0:
                             lane = lowest_bit(bits)
                             bits &= bits - 1
-                            if not lanes[lane] < limits[0]:
-                                continue
-                            key_place = np.int64(places[node * LEAF + half + lane])
-                            row, column = key_place // key_stride, key_place % key_stride
-                            number = first_index + row * index_stride + column
-                            if number == best_key or (best == 0 and (any_key or number > best_key)):
-                                continue
-                            factor = key_weight[node * LEAF + half + lane] if is_weighted else best
-                            cap = best / factor * _SCORE_WIDENING if is_weighted else best
-                            found = patch_sum(
-                                query, place, query_stride, query_plane, key, key_place,
-                                key_stride, key_plane, patch_size, channels, cap,
-                            )  # fmt: skip
-                            if is_weighted:
-                                found = found * factor
-                            counts[2] += 1
-                            if found < best or (found == best and number < best_key):
-                                best, best_key = found, number
-                                limits[0] = best * _WIDENED + slack
-                score[y, x], index[y, x] = best, best_key
+                            trials[count] = places[node * LEAF + half + lane]
+                            bound_of_trial[count] = lanes[lane]
+                            count += 1
+        counts[NODES] += nodes
+        counts[LEAVES] += visited
+        counts[SUMS] += sums
+        counts[LEFT] += given_up
 
     return walk
 
 
 @njit(nogil=True)
-def waiting_number(node, child):
-    """Number of a child in its level."""
-    return node * FAN + child
+def insert(scores, numbers, found, number):
+    """Insert a key into a list in order of score, then number; the last one falls out."""
+    place = len(scores) - 1
+    while place > 0 and (
+        scores[place - 1] > found or (scores[place - 1] == found and numbers[place - 1] > number)
+    ):
+        scores[place], numbers[place] = scores[place - 1], numbers[place - 1]
+        place -= 1
+    scores[place], numbers[place] = found, number
 
 
 @njit(nogil=True)

@@ -1,0 +1,159 @@
+"""Exact search by pruning, where a tree of the keys saves comparisons.
+
+A tree leaves most queries a few keys to compare where patches are smooth or differ much. Where
+noise fills every box, comparing all pairs is faster. A sample of the queries, counted and never
+timed, decides between the two; and a query that takes too many steps is compared with all keys. The
+result has the same bits in each case.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import Engine, Tick
+
+# Searches of fewer pairs end before a tree is built.
+LEAST_PAIRS = 2e6
+# Pairs that are compared in the time of one step through a tree.
+_PAIRS_A_STEP = 100
+# Largest cost of a tree as a share of that of comparing all pairs: of a search, and of one query,
+# which is compared with all keys at several times the cost of one among many.
+_MOST_OF_SEARCH, _MOST_OF_QUERY = 0.7, 2.5
+# Largest share of queries that give up.
+_MOST_LEFT = 0.3
+_SAMPLE = 256
+_LAST = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class PairSearch:
+    """Search of one query image in one key image; see `kernels.protocol.Engine.lower_nearest`.
+
+    Attributes
+    ----------
+    engine, patch_size, threads, tick
+        How to search.
+    query, key : (C, HQ, WQ) and (C, HK, WK) float32
+    index_stride, first_index : int
+    weight : (HK-p+1, WK-p+1) float32 or None
+    active : (HQ-p+1, WQ-p+1) bool or None
+    any_key : bool
+        Of equal keys any one will do.
+    trees : bool
+        A tree may be built if the engine has them.
+    """
+
+    engine: Engine
+    patch_size: int
+    threads: int
+    tick: Tick
+    query: Array
+    key: Array
+    index_stride: int
+    first_index: int = 0
+    weight: Array | None = None
+    active: Array | None = None
+    any_key: bool = False
+    trees: bool = True
+
+    @property
+    def worth_trying(self) -> bool:
+        """Whether there may be a tree, and the images are large enough for one."""
+        images = self.query, self.key
+        sides = (side - self.patch_size + 1 for image in images for side in image.shape[1:])
+        return self.trees and self.engine.TREES and math.prod(sides) >= LEAST_PAIRS
+
+    def lower(self, score: Array, index: Array, tree: Any = None) -> None:
+        """Lower lists through a tree where it saves time, else by comparing all pairs.
+
+        `tree` is that of the keys, or None to build it.
+        """
+        if self.worth_trying:
+            if tree is None:
+                tree = self.engine.build_tree(self.key, self.patch_size, self.threads)
+            if tree is not None and self.pays(tree, score, index):
+                self.prune(tree, score, index)
+                return
+        self._compare(self.active, score, index)
+
+    def pays(self, tree: Any, score: Array, index: Array) -> bool:
+        """Estimate from a sample of the queries whether a tree saves time.
+
+        The sample is scattered and cannot begin with the matches of neighbours, so that it takes
+        more steps than a search.
+        """
+        places = np.arange(score.shape[0] * score.shape[1])
+        if self.active is not None:
+            places = np.flatnonzero(self.active)
+        if len(places) > _SAMPLE:
+            places = np.random.default_rng(0).choice(places, _SAMPLE, replace=False)
+        sample = np.zeros(score.shape[:2], np.bool_)
+        sample.ravel()[places] = True
+        counts, _ = self._walk(tree, score.copy(), index.copy(), sample, lambda pairs: None)
+        return few_steps(counts, tree.size, 1)
+
+    def prune(self, tree: Any, score: Array, index: Array) -> Any:
+        """Lower lists through a tree, of some queries by comparing; return the counts."""
+        counts, left = self._walk(tree, score, index, self.active, self.tick)
+        if counts.left:
+            self._compare_again(left, score, index)
+        return counts
+
+    def _walk(
+        self, tree: Any, score: Array, index: Array, active: Array | None, tick: Tick
+    ) -> tuple[Any, Array]:
+        """Walk through a tree; return the counts, and which queries took too many steps."""
+        left = np.zeros(score.shape[:2], np.bool_)
+        counts = self.engine.search_tree(
+            tree, self.query, score, index, weight=self.weight, first_index=self.first_index,
+            index_stride=self.index_stride, active=active, any_key=self.any_key,
+            most_steps=_MOST_OF_QUERY * tree.size / _PAIRS_A_STEP, left=left,
+            threads=self.threads, tick=tick,
+        )  # fmt: skip
+        return counts, left
+
+    def _compare(self, active: Array | None, score: Array, index: Array) -> None:
+        self.engine.lower_nearest(
+            self.query, self.key, self.patch_size, self.weight, score, index,
+            first_index=self.first_index, index_stride=self.index_stride, active=active,
+            threads=self.threads, tick=self.tick,
+        )  # fmt: skip
+
+    def _compare_again(self, left: Array, score: Array, index: Array) -> None:
+        """Compare some queries with all keys, and keep the best of old and new lists."""
+        known, of_known = score[left], index[left]
+        worst = known[:, -1:]
+        # An equal key of lower number shall replace a key, but not a mere limit.
+        above = np.nextafter(worst, np.float32(np.inf))
+        score[left] = np.where(of_known[:, -1:] < 0, worst, above)
+        index[left] = -1
+        self._compare(left, score, index)
+        score[left], index[left] = _merged(known, of_known, score[left], index[left])
+
+
+def _merged(
+    score: Array, index: Array, other_score: Array, other_index: Array
+) -> tuple[Array, Array]:
+    """Merge lists (n, k) of keys, in order of score, then number; each key once."""
+    length = score.shape[1]
+    again = (index[:, :, None] == other_index[:, None, :]).any(axis=2) & (index >= 0)
+    scores = np.concatenate([np.where(again, np.float32(np.inf), score), other_score], axis=1)
+    numbers = np.concatenate([np.where(again, -1, index), other_index], axis=1)
+    numbers = np.where(numbers < 0, _LAST, numbers)
+    order = np.lexsort((numbers, scores), axis=-1)[:, :length]
+    numbers = np.take_along_axis(numbers, order, axis=1)
+    return (
+        np.take_along_axis(scores, order, axis=1),
+        np.where(numbers == _LAST, -1, numbers).astype(np.int32),
+    )
+
+
+def few_steps(counts: Any, keys: int, share: float) -> bool:
+    """Return whether a search took clearly less than comparing a share of all pairs."""
+    limit = _MOST_OF_SEARCH * share * keys
+    return bool(
+        counts.steps * _PAIRS_A_STEP <= limit and counts.left <= _MOST_LEFT * counts.queries
+    )
