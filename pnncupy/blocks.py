@@ -9,8 +9,10 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib import import_module
 from itertools import pairwise, product
+from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from pnncupy import arrays, checks, engine_table
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.pruned_search import PairSearch
 from pnncupy.workers import check_versions, checked, completed, is_client, worker_count
 
 # Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
@@ -28,6 +31,10 @@ _MOST_BYTES = 64 * 2**20
 _FEWEST_PIXELS = 4_000_000
 # Searches of fewer pairs are not worth the way to the workers and back.
 _FEWEST_PAIRS = 2e8
+# The trees of the last blocks of keys that a worker has searched, by content.
+_MOST_TREES = 2
+_TREES: dict[Any, Any] = {}
+_TREES_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class BlockEngine:
     local: Engine
     executor: Any
 
-    LISTS = False
+    LISTS = TREES = False
     QUERIES_TOGETHER = 1
 
     def lower_nearest(
@@ -204,14 +211,29 @@ def search_block(
     module = engine_table.load(engine)
     copies, cupy = _copies(engine, query, key, weight, score[..., None], index[..., None], active)
     query, key, weight, score, index, active = copies
-    module.lower_nearest(
-        query, key, patch_size, weight, score, index, first_index=first_index,
-        index_stride=index_stride, active=active, threads=threads,
-        tick=lambda pairs: None,
+    search = PairSearch(
+        module, patch_size, threads, lambda pairs: None, query, key, index_stride=index_stride,
+        first_index=first_index, weight=weight, active=active,
     )  # fmt: skip
+    search.lower(score, index, _tree_of_block(search))
     if cupy is not None:
         score, index = cupy.asnumpy(score), cupy.asnumpy(index)
     return score[..., 0], index[..., 0]
+
+
+def _tree_of_block(search: PairSearch) -> Any:
+    """Return the tree of a block's keys, built once per process, or None where none is tried."""
+    if not search.worth_trying:
+        return None
+    content = blake2b(search.key, digest_size=16).digest(), search.key.shape, search.patch_size
+    with _TREES_LOCK:
+        if content not in _TREES:
+            while len(_TREES) >= _MOST_TREES:
+                _TREES.pop(next(iter(_TREES)))
+            _TREES[content] = search.engine.build_tree(
+                search.key, search.patch_size, search.threads
+            )
+        return _TREES[content]
 
 
 def vote_band(

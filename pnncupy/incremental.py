@@ -17,6 +17,7 @@ the first of equal keys still wins.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.candidates import Candidates, Keys, lowest, next_above, pair_sums, patch_numbers
 from pnncupy.layout import Layout
+from pnncupy.pruned_follower import PrunedFollower
 from pnncupy.searching import (
     Field,
     SearchSettings,
@@ -84,12 +86,26 @@ def follower(
     keys = Keys(images, layout)
     if not settings.engine.LISTS:
         return ChangedFollower(settings, keys, needed).search
+    otherwise = partial(_comparing_follower, settings, keys, needed, start, proofs)
+    if not (settings.trees and settings.engine.TREES):
+        return otherwise()
+    return PrunedFollower(settings, keys, needed, start, otherwise).search
+
+
+def _comparing_follower(
+    settings: SearchSettings,
+    keys: Keys,
+    needed: Array | None,
+    start: Array | None,
+    proofs: Proofs,
+) -> Callable[[Array], Field]:
+    """Return a search that compares all pairs that are not proven to be needless."""
     if math.isinf(settings.alpha):
         return PlainFollower(settings, keys, needed, start, proofs).search
     if needed is None:
         return NormalisedFollower(settings, keys, start, proofs).search
     # The minima run over all queries, needed or not, and only the needed ones are scored.
-    return lambda query: search(settings, query, images, layout, needed)
+    return lambda query: search(settings, query, keys.images, keys.layout, needed)
 
 
 class ChangedFollower:

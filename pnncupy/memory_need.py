@@ -41,18 +41,21 @@ _RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
 _QUERY = {
     "exact": _Bytes(55, 18),
     "incremental": _Bytes(200, 13, -40),
+    "trees": _Bytes(200, 17, 160),
     "patchmatch": _Bytes(90, 17),
 }
 # for each pixel of all keys;
 _KEY = {
     "exact": _Bytes(2, 0, 5),
     "incremental": _Bytes(2, 2, 25),
+    "trees": _Bytes(90, 4, 50),
     "patchmatch": _Bytes(12, 15, 28),
 }
 # and for each pixel of the largest key image in exact searches.
 _LARGEST_KEY = {
     "exact": _Bytes(0, 0, 32),
     "incremental": _Bytes(0, 8, 32),
+    "trees": _Bytes(85, 4, 30),
 }
 # Engine numpy: for each pixel of a patch, and for each image pixel of approximate searches.
 _NUMPY, _NUMPY_APPROXIMATE = 100_000, 250
@@ -63,10 +66,20 @@ _PADDING = 64
 
 @dataclass(frozen=True)
 class Means:
-    """Optional means that cost memory."""
+    """Optional means that cost memory.
+
+    Attributes
+    ----------
+    threads : int
+    incremental : bool
+        Searches use what the ones before have found.
+    trees : bool
+        Keys stand in trees.
+    """
 
     threads: int
     incremental: bool
+    trees: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,26 +222,36 @@ def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
 
 def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
     """Bytes of a PNN step with a query image of so many pixels."""
+    kinds = ["incremental" if means.incremental else "exact"]
+    if level.approximate:
+        kinds = ["patchmatch"]
+    elif means.trees:
+        # Where trees do not pay, they make room for what would be done without.
+        kinds.append("trees")
+    total = max(_of_kind(kind, level, work, means, query) for kind in kinds)
+    changed = work.weighted or work.guides > 0
+    if changed or work.masked:
+        total += _FLOAT * work.compared * level.keys
+    if changed:
+        total += 2 * _FLOAT * work.compared * query
+    return total
+
+
+def _of_kind(kind: str, level: Level, work: Workload, means: Means, query: int) -> int:
+    """Bytes of a search of one kind."""
     planes, normalised = work.compared, work.normalised
-    incremental = means.incremental and not level.approximate
-    kind = "patchmatch" if level.approximate else "incremental" if incremental else "exact"
     total = _QUERY[kind].of(query, planes, normalised)
     total += _KEY[kind].of(level.keys, planes, normalised)
     total += _FLOAT * work.channels * level.values
     if not level.approximate:
         total += _LARGEST_KEY[kind].of(level.largest_key, planes, normalised)
         total += _FLOAT * (planes + normalised) * level.padded
-        if incremental and normalised:  # the nearest query of each key, for each thread
+        if kind == "incremental" and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
     if work.plain and kind != "exact":  # sums of pairs
         total += _NUMPY * work.patch_size**2
         if level.approximate:
             total += _NUMPY_APPROXIMATE * (max(query, level.keys) if normalised else query)
-    changed = work.weighted or work.guides > 0
-    if changed or work.masked:
-        total += _FLOAT * planes * level.keys
-    if changed:
-        total += 2 * _FLOAT * planes * query
     return total
 
 
@@ -270,8 +293,8 @@ def together_within(limit: int | None, work: Workload, means: Means, wanted: int
 
 
 def _slower_and_slower(wanted: Means) -> Iterator[Means]:
-    for incremental in (True, False) if wanted.incremental else (False,):
+    for trees, incremental in ((True, True), (False, True), (False, False)):
         threads = wanted.threads
         while threads:
-            yield Means(threads, incremental)
+            yield Means(threads, incremental and wanted.incremental, trees and wanted.trees)
             threads //= 2

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
+from pnncupy.pruned_search import PairSearch
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,20 @@ class SearchSettings:
     # Key of the random numbers of approximate searches, below 2**32.
     stream: int = 0
     tick: Callable[[int], None] = field(default=lambda pairs: None)
+    # Whether trees may be built where the engine has them: they cost memory.
+    trees: bool = True
 
     @property
     def mean_factor(self) -> np.float32:
         """From a sum of squared differences to their mean."""
         return np.float32(1 / (self.patch_size**2 * self.channels))
+
+    def pair(self, query: Array, key: Array, *, index_stride: int, **rest: Any) -> PairSearch:
+        """Return a search of one image in another; see `PairSearch`."""
+        return PairSearch(
+            self.engine, self.patch_size, self.threads, self.tick, query, key, index_stride,
+            trees=self.trees, **rest,
+        )  # fmt: skip
 
 
 @dataclass
@@ -52,10 +63,14 @@ def search(
     With `active` (bool per query patch) only those are searched; the others get key 0.
     """
     lists = empty_lists(query, settings.patch_size, 1)
-    weights = None
-    if not math.isinf(settings.alpha):
-        weights = [key_weight(settings, key_matches(settings, query, key)[0]) for key in keys]
-    lower(settings, query, keys, layout, lists, weights, active)
+    for key, top in zip(keys, layout.tops, strict=True):
+        weight = None
+        if not math.isinf(settings.alpha):
+            weight = key_weight(settings, key_matches(settings, query, key)[0])
+        settings.pair(
+            query, key, index_stride=layout.width, first_index=top * layout.width, weight=weight,
+            active=active,
+        ).lower(lists.score, lists.index)  # fmt: skip
     return finished(settings, Field(lists.index[..., 0], lists.score[..., 0]), active)
 
 
@@ -110,7 +125,7 @@ def lower(
 def key_matches(
     settings: SearchSettings, query: Array, key: Array, limit: Array | None = None
 ) -> tuple[Array, Array]:
-    """Smallest sum of squared differences of each key patch, and the query's number.
+    """Smallest sum of squared differences of each key patch, and the number of a query that has it.
 
     Distances are symmetric, so this is the same search with the roles exchanged. A `limit` known
     to be above the minimum (of each key patch) saves time.
@@ -118,11 +133,8 @@ def key_matches(
     lists = empty_lists(key, settings.patch_size, 1)
     if limit is not None:
         lists.score[..., 0] = limit
-    settings.engine.lower_nearest(
-        key, query, settings.patch_size, None, lists.score, lists.index,
-        first_index=0, index_stride=query.shape[2], active=None,
-        threads=settings.threads, tick=settings.tick,
-    )  # fmt: skip
+    reverse = settings.pair(key, query, index_stride=query.shape[2], any_key=True)
+    reverse.lower(lists.score, lists.index)
     xp = arrays.namespace(key)
     return (xp.ascontiguousarray(lists.score[..., 0]), xp.ascontiguousarray(lists.index[..., 0]))
 

@@ -316,7 +316,9 @@ def set_up(
     )
     limit = checked_limit(options.max_memory)
     # Before anything large is made.
-    wanted = Means(engine_table.thread_count(options.threads), schedule.incremental)
+    wanted = Means(
+        engine_table.thread_count(options.threads), schedule.incremental, trees=module.TREES
+    )
     means = within(limit, work, wanted)
     working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
     weights = (
@@ -336,6 +338,7 @@ def set_up(
         alpha=alpha,
         threads=means.threads,
         method=method,
+        trees=means.trees,
     )
     together = together_within(limit, work, means, _most_together(settings, output_shape))
     return Setup(
