@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 OPTIONS = ("python", "packages", "floors", "pre")
 ROOT = Path(__file__).parents[1]
 FLOORS = ROOT / ".ci" / "floors.txt"
-QUICK = "not slow and not process and not browser and not gpu"
+QUICK = "not slow and not exhaustive and not process and not browser and not gpu"
 
 
 def measure(

@@ -5,8 +5,16 @@ from pathlib import Path
 import cupy_stand_in
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# `--hypothesis-profile exhaustive` tries more.
+settings.register_profile("short", max_examples=60)
+settings.register_profile("exhaustive", max_examples=250)
+settings.load_profile("short")
 
 ENGINES = ("numpy", "numba")
+# Parameters of tests that take long with the engine of plain NumPy.
+NUMPY_EXHAUSTIVE = (pytest.param("numpy", marks=pytest.mark.exhaustive), "numba")
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 

@@ -106,6 +106,7 @@ def test_any_executor_works(kind, pictures, tmp_path):
     assert digests(tmp_path / "out") == digests(tmp_path / "other")
 
 
+@pytest.mark.exhaustive
 def test_killed_workers_cost_nothing_but_time():
     (clean, disturbed), report, killed = killed_batch.compare(30, 4)
     assert killed >= 1

@@ -56,7 +56,7 @@ def test_weights_scale_the_squared_differences(alpha, pair, engine):
     np.testing.assert_array_equal(made.index, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_equal_weights_change_nothing(pair):
     options = {"iterations": 2, "patch_size": 5}
     expected = pnn.analogy(*pair, **options)
@@ -221,7 +221,7 @@ def test_the_distance_of_labels_is_the_share_that_differs(labels, engine):
     np.testing.assert_array_equal(made.index[1:-1, 1:-1, 1:], expected + 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_scores_of_labels_are_shares(labels):
     """With alpha, which is in units of the distance."""
     structure = labels[::-1].copy()

@@ -276,6 +276,7 @@ def test_vote_equals_the_oracle(p, channels, how, random):
 
 @needs_compiler
 @pytest.mark.skipif(host_cuda.SANITIZE, reason="this is the sanitized run")
+@pytest.mark.exhaustive
 def test_no_access_out_of_bounds_and_nothing_undefined():
     library = subprocess.run(
         [host_cuda.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True,

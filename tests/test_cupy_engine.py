@@ -189,6 +189,7 @@ def needed(memory, call):
     return result, memory.peak - before
 
 
+@pytest.mark.exhaustive
 def test_memory_grows_with_the_number_of_pixels(cupy, memory, random):
     per_pixel = []
     for height, width in ((24, 32), (48, 64)):
@@ -275,6 +276,7 @@ TINY_CALLS = {
 
 
 @pytest.mark.parametrize("call", TINY_CALLS.values(), ids=TINY_CALLS)
+@pytest.mark.exhaustive
 def test_each_allocation_may_fail_once(call, cupy, memory, random):
     image = cupy.asarray(random.integers(0, 256, (7, 8)).astype(np.uint8))
     mask = cupy.asarray(np.pad(np.ones((2, 2), bool), ((4, 1), (3, 3))))

@@ -99,7 +99,7 @@ def prepare(case, random):
     return query, keys, layout, needed, start
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None)
 @given(case=cases())
 def test_followers_return_the_bits_of_plain_searches(case):
     random = np.random.default_rng(case["seed"])

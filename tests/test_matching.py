@@ -5,6 +5,7 @@ import math
 import naive
 import numpy as np
 import pytest
+from conftest import NUMPY_EXHAUSTIVE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,7 +140,7 @@ def test_key_minimum_equals_the_oracle(engine, random):
     kind=st.sampled_from(["noise", "flat", "tiles", "steps"]),
     masked=st.booleans(),
 )
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_engines_return_the_same_bits(seed, p, channels, extra, alpha, kind, masked):
     random = np.random.default_rng(seed)
     images = []
@@ -261,6 +262,7 @@ def test_permuting_channels_changes_only_rounding(random):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", NUMPY_EXHAUSTIVE)
 def test_the_reference_step(reference, engine):
     arrays = reference("pnn")
     query, key = arrays["query"], arrays["key"]

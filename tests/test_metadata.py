@@ -438,7 +438,7 @@ def call(folder, *words):
     return run([str(word).format(folder=folder) for word in [*words, *FAST]])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inpaint_keeps_the_georeference(folder, capsys):
     words = ["inpaint", "{folder}/map.tif", "--mask", "{folder}/hole.png", "-o", "{folder}/out"]
     assert call(folder, *words, "--save-mask", "{folder}/made.tif") == 0

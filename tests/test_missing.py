@@ -145,6 +145,7 @@ def test_missing_pixels_outside_of_a_hole_stay(image, missing):
     assert not (missing | hole)[rows, columns].any()
 
 
+@pytest.mark.exhaustive
 def test_levels_are_lowered_where_little_is_known(random):
     image = random.random((40, 40))
     image[12:] = np.nan

@@ -26,6 +26,7 @@ def test_kernels_have_the_bits_of_the_other_engines():
     assert run.stdout.count("equal") == 10
 
 
+@pytest.mark.exhaustive
 def test_kernels_compile_for_devices():
     found = importlib.util.find_spec("nvidia.cuda_nvcc")
     if found is None or found.submodule_search_locations is None:

@@ -209,7 +209,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tasks_are_the_same_on_all_engines(task, photograph, always_approximate):
     image = photograph[:30, :36]
     mask = np.zeros(image.shape[:2], bool)
@@ -262,7 +262,7 @@ def rare_object_survives(seed, method):
     return red.sum() >= 40
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_rare_objects_survive_as_often_as_with_exact_search(always_approximate):
     seeds = range(6)
     exact = sum(rare_object_survives(seed, "exact") for seed in seeds)
@@ -271,7 +271,7 @@ def test_rare_objects_survive_as_often_as_with_exact_search(always_approximate):
     assert near >= exact
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_bidirectional_dissimilarity_is_that_of_exact_results():
     image = load_sample("rocket")[:110, :150]
     source = image.astype(np.float32) / 255

@@ -19,6 +19,7 @@ def start(threads):
     )  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_processes_threads_and_tiles_do_not_change_a_bit():
     processes = [start(threads) for threads in (1, 2, 4)]
     printed = [process.communicate()[0] for process in processes]

@@ -15,7 +15,7 @@ from pnncupy.kernels import numba_cpu
 pytestmark = pytest.mark.slow
 
 EXAMPLES = settings(
-    max_examples=200, deadline=None, derandomize=True,
+    deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 MEANS = ("weighted_mean", "mean")

@@ -213,7 +213,7 @@ def test_a_page_from_files_with_undecodable_names(tmp_path, random):
     assert r"real\udc9b" in (tmp_path / "out/study_key.csv").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_commands_make_the_same_pictures(page, small_demo, tmp_path, monkeypatch):
     text = page.read_text()
     shown = dict(
@@ -273,7 +273,7 @@ def test_other_dtypes_are_shown_and_kept(image, tmp_path):
     np.testing.assert_array_equal(original, image * 255 if image.dtype == bool else image)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_other_kinds_of_pictures_in_a_whole_report(tmp_path, random):
     bands = random.random((30, 34, 5)).astype(np.float32)
     write_image(tmp_path / "bands.tif", bands)

@@ -157,7 +157,7 @@ def test_nan_in_the_hole_needs_a_fill(photograph, hole):
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_hole_that_vanishes_at_coarse_levels(engine, photograph):
     image = np.tile(photograph, (2, 2, 1))
     mask = np.zeros(image.shape[:2], bool)
@@ -187,7 +187,7 @@ def test_default_depth_of_inpainting_follows_the_hole(photograph):
         assert made.info["levels"] == levels
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inpainting_savings_change_nothing(photograph, hole):
     for options in ({}, {"alpha": 0.01}, {"keys": "sharp", "keep_known": False}):
         plain = pnn.inpaint(photograph, hole, incremental=False, **options)

@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from conftest import NUMPY_EXHAUSTIVE
 
 import pnncupy as pnn
 from pnncupy import voting
@@ -69,6 +70,7 @@ def test_weights_are_those_of_the_release():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", NUMPY_EXHAUSTIVE)
 def test_reference_votes(reference, engine):
     arrays = reference("pnn")
     query, key, value = arrays["query"], arrays["key"], arrays["value"]
