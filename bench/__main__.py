@@ -8,7 +8,7 @@ from bench.common import write_results
 
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
-    "pictures", "table", "dependencies",
+    "pictures", "table", "dependencies", "pruning",
 )  # fmt: skip
 
 
@@ -21,6 +21,11 @@ def main() -> None:
     quality.add_argument("--images", type=Path, help="a folder of more pictures")
     quality.add_argument("--samples", type=int, default=50, help="of each picture")
     quality.add_argument("--noise-std", type=float, default=0.75, help="as in generate")
+    pruning = parser.add_argument_group("pruning only")
+    pruning.add_argument(
+        "--part", action="append",
+        choices=("runs", "large", "tasks", "sweep", "growth", "million"), help="not all parts",
+    )  # fmt: skip
     dependencies = parser.add_argument_group("dependencies only")
     dependencies.add_argument(
         "--with", dest="packages", action="append", metavar="NAME==VERSION",

@@ -18,6 +18,7 @@ def settings(engine, patch_size, channels, **others):
 
 @pytest.mark.parametrize("patch_size", [2, 3])
 @pytest.mark.parametrize("shapes", [[(6, 7)], [(5, 6), (7, 4)]])
+@pytest.mark.slow
 def test_one_step_is_that_of_the_plain_loops(engine, random, patch_size, shapes):
     sources = [random.random((2, *shape), dtype=np.float32) for shape in shapes]
     picture = random.random((2, 5, 8), dtype=np.float32)
@@ -56,6 +57,7 @@ def texture_with_an_odd_element():
     return image
 
 
+@pytest.mark.slow
 def test_half_the_width_keeps_the_one_odd_element():
     image = texture_with_an_odd_element()
     made = bidirectional_similarity(image, (48, 48))
@@ -103,6 +105,7 @@ def test_arrays_on_a_device_give_the_same_bits_there(photograph, monkeypatch):
     np.testing.assert_array_equal(moved, expected)
 
 
+@pytest.mark.slow
 def test_dtype_axes_and_index_map(random):
     image = random.integers(0, 60000, (5, 24, 30)).astype(np.uint16)
     made = bidirectional_similarity(

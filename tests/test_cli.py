@@ -46,6 +46,7 @@ def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph
     assert out.err == ""
 
 
+@pytest.mark.slow
 def test_one_picture_to_a_named_file_with_every_option(file, tmp_path):
     target = tmp_path / "new.tif"
     options = [

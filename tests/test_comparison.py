@@ -79,6 +79,7 @@ def test_std_gives_every_channel_the_same_variance(pair):
     assert (made.index != plain.index).any()
 
 
+@pytest.mark.slow
 def test_a_constant_channel_does_not_break_std(pair):
     source, structure = (image.copy() for image in pair)
     source[..., 1] = structure[..., 1] = 0.5
@@ -87,6 +88,7 @@ def test_a_constant_channel_does_not_break_std(pair):
 
 @pytest.mark.parametrize("alpha", [math.inf, 0.02])
 @pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.slow
 def test_guides_add_their_differences(alpha, channels, pair, random, engine):
     source, structure = pair
     guides = [random.random((*image.shape[:2], channels)) for image in pair]
@@ -138,6 +140,7 @@ def test_guides_of_several_sources_and_samples(pair, random):
     assert np.abs(made - sources[0]).mean() < np.abs(plain - sources[0]).mean()
 
 
+@pytest.mark.slow
 def test_the_same_picture_without_savings_and_on_engines(random):
     image = random.random((24, 26, 2))
     guide = random.random((24, 26))

@@ -26,6 +26,7 @@ def test_pairs_are_those_of_the_call(photograph, quick):
     assert cost.scale == 1
 
 
+@pytest.mark.slow
 def test_time_is_about_that_of_the_call(quick):
     image = load_sample("rocket")
     start = time.perf_counter()
@@ -38,6 +39,7 @@ def test_time_is_about_that_of_the_call(quick):
     assert 1 < cost.megabytes < 200
 
 
+@pytest.mark.slow
 def test_every_kind_of_argument_becomes_smaller(quick):
     image = load_sample("chelsea")
     mask = np.zeros(image.shape[:2], bool)
@@ -81,6 +83,7 @@ def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
     assert estimate(pnn.inpaint, [image, hole], {"iterations": 1}).scale < 1
 
 
+@pytest.mark.slow
 def test_small_sources_of_large_pictures_are_made_smaller_too(quick):
     image = load_sample("rocket")[:60, :60]
     cost = estimate(pnn.generate, [image, None], {"shape": (900, 900), "iterations": 1})

@@ -235,6 +235,7 @@ def test_numbers_of_bytes_that_are_none(value):
 
 
 @pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+@pytest.mark.slow
 def test_a_device_pool_keeps_the_limit(monkeypatch, random):
     image = random.integers(0, 256, (20, 24, 3)).astype(np.uint8)
     expected = pnn.generate(image, 3, rng=0, iterations=1, levels=1)

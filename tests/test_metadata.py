@@ -528,6 +528,7 @@ def test_save_mask_of_everything(folder, photograph):
     assert read_metadata(folder / "p.tif").text.split("\n")[0].endswith(": all pixels")
 
 
+@pytest.mark.slow
 def test_save_mask_of_an_edit_with_a_mask(folder):
     words = ["edit", "{folder}/map.tif", "--edited", "{folder}/edited.png", "-o", "{folder}/o.tif"]
     options = ["--mask", "{folder}/hole.png", "--patch-size", 3, "--levels", 1]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.process
 HERE = Path(__file__).parent
 
 
+@pytest.mark.exhaustive
 def test_kernels_have_the_bits_of_the_other_engines():
     pytest.importorskip("numba")
     run = subprocess.run(

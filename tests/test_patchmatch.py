@@ -290,6 +290,7 @@ def test_bidirectional_dissimilarity_is_that_of_exact_results():
 
 @pytest.mark.parametrize("alpha", [INF, 0.005])
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_odd_pictures_just_work(alpha, engine, always_approximate):
     options = {"alpha": alpha, "engine": engine, "method": "patchmatch"}
     flat = np.full((12, 15, 3), 9, np.uint8)

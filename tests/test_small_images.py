@@ -88,6 +88,7 @@ THIN = [
 
 @pytest.mark.parametrize("method", ["exact", "patchmatch"])
 @pytest.mark.parametrize(("start", "shapes", "shape", "size", "least"), THIN)
+@pytest.mark.slow
 def test_a_canvas_narrower_than_a_patch_is_refused(
     start, shapes, shape, size, least, method, random
 ):
@@ -100,6 +101,7 @@ def test_a_canvas_narrower_than_a_patch_is_refused(
 
 
 @pytest.mark.parametrize("start", list(STARTS))
+@pytest.mark.slow
 def test_levels_are_fewer_where_the_canvas_is_thin(start, random):
     make, options = STARTS[start], {"patch_size": 3, **FEW}
     images = [random.random((220, 20))] * 2

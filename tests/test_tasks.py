@@ -239,6 +239,7 @@ def test_collage_uses_all_sources(photograph):
 
 
 @pytest.mark.parametrize("keys", ["blurred", "sharp", "both"])
+@pytest.mark.slow
 def test_several_sources_and_every_key_scheme(keys, photograph):
     sources = [photograph[:, :30], photograph[:20, 20:]]
     structure = photograph[5:35, 10:40]
