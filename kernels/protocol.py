@@ -93,8 +93,10 @@ class Engine(Protocol):
             last call; what it raises ends the search.
         """
 
-    def build_tree(self, key: Array, patch_size: int, threads: int) -> Any:
+    def build_tree(self, key: Array, patch_size: int, threads: int, *, distinct: bool) -> Any:
         """Return a tree of the finite patches of a key image (C, HK, WK), None without any.
+
+        With `distinct`, of patches with the same pixels it holds the first one only.
 
         Engines without trees have no such function. A tree has `key`, `size`, the number of its
         keys, and ``refit(image, threads)`` to take an image that moved a little.

@@ -230,9 +230,7 @@ def _tree_of_block(search: PairSearch) -> Any:
         if content not in _TREES:
             while len(_TREES) >= _MOST_TREES:
                 _TREES.pop(next(iter(_TREES)))
-            _TREES[content] = search.engine.build_tree(
-                search.key, search.patch_size, search.threads
-            )
+            _TREES[content] = search.built(distinct=True)
         return _TREES[content]
 
 

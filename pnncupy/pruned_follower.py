@@ -12,7 +12,7 @@ import numpy as np
 
 from pnncupy.arrays import Array
 from pnncupy.candidates import Candidates, Keys, lowest, pair_sums, patch_numbers
-from pnncupy.pruned_search import PairSearch, few_steps
+from pnncupy.pruned_search import PairSearch
 from pnncupy.searching import Field, SearchSettings, finished, key_weight, windows_all
 
 Search = Callable[[Array], Field]
@@ -46,7 +46,6 @@ class PrunedFollower:
         self._otherwise = otherwise
         self._other: Search | None = None
         self._trees: list[Any] = []
-        self._pays = True
         self._query: Array | None = None
         self._found: Field
         # For each key image a tree of the queries, which is refitted, and for each of its patches
@@ -66,7 +65,7 @@ class PrunedFollower:
 
     def _through_trees(self, query: Array) -> Field | None:
         """Search through trees; None, before much is done, where they do not pay."""
-        if not self._pays or (self._query is None and not self._built(query)):
+        if self._query is None and not self._built(query):
             return None
         plain = math.isinf(self._settings.alpha)
         field = self._plain(query) if plain else self._normalised(query)
@@ -83,13 +82,10 @@ class PrunedFollower:
     def _built(self, query: Array) -> bool:
         """Build the trees of the keys, if a search is large enough for that."""
         settings = self._settings
-        if not all(settings.pair(query, image, index_stride=0).worth_trying
-                   for image in self._keys.images):  # fmt: skip
+        pairs = [settings.pair(query, image, index_stride=0) for image in self._keys.images]
+        if not all(pair.worth_trying for pair in pairs):
             return False
-        self._trees = [
-            settings.engine.build_tree(image, settings.patch_size, settings.threads)
-            for image in self._keys.images
-        ]
+        self._trees = [pair.built(distinct=True) for pair in pairs]
         return True
 
     def _plain(self, query: Array) -> Field | None:
@@ -124,7 +120,8 @@ class PrunedFollower:
         size, threads = settings.patch_size, settings.threads
         first = self._query_tree is None
         if first:
-            self._query_tree = settings.engine.build_tree(query, size, threads)
+            # Patches that are the same now need not be after a step.
+            self._query_tree = settings.engine.build_tree(query, size, threads, distinct=False)
         else:
             self._query_tree.refit(query, threads)
         minima = []
@@ -188,12 +185,11 @@ class PrunedFollower:
         self, search: PairSearch, tree: Any, score: Array, index: Array, first: bool
     ) -> bool:
         """Search through a tree; return False, with nothing done, where that costs much."""
-        if first and not search.pays(tree, score, index):
-            return False
-        counts = search.prune(tree, score, index)
+        share = 1.0
         if not first:
             plain = math.isinf(self._settings.alpha)
             share = _SHARE_OF_PLAIN if plain else _SHARE_OF_NORMALISED
-            share *= score[..., 0].size / max(1, counts.queries)
-            self._pays &= few_steps(counts, tree.size, share)
+        if not search.pays(tree, score, index, share):
+            return False
+        search.prune(tree, score, index)
         return True

@@ -7,7 +7,7 @@ result has the same bits in each case.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,13 @@ from pnncupy.kernels.protocol import Engine, Tick
 LEAST_PAIRS = 2e6
 # Pairs that are compared in the time of one step through a tree.
 _PAIRS_A_STEP = 100
-# Largest cost of a tree as a share of that of comparing all pairs: of a search, and of one query,
-# which is compared with all keys at several times the cost of one among many.
-_MOST_OF_SEARCH, _MOST_OF_QUERY = 0.7, 2.5
+# Largest cost of a tree as a share of that of comparing all pairs: of a search; of one query, which
+# is compared with all keys at several times the cost of one among many; and of one in a sample.
+_MOST_OF_SEARCH, _MOST_OF_QUERY, _MOST_IN_SAMPLE = 0.7, 10, 2.5
 # Largest share of queries that give up.
-_MOST_LEFT = 0.3
-_SAMPLE = 256
+_MOST_LEFT = 0.1
+# Queries in a sample: one of so many, within limits.
+_ONE_OF, _FEWEST, _MOST = 64, 32, 256
 _LAST = np.iinfo(np.int32).max
 
 
@@ -39,6 +40,7 @@ class PairSearch:
     query, key : (C, HQ, WQ) and (C, HK, WK) float32
     index_stride, first_index : int
     weight : (HK-p+1, WK-p+1) float32 or None
+        The same for keys with the same pixels.
     active : (HQ-p+1, WQ-p+1) bool or None
     any_key : bool
         Of equal keys any one will do.
@@ -73,45 +75,50 @@ class PairSearch:
         """
         if self.worth_trying:
             if tree is None:
-                tree = self.engine.build_tree(self.key, self.patch_size, self.threads)
+                tree = self.built(distinct=score.shape[2] == 1)
             if tree is not None and self.pays(tree, score, index):
                 self.prune(tree, score, index)
                 return
         self._compare(self.active, score, index)
 
-    def pays(self, tree: Any, score: Array, index: Array) -> bool:
+    def built(self, *, distinct: bool) -> Any:
+        """Build the tree of the keys; see `kernels.protocol.Engine.build_tree`."""
+        return self.engine.build_tree(self.key, self.patch_size, self.threads, distinct=distinct)
+
+    def pays(self, tree: Any, score: Array, index: Array, share: float = 1.0) -> bool:
         """Estimate from a sample of the queries whether a tree saves time.
 
-        The sample is scattered and cannot begin with the matches of neighbours, so that it takes
-        more steps than a search.
+        The other search would compare `share` of all pairs. The sample is scattered and cannot
+        begin with the matches of neighbours, so that it takes more steps than a search.
         """
-        places = np.arange(score.shape[0] * score.shape[1])
-        if self.active is not None:
-            places = np.flatnonzero(self.active)
-        if len(places) > _SAMPLE:
-            places = np.random.default_rng(0).choice(places, _SAMPLE, replace=False)
-        sample = np.zeros(score.shape[:2], np.bool_)
-        sample.ravel()[places] = True
-        counts, _ = self._walk(tree, score.copy(), index.copy(), sample, lambda pairs: None)
-        return few_steps(counts, tree.size, 1)
+        queries = score.shape[0] * score.shape[1]
+        places = np.arange(queries) if self.active is None else np.flatnonzero(self.active)
+        count = min(len(places), max(_FEWEST, min(_MOST, len(places) // _ONE_OF)))
+        sample = np.zeros(queries, np.bool_)
+        sample[np.random.default_rng(0).choice(places, count, replace=False)] = True
+        search = replace(self, active=sample.reshape(score.shape[:2]), tick=lambda pairs: None)
+        counts, _ = search._walk(tree, score.copy(), index.copy(), _MOST_IN_SAMPLE)
+        steps = counts.steps * len(places) / queries
+        return bool(
+            steps * _PAIRS_A_STEP <= _MOST_OF_SEARCH * share * tree.size
+            and counts.left <= _MOST_LEFT * counts.queries
+        )
 
     def prune(self, tree: Any, score: Array, index: Array) -> Any:
         """Lower lists through a tree, of some queries by comparing; return the counts."""
-        counts, left = self._walk(tree, score, index, self.active, self.tick)
+        counts, left = self._walk(tree, score, index, _MOST_OF_QUERY)
         if counts.left:
             self._compare_again(left, score, index)
         return counts
 
-    def _walk(
-        self, tree: Any, score: Array, index: Array, active: Array | None, tick: Tick
-    ) -> tuple[Any, Array]:
+    def _walk(self, tree: Any, score: Array, index: Array, most: float) -> tuple[Any, Array]:
         """Walk through a tree; return the counts, and which queries took too many steps."""
         left = np.zeros(score.shape[:2], np.bool_)
         counts = self.engine.search_tree(
             tree, self.query, score, index, weight=self.weight, first_index=self.first_index,
-            index_stride=self.index_stride, active=active, any_key=self.any_key,
-            most_steps=_MOST_OF_QUERY * tree.size / _PAIRS_A_STEP, left=left,
-            threads=self.threads, tick=tick,
+            index_stride=self.index_stride, active=self.active, any_key=self.any_key,
+            most_steps=most * tree.size / _PAIRS_A_STEP, left=left, threads=self.threads,
+            tick=self.tick,
         )  # fmt: skip
         return counts, left
 
@@ -148,12 +155,4 @@ def _merged(
     return (
         np.take_along_axis(scores, order, axis=1),
         np.where(numbers == _LAST, -1, numbers).astype(np.int32),
-    )
-
-
-def few_steps(counts: Any, keys: int, share: float) -> bool:
-    """Return whether a search took clearly less than comparing a share of all pairs."""
-    limit = _MOST_OF_SEARCH * share * keys
-    return bool(
-        counts.steps * _PAIRS_A_STEP <= limit and counts.left <= _MOST_LEFT * counts.queries
     )

@@ -20,7 +20,7 @@ from pnncupy.kernels.tiling import run_all
 # Axes, and coordinates of a patch with the norm of what the axes leave over.
 AXES = 16
 COORDINATES = AXES + 1
-_SAMPLE = 1000
+_SAMPLE = 400
 _ROWS_PER_STEP = 32
 _NO_MASK = np.empty((0, 0), np.bool_)
 

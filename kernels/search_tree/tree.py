@@ -20,6 +20,7 @@ from pnncupy.kernels.search_tree.projection import (
     all_coordinates,
     principal_axes,
 )
+from pnncupy.kernels.tiling import run_all
 
 LEAF, FAN = 32, 16
 # Boxes bound the first axes only: the others have little variance.
@@ -27,6 +28,10 @@ BOX_AXES = 8
 # The share by which bounds are widened for rounding.
 WIDENING = 4e-3
 _SPREAD_SAMPLE = 256
+# Different patches with the same coordinates that are told apart.
+_MOST_ALIKE = 8
+# A number of whole nodes, which one thread fills at a time.
+_KEYS_PER_STEP = 16 * LEAF * FAN
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Tree:
     patch_size : int
     axes : Axes
     order : (m,) int32
-        Numbers ``row * columns + column`` of the usable key patches, leaf by leaf.
+        Numbers ``row * columns + column`` of the keys, leaf by leaf.
     leaves : (leaves, COORDINATES, LEAF) float32
         Coordinates of the keys; infinite behind the last one.
     places : (leaves * LEAF,) int32
@@ -77,7 +82,7 @@ class Tree:
         """Take the keys of an image that moved a little, in the same order."""
         found, self.radius = all_coordinates(image, self.axes, self.usable(), threads)
         self.key = image
-        _fill_tree(self, found)
+        _fill_tree(self, found, threads)
 
 
 def usable_patches(key: Array, patch_size: int) -> Array:
@@ -93,17 +98,27 @@ def usable_patches(key: Array, patch_size: int) -> Array:
     return result
 
 
-def build(key: Array, patch_size: int, threads: int, axes: Axes | None = None) -> Tree | None:
+def build(
+    key: Array,
+    patch_size: int,
+    threads: int,
+    *,
+    distinct: bool = False,
+    axes: Axes | None = None,
+) -> Tree | None:
     """Return the tree of an image's usable patches, None where there are none.
 
-    Cost O(m log m); memory about 80 bytes a key, and as much again while it is built.
+    Cost O(m log m); memory about 80 bytes a key, and as much again while it is built. With
+    `distinct`, of patches with the same pixels only the first one is a key: no other can be the
+    best one, as long as all have the same weight.
     """
     usable = usable_patches(key, patch_size)
     if not usable.any():
         return None
     axes = axes or principal_axes(key, patch_size, usable)
     found, radius = all_coordinates(key, axes, usable, threads)
-    order = np.flatnonzero(usable).astype(np.int32)
+    kept = _distinct(key, patch_size, found, usable) if distinct else usable
+    order = np.flatnonzero(kept).astype(np.int32)
     unit = LEAF
     while unit * FAN < len(order):
         unit *= FAN
@@ -120,19 +135,24 @@ def build(key: Array, patch_size: int, threads: int, axes: Axes | None = None) -
         first_nodes=np.cumsum([0, *counts[:0:-1]]).astype(np.int64),
         radius=radius,
     )  # fmt: skip
-    _fill_tree(tree, found)
+    _fill_tree(tree, found, threads)
     return tree
 
 
-def _fill_tree(tree: Tree, found: Array) -> None:
+def _fill_tree(tree: Tree, found: Array, threads: int) -> None:
     """Copy the coordinates of all patches into the leaves, and draw the boxes around them."""
     boxes = tree.boxes
     boxes[:, :, 0], boxes[:, :, 1] = np.inf, -np.inf
     below = boxes[tree.first_nodes[-1] :]
-    _fill()(
-        found.reshape(-1, COORDINATES), tree.order, found.shape[1], tree.key.shape[2], tree.leaves,
-        tree.places, below,
-    )  # fmt: skip
+    kernel, flat = _fill(), found.reshape(-1, COORDINATES)
+
+    def work(first: int) -> None:
+        kernel(
+            flat, tree.order, found.shape[1], tree.key.shape[2], tree.leaves, tree.places, below,
+            first, min(first + _KEYS_PER_STEP, tree.size),
+        )  # fmt: skip
+
+    run_all(work, range(0, tree.size, _KEYS_PER_STEP), threads)
     for first in tree.first_nodes[-2::-1]:
         level = boxes[first : first + -(-len(below) // FAN)]
         level[...] = _level_above(below)
@@ -147,6 +167,69 @@ def _level_above(boxes: Array) -> Array:
     above[: len(boxes), :, 0] = boxes[:, :, 0].min(axis=-1)
     above[: len(boxes), :, 1] = boxes[:, :, 1].max(axis=-1)
     return np.ascontiguousarray(above.reshape(count, FAN, BOX_AXES, 2).transpose(0, 2, 3, 1))
+
+
+def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array:
+    """Return which usable patches are the first of those with the same pixels."""
+    bits = np.ascontiguousarray(found).view(np.uint32).reshape(-1, COORDINATES)
+    word = np.zeros(len(bits), np.uint64)
+    for coordinate in range(COORDINATES):
+        word = word * np.uint64(0x9E3779B97F4A7C15) + bits[:, coordinate]
+    numbers = np.flatnonzero(usable)
+    word = word[numbers]
+    order = np.argsort(word)
+    same = word[order[1:]] == word[order[:-1]]
+    kept = usable.copy()
+    if same.any():
+        ends = np.append(np.flatnonzero(~same) + 1, len(order))
+        _drop_equals()(key, patch_size, numbers[order], ends, usable.shape[1], kept.ravel())
+    return kept
+
+
+@cache
+def _drop_equals() -> Callable[..., None]:
+    @compiled
+    def drop_equals(image, size, numbers, ends, columns, kept):
+        """In each group of patches, drop those with the pixels of one of lower number.
+
+        Patches with the same coordinates but other pixels are rare: a few are told apart, and of
+        more all are kept.
+        """
+        others = np.empty(_MOST_ALIKE, np.int64)
+        first = 0
+        for end in ends:
+            count = 0
+            if end - first > 1:
+                # The first of a group is the most likely representative of all.
+                for place in range(first + 1, end):
+                    if numbers[place] < numbers[first]:
+                        numbers[place], numbers[first] = numbers[first], numbers[place]
+                for place in range(first, end):
+                    number = numbers[place]
+                    row, column = number // columns, number % columns
+                    found = False
+                    for other in range(count):
+                        top, left = others[other] // columns, others[other] % columns
+                        found = True
+                        for channel in range(image.shape[0]):
+                            for y in range(size):
+                                for x in range(size):
+                                    found &= (
+                                        image[channel, row + y, column + x]
+                                        == image[channel, top + y, left + x]
+                                    )
+                            if not found:
+                                break
+                        if found:
+                            kept[max(number, others[other])] = False
+                            others[other] = min(number, others[other])
+                            break
+                    if not found and count < len(others):
+                        others[count] = number
+                        count += 1
+            first = end
+
+    return drop_equals
 
 
 @cache
@@ -206,9 +289,9 @@ def _arrange() -> Callable[..., None]:
 @cache
 def _fill() -> Callable[..., None]:
     @compiled
-    def fill(found, order, columns, width, leaves, places, boxes):
-        """Copy the keys into their leaves, and widen the boxes of the leaves."""
-        for number in range(len(order)):
+    def fill(found, order, columns, width, leaves, places, boxes, first, end):
+        """Copy keys [first, end) into their leaves, and widen the boxes of these."""
+        for number in range(first, end):
             leaf, lane = number // LEAF, number % LEAF
             node, child = leaf // FAN, leaf % FAN
             patch = order[number]
