@@ -21,6 +21,8 @@ from pnncupy.resizing import resize
 # How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
 # power of an image's side, or approximately searched with the second.
 _TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
+# A second trial has sides shorter by this factor.
+_SMALLER = 1.6
 # A trial as long as that is not done again without the tracing of memory.
 _LONG = 5.0
 # Arguments that look like sizes but are none.
@@ -63,36 +65,64 @@ def estimate(
     """Find out what ``task(*arguments, **options)`` will cost, in some seconds.
 
     The pairs of patches are counted; time and memory are those of a trial with the same options on
-    pictures made smaller, and grow with the pairs and with the pixels. How much of the work is
-    saved depends on the pictures, so the time is a guess that may be off by a factor of two.
+    images made smaller. Memory grows with the pixels; how fast time grows with the pairs is found
+    by a second, smaller trial, since it depends on the images how many of them are compared. So the
+    time is a guess that may be off by a factor of two.
     """
     first = _first_event(task, arguments, options)
     words = [value for value in arguments if isinstance(value, str)]
     scale = _trial_scale(first, arguments, options)
     # Labels and missing pixels have no means.
     sampled = bool(options.get("categorical")) or "nodata" in options or "nodata" in words
-    while True:
-        trial = [_scaled(value, scale, sampled) for value in arguments]
+
+    def scaled(scale: float) -> tuple[list[Any], dict[str, Any]]:
         trial_options = {
             name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
             for name, value in options.items()
         }
         trial_options |= {"method": first.method, "return_info": True}
+        return [_scaled(value, scale, sampled) for value in arguments], trial_options
+
+    while True:
+        trial = scaled(scale)
         try:
-            small = first if scale == 1 else _first_event(task, trial, trial_options)
+            small = first if scale == 1 else _first_event(task, *trial)
             break
-        except ValueError:  # so many levels, or so small a hole, do not fit into smaller pictures
+        except ValueError:  # so many levels, or so small a hole, do not fit into smaller images
             if scale == 1:
                 raise
             scale = min(1.0, 1.5 * scale)
-    (info, seconds), peak = _with_peak(lambda: _one(task, trial, trial_options), first.engine)
+    (info, seconds), peak = _with_peak(lambda: _one(task, *trial), first.engine)
     if seconds < _LONG:
-        info, seconds = _one(task, trial, trial_options)
+        info, seconds = _one(task, *trial)
     growth = first.pairs / small.pairs
+    power = 1.0
+    if scale < 1 and first.method == "exact":
+        power = _power_of_time(task, scaled(scale / _SMALLER), small.pairs, seconds)
     return Estimate(
         first.method, first.engine, first.samples, info["samples"][0]["pairs"] * growth,
-        seconds * growth, peak / scale**2 / 2**20, scale,
+        seconds * growth**power, peak / scale**2 / 2**20, scale,
     )  # fmt: skip
+
+
+def _power_of_time(
+    task: Callable[..., Any],
+    smaller: tuple[list[Any], dict[str, Any]],
+    pairs: float,
+    seconds: float,
+) -> float:
+    """Return the power of the pairs that time grows with, from a trial and a smaller one.
+
+    It is 1 where all pairs are compared, and 1/2 where each query patch costs the same.
+    """
+    try:
+        fewer = _first_event(task, *smaller).pairs
+        _, less = _one(task, *smaller)
+    except ValueError:  # too small for this call
+        return 1.0
+    if not fewer < pairs:
+        return 1.0
+    return min(1.0, max(0.5, math.log(seconds / less) / math.log(pairs / fewer)))
 
 
 def _trial_scale(first: Event, arguments: Sequence[Any], options: Mapping[str, Any]) -> float:

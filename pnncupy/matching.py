@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from pnncupy.layout import Layout
 from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.patchmatch import PatchMatch
+from pnncupy.pruned_search import expected_steps
 from pnncupy.searching import SearchSettings, key_matches, search, windows_all
 
 # Below it, squared differences lose digits to the smallest numbers of float32.
@@ -74,9 +76,10 @@ def nearest_patches(
     key_mask : (HK, WK) bool array, or a list of them (None for all usable), optional
         True where a key pixel may be used; a key patch is used only if all its pixels may be.
     method : {"exact", "patchmatch", "auto"}
-        Compare every pair of patches; or find good keys, mostly the best ones, by PatchMatch, in
-        time that grows with n + m only; or "auto": the second for large images, from 1.5e10 pairs
-        on a CPU and 1e12 on a GPU. The next three parameters are for approximate searches only.
+        Find the best keys; or good keys, mostly the best ones, by PatchMatch, in time that grows
+        with n + m only; or "auto": the second for large images, from 1.5e10 pairs on a CPU and 1e12
+        on a GPU, unless a sample shows that `engine="numba"` finds the best ones as fast, as in
+        images without noise. The next three parameters are for approximate searches only.
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
         arrays, or move NumPy arrays there and the result back. All engines return the same bits.
@@ -160,7 +163,12 @@ def nearest_patches(
         start = _checked_start(initial, query_planes, layout, is_list, settings.patch_size)
     keys_total = sum(patches(shape, settings.patch_size) for shape in layout.shapes)
     queries = patches(query_planes.shape[1:], settings.patch_size)
-    if chosen(method, engine_name, queries, keys_total) == "exact":
+    largest = max(key_planes, key=lambda planes: planes[0].size)
+    steps = partial(
+        expected_steps, settings.engine, largest, settings.patch_size, settings.threads,
+        query_planes,
+    )  # fmt: skip
+    if chosen(method, engine_name, queries, keys_total, steps) == "exact":
         found = search(settings, query_planes, key_planes, layout)
     else:
         settings = replace(settings, method="patchmatch", stream=seeds.stream(seed))

@@ -1,27 +1,45 @@
-"""Exact or approximate: which search a call takes, decided by pixel counts and engine alone."""
+"""Exact or approximate: which search a call takes, by pixel counts, engine, and counted steps."""
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _LOG = logging.getLogger("pnncupy")
 
 METHODS = ("exact", "patchmatch", "auto")
 
 # Pairs of patches in one search from which on "auto" takes "patchmatch", about where it becomes
-# several times faster: pictures of some 350 x 350 pixels on a CPU, of a megapixel on a GPU.
+# several times faster than comparing them: images of some 350 x 350 pixels on a CPU, of a megapixel
+# on a GPU.
 _APPROXIMATE_FROM = {"numpy": 1.5e10, "numba": 1.5e10, "cupy": 1e12, "numba-cuda": 1e12}
+# Steps a query through a tree of the keys, up to which exact search takes about the same time.
+_FEW_STEPS = 200
 # In tasks with "patchmatch", searches of fewer pairs are exact all the same: they cost no more.
 # One number for all engines, since the picture depends on it.
 EXACT_BELOW = 1e8
 
 
-def chosen(method: str, engine: str, queries: int, keys: int) -> str:
-    """The method of searches of that many query patches among that many key patches."""
+def chosen(
+    method: str,
+    engine: str,
+    queries: int,
+    keys: int,
+    steps: Callable[[], float] = lambda: math.inf,
+) -> str:
+    """Return the method of searches of that many query patches among that many key patches.
+
+    `steps` samples how many a query takes through a tree of the keys; infinite without trees. It
+    is called where "auto" cannot be decided without.
+    """
     if method != "auto":
         return method
-    taken = "exact" if queries * keys < _APPROXIMATE_FROM[engine] else "patchmatch"
-    _LOG.info("method 'auto' takes %r for %d x %d patches", taken, queries, keys)
+    if queries * keys < _APPROXIMATE_FROM[engine]:
+        taken, why = "exact", "few pairs"
+    else:
+        needed = steps()
+        taken = "exact" if needed <= _FEW_STEPS else "patchmatch"
+        why = f"{needed:.0f} steps a query" if math.isfinite(needed) else "many pairs"
+    _LOG.info("method 'auto' takes %r for %d x %d patches (%s)", taken, queries, keys, why)
     return taken
 
 

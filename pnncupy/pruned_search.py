@@ -26,6 +26,8 @@ _MOST_OF_SEARCH, _MOST_OF_QUERY, _MOST_IN_SAMPLE = 0.7, 10, 2.5
 _MOST_LEFT = 0.1
 # Queries in a sample: one of so many, within limits.
 _ONE_OF, _FEWEST, _MOST = 64, 32, 256
+# Side of the part of an image from which costs are estimated.
+_MIDDLE = 384
 _LAST = np.iinfo(np.int32).max
 
 
@@ -91,18 +93,24 @@ class PairSearch:
         The other search would compare `share` of all pairs. The sample is scattered and cannot
         begin with the matches of neighbours, so that it takes more steps than a search.
         """
+        counts = self.sampled(tree, score, index)
+        queries = score.shape[0] * score.shape[1]
+        searched = queries if self.active is None else np.count_nonzero(self.active)
+        steps = counts.steps * searched / queries
+        return bool(
+            steps * _PAIRS_A_STEP <= _MOST_OF_SEARCH * share * tree.size
+            and counts.left <= _MOST_LEFT * counts.queries
+        )
+
+    def sampled(self, tree: Any, score: Array, index: Array) -> Any:
+        """Return the counts of a sample of the queries; the lists stay as they are."""
         queries = score.shape[0] * score.shape[1]
         places = np.arange(queries) if self.active is None else np.flatnonzero(self.active)
         count = min(len(places), max(_FEWEST, min(_MOST, len(places) // _ONE_OF)))
         sample = np.zeros(queries, np.bool_)
         sample[np.random.default_rng(0).choice(places, count, replace=False)] = True
         search = replace(self, active=sample.reshape(score.shape[:2]), tick=lambda pairs: None)
-        counts, _ = search._walk(tree, score.copy(), index.copy(), _MOST_IN_SAMPLE)
-        steps = counts.steps * len(places) / queries
-        return bool(
-            steps * _PAIRS_A_STEP <= _MOST_OF_SEARCH * share * tree.size
-            and counts.left <= _MOST_LEFT * counts.queries
-        )
+        return search._walk(tree, score.copy(), index.copy(), _MOST_IN_SAMPLE)[0]
 
     def prune(self, tree: Any, score: Array, index: Array) -> Any:
         """Lower lists through a tree, of some queries by comparing; return the counts."""
@@ -139,6 +147,43 @@ class PairSearch:
         index[left] = -1
         self._compare(left, score, index)
         score[left], index[left] = _merged(known, of_known, score[left], index[left])
+
+
+def expected_steps(
+    engine: Engine,
+    key: Array,
+    patch_size: int,
+    threads: int,
+    query: Array | None = None,
+    usable: Array | None = None,
+) -> float:
+    """Estimate the steps a query through a tree of the keys, from the middle of the images.
+
+    Infinite where the engine has no trees, many queries take too many, or no key is `usable` there,
+    bool (H, W). Without `query`, the keys averaged with their neighbours are searched: as smooth as
+    what a vote makes.
+    """
+    if not engine.TREES:
+        return math.inf
+    key = _middle(key)
+    if usable is not None:
+        key = np.where(_middle(usable[None]) > 0, key, np.float32(np.inf))
+    query = (key + np.roll(key, 1, axis=2)) / np.float32(2) if query is None else _middle(query)
+    pair = PairSearch(engine, patch_size, threads, lambda pairs: None, query, key, key.shape[2])
+    tree = pair.built(distinct=True)
+    if tree is None:
+        return math.inf
+    shape = (*(side - patch_size + 1 for side in query.shape[1:]), 1)
+    score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
+    counts = pair.sampled(tree, score, index)
+    return math.inf if counts.left > _MOST_LEFT * counts.queries else float(counts.steps)
+
+
+def _middle(image: Array) -> Array:
+    """Return the middle of an image, as much as tells something of the whole."""
+    first = [max(0, side - _MIDDLE) // 2 for side in image.shape[1:]]
+    rows, columns = (slice(start, start + _MIDDLE) for start in first)
+    return np.ascontiguousarray(image[:, rows, columns], np.float32)
 
 
 def _merged(

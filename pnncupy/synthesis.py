@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pnncupy import __version__, arrays, checks, images
@@ -22,6 +23,7 @@ from pnncupy.methods import EXACT_BELOW, METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
 from pnncupy.patchmatch import PatchMatch, effort
+from pnncupy.pruned_search import expected_steps
 from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
 from pnncupy.searching import Field, SearchSettings, search, windows_all
@@ -94,8 +96,14 @@ def pnn_step(
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
     check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
-    counts = [patches(image.shape[1:], settings.patch_size) for image in (query_planes, key_planes)]
-    if chosen(method, engine_name, *counts) == "exact":
+    queries, keys = (
+        patches(image.shape[1:], settings.patch_size) for image in (query_planes, key_planes)
+    )
+    steps = partial(
+        expected_steps, settings.engine, masked[0], settings.patch_size, settings.threads,
+        query_planes,
+    )  # fmt: skip
+    if chosen(method, engine_name, queries, keys, steps) == "exact":
         found = search(settings, query_planes, masked, layout)
     else:
         found = PatchMatch(settings, masked, layout).search(query_planes)

@@ -313,11 +313,31 @@ def test_auto_goes_by_pixel_counts_and_engine(monkeypatch, caplog, photograph):
     with caplog.at_level(logging.INFO, logger="pnncupy"):
         assert pnn.generate(photograph, **options).info["method"] == "exact"
         monkeypatch.setitem(methods._APPROXIMATE_FROM, "numba", 1e6)
+        monkeypatch.setattr(methods, "_FEW_STEPS", 1)
         assert pnn.generate(photograph, **options).info["method"] == "patchmatch"
-    assert "method 'auto' takes 'patchmatch' for 1700 x 1700 patches" in caplog.text
+    assert "method 'auto' takes 'patchmatch' for 1700 x 1700 patches (" in caplog.text
     index = pnn.nearest_patches(photograph, photograph[::-1], method="auto").index
     near = pnn.nearest_patches(photograph, photograph[::-1], method="patchmatch").index
     np.testing.assert_array_equal(index, near)
+
+
+def test_auto_is_exact_where_a_sample_takes_few_steps(monkeypatch):
+    smooth = np.cumsum(np.random.default_rng(0).normal(size=(70, 70)), axis=0)
+    noise = np.random.default_rng(0).random((70, 70))
+    mask = np.ones((70, 70), bool)
+    mask[20:30, 20:30] = False
+    monkeypatch.setitem(methods._APPROXIMATE_FROM, "numba", 1e6)
+    options = {"rng": 1, "iterations": 1, "method": "auto", "return_info": True}
+    assert pnn.generate(smooth, **options).info["method"] == "exact"
+    assert pnn.generate(np.ma.masked_array(smooth, ~mask), **options).info["method"] == "exact"
+    assert pnn.generate(noise, **options).info["method"] == "patchmatch"
+    # Plain NumPy has no trees.
+    monkeypatch.setitem(methods._APPROXIMATE_FROM, "numpy", 1e6)
+    assert pnn.generate(smooth, engine="numpy", **options).info["method"] == "patchmatch"
+    for image, method in ((smooth, "exact"), (noise, "patchmatch")):
+        found = pnn.nearest_patches(image[::-1], image, method="auto", key_mask=mask)
+        wanted = pnn.nearest_patches(image[::-1], image, method=method, key_mask=mask)
+        np.testing.assert_array_equal(found.index, wanted.index)
 
 
 def test_wrong_starts_are_refused(photograph):

@@ -96,9 +96,10 @@ def generate(
         How overlapping patches make a picture, see `pnncupy.vote`. With "copy" every value of the
         result is one of the source's, bit for bit.
     method : {"exact", "patchmatch", "auto"}
-        How patches are searched: every pair compared; approximately, in time that grows with the
-        pixels only (see the notes); or "auto", the second for large pictures: where one search has
-        1.5e10 pairs of patches or more (350 x 350 pixels), on a GPU 1e12 (a megapixel).
+        How patches are searched: exactly; approximately, in time that grows with the pixels only
+        (see the notes); or "auto", the second for large images: where one search has 1.5e10 pairs
+        of patches or more (350 x 350 pixels), on a GPU 1e12 (a megapixel), unless a sample of the
+        source shows that `engine="numba"` searches it exactly in about the same time.
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type ("numpy", with a warning, where Numba's
         compiler is switched off). The last two work on a GPU and take CuPy arrays, or move NumPy

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from pnncupy.comparison import (
     total_channels,
 )
 from pnncupy.images import WorkingForm
+from pnncupy.kernels.protocol import Engine
 from pnncupy.labels import LabelForm, check_labels, label_form
 from pnncupy.memory_need import Means, Shape, Workload, checked_limit, together_within, within
 from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.missing import checked_nodata, split_missing
+from pnncupy.pruned_search import expected_steps
 from pnncupy.pyramids import (
     checked_downscale,
     default_levels,
@@ -293,6 +296,7 @@ def set_up(
         engine_name,
         patches(output_shape, size),
         sum(patches(image.shape[1:], size) for image in planes),
+        partial(_expected_steps, module, planes, known, size, options),
     )
     channels = len(form.labels) if isinstance(form, LabelForm) else planes[0].shape[0]
     alpha = checks.completeness("alpha", options.alpha)
@@ -356,6 +360,21 @@ def _guide_channels(options: Options) -> int:
         )
     except (TypeError, ValueError):
         return 0
+
+
+def _expected_steps(
+    engine: Engine,
+    planes: Sequence[Array],
+    known: Sequence[Array | None],
+    patch_size: int,
+    options: Options,
+) -> float:
+    """Estimate the steps a query through a tree of the largest source; infinite for labels."""
+    if options.categorical:
+        return math.inf
+    number = max(range(len(planes)), key=lambda each: planes[each].size)
+    threads = engine_table.thread_count(options.threads)
+    return expected_steps(engine, planes[number], patch_size, threads, usable=known[number])
 
 
 def _bytes_returned(shape: Sequence[int], first: Array, options: Options) -> int:
