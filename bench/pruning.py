@@ -31,7 +31,8 @@ RUNS = (
 LARGE = (("clean", "coffee", (512, 512), math.inf), ("noisy", "natural", (512, 512), math.inf))
 # Of these only the search with trees is run: the other one would take up to hours.
 ALONE = (
-    ("clean", "astronaut", (512, 512), math.inf), ("clean", "coffee", (512, 512), 0.005), ("clean", "coffee", (1024, 1024), math.inf),
+    ("clean", "astronaut", (512, 512), math.inf), ("clean", "coffee", (512, 512), 0.005),
+    ("clean", "coffee", (1024, 1024), math.inf),
     ("clean", "mosaic", (1024, 1024), math.inf), ("clean", "astronaut", (1024, 1024), math.inf),
 )  # fmt: skip
 NOISE = (0, 0.5, 1, 2, 3, 4, 6, 8)

@@ -338,7 +338,7 @@ COMPILED = [
 @pytest.mark.parametrize(
     ("file", "options", "architecture"),
     [(*case, architecture) for case in COMPILED for architecture in ARCHITECTURES]
-    + [(*LARGEST, ARCHITECTURES[0]), (*LARGEST, ARCHITECTURES[-1])],
+    + [pytest.param(*LARGEST, each, marks=pytest.mark.exhaustive) for each in (70, 120)],
 )
 def test_every_kernel_compiles_without_a_warning(file, options, architecture):
     log = compile_for(architecture, file, options)

@@ -82,13 +82,13 @@ def test_the_seed_in_info_makes_the_same_picture(photograph):
     [
         {},
         {"alpha": 0.005},
-        {"vote": "copy", "keys": "both"},
         {"patch_size": 4, "downscale": 1.5, "levels": 2, "coarse_iterations": 3},
         *(
             pytest.param(options, marks=pytest.mark.exhaustive)
             for options in (
                 {"keys": "sharp"},
                 {"keys": "both"},
+                {"vote": "copy", "keys": "both"},
                 {"vote": "median"},
                 {"shape": (31, 70), "noise_std": 0.2},
                 {"vote": "mean", "alpha": 0.02, "keys": "sharp", "shape": (50, 50)},
