@@ -85,7 +85,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
 
 GROWTH = Path(__file__).parents[1] / "tests" / "memory_growth.py"
 # Limits in parts of the least one that is accepted.
-SHARES = (1.0, 1.3, 2.0)
+SHARES = (1.0, 1.3, 2.0, 3.5)
 NORMALISED, PLAIN = {"alpha": 0.005}, {"alpha": float("inf")}
 BOTH, SHARP = {"keys": "both"}, {"keys": "sharp"}
 INDEX, COPY, MEDIAN = {"return_index": True}, {"vote": "copy"}, {"vote": "median"}
@@ -131,6 +131,8 @@ def cases(method: str, side: int) -> list[dict[str, Any]]:
         case("collage", three, {**GRADUAL, **PLAIN, **INDEX}, dtype="uint16"),
         case("edit", [square], {**NORMALISED, **BOTH}, mask=True, dtype="float64"),
         case("edit", [square], MEDIAN, dtype="int64"),
+        case("generate", [square], noise=0),
+        case("retarget", [square], {**NORMALISED, **BOTH}, shape=[side, more], noise=0),
     ]
 
 

@@ -41,14 +41,14 @@ _RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
 _QUERY = {
     "exact": _Bytes(55, 18),
     "incremental": _Bytes(200, 13, -40),
-    "trees": _Bytes(200, 17, 160),
+    "trees": _Bytes(160, 17, 100),
     "patchmatch": _Bytes(90, 17),
 }
 # for each pixel of all keys;
 _KEY = {
     "exact": _Bytes(2, 0, 5),
     "incremental": _Bytes(2, 2, 25),
-    "trees": _Bytes(90, 4, 50),
+    "trees": _Bytes(85, 4, 30),
     "patchmatch": _Bytes(12, 15, 28),
 }
 # and for each pixel of the largest key image in exact searches.

@@ -26,7 +26,8 @@ class Case:
     """A call: `sides` of all images, `shape` of the result, and what they hold.
 
     Without a `share` there is no limit. `labels`, `guides` and `n` are counts; `missing` pixels
-    have a nodata value, `hidden` ones a masked array; `mask` is for `edit`.
+    have a nodata value, `hidden` ones a masked array; `mask` is for `edit`. Without `noise`, which
+    is a share of the range, trees of the keys are walked.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Case:
     missing: bool = False
     hidden: bool = False
     mask: bool = False
+    noise: float = 0.2
     options: dict = field(default_factory=dict)
 
     def call(self, tiny=False):
@@ -85,7 +87,9 @@ class Case:
         """Waves with noise."""
         rows, columns = np.arange(sides[0])[:, None, None], np.arange(sides[1])[:, None]
         values = np.sin(rows / 9 + columns / 5 + np.arange(self.channels), dtype=np.float32)
-        values = (values + 1) * 0.4 + random.random(values.shape, np.float32) * 0.2
+        values = (values + 1) * 0.4 + random.random(values.shape, np.float32) * np.float32(
+            self.noise
+        )
         dtype = np.dtype(self.dtype)
         if self.labels:
             values = np.minimum(values * self.labels, self.labels - 1)
@@ -114,6 +118,7 @@ class Case:
 def warm_up(case):
     """Compile or load all kernels."""
     import pnncupy.synthesis
+    from pnncupy import pruned_search
 
     task, arguments, options = case.call(tiny=True)
     exact_below = pnncupy.synthesis.EXACT_BELOW
@@ -121,6 +126,14 @@ def warm_up(case):
         pnncupy.synthesis.EXACT_BELOW = least
         for incremental in (True, False):
             task(*arguments, **{**options, "incremental": incremental})
+    # Trees too, which tiny images do without.
+    names = ("LEAST_PAIRS", "_MOST_OF_SEARCH", "_MOST_LEFT")
+    before = [getattr(pruned_search, name) for name in names]
+    for name, value in zip(names, (0, np.inf, 1), strict=True):
+        setattr(pruned_search, name, value)
+    task(*arguments, **options)
+    for name, value in zip(names, before, strict=True):
+        setattr(pruned_search, name, value)
     search_few(case)
 
 

@@ -36,6 +36,14 @@ GROWING = {
         "task": "generate", "sides": [[104, 104]], "channels": 1,
         "options": {"method": "patchmatch", "engine": "numpy"},
     },
+    "through trees": {
+        "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 2.6,
+        "options": {},
+    },
+    "through trees, normalised": {
+        "task": "collage", "sides": [[90, 140], [140, 80]], "noise": 0, "share": 4,
+        "options": {"alpha": 0.01, "keys": "both"},
+    },
     "many levels": {
         "task": "generate", "sides": [[80, 80]], "options": {"downscale": 1.01},
     },
