@@ -85,7 +85,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
 
 GROWTH = Path(__file__).parents[1] / "tests" / "memory_growth.py"
 # Limits in parts of the least one that is accepted.
-SHARES = (1.0, 1.3, 2.0, 3.5)
+SHARES = (1.0, 2.0, 3.5)
 NORMALISED, PLAIN = {"alpha": 0.005}, {"alpha": float("inf")}
 BOTH, SHARP = {"keys": "both"}, {"keys": "sharp"}
 INDEX, COPY, MEDIAN = {"return_index": True}, {"vote": "copy"}, {"vote": "median"}
