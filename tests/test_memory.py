@@ -41,7 +41,7 @@ GROWING = {
         "options": {},
     },
     "through trees, normalised": {
-        "task": "collage", "sides": [[90, 140], [140, 80]], "noise": 0, "share": 4,
+        "task": "collage", "sides": [[90, 140], [140, 80]], "noise": 0, "share": 3,
         "options": {"alpha": 0.01, "keys": "both"},
     },
     "many levels": {
