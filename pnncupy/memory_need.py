@@ -41,21 +41,21 @@ _RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
 _QUERY = {
     "exact": _Bytes(55, 18),
     "incremental": _Bytes(200, 13, -40),
-    "trees": _Bytes(160, 17, 100),
+    "trees": _Bytes(200, 17, 160),
     "patchmatch": _Bytes(90, 17),
 }
 # for each pixel of all keys;
 _KEY = {
     "exact": _Bytes(2, 0, 5),
     "incremental": _Bytes(2, 2, 25),
-    "trees": _Bytes(85, 4, 30),
+    "trees": _Bytes(95, 4, 50),
     "patchmatch": _Bytes(12, 15, 28),
 }
 # and for each pixel of the largest key image in exact searches.
 _LARGEST_KEY = {
     "exact": _Bytes(0, 0, 32),
     "incremental": _Bytes(0, 8, 32),
-    "trees": _Bytes(85, 4, 30),
+    "trees": _Bytes(95, 4, 50),
 }
 # Engine numpy: for each pixel of a patch, and for each image pixel of approximate searches.
 _NUMPY, _NUMPY_APPROXIMATE = 100_000, 250

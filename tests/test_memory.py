@@ -37,7 +37,7 @@ GROWING = {
         "options": {"method": "patchmatch", "engine": "numpy"},
     },
     "through trees": {
-        "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 2.6,
+        "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 3,
         "options": {},
     },
     "through trees, normalised": {
