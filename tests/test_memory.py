@@ -40,10 +40,6 @@ GROWING = {
         "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 3,
         "options": {},
     },
-    "through trees, normalised": {
-        "task": "collage", "sides": [[90, 140], [140, 80]], "noise": 0, "share": 3,
-        "options": {"alpha": 0.01, "keys": "both"},
-    },
     "many levels": {
         "task": "generate", "sides": [[80, 80]], "options": {"downscale": 1.01},
     },
