@@ -29,8 +29,8 @@ class Result(NamedTuple):
         Numbers about the run, of plain types: task, engine, method, seed, levels, and for each
         sample the pairs of patches of a plain run (``pairs``), those that searches covered, by
         comparing or through a tree (``pairs_searched``), the query patches whose match was to be
-        proven without a search (``proofs_tried``) and was (``proofs_held``), the pairs that the others cost
-        (``pairs_again``), and seconds. None unless asked for.
+        proven without a search (``proofs_tried``) and was (``proofs_held``), the pairs that the
+        others cost (``pairs_again``), and seconds. None unless asked for.
     """
 
     image: Array
