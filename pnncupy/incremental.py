@@ -29,12 +29,12 @@ from pnncupy.pruned_follower import PrunedFollower
 from pnncupy.searching import (
     Field,
     SearchSettings,
+    changed_patches,
     empty_lists,
     finished,
     key_matches,
     key_weight,
     search,
-    windows_all,
 )
 
 # Keys listed for each query: the longer the list, the more is certain, and the more a scan has to
@@ -334,12 +334,6 @@ def movement(query: Array, last_query: Array, patch_size: int) -> tuple[Array, A
     # Widened for rounding, and for squares too small for a float.
     widening = np.float32(1 + 4 * (len(query) + 2 * patch_size) * np.finfo(np.float32).eps)
     return changed, xp.where(changed, xp.sqrt(total) * widening + np.float32(1e-18), np.float32(0))
-
-
-def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
-    """Which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
-    xp = arrays.namespace(query)
-    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)
 
 
 def rounding(settings: SearchSettings) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from pnncupy.arrays import Array
 from pnncupy.candidates import Candidates, Keys, lowest, pair_sums, patch_numbers
 from pnncupy.pruned_search import PairSearch
-from pnncupy.searching import Field, SearchSettings, finished, key_weight, windows_all
+from pnncupy.searching import Field, SearchSettings, changed_patches, finished, key_weight
 
 Search = Callable[[Array], Field]
 
@@ -92,7 +92,7 @@ class PrunedFollower:
         """Search what has changed since the last search, from the matches of that."""
         if self._query is None:
             return self._pruned(query, self._started(query), None, self._needed, first=True)
-        changed = ~windows_all(np.all(query == self._query, axis=0), self._settings.patch_size)
+        changed = changed_patches(query, self._query, self._settings.patch_size)
         if self._needed is not None:
             changed &= self._needed
         field = self._found

@@ -112,12 +112,11 @@ class PairSearch:
         search = replace(self, active=sample.reshape(score.shape[:2]), tick=lambda pairs: None)
         return search._walk(tree, score.copy(), index.copy(), _MOST_IN_SAMPLE)[0]
 
-    def prune(self, tree: Any, score: Array, index: Array) -> Any:
-        """Lower lists through a tree, of some queries by comparing; return the counts."""
+    def prune(self, tree: Any, score: Array, index: Array) -> None:
+        """Lower lists through a tree; compare where a query takes too many steps."""
         counts, left = self._walk(tree, score, index, _MOST_OF_QUERY)
         if counts.left:
             self._compare_again(left, score, index)
-        return counts
 
     def _walk(self, tree: Any, score: Array, index: Array, most: float) -> tuple[Any, Array]:
         """Walk through a tree; return the counts, and which queries took too many steps."""

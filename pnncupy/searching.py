@@ -160,3 +160,9 @@ def windows_all(mask: Array, patch_size: int) -> Array:
     for offset in range(1, patch_size):
         result &= inside[:, offset : offset + columns]
     return result
+
+
+def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
+    """Return which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
+    xp = arrays.namespace(query)
+    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)

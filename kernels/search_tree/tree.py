@@ -73,7 +73,7 @@ class Tree:
         return len(self.order)
 
     def usable(self) -> Array:
-        """Which patches of the image are in the tree, (H-p+1, W-p+1) bool."""
+        """Return which patches of the image are keys, (H-p+1, W-p+1) bool."""
         found = np.zeros([side - self.patch_size + 1 for side in self.key.shape[1:]], np.bool_)
         found.ravel()[self.order] = True
         return found
