@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 # `--hypothesis-profile exhaustive` tries more.
-settings.register_profile("short", max_examples=30)
+settings.register_profile("short", max_examples=20)
 settings.register_profile("exhaustive", max_examples=250)
 settings.load_profile("short")
 

@@ -86,11 +86,13 @@ def python(*words, folder, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.process
 def test_without_a_compiler_the_automatic_engine_is_numpy(tmp_path):
     made = python("-c", INTERPRETED, folder=tmp_path, NUMBA_DISABLE_JIT="1")
     assert (made.stdout, made.stderr) == ("done\n", "")
 
 
+@pytest.mark.process
 def test_a_configuration_file_may_switch_off_the_compiler(tmp_path):
     pytest.importorskip("yaml")
     (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\n")
@@ -109,6 +111,7 @@ OFF = "Numba's compiler is switched off; unset NUMBA_DISABLE_JIT"
         (["generate", "in/a.png", "-o", "out.png", "--engine", "numba"], 1),
     ],
 )
+@pytest.mark.process
 def test_the_command_line_tells_in_one_line_that_there_is_no_compiler(words, code, tmp_path):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in" / "a.png", (GREY[:12, :13] * 255).astype(np.uint8))
@@ -120,6 +123,7 @@ def test_the_command_line_tells_in_one_line_that_there_is_no_compiler(words, cod
     assert "Traceback" not in made.stderr
 
 
+@pytest.mark.process
 def test_the_list_of_engines_tells_that_there_is_no_compiler(tmp_path):
     made = python("-m", "pnncupy", "engines", folder=tmp_path, NUMBA_DISABLE_JIT="1")
     (told,) = [line for line in made.stdout.splitlines() if line.startswith("numba ")]

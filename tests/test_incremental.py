@@ -202,7 +202,7 @@ def everything(random, length, channels, both_ways):
     return query, key, lists, minima
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 6])
+@pytest.mark.parametrize("length", [1, 2, pytest.param(3, marks=pytest.mark.exhaustive), 6])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("both_ways", [False, True])
 def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_ways, random):

@@ -123,7 +123,7 @@ def of_active(lists, options):
 
 @pytest.mark.parametrize(
     "sizes",
-    [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.slow)]
+    [pytest.param(sizes, marks=pytest.mark.slow) for sizes in SIZES[:2]]
     + [pytest.param(sizes, marks=pytest.mark.exhaustive) for sizes in SIZES[2:]],
 )
 def test_pruning_finds_what_all_pairs_find(sizes, monkeypatch):
