@@ -98,11 +98,12 @@ def searches(trees: bool) -> Iterator[list[Any]]:
         seen.append(counts)
         return counts
 
-    numba_cpu.TREES, numba_cpu.search_tree = trees, counted
+    axes = numba_cpu.TREES
+    numba_cpu.TREES, numba_cpu.search_tree = axes if trees else (), counted
     try:
         yield seen
     finally:
-        numba_cpu.TREES, numba_cpu.search_tree = True, search
+        numba_cpu.TREES, numba_cpu.search_tree = axes, search
 
 
 def _compared(work: Callable[[], Any], rounds: int) -> dict[str, Any]:

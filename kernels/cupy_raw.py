@@ -22,7 +22,8 @@ from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
-LISTS = TREES = False
+LISTS = False
+TREES = ()
 # A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
 QUERIES_TOGETHER = 1 << 20
 

@@ -12,6 +12,7 @@ from pnncupy.kernels.numba_search import nearest_kernel, tile_width
 from pnncupy.kernels.numba_vote import vote
 from pnncupy.kernels.padding import left_padding, pad
 from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.search_tree.projection import AXES
 from pnncupy.kernels.search_tree.search import search as search_tree
 from pnncupy.kernels.search_tree.tree import build as build_tree
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
@@ -21,7 +22,8 @@ __all__ = [
     "scatter_minimum", "search_tree", "vote",
 ]  # fmt: skip
 
-LISTS = TREES = True
+LISTS = True
+TREES = (AXES, AXES // 2)
 QUERIES_TOGETHER = 1
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an

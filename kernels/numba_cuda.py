@@ -11,6 +11,7 @@ __all__ = [
     "LISTS", "QUERIES_TOGETHER", "improve", "lower_nearest", "pair_sums", "scatter_minimum", "vote",
 ]  # fmt: skip
 
-LISTS = TREES = False
+LISTS = False
+TREES = ()
 # A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
 QUERIES_TOGETHER = 1 << 20

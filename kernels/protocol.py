@@ -36,15 +36,16 @@ class Engine(Protocol):
     LISTS : bool
         Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
-    TREES : bool
-        Whether there are `build_tree` and `search_tree`; see `kernels.search_tree`.
+    TREES : tuple of int
+        Axes that the trees of `build_tree` and `search_tree` may have, the fastest number first;
+        empty without such functions. See `kernels.search_tree`.
     QUERIES_TOGETHER : int
         Query patches that one search should have to keep the engine busy: pictures of one call are
         searched together up to that many.
     """
 
     LISTS: bool
-    TREES: bool
+    TREES: tuple[int, ...]
     QUERIES_TOGETHER: int
 
     def lower_nearest(
@@ -93,10 +94,13 @@ class Engine(Protocol):
             last call; what it raises ends the search.
         """
 
-    def build_tree(self, key: Array, patch_size: int, threads: int, *, distinct: bool) -> Any:
+    def build_tree(
+        self, key: Array, patch_size: int, threads: int, *, distinct: bool, count: int
+    ) -> Any:
         """Return a tree of the finite patches of a key image (C, HK, WK), None without any.
 
-        With `distinct`, of patches with the same pixels it holds the first one only.
+        It has `count` axes; with `distinct`, of patches with the same pixels it holds the first
+        one only.
 
         Engines without trees have no such function. A tree has `key`, `size`, the number of its
         keys, and ``refit(image, threads)`` to take an image that moved a little.

@@ -10,7 +10,8 @@ import numpy as np
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.random_bits import combined, drawn
 
-LISTS, TREES = True, False
+LISTS = True
+TREES = ()
 QUERIES_TOGETHER = 1
 _PAIRS_AT_ONCE = 4096
 

@@ -54,7 +54,8 @@ class BlockEngine:
     local: Engine
     executor: Any
 
-    LISTS = TREES = False
+    LISTS = False
+    TREES: tuple[int, ...] = ()
     QUERIES_TOGETHER = 1
 
     def lower_nearest(

@@ -67,15 +67,38 @@ class Checkpoint:
 
     path: Path
 
+    def check(self) -> None:
+        """Refuse a path that cannot be used, or a file that is no checkpoint, before any work."""
+        self._check_folder()
+        if os.path.lexists(self.path):
+            with self._foreign_refused():
+                _contents(self.path)
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep other processes from using the file until the block ends."""
+        self._check_folder()
+        with locked(self.path):
+            yield
+
+    def _check_folder(self) -> None:
         if "\0" in str(self.path) or not self.path.parent.is_dir():
             raise ValueError(
                 f"`checkpoint` must be in a folder that exists, got {self.path!s:.500}"
             )
-        with locked(self.path):
+
+    @contextmanager
+    def _foreign_refused(self) -> Iterator[None]:
+        """Raise what is wrong with a file as a CheckpointError."""
+        try:
             yield
+        except PermissionError:
+            raise
+        except Exception as error:  # a forged file may break the decoder in any way
+            raise CheckpointError(
+                f"`checkpoint` {self.path} is no checkpoint of pnncupy, or is damaged ({error}); "
+                "delete it, or choose another file"
+            ) from error
 
     def load(self, identity: str, like: Array, forms: Mapping[int, Form]) -> State | None:
         """Read the saved state; None if there is no file.
@@ -96,17 +119,10 @@ class Checkpoint:
         """
         if not os.path.lexists(self.path):
             return None
-        try:
+        with self._foreign_refused():
             found = _contents(self.path)
             told = found["identity"].item()
             state = None if told != identity else _state(found, forms)
-        except PermissionError:
-            raise
-        except Exception as error:  # a forged file may break the decoder in any way
-            raise CheckpointError(
-                f"`checkpoint` {self.path} is no checkpoint of pnncupy, or is damaged ({error}); "
-                "delete it, or choose another file"
-            ) from error
         if state is None:
             raise CheckpointError(
                 f"`checkpoint` {self.path} does not fit: it belongs to another call, with other "

@@ -87,7 +87,7 @@ def follower(
     if not settings.engine.LISTS:
         return ChangedFollower(settings, keys, needed).search
     otherwise = partial(_comparing_follower, settings, keys, needed, start, proofs)
-    if not (settings.trees and settings.engine.TREES):
+    if settings.axes == 0 or not settings.engine.TREES:
         return otherwise()
     return PrunedFollower(settings, keys, needed, start, otherwise).search
 

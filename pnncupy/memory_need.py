@@ -57,6 +57,8 @@ _LARGEST_KEY = {
     "incremental": _Bytes(0, 8, 32),
     "trees": _Bytes(95, 4, 50),
 }
+# Of trees with so many axes.
+_AXES = 16
 # Engine numpy: for each pixel of a patch, and for each image pixel of approximate searches.
 _NUMPY, _NUMPY_APPROXIMATE = 100_000, 250
 _FLOAT = 4
@@ -73,13 +75,18 @@ class Means:
     threads : int
     incremental : bool
         Searches use what the ones before have found.
-    trees : bool
-        Keys stand in trees.
+    trees : tuple of int
+        Axes that trees of patches may have, of which the first are taken; empty without trees.
     """
 
     threads: int
     incremental: bool
-    trees: bool = False
+    trees: tuple[int, ...] = ()
+
+    @property
+    def axes(self) -> int:
+        """The number of axes of trees, 0 without."""
+        return self.trees[0] if self.trees else 0
 
 
 @dataclass(frozen=True)
@@ -246,6 +253,9 @@ def _of_kind(kind: str, level: Level, work: Workload, means: Means, query: int) 
     if not level.approximate:
         total += _LARGEST_KEY[kind].of(level.largest_key, planes, normalised)
         total += _FLOAT * (planes + normalised) * level.padded
+        if kind == "trees":  # coordinates of the keys and, for their minima, of the queries
+            patches = level.keys + level.largest_key + 2 * query * normalised
+            total -= _FLOAT * (_AXES - means.axes) * patches
         if kind == "incremental" and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
     if work.plain and kind != "exact":  # sums of pairs
@@ -293,8 +303,9 @@ def together_within(limit: int | None, work: Workload, means: Means, wanted: int
 
 
 def _slower_and_slower(wanted: Means) -> Iterator[Means]:
-    for trees, incremental in ((True, True), (False, True), (False, False)):
+    choices = [(wanted.trees[skipped:], True) for skipped in range(len(wanted.trees) + 1)]
+    for trees, incremental in [*choices, ((), False)]:
         threads = wanted.threads
         while threads:
-            yield Means(threads, incremental and wanted.incremental, trees and wanted.trees)
+            yield Means(threads, incremental and wanted.incremental, trees)
             threads //= 2

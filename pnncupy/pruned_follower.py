@@ -121,7 +121,8 @@ class PrunedFollower:
         first = self._query_tree is None
         if first:
             # Patches that are the same now need not be after a step.
-            self._query_tree = settings.engine.build_tree(query, size, threads, distinct=False)
+            pair = settings.pair(self._keys.images[0], query, index_stride=0)
+            self._query_tree = pair.built(distinct=False)
         else:
             self._query_tree.refit(query, threads)
         minima = []

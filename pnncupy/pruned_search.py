@@ -46,8 +46,8 @@ class PairSearch:
     active : (HQ-p+1, WQ-p+1) bool or None
     any_key : bool
         Of equal keys any one will do.
-    trees : bool
-        A tree may be built if the engine has them.
+    axes : int or None
+        Axes of the tree; 0 builds none, None has as many as the engine is fastest with.
     """
 
     engine: Engine
@@ -61,14 +61,20 @@ class PairSearch:
     weight: Array | None = None
     active: Array | None = None
     any_key: bool = False
-    trees: bool = True
+    axes: int | None = None
+
+    @property
+    def _axes(self) -> int:
+        """The number of axes; 0 without a tree."""
+        fastest = (*self.engine.TREES, 0)[0]
+        return fastest if self.axes is None else min(self.axes, fastest)
 
     @property
     def worth_trying(self) -> bool:
         """Whether there may be a tree, and the images are large enough for one."""
         images = self.query, self.key
         sides = (side - self.patch_size + 1 for image in images for side in image.shape[1:])
-        return self.trees and self.engine.TREES and math.prod(sides) >= LEAST_PAIRS
+        return bool(self._axes) and math.prod(sides) >= LEAST_PAIRS
 
     def lower(self, score: Array, index: Array, tree: Any = None) -> None:
         """Lower lists through a tree where it saves time, else by comparing all pairs.
@@ -85,7 +91,9 @@ class PairSearch:
 
     def built(self, *, distinct: bool) -> Any:
         """Build the tree of the keys; see `kernels.protocol.Engine.build_tree`."""
-        return self.engine.build_tree(self.key, self.patch_size, self.threads, distinct=distinct)
+        return self.engine.build_tree(
+            self.key, self.patch_size, self.threads, distinct=distinct, count=self._axes
+        )
 
     def pays(self, tree: Any, score: Array, index: Array, share: float = 1.0) -> bool:
         """Estimate from a sample of the queries whether a tree saves time.

@@ -27,8 +27,8 @@ class SearchSettings:
     # Key of the random numbers of approximate searches, below 2**32.
     stream: int = 0
     tick: Callable[[int], None] = field(default=lambda pairs: None)
-    # Whether trees may be built where the engine has them: they cost memory.
-    trees: bool = True
+    # Axes of the trees of patches, which cost memory: see `PairSearch`.
+    axes: int | None = None
 
     @property
     def mean_factor(self) -> np.float32:
@@ -39,7 +39,7 @@ class SearchSettings:
         """Return a search of one image in another; see `PairSearch`."""
         return PairSearch(
             self.engine, self.patch_size, self.threads, self.tick, query, key, index_stride,
-            trees=self.trees, **rest,
+            axes=self.axes, **rest,
         )  # fmt: skip
 
 

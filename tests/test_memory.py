@@ -14,11 +14,16 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import cli
+from pnncupy.kernels import numba_cpu
+from pnncupy.kernels.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.memory_need import Means, Workload, need, together_within, within
+from pnncupy.samples import load_sample
 from pnncupy.schedule import Schedule
+from pnncupy.tasks import setting_up
 
 # Calls that once took more than their limits; `bench/memory.py` has many more.
+EXHAUSTIVE = ("two key sets of two sources", "a canvas larger than its sources", "many levels")
 GROWING = {
     "two key sets of two sources": {
         "task": "collage", "sides": [[160, 160], [120, 200]],
@@ -61,7 +66,13 @@ def least(image, **options):
 
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("case", GROWING.values(), ids=GROWING)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=pytest.mark.exhaustive if name in EXHAUSTIVE else ())
+        for name, case in GROWING.items()
+    ],
+)
 def test_a_process_grows_by_no_more_than_the_limit(case):
     few = {"iterations": 1, "coarse_iterations": 1}
     found = memory_growth.growth({**case, "options": {**few, **case["options"]}})
@@ -79,6 +90,31 @@ def test_less_memory_costs_threads_and_then_savings():
     ranks = [(means.incremental, means.threads) for means in seen]
     for better, worse in pairwise(ranks):
         assert worse <= better
+
+
+def test_less_memory_costs_axes_of_trees_before_savings():
+    wanted, work = Means(1, incremental=True, trees=(16, 8)), workload(normalised=True)
+    limits = range(10**9, need(work, Means(1, incremental=False)), -1_000_000)
+    seen = [within(limit, work, wanted) for limit in limits]
+    assert list(dict.fromkeys((means.axes, means.incremental) for means in seen)) == [
+        (16, True), (8, True), (0, True), (0, False)
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [0.005, float("inf")])
+def test_trees_have_the_axes_that_memory_allows(alpha, monkeypatch):
+    image, options = load_sample("rocket")[:80, :90], {"rng": 1, "iterations": 2, "alpha": alpha}
+    expected, counts = pnn.generate(image, **options), set()
+
+    def recorded(*arguments, count, **options):
+        counts.add(count)
+        return build(*arguments, count=count, **options)
+
+    monkeypatch.setattr(setting_up, "within", lambda *_: Means(2, incremental=True, trees=(8,)))
+    monkeypatch.setattr(numba_cpu, "build_tree", recorded)
+    np.testing.assert_array_equal(pnn.generate(image, **options), expected)
+    assert counts == {8}
 
 
 def test_pictures_are_made_together_as_memory_allows():

@@ -134,7 +134,8 @@ def test_pruning_finds_what_all_pairs_find(sizes, monkeypatch):
         monkeypatch.setattr(pruned_search, "_MOST_OF_QUERY", random.choice([0, 1, 1e9]))
         # With several keys a query, or weights that are not those of the pixels, all are needed.
         distinct = index.shape[2] == 1 and options["weight"] is None and random.random() < 0.7
-        tree = build(key, size, 1, distinct=distinct)
+        count = int(random.choice(numba_cpu.TREES))
+        tree = build(key, size, 1, distinct=distinct, count=count)
         pair = PairSearch(
             numba_cpu, size, options["threads"], lambda pairs: None, query, key, key.shape[2],
             weight=options["weight"], active=options["active"],

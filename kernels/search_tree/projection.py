@@ -17,9 +17,8 @@ from pnncupy.kernels.compiling import compiled
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 
-# Axes, and coordinates of a patch with the norm of what the axes leave over.
+# Axes; a patch has one coordinate more, the norm of what the axes leave over.
 AXES = 16
-COORDINATES = AXES + 1
 _SAMPLE = 400
 _ROWS_PER_STEP = 32
 _NO_MASK = np.empty((0, 0), np.bool_)
@@ -39,7 +38,7 @@ class Axes:
         Orthonormal cosines, a row each, the constant one first.
     lines : (u, 2) int64
         Channel direction and vertical wave of the sums over columns that are needed.
-    chosen : (AXES, 2) int64
+    chosen : (axes, 2) int64
         Line and horizontal wave of each axis, in the order of falling variance; -1 for none.
     """
 
@@ -49,8 +48,13 @@ class Axes:
     lines: Array
     chosen: Array
 
+    @property
+    def coordinates(self) -> int:
+        """The number of coordinates of a patch."""
+        return len(self.chosen) + 1
 
-def principal_axes(key: Array, patch_size: int, usable: Array) -> Axes:
+
+def principal_axes(key: Array, patch_size: int, usable: Array, count: int = AXES) -> Axes:
     """Return the axes of largest variance in a sample of patches.
 
     Parameters
@@ -59,6 +63,8 @@ def principal_axes(key: Array, patch_size: int, usable: Array) -> Axes:
     patch_size : int
     usable : (H-p+1, W-p+1) bool
         Patches without infinite pixels, at least one.
+    count : int
+        The number of axes.
     """
     places = np.flatnonzero(usable)
     if len(places) > _SAMPLE:
@@ -73,10 +79,10 @@ def principal_axes(key: Array, patch_size: int, usable: Array) -> Axes:
     turned = np.einsum("ck,knyx->cnyx", directions, sample)
     vertical = np.einsum("ay,cnyx->cnax", waves, turned)
     variance = np.einsum("bx,cnax->cnab", waves, vertical).var(axis=1)
-    order = np.argsort(-variance, axis=None, kind="stable")[:AXES]
+    order = np.argsort(-variance, axis=None, kind="stable")[:count]
     channel, up, across = np.unravel_index(order, variance.shape)
     lines, line = np.unique(np.stack([channel, up], axis=1), axis=0, return_inverse=True)
-    chosen = np.full((AXES, 2), -1, np.int64)
+    chosen = np.full((count, 2), -1, np.int64)
     chosen[: len(order)] = np.stack([line.ravel(), across], axis=1)
     return Axes(directions, middle, waves, lines.astype(np.int64), chosen)
 
@@ -200,11 +206,12 @@ def coordinates(
 
     Returns
     -------
-    (end - first, W-p+1, COORDINATES) float32, float
+    (end - first, W-p+1, axes + 1) float32, float
         Of patches with infinite pixels, and rows without active ones, anything.
     """
     first, end = rows
-    out = np.empty((end - first, image.shape[2] - len(axes.waves) + 1, COORDINATES), np.float32)
+    columns = image.shape[2] - len(axes.waves) + 1
+    out = np.empty((end - first, columns, axes.coordinates), np.float32)
     kernel: Any = _projection()
     norm = kernel(
         image, axes.channels, axes.middle, axes.waves, axes.lines, axes.chosen,
@@ -216,7 +223,7 @@ def coordinates(
 def all_coordinates(image: Array, axes: Axes, usable: Array, threads: int) -> tuple[Array, float]:
     """Return the coordinates of all patches, and the largest norm of the usable ones."""
     rows, columns = usable.shape
-    out = np.empty((rows, columns, COORDINATES), np.float32)
+    out = np.empty((rows, columns, axes.coordinates), np.float32)
     norms = []
 
     def work(first: int) -> None:

@@ -82,7 +82,7 @@ def search(
     tail = np.zeros(-(-size // LANES) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, tree.key))
     key_height, key_width = tree.key.shape[1:]
-    kernel = walk_kernel(size, channels, score.shape[2], weight is not None)
+    kernel = walk_kernel(size, channels, score.shape[2], weight is not None, tree.axes.coordinates)
     found = [np.zeros(4, np.int64)]
 
     def band(top: int) -> Iterator[int]:

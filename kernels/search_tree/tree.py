@@ -15,7 +15,7 @@ import numpy as np
 from pnncupy.kernels.compiling import compiled
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.search_tree.projection import (
-    COORDINATES,
+    AXES,
     Axes,
     all_coordinates,
     principal_axes,
@@ -45,7 +45,7 @@ class Tree:
     axes : Axes
     order : (m,) int32
         Numbers ``row * columns + column`` of the keys, leaf by leaf.
-    leaves : (leaves, COORDINATES, LEAF) float32
+    leaves : (leaves, axes + 1, LEAF) float32
         Coordinates of the keys; infinite behind the last one.
     places : (leaves * LEAF,) int32
         Numbers ``row * W + column`` of their first pixels.
@@ -104,32 +104,33 @@ def build(
     threads: int,
     *,
     distinct: bool = False,
+    count: int = AXES,
     axes: Axes | None = None,
 ) -> Tree | None:
     """Return the tree of an image's usable patches, None where there are none.
 
-    Cost O(m log m); memory about 80 bytes a key, and as much again while it is built. With
-    `distinct`, of patches with the same pixels only the first one is a key: no other can be the
-    best one, as long as all have the same weight.
+    Cost O(m log m); memory about 16 bytes a key and 4 for each of `count` axes, and as much again
+    while it is built. With `distinct`, of patches with the same pixels only the first one is a key:
+    no other can be the best one, as long as all have the same weight. `axes` may be given.
     """
     usable = usable_patches(key, patch_size)
     if not usable.any():
         return None
-    axes = axes or principal_axes(key, patch_size, usable)
+    axes = axes or principal_axes(key, patch_size, usable, count)
     found, radius = all_coordinates(key, axes, usable, threads)
     kept = _distinct(key, patch_size, found, usable) if distinct else usable
     order = np.flatnonzero(kept).astype(np.int32)
     unit = LEAF
     while unit * FAN < len(order):
         unit *= FAN
-    _arrange()(found.reshape(-1, COORDINATES), order, unit)
+    _arrange()(found.reshape(-1, axes.coordinates), order, unit)
     leaf_count = -(-len(order) // LEAF)
     counts = [-(-leaf_count // FAN)]
     while counts[-1] > 1:
         counts.append(-(-counts[-1] // FAN))
     tree = Tree(
         key, patch_size, axes, order,
-        leaves=np.full((leaf_count, COORDINATES, LEAF), np.inf, np.float32),
+        leaves=np.full((leaf_count, axes.coordinates, LEAF), np.inf, np.float32),
         places=np.zeros(leaf_count * LEAF, np.int32),
         boxes=np.empty((sum(counts), BOX_AXES, 2, FAN), np.float32),
         first_nodes=np.cumsum([0, *counts[:0:-1]]).astype(np.int64),
@@ -144,7 +145,7 @@ def _fill_tree(tree: Tree, found: Array, threads: int) -> None:
     boxes = tree.boxes
     boxes[:, :, 0], boxes[:, :, 1] = np.inf, -np.inf
     below = boxes[tree.first_nodes[-1] :]
-    kernel, flat = _fill(), found.reshape(-1, COORDINATES)
+    kernel, flat = _fill(), found.reshape(-1, tree.axes.coordinates)
 
     def work(first: int) -> None:
         kernel(
@@ -171,9 +172,9 @@ def _level_above(boxes: Array) -> Array:
 
 def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array:
     """Return which usable patches are the first of those with the same pixels."""
-    bits = np.ascontiguousarray(found).view(np.uint32).reshape(-1, COORDINATES)
+    bits = np.ascontiguousarray(found).view(np.uint32).reshape(-1, found.shape[2])
     word = np.zeros(len(bits), np.uint64)
-    for coordinate in range(COORDINATES):
+    for coordinate in range(bits.shape[1]):
         word = word * np.uint64(0x9E3779B97F4A7C15) + bits[:, coordinate]
     numbers = np.flatnonzero(usable)
     word = word[numbers]
@@ -342,4 +343,4 @@ def bound_slack(tree: Tree, radius: float, channels: int) -> float:
     """
     error = 8 * 2.0**-24 * max(tree.radius, radius)
     lost = tree.patch_size**2 * channels * 2.0**-148
-    return float((1 + 2 / WIDENING) * COORDINATES * error**2 + 4 * lost) + 1e-44
+    return float((1 + 2 / WIDENING) * tree.axes.coordinates * error**2 + 4 * lost) + 1e-44

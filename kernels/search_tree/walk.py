@@ -13,7 +13,6 @@ from numba import njit
 
 from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
 from pnncupy.kernels.numba_lists import aligned
-from pnncupy.kernels.search_tree.projection import COORDINATES
 from pnncupy.kernels.search_tree.tree import BOX_AXES, FAN, LEAF, WIDENING
 from pnncupy.kernels.simd import (
     LANES,
@@ -29,7 +28,6 @@ from pnncupy.kernels.simd import (
 # Nodes waiting to be visited: FAN of each level, for more levels than there can be.
 _STACK = 256
 _BOX_SIZE = BOX_AXES * 2 * FAN
-_LEAF_SIZE = COORDINATES * LEAF
 # Coordinates after which most keys of a leaf are known to be too far.
 _FIRST = 8
 _WIDENED = np.float32(1 + WIDENING)
@@ -40,7 +38,9 @@ NODES, LEAVES, SUMS, LEFT = range(4)
 
 
 @cache
-def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> Callable[..., None]:
+def walk_kernel(
+    patch_size: int, channels: int, length: int, weighted: bool, coordinate_count: int
+) -> Callable[..., None]:
     """Kernel of a walk for some query patches, for one patch size, channel and list length.
 
     Images, coordinates and `weight` are flat; images have the length of a vector behind their last
@@ -50,6 +50,7 @@ def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> 
     """
     revision = HELPERS_REVISION
     is_weighted, last = int(weighted), length - 1
+    leaf_size = coordinate_count * LEAF
 
     @compiled
     def walk(
@@ -73,7 +74,7 @@ def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> 
                 if active.size > 0 and not active[y, x]:
                     continue
                 place = y * query_stride + x
-                at_query = ((y - top) * columns + x) * COORDINATES
+                at_query = ((y - top) * columns + x) * coordinate_count
                 most = nodes + visited + sums + most_steps
                 worst = score[y, x, last]
                 limits[0] = worst * _WIDENED + slack
@@ -163,7 +164,7 @@ def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> 
                         continue
                     visited += 1
                     for half in range(0, LEAF, LANES):
-                        at = node * _LEAF_SIZE + half
+                        at = node * leaf_size + half
                         difference = broadcast(coordinates, at_query) - load(leaves, at)
                         bound = difference * difference
                         for axis in range(1, _FIRST):
@@ -176,7 +177,7 @@ def walk_kernel(patch_size: int, channels: int, length: int, weighted: bool) -> 
                             so_far = so_far * load(key_weight, node * LEAF + half)
                         if less_lanes(so_far, broadcast(limits, 0)) == 0:
                             continue
-                        for axis in range(_FIRST, COORDINATES):
+                        for axis in range(_FIRST, coordinate_count):
                             difference = broadcast(coordinates, at_query + axis) - load(
                                 leaves, at + axis * LEAF
                             )

@@ -289,6 +289,8 @@ def set_up(
     checks.flag("return_info", options.return_info)
     checks.optional_callable("callback", options.callback)
     checks.optional_path("checkpoint", options.checkpoint)
+    if options.checkpoint is not None:
+        Checkpoint(Path(options.checkpoint)).check()
     form = _form(names, planes, sources, known, options, categorical)
     engine_name, module = blocks.pick(options.engine, sources[0], options.executor)
     method = chosen(
@@ -320,9 +322,7 @@ def set_up(
     )
     limit = checked_limit(options.max_memory)
     # Before anything large is made.
-    wanted = Means(
-        engine_table.thread_count(options.threads), schedule.incremental, trees=module.TREES
-    )
+    wanted = Means(engine_table.thread_count(options.threads), schedule.incremental, module.TREES)
     means = within(limit, work, wanted)
     working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
     weights = (
@@ -342,7 +342,7 @@ def set_up(
         alpha=alpha,
         threads=means.threads,
         method=method,
-        trees=means.trees,
+        axes=means.axes,
     )
     together = together_within(limit, work, means, _most_together(settings, output_shape))
     return Setup(
