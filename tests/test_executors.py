@@ -181,6 +181,7 @@ def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
     file.write_bytes(b"something else")
     with pytest.raises(ValueError, match="is no checkpoint of pnncupy"):
         pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=2)
+    file.unlink()
     with pytest.raises(ValueError, match="`checkpoint` must be None with several pictures"):
         pnn.generate(photograph, 2, checkpoint=file)
     with pytest.raises(ValueError, match="or `gradual`"):
