@@ -202,7 +202,7 @@ def _growth(threads: int) -> Iterator[dict[str, Any]]:
     """One search of an image's left half in its right half, with nothing known."""
     for name in ("coffee", "mosaic", "natural"):
         for count in GROWTH:
-            # All pairs of much noise take hours, and the mosaic has a megapixel.
+            # Noise takes all pairs: most of an hour at the last size. The mosaic has a megapixel.
             if count > {"natural": 200_000, "mosaic": 1_000_000}.get(name, math.inf):
                 continue
             side = round(math.sqrt(count)) + 6

@@ -150,7 +150,7 @@ def of_kinds_of_data():
 
 
 def of_metrics():
-    """What two images are worth to each other."""
+    """Calls of the metrics."""
     one, other = load_sample("chelsea")[:60, :80], load_sample("chelsea")[30:90, 40:120]
     grey, texture = one[..., 1], load_sample("gravel")[:60, :80]
     yield "coherence", metrics.coherence(one, other)

@@ -23,7 +23,10 @@ from pnncupy.schedule import Schedule
 from pnncupy.tasks import setting_up
 
 # Calls that once took more than their limits; `bench/memory.py` has many more.
-EXHAUSTIVE = ("two key sets of two sources", "a canvas larger than its sources", "many levels")
+EXHAUSTIVE = (
+    "two key sets of two sources", "a canvas larger than its sources", "many levels",
+    "through trees of half the axes",
+)  # fmt: skip
 GROWING = {
     "two key sets of two sources": {
         "task": "collage", "sides": [[160, 160], [120, 200]],
@@ -44,6 +47,9 @@ GROWING = {
     "through trees": {
         "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 3,
         "options": {},
+    },
+    "through trees of half the axes": {
+        "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 2.4, "options": {},
     },
     "many levels": {
         "task": "generate", "sides": [[80, 80]], "options": {"downscale": 1.01},
