@@ -28,11 +28,24 @@ if TYPE_CHECKING:
     from pnncupy.report.making import Step
 
 
+# Share of a run from which on its time is estimated.
+_LEAST_DONE = 0.05
+
+
 class _Description(ProgressColumn):
     """Column with the name of the current item: names are no markup."""
 
     def render(self, task: Task) -> Text:
         return Text(visible(task.description))
+
+
+class _Remaining(TimeRemainingColumn):
+    """Column with the time left, once enough is done: a first run compiles before it gets far."""
+
+    def render(self, task: Task) -> Text:
+        if task.total == 1 and task.completed < _LEAST_DONE:
+            return Text("-:--:--", style="progress.remaining")
+        return super().render(task)
 
 
 @contextmanager
@@ -42,7 +55,7 @@ def _bar(done: ProgressColumn, quiet: bool) -> Iterator[ProgressBar]:
         file=unguarded(sys.stderr), stderr=True, markup=False, emoji=False, highlight=False
     )
     bar = ProgressBar(
-        _Description(Column(no_wrap=True)), BarColumn(), done, TimeRemainingColumn(),
+        _Description(Column(no_wrap=True)), BarColumn(), done, _Remaining(),
         TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
     )  # fmt: skip
     # The bar has its own streams for what others print meanwhile: these are guarded anew.

@@ -179,6 +179,19 @@ def test_progress_bars_show_names_as_they_are(name, in_terminal):
     assert len(lines) >= 2, text
 
 
+def test_no_time_is_estimated_before_much_is_done():
+    clock = iter(range(0, 10_000, 10))
+    bar = progress.ProgressBar(progress._Remaining(), get_time=lambda: next(clock))
+    bar.add_task("", total=1.0)
+    (task,) = bar.tasks
+    shown = []
+    for share in (1e-5, 2e-5, 0.04, 0.2, 0.5):
+        bar.update(task.id, completed=share)
+        shown.append(str(progress._Remaining().render(task)))
+    assert shown[:3] == ["-:--:--"] * 3
+    assert "-:--:--" not in shown[3:]
+
+
 def progress_step(title):
     from pnncupy.report.making import Step
 
