@@ -9,8 +9,8 @@ FOLDER = Path(__file__).parent / "pictures"
 
 
 def measure(threads: int) -> list[dict[str, Any]]:
+    from pnncupy.display import contact_sheet
     from pnncupy.io import write_image
-    from pnncupy.sheet import contact_sheet
 
     FOLDER.mkdir(exist_ok=True)
     makers = (generate, retarget, inpaint, analogy, collage, edit)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from pnncupy import metrics as metrics
     from pnncupy import plot as plot
     from pnncupy import samples as samples
-    from pnncupy.checks import (
+    from pnncupy.engine_table import EngineStatus, engines
+    from pnncupy.errors import (
         Cancelled,
         CheckpointError,
         EngineUnavailable,
         FilesInUse,
         ImageReadError,
     )
-    from pnncupy.engine_table import EngineStatus, engines
     from pnncupy.matching import Matches, key_minimum, nearest_patches
     from pnncupy.observer import Event
     from pnncupy.pyramids import pyramid
@@ -59,7 +59,7 @@ __all__ = [
 
 # Loaded at first use, so that importing the package costs nothing.
 _NAMES_BY_MODULE = {
-    "checks": (
+    "errors": (
         "Cancelled",
         "CheckpointError",
         "EngineUnavailable",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels.random_bits import combined
@@ -116,12 +116,12 @@ def bidirectional_similarity(
         return_index=return_index, return_info=return_info, callback=callback, threads=threads,
         incremental=True, executor=None, checkpoint=None,
     )  # fmt: skip
-    shrinking = checks.positive("step", step)
+    shrinking = validation.positive("step", step)
     if shrinking >= 1:
         raise ValueError(f"`step` must be between 0 and 1, got {step!r}")
-    limit = checks.non_negative("tolerance", tolerance)
+    limit = validation.non_negative("tolerance", tolerance)
     sources, names = source_list("image", image)
-    checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
+    validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
     setup = set_up(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
         between=partial(canvas_steps, factors=(shrinking, 1 / shrinking))

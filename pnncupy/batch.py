@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import checks
+from pnncupy import validation
 from pnncupy.arrays import library
+from pnncupy.atomic_files import remove_left_over, whole_file
 from pnncupy.file_locks import locked
 from pnncupy.job_files import checked_count, checked_output, jobs_of_folder, jobs_of_toml
 from pnncupy.job_lists import JobList, Series
@@ -34,7 +35,6 @@ from pnncupy.workers import (
     scheduler_asked,
     worker_count,
 )  # fmt: skip
-from pnncupy.writing import remove_left_over, whole_file
 
 __all__ = [
     "Job", "JobList", "ProcessPool", "Progress", "Report", "SchedulerLost", "WorkerDied",
@@ -118,9 +118,9 @@ def make_jobs(
         An argument is wrong, or is neither an image nor a number, a word or a list of them.
     """
     check_arguments(verb, given)
-    count, seed = checked_count("n", n), checks.integer("seed", seed, 0)
+    count, seed = checked_count("n", n), validation.integer("seed", seed, 0)
     if not isinstance(suffix, str):
-        raise TypeError(f"`suffix` must be a string, got {checks.described(suffix)}")
+        raise TypeError(f"`suffix` must be a string, got {validation.described(suffix)}")
     name = f"{checked_output('output', output)}{suffix}"
     checked_output("suffix", name)
     if count > 1 and verb != "generate":

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pnncupy import arrays, checks, engine_table
+from pnncupy import arrays, engine_table, validation
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine, Tick
 from pnncupy.pruned_search import PairSearch
@@ -277,7 +277,7 @@ def pick(name: Any, array: Any, executor: Any) -> tuple[str, Engine]:
     """Name of the engine for an array and its kernels, or what lets an executor work with it."""
     if checked(executor) is None:
         return engine_table.pick(name, array)
-    checks.choice("engine", name, engine_table.NAMES)
+    validation.choice("engine", name, engine_table.NAMES)
     if arrays.library("array", array) != "numpy":
         raise TypeError("with an `executor` arrays must be NumPy arrays; use `cupy.asnumpy`")
     if is_client(executor):

@@ -13,9 +13,9 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.checks import CheckpointError
+from pnncupy.atomic_files import whole_file
+from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
-from pnncupy.writing import whole_file
 
 # A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
 _MARK = b"pnncupy checkpoint 1 "

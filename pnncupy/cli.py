@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from pnncupy import __version__, interrupts
-from pnncupy.checks import CheckpointError, EngineUnavailable, ImageReadError
 from pnncupy.cli_batch import batch, dask_client
 from pnncupy.cli_options import (
     EXISTING_FILE,
@@ -27,6 +26,7 @@ from pnncupy.cli_options import (
     with_options,
 )  # fmt: skip
 from pnncupy.cli_report import report
+from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
 from pnncupy.terminal import guarded_output, say, visible
 
 INTERRUPTED = 130
@@ -396,8 +396,8 @@ def _write_more(
 ) -> None:
     """Write the contact sheet and the mask of what was made, where they are wanted."""
     from pnncupy.cli_arguments import without_missing_pixels
+    from pnncupy.display import contact_sheet
     from pnncupy.images import planes, value_range
-    from pnncupy.sheet import contact_sheet
 
     if files.sheet is not None:
         plain = without_missing_pixels(sources, given)

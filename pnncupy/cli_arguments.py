@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from pnncupy.checks import ImageReadError, number_of
+from pnncupy.errors import ImageReadError
 from pnncupy.io import read_metadata
 from pnncupy.missing import checked_nodata, equal_to, split_missing
 from pnncupy.terminal import say
+from pnncupy.validation import number_of
 
 
 def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:

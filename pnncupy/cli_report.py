@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.terminal import say
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.pyramids import planes_pyramid
 from pnncupy.stacking import stacked
@@ -76,10 +76,10 @@ def checked_weights(
                 f"channels, got {channel_weights!r}"
             )
         return _reciprocal_variances(planes, known)
-    if not checks.is_sequence(channel_weights):
+    if not validation.is_sequence(channel_weights):
         raise TypeError(
             f'`channel_weights` must be None, "std" or one number for each of the {channels} '
-            f"channels, got {checks.shortened(channel_weights)}"
+            f"channels, got {validation.shortened(channel_weights)}"
         )
     weights = np.array([_weight("channel_weights", weight) for weight in channel_weights])
     if len(weights) != channels:
@@ -90,14 +90,14 @@ def checked_weights(
     if not weights.any():
         raise ValueError(
             "`channel_weights` must not all be 0, as there would be nothing to compare, got "
-            f"{checks.shortened(channel_weights)}"
+            f"{validation.shortened(channel_weights)}"
         )
     return weights
 
 
 def _weight(name: str, value: Any) -> float:
     """0, or a number whose effect float32 holds."""
-    weight = checks.non_negative(name, value)
+    weight = validation.non_negative(name, value)
     if weight and not 1 / _LARGEST_WEIGHT <= weight <= _LARGEST_WEIGHT:
         raise ValueError(
             f"`{name}` must be 0 or a weight from {1 / _LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}, "
@@ -141,7 +141,7 @@ def checked_guides(
         return []
     rule = "`guides` must be a list of (source_guide, target_guide, weight)"
     if not isinstance(guides, (list, tuple)):
-        raise TypeError(f"{rule}, got {checks.described(guides)}")
+        raise TypeError(f"{rule}, got {validation.described(guides)}")
     found = []
     for number, guide in enumerate(guides):
         if not isinstance(guide, (list, tuple)):

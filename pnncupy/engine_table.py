@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, errors, validation
 from pnncupy.kernels.protocol import COMPILER_OFF, Engine
 
 _MODULES = {
@@ -84,7 +84,7 @@ def engines() -> tuple[EngineStatus, ...]:
 
 def pick(name: Any, array: Any) -> tuple[str, Engine]:
     """Name and kernel module of the engine for an array; a named engine runs or raises."""
-    checks.choice("engine", name, NAMES)
+    validation.choice("engine", name, NAMES)
     library = arrays.library("array", array)
     if name == "auto":
         name = automatic(library)
@@ -110,7 +110,7 @@ def check(name: str) -> None:
     """Raise EngineUnavailable, with the reason and the remedy, if an engine cannot run here."""
     reason = _failure(name) or _device_failure(name)
     if reason:
-        raise checks.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
+        raise errors.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
 
 
 def on_device(name: str) -> bool:
@@ -120,7 +120,7 @@ def on_device(name: str) -> bool:
 
 def thread_count(threads: Any) -> int:
     """Threads to use: as given, else NUMBA_NUM_THREADS, else the cores this process may use."""
-    given = checks.optional_integer("threads", threads, 1)
+    given = validation.optional_integer("threads", threads, 1)
     if given is not None:
         if given > _MOST_THREADS:
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy import engine_table
-from pnncupy.checks import Cancelled
+from pnncupy.errors import Cancelled
 from pnncupy.methods import EXACT_BELOW
 from pnncupy.moving import arrays_among
 from pnncupy.observer import Event

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pnncupy.checks import FilesInUse
-from pnncupy.writing import made_if_missing, noted
+from pnncupy.atomic_files import made_if_missing, noted
+from pnncupy.errors import FilesInUse
 
 if sys.platform == "win32":
     import msvcrt

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 
 # The largest, the smallest normal number, and the relative step of float32.
@@ -39,7 +39,7 @@ def planes(name: str, image: Any, channel_axis: int = -1) -> Array:
 def checked_channel_axis(channel_axis: Any) -> int:
     """An axis of a 3-D array."""
     rule = "an axis of a 3-D array (-3 to 2)"
-    axis = checks.integer("channel_axis", channel_axis, -3, rule)
+    axis = validation.integer("channel_axis", channel_axis, -3, rule)
     if axis > 2:
         raise ValueError(f"`channel_axis` must be {rule}, got {axis}")
     return axis
@@ -269,13 +269,13 @@ def _ends(sources: Sequence[Array]) -> tuple[float, float]:
 
 def given_range(data_range: Any) -> tuple[float, float]:
     """A range as the caller gave it: two numbers that float32 holds, the lower one first."""
-    if not checks.is_sequence(data_range) or len(data_range) != 2:
+    if not validation.is_sequence(data_range) or len(data_range) != 2:
         raise TypeError(
             "`data_range` must be None or two numbers (low, high), got "
-            f"{checks.described(data_range)}"
+            f"{validation.described(data_range)}"
         )
     low, high = data_range
-    low, high = checks.finite("data_range", low), checks.finite("data_range", high)
+    low, high = validation.finite("data_range", low), validation.finite("data_range", high)
     given = f"got ({low}, {high})"
     if not low < high:
         raise ValueError(f"`data_range` must have low < high, {given}")

@@ -156,7 +156,7 @@ def _end_in_time(read_end: int) -> None:
 def _leave_at_once(number: int) -> None:
     """End without unwinding, but with no temporary files; processes of pools end by themselves."""
     # Nothing was written where it is not loaded, and a handler had better not load anything.
-    remove = getattr(sys.modules.get("pnncupy.writing"), "remove_unfinished", None)
+    remove = getattr(sys.modules.get("pnncupy.atomic_files"), "remove_unfinished", None)
     if remove is not None:
         remove()
     if os.isatty(2):

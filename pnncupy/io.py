@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy import checks, memory_limit
-from pnncupy.checks import ImageReadError
+from pnncupy import memory_limit, validation
+from pnncupy.atomic_files import whole_file
+from pnncupy.errors import ImageReadError
 from pnncupy.files.image_limits import check_limit
 from pnncupy.files.jpeg_structure import check_jpeg
 from pnncupy.files.png_structure import png_parts
@@ -24,7 +25,6 @@ from pnncupy.files.tiff_metadata import Metadata
 from pnncupy.files.tiff_pixels import check_pixels
 from pnncupy.files.tiff_series import axes_of, choose, image_axes, opened, outer_axes
 from pnncupy.files.tiff_structure import Structure
-from pnncupy.writing import whole_file
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _SIGNATURES = {
@@ -83,7 +83,7 @@ def read_image(
     >>> import pnncupy.io
     >>> image = pnncupy.io.read_image("micrograph.tif", page=3)  # doctest: +SKIP
     """
-    number = checks.optional_integer("page", page, 0)
+    number = validation.optional_integer("page", page, 0)
     limit = _DEFAULT_LIMIT
     if max_bytes is not None:
         limit = memory_limit.parse_bytes("max_bytes", max_bytes)
@@ -271,7 +271,7 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
     ...     pnncupy.io.read_metadata(file) == known
     True
     """
-    number = checks.optional_integer("page", page, 0)
+    number = validation.optional_integer("page", page, 0)
     file = Path(path)
     with _opened(file) as stream:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pnncupy import checks
+from pnncupy import errors, validation
 from pnncupy.io import SUFFIXES, default_suffix, read_image
 from pnncupy.job_lists import JobList, Series
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
@@ -49,7 +49,7 @@ def jobs_of_folder(
         The folder holds no pictures, or there is no argument of that name.
     """
     folder = Path(folder)
-    count, seed = checked_count("count", count), checks.integer("seed", seed, 0)
+    count, seed = checked_count("count", count), validation.integer("seed", seed, 0)
     pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
     if not pictures:
         raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
@@ -59,9 +59,11 @@ def jobs_of_folder(
 
 def checked_count(name: str, value: Any) -> int:
     """Number of samples of one image."""
-    count = checks.integer(name, value, 1)
+    count = validation.integer(name, value, 1)
     if count > _MOST_SAMPLES:
-        raise ValueError(f"`{name}` must be at most {_MOST_SAMPLES}, got {checks.shortened(count)}")
+        raise ValueError(
+            f"`{name}` must be at most {_MOST_SAMPLES}, got {validation.shortened(count)}"
+        )
     return count
 
 
@@ -76,7 +78,7 @@ def _input_of_folder(file: Path) -> Input:
     """A file; the jobs of one that cannot be read fail later, by themselves."""
     try:
         return Input(str(file.resolve()), file_digest(file))
-    except (checks.ImageReadError, OSError, RuntimeError):  # the last of links in a circle
+    except (errors.ImageReadError, OSError, RuntimeError):  # the last of links in a circle
         return Input(os.path.abspath(file), "")  # noqa: PTH100 - it follows no links
 
 
@@ -90,7 +92,7 @@ def _suffix(file: Path, verb: str) -> str:
         channels = 1 if image.ndim == 2 else image.shape[2]
         made_from = provenance(verb, [str(file)], channels, file=str(file))
         return default_suffix(image, made_from.metadata)
-    except (checks.ImageReadError, OSError):
+    except (errors.ImageReadError, OSError):
         return ".png"
 
 
@@ -149,7 +151,7 @@ def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
 def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
     verb = given.pop("verb", "generate")
     count = checked_count("n", given.pop("n", 1))
-    seed = checks.integer("seed", given.pop("seed", 0), 0)
+    seed = validation.integer("seed", given.pop("seed", 0), 0)
     output = given.pop("output", None)
     check_arguments(verb, given)
     if count > 1 and verb != "generate":
@@ -168,7 +170,7 @@ def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
 
 def checked_output(name: str, value: Any) -> Path:
     """Name of a file, or of files without their numbers, relative to the folder of a batch."""
-    given = checks.text(name, value)
+    given = validation.text(name, value)
     path = Path(given)
     if path.is_absolute() or ".." in path.parts or not path.name:
         raise ValueError(f"`{name}` must be a name in the batch's folder, got {given!r}")
@@ -177,7 +179,7 @@ def checked_output(name: str, value: Any) -> Path:
     if any(len(part.encode()) > _LONGEST_NAME for part in path.parts):
         raise ValueError(
             f"`{name}` must have names of at most {_LONGEST_NAME} bytes, got "
-            f"{checks.shortened(given)}"
+            f"{validation.shortened(given)}"
         )
     return path
 
@@ -195,10 +197,10 @@ def _inputs_of(verb: str, name: str, given: Any, folder: Path) -> Input | tuple[
     """One file, or a tuple of them, as the task takes it."""
     if not isinstance(given, list):
         if (verb, name) in _SEVERAL:
-            raise TypeError(f"`{name}` must be a list of files, got {checks.shortened(given)}")
+            raise TypeError(f"`{name}` must be a list of files, got {validation.shortened(given)}")
         return input_of(name, given, folder)
     if (verb, name) not in (*_SEVERAL, *_ONE_OR_SEVERAL):
-        raise TypeError(f"`{name}` of {verb} must be one file, got {checks.shortened(given)}")
+        raise TypeError(f"`{name}` of {verb} must be one file, got {validation.shortened(given)}")
     if not given:
         raise ValueError(f"`{name}` must name at least one file, got an empty list")
     return tuple(input_of(name, each, folder) for each in given)
@@ -206,7 +208,7 @@ def _inputs_of(verb: str, name: str, given: Any, folder: Path) -> Input | tuple[
 
 def input_of(name: str, given: Any, folder: Path) -> Input:
     """A file relative to a folder."""
-    path = folder / checks.text(name, given)
+    path = folder / validation.text(name, given)
     if not path.is_file():
         raise ValueError(f"`{name}`: there is no file {path}; name one relative to {folder}")
     return Input(str(path.resolve()), file_digest(path), "mask" if name == "mask" else "image")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, checks, images, tasks
+from pnncupy import __version__, errors, images, tasks, validation
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.picture_files import read_mask, without_opaque_alpha
 from pnncupy.provenance import Provenance, provenance
@@ -157,7 +157,7 @@ def execute(
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
         told = " ".join(f"{error}".split()) or type(error).__name__
-        if not isinstance(error, (ValueError, TypeError, OSError, checks.EngineUnavailable)):
+        if not isinstance(error, (ValueError, TypeError, OSError, errors.EngineUnavailable)):
             told = f"{type(error).__name__}: {told}"
         return Made("", time.perf_counter() - start, told, getattr(error, "errno", None))
 
@@ -232,7 +232,7 @@ def _nodata_of(given: Input) -> float | None:
     """What a file says about missing pixels; what cannot be read says nothing."""
     try:
         return read_metadata(given.path).nodata
-    except checks.ImageReadError:
+    except errors.ImageReadError:
         return None
 
 
@@ -248,7 +248,7 @@ def read_input(given: Input) -> Any:
     if given.kind == "array":
         return _read_array(given)
     if file_digest(Path(given.path)) != given.digest:
-        raise checks.ImageReadError(f"{given.path}: it has changed since the work began")
+        raise errors.ImageReadError(f"{given.path}: it has changed since the work began")
     if given.kind == "mask":
         return read_mask(given.path)
     return without_opaque_alpha(read_image(given.path))
@@ -259,9 +259,9 @@ def _read_array(given: Input) -> Any:
     try:
         array = np.load(given.path, allow_pickle=False)
     except Exception as error:  # a damaged file may break the decoder in any way
-        raise checks.ImageReadError(f"{given.path}: damaged array ({error})") from error
+        raise errors.ImageReadError(f"{given.path}: damaged array ({error})") from error
     if array_digest(array) != given.digest:
-        raise checks.ImageReadError(f"{given.path}: it has changed since the work began")
+        raise errors.ImageReadError(f"{given.path}: it has changed since the work began")
     return array
 
 
@@ -269,7 +269,7 @@ def file_digest(file: Path) -> str:
     """SHA-256 of a file."""
     mode = file.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
-        raise checks.ImageReadError(f"{file}: not a regular file; save the picture to one first")
+        raise errors.ImageReadError(f"{file}: not a regular file; save the picture to one first")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -288,7 +288,7 @@ def check_arguments(
     `refused` are arguments that cannot be given here. What becomes a tuple is looked at too: where
     it is made, Python would speak of something else.
     """
-    checks.choice("verb", verb, tuple(VERBS))
+    validation.choice("verb", verb, tuple(VERBS))
     names = VERBS[verb][0]
     allowed = (arguments_of(verb) | set(names)) - _NOT_ARGUMENTS - set(refused)
     for name in given:
@@ -304,7 +304,7 @@ def check_arguments(
     if verb == "retarget" and ("shape" in given) == ("scale" in given):
         raise ValueError("retarget needs either `shape` or `scale`")
     if given.get("shape") is not None:
-        checks.shape("shape", given["shape"], 1)
+        validation.shape("shape", given["shape"], 1)
     if given.get("data_range") is not None:
         images.value_range([], given["data_range"])
     if "scale" in given:
@@ -314,9 +314,9 @@ def check_arguments(
 def _check_scale(scale: Any) -> None:
     rule = "`scale` must be factors of (height, width), two numbers above 0"
     if not isinstance(scale, (list, tuple)) or len(scale) != 2:
-        raise TypeError(f"{rule}, got {checks.described(scale)}")
+        raise TypeError(f"{rule}, got {validation.described(scale)}")
     for factor in scale:
-        checks.positive("scale", factor)
+        validation.positive("scale", factor)
 
 
 def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

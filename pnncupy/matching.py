@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, blocks, checks, engine_table, images, seeds
+from pnncupy import arrays, blocks, engine_table, images, validation
 from pnncupy.arrays import Array
 from pnncupy.index_maps import checked_index
 from pnncupy.layout import Layout
@@ -16,6 +16,7 @@ from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.patchmatch import PatchMatch
 from pnncupy.pruned_search import expected_steps
+from pnncupy.rng import seed_sequence, stream
 from pnncupy.searching import SearchSettings, key_matches, search, windows_all
 
 # Below it, squared differences lose digits to the smallest numbers of float32.
@@ -132,9 +133,9 @@ def nearest_patches(
     >>> matches.index[0, 0].tolist(), float(matches.score.max())
     ([4, 5], 0.0)
     """
-    checks.choice("method", method, METHODS)
-    count = checks.optional_integer("rounds", rounds, 1)
-    seed = seeds.seed_sequence(rng)
+    validation.choice("method", method, METHODS)
+    count = validation.optional_integer("rounds", rounds, 1)
+    seed = seed_sequence(rng)
     is_list = isinstance(key, (list, tuple))
     keys = list(key) if is_list else [key]
     masks = [key_mask] * len(keys)
@@ -171,7 +172,7 @@ def nearest_patches(
     if chosen(method, engine_name, queries, keys_total, steps) == "exact":
         found = search(settings, query_planes, key_planes, layout)
     else:
-        settings = replace(settings, method="patchmatch", stream=seeds.stream(seed))
+        settings = replace(settings, method="patchmatch", stream=stream(seed))
         matcher = PatchMatch(settings, key_planes, layout, start=start, rounds=count)
         found = matcher.search(query_planes)
     parts = layout.decode(found.index)
@@ -272,8 +273,8 @@ def prepare(
     executor: Any = None,
 ) -> tuple[SearchSettings, str, Array, list[Array]]:
     """Checked settings, engine, query planes and key planes of a search over arrays as given."""
-    size = checks.integer("patch_size", patch_size, 2)
-    limit = checks.completeness("alpha", alpha)
+    size = validation.integer("patch_size", patch_size, 2)
+    limit = validation.completeness("alpha", alpha)
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
     engine_name, module = blocks.pick(engine, query, executor)
     planes = [

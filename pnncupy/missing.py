@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 
 _SMALLER = 2.0**-40
@@ -37,7 +37,7 @@ def checked_nodata(nodata: Any) -> float | None:
         raise ValueError(f'`nodata` must be a number, "nan" or None, got {nodata!r}')
     if isinstance(nodata, (float, np.floating)) and not math.isfinite(nodata):
         return float(nodata)
-    return checks.finite("nodata", nodata)
+    return validation.finite("nodata", nodata)
 
 
 def split_missing(

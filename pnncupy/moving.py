@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from pnncupy import checks, engine_table
+from pnncupy import engine_table, errors
 from pnncupy.memory_need import checked_limit
 from pnncupy.missing import Masked
 
@@ -109,7 +109,7 @@ def _explained_failures(found: Sequence[Any]) -> Iterator[None]:
         # CuPy's errors, or those of Numba's launches.
         if "cuda" not in type(error).__module__:
             raise
-        raise checks.EngineUnavailable(
+        raise errors.EngineUnavailable(
             f"the GPU failed: {error}; restart the process, and see `nvidia-smi` for its state"
         ) from error
 

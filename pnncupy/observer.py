@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pnncupy.arrays import Array
-from pnncupy.checks import Cancelled
+from pnncupy.errors import Cancelled
 from pnncupy.incremental import Proofs
 from pnncupy.schedule import Schedule
 from pnncupy.stacking import pictures_of

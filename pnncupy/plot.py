@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
+from pnncupy.display import index_colours, preview
 from pnncupy.index_maps import checked_index
-from pnncupy.previews import index_colours, preview
 
 Figure = Any
 
@@ -87,14 +87,14 @@ def compare(
         if titles is not None:
             raise ValueError(
                 "`titles` must be None where `images` is a dict, whose keys are titles, got "
-                f"{checks.shortened(titles)}"
+                f"{validation.shortened(titles)}"
             )
         titles, images = list(images), list(images.values())
     pictures = _list("images", images)
     labels = _titles(titles, len(pictures))
     names = [f"images[{number}]" for number in range(len(pictures))]
     shown = _previews(names, pictures, channel_axis, data_range)
-    width = checks.optional_integer("columns", columns, 1) or _MOST_COLUMNS
+    width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
     return _figure(_panels(shown, labels), width, size)
 
 
@@ -148,7 +148,7 @@ def samples(
     if source is not None:
         pictures, names, titles = [source, *pictures], ["source", *names], ["source", *titles]
     shown = _previews(names, pictures, channel_axis, data_range)
-    width = checks.optional_integer("columns", columns, 1) or _columns_of_a_screen(shown)
+    width = validation.optional_integer("columns", columns, 1) or _columns_of_a_screen(shown)
     return _figure(_panels(shown, titles), width, size)
 
 
@@ -232,7 +232,7 @@ def index_map(
     ]
     titles = ["source"] if count == 1 else [f"source {number}" for number in range(count)]
     panels = _panels([colours, *keys], ["where pixels come from", *titles])
-    width = checks.optional_integer("columns", columns, 1) or _MOST_COLUMNS
+    width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
     return _figure(panels, width, size)
 
 
@@ -279,7 +279,7 @@ def _titles(titles: Any, count: int) -> list[str]:
 
 def _opacity(opacity: Any) -> float:
     """A number from 0 to 1."""
-    value = checks.non_negative("opacity", opacity)
+    value = validation.non_negative("opacity", opacity)
     if value > 1:
         raise ValueError(f"`opacity` must be a number from 0 to 1, got {opacity!r}")
     return value
@@ -388,7 +388,7 @@ def _figure(panels: Sequence[_Panel], columns: int, size: Any) -> Figure:
     """Panels in rows; the pictures of a row hang from one line below their titles."""
     make = _figure_class()
     rows = [list(panels[start : start + columns]) for start in range(0, len(panels), columns)]
-    grid = _Grid(rows, _dots_per_pixel(panels, checks.positive("size", size)))
+    grid = _Grid(rows, _dots_per_pixel(panels, validation.positive("size", size)))
     width = sum(grid.widths) + (len(grid.widths) + 1) * _GAP
     height = sum(grid.heading(row)[1] + grid.height(row) + _GAP for row in rows) + _GAP
     figure = make(figsize=(width / _DOTS_PER_INCH, height / _DOTS_PER_INCH), dpi=_DOTS_PER_INCH)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.tiff_metadata import Metadata, for_result
 from pnncupy.io import SUFFIXES, read_metadata
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.resizing import resize_planes
 
@@ -50,7 +50,7 @@ def pyramid(
         or not finite.
     """
     values = images.raw_planes("image", image, channel_axis)
-    count = checks.integer("levels", levels, 0)
+    count = validation.integer("levels", levels, 0)
     ratio = 1 / checked_downscale(downscale)
     most = _levels_to_one_pixel(values.shape[1:], ratio)
     if count > most:
@@ -64,7 +64,7 @@ def pyramid(
 
 def checked_downscale(downscale: Any) -> float:
     """A finite factor well above 1: closer to it, the levels would be without number."""
-    factor = checks.positive("downscale", downscale)
+    factor = validation.positive("downscale", downscale)
     if factor < _SMALLEST_DOWNSCALE:
         raise ValueError(f"`downscale` must be at least {_SMALLEST_DOWNSCALE}, got {downscale!r}")
     return factor

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 
 # float64 sample positions that should be integers may miss them by this much.
@@ -61,13 +61,13 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
             max(1, math.ceil(side * factor - _EPSILON))
             for side, factor in zip(values.shape[1:], scales, strict=True)
         )
-        if height * width > checks.MOST_PIXELS:
+        if height * width > validation.MOST_PIXELS:
             raise ValueError(
-                f"`scale` must make at most {checks.MOST_PIXELS} pixels, got {scale!r}, which "
+                f"`scale` must make at most {validation.MOST_PIXELS} pixels, got {scale!r}, which "
                 f"makes {height} x {width}"
             )
     else:
-        height, width = checks.shape("shape", shape, 1)
+        height, width = validation.shape("shape", shape, 1)
     return images.from_planes(resize_planes(values, scales, (height, width)), image, channel_axis)
 
 
@@ -79,9 +79,9 @@ def _scales(scale: Any) -> tuple[float, float]:
         fits = False
     if not fits:
         raise ValueError(
-            f"`scale` must be one number or one per axis (2), got {checks.shortened(scale)}"
+            f"`scale` must be one number or one per axis (2), got {validation.shortened(scale)}"
         )
-    height, width = (checks.positive("scale", factor) for factor in both)
+    height, width = (validation.positive("scale", factor) for factor in both)
     if min(height, width) < _SMALLEST_SCALE:
         raise ValueError(f"`scale` must be at least {_SMALLEST_SCALE}, got {scale!r}")
     return height, width

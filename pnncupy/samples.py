@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-from pnncupy import checks
+from pnncupy import validation
 from pnncupy.arrays import Array
 
 # Name -> credit.
@@ -27,7 +27,7 @@ def load_sample(name: str) -> Array:
     """
     from pnncupy.io import read_image
 
-    checks.choice("name", name, tuple(CREDITS))
+    validation.choice("name", name, tuple(CREDITS))
     file = resources.files("pnncupy") / "photographs" / f"{name}.png"
     with resources.as_file(file) as path:
         return read_image(path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pnncupy import __version__, arrays, checks, images
+from pnncupy import __version__, arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
 from pnncupy.checkpoints import Checkpoint, Form, State, identity_of
@@ -85,8 +85,8 @@ def pnn_step(
     >>> pnn.pnn_step(image[:12, :12], image, image).shape
     (12, 12)
     """
-    checks.choice("vote", vote, HOWS)
-    checks.choice("method", method, METHODS)
+    validation.choice("vote", vote, HOWS)
+    validation.choice("method", method, METHODS)
     settings, engine_name, query_planes, (key_planes, value_planes) = prepare(
         query, [key, value], ["key", "value"], patch_size=patch_size, alpha=alpha, engine=engine,
         channel_axis=channel_axis, threads=threads,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, engine_table, images
+from pnncupy import arrays, engine_table, images, validation
 from pnncupy.arrays import Array
 from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
@@ -73,8 +73,8 @@ def vote(
     >>> bool(np.array_equal(pnn.vote(image, matches.index, how="copy"), image))
     True
     """
-    size = checks.integer("patch_size", patch_size, 2)
-    checks.choice("how", how, HOWS)
+    size = validation.integer("patch_size", patch_size, 2)
+    validation.choice("how", how, HOWS)
     is_list = isinstance(value, (list, tuple))
     values = list(value) if is_list else [value]
     names = [f"value[{number}]" for number in range(len(values))] if is_list else ["value"]
@@ -102,7 +102,7 @@ def vote(
     layout = Layout.of(planes)
     parts = checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
     wanted = tuple(side + size - 1 for side in index.shape[:2])
-    if shape is not None and checks.shape("shape", shape, size) != wanted:
+    if shape is not None and validation.shape("shape", shape, size) != wanted:
         raise ValueError(
             f"`shape` must be that of `index` plus `patch_size` - 1, {wanted}, got {shape}"
         )

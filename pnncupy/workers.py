@@ -22,9 +22,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from pnncupy import __version__, checks, engine_table
+from pnncupy import __version__, engine_table, errors, validation
+from pnncupy.atomic_files import remove_unfinished
 from pnncupy.terminal import show_warnings_in_one_line
-from pnncupy.writing import remove_unfinished
 
 # How often a call is begun again because its worker was killed, before it counts as the reason.
 _MOST_DEATHS = 10
@@ -59,7 +59,7 @@ class ProcessPool(futures.Executor):
 
     def __init__(self, workers: int | None = None, threads: int | None = None):
         cores = engine_table.thread_count(None)
-        self.workers = checks.optional_integer("workers", workers, 1) or cores
+        self.workers = validation.optional_integer("workers", workers, 1) or cores
         self.threads = max(1, cores // self.workers)
         if threads is not None:
             self.threads = engine_table.thread_count(threads)
@@ -239,7 +239,7 @@ def checked(executor: Any) -> Any:
         return executor
     raise TypeError(
         "`executor` must be a concurrent.futures.Executor, such as pnncupy.batch.ProcessPool, or a "
-        f"distributed.Client, got {checks.described(executor)}"
+        f"distributed.Client, got {validation.described(executor)}"
     )
 
 
@@ -402,7 +402,7 @@ def check_versions(client: Any) -> None:
         found = client.get_versions(packages=list(_PACKAGES))
     address = _address(client)
     if not found["workers"]:
-        raise checks.EngineUnavailable(
+        raise errors.EngineUnavailable(
             f"the scheduler {address} has no workers; start some with `dask worker`"
         )
     mine = {"Python": _minor(sys.version), **{name: _own_version(name) for name in _PACKAGES}}
@@ -414,7 +414,7 @@ def check_versions(client: Any) -> None:
         theirs |= {name: packages.get(name) for name in _PACKAGES}
         other = [name for name in mine if mine[name] != theirs[name]]
         if other:
-            raise checks.EngineUnavailable(
+            raise errors.EngineUnavailable(
                 f"{process} has {_in_words(theirs, other)}, this process {_in_words(mine, other)}; "
                 "install the same versions everywhere and start the cluster again"
             )

@@ -156,7 +156,7 @@ def search_few(case):
 
 def least_limit(task, arguments, options):
     """The limit that refusals name, in bytes."""
-    from pnncupy.checks import Cancelled
+    from pnncupy.errors import Cancelled
     from pnncupy.memory_limit import parse_bytes
 
     limit = 1

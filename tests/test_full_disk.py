@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from pnncupy.atomic_files import whole_file, whole_folder, write_text
 from pnncupy.cli import run
 from pnncupy.io import write_image
-from pnncupy.writing import whole_file, whole_folder, write_text
 
 pytestmark = pytest.mark.process
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import metrics, seeds
+from pnncupy import metrics
+from pnncupy.rng import sample_generator
 
 
 def decibels(image, other):
@@ -60,7 +61,7 @@ def test_seeds(photograph):
 def test_a_spawned_seed_gives_streams_of_its_own():
     parent = np.random.SeedSequence(1)
     child = parent.spawn(1)[0]
-    draws = [seeds.sample_generator(seed, 0).random() for seed in (parent, child)]
+    draws = [sample_generator(seed, 0).random() for seed in (parent, child)]
     assert draws[0] != draws[1]
 
 

@@ -17,7 +17,7 @@ import scipy.stats
 import skimage.metrics
 
 import pnncupy as pnn
-from pnncupy import metrics, seeds
+from pnncupy import metrics, rng
 from pnncupy.metrics.copies import largest_region
 
 BIDIRECTIONAL = (metrics.coherence, metrics.completeness, metrics.bidirectional_dissimilarity)
@@ -398,7 +398,7 @@ def test_patch_swd_against_scipy(shape, random, monkeypatch):
     result = random.integers(0, 65536, shape).astype(np.uint16)
     options = {"patch_size": 3, "scales": 2, "projections": 11, "rng": 5}
     found = metrics.patch_swd(source, result, data_range=(0, 65535), **options)
-    drawn = np.random.default_rng(seeds.seed_sequence(5)).standard_normal((11, 27))
+    drawn = np.random.default_rng(rng.seed_sequence(5)).standard_normal((11, 27))
     drawn /= np.sqrt((drawn**2).sum(axis=1, keepdims=True))
     pictures = [image / np.float32(65535) for image in (source, result)]
     for distance in found:

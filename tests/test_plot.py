@@ -9,7 +9,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import plot
-from pnncupy.previews import index_colours, preview
+from pnncupy.display import index_colours, preview
 
 DTYPES = ["?", "u1", "u2", "i2", "u8", ">i4", "f2", "f4", "f8"]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pnncupy import cli
-from pnncupy.checks import EngineUnavailable
+from pnncupy.errors import EngineUnavailable
 from pnncupy.io import read_image, write_image
 from pnncupy.jobs import Input, Job
 from pnncupy.report import building, demo, measures

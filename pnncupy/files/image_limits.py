@@ -1,6 +1,6 @@
 """Whether what an image file declares fits into memory, and into the file."""
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.memory_limit import ENVIRONMENT_VARIABLE, in_words
 
 # Deflate's cheapest symbol writes 258 bytes with two bits.

@@ -4,7 +4,7 @@ import re
 import struct
 from typing import NamedTuple
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.image_limits import check_limit, check_ratio
 
 # A block of 8 x 8 samples of one component takes one bit in a progressive picture.

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.image_limits import DEFLATE_RATIO, check_limit, check_ratio
 
 _MOST_CHUNKS = 1 << 19

@@ -3,7 +3,7 @@
 import math
 from xml.etree import ElementTree
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 
 # Bytes of a description, and of one in XML.
 LONGEST, LONGEST_XML = 1 << 20, 1 << 26

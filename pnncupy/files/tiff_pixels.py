@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.image_limits import DEFLATE_RATIO, check_limit, check_ratio
 from pnncupy.files.jpeg_structure import JPEG_RATIO, jpeg_header
 from pnncupy.files.tiff_structure import (

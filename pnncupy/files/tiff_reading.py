@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pnncupy.checks import finite, number_of
 from pnncupy.files.tiff_metadata import (
     GEOREFERENCE,
     RESOLUTION_UNITS,
@@ -18,6 +17,7 @@ from pnncupy.files.tiff_metadata import (
 )
 from pnncupy.files.tiff_structure import HIDDEN_TAG
 from pnncupy.files.units import converted, is_physical
+from pnncupy.validation import finite, number_of
 
 GDAL_METADATA, GDAL_NODATA = 42112, 42113
 # Roles of items in GDAL's XML that say what values mean.

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.tiff_structure import DEPTH, HIDDEN_TAG, Structure
 
 _MOST_UNNAMED_CHANNELS = 16

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from pnncupy.checks import ImageReadError
+from pnncupy.errors import ImageReadError
 from pnncupy.files.tiff_description import (
     LONGEST,
     LONGEST_XML,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.matching import check_span, nearest_patches
 from pnncupy.methods import METHODS
@@ -177,8 +177,8 @@ def _prepared(
     source: Any, result: Any, patch_size: Any, method: Any, channel_axis: Any, data_range: Any
 ) -> tuple[list[Array], Array]:
     """All as scaled planes; checked here, as the search would call them query and key."""
-    size = checks.integer("patch_size", patch_size, 2)
-    checks.choice("method", method, METHODS)
+    size = validation.integer("patch_size", patch_size, 2)
+    validation.choice("method", method, METHODS)
     given = list(source) if isinstance(source, (list, tuple)) else [source]
     if not given:
         raise ValueError("`source` must hold at least one picture, got an empty list")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.index_maps import checked_index
 from pnncupy.metrics.common import fast_length, pair_of_planes
@@ -112,7 +112,7 @@ def near_copy(
     >>> metrics.near_copy(source, source[3:, 2:])[:3]
     (inf, (3, 2), True)
     """
-    reach = checks.integer("largest_shift", largest_shift, 0)
+    reach = validation.integer("largest_shift", largest_shift, 0)
     pair = pair_of_planes(source, result, channel_axis)
     limits = images.value_range(pair[:1], data_range)
     best, shift = _best_shift(*pair, reach, limits)

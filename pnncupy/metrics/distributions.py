@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images, seeds
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
 from pnncupy.moving import to_the_engine
 from pnncupy.pyramids import fitting_levels, planes_pyramid
+from pnncupy.rng import seed_sequence
 
 # Projections at a time: so many float32 per pixel are held.
 _GROUP = 8
@@ -81,10 +82,10 @@ def patch_swd(
     >>> metrics.patch_swd(source, source, patch_size=3, scales=2)
     (0.0, 0.0)
     """
-    size = checks.integer("patch_size", patch_size, 2)
-    count = checks.integer("scales", scales, 1)
-    number = checks.integer("projections", projections, 1)
-    seed = seeds.seed_sequence(rng)
+    size = validation.integer("patch_size", patch_size, 2)
+    count = validation.integer("scales", scales, 1)
+    number = validation.integer("projections", projections, 1)
+    seed = seed_sequence(rng)
     pair = pair_of_planes(source, result, channel_axis)
     _check_scales(pair, size, count)
     drawn = np.random.default_rng(seed).standard_normal((number, size**2 * pair[0].shape[0]))

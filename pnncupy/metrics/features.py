@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.metrics.common import pair_of_planes
 from pnncupy.moving import to_the_engine
@@ -73,7 +73,7 @@ def sifid(
     >>> round(metrics.sifid(source, source + 0.5, features=lambda image: image), 6)
     0.75
     """
-    checks.optional_callable("features", features)
+    validation.optional_callable("features", features)
     pair = pair_of_planes(source, result, channel_axis)
     if features is None:
         features = inception_features(data_range=images.value_range(pair[:1], None))
@@ -174,8 +174,8 @@ def inception_features(
     ...     print(type(error).__name__ in ("ImportError", "FileNotFoundError"))
     True
     """
-    checks.optional_path("weights", weights)
-    checks.text("device", device)
+    validation.optional_path("weights", weights)
+    validation.text("device", device)
     try:
         import torch
         import torchvision

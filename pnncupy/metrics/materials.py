@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.metrics.common import fast_length
 from pnncupy.moving import to_the_engine
@@ -165,7 +165,7 @@ def two_point_correlation(
 
 def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
     """The picture, and the source if there is one, as 2-D labels of one kind."""
-    limit = None if threshold is None else checks.finite("threshold", threshold)
+    limit = None if threshold is None else validation.finite("threshold", threshold)
     given = {"image": image} if source is None else {"image": image, "source": source}
     arrays.same_library(**given)
     labelled = [_labels(name, picture, limit) for name, picture in given.items()]
@@ -210,13 +210,13 @@ def _counts(labels: Array) -> dict[int | bool, int]:
 def _checked_phase(phase: Any, labels: Array) -> int | bool:
     """The label of the phase."""
     if labels.dtype.kind == "b":
-        return True if phase is None else checks.flag("phase", phase)
+        return True if phase is None else validation.flag("phase", phase)
     if phase is None:
         raise ValueError(
             f"`phase` must be given for labels of dtype {labels.dtype}: the label of the phase to "
             "measure"
         )
-    return checks.integer("phase", phase, -(2**63))
+    return validation.integer("phase", phase, -(2**63))
 
 
 def _in_phase(labels: Array, phase: int | bool) -> Array:
@@ -234,7 +234,7 @@ def _checked_distance(largest: Any, pictures: list[Array]) -> int:
     side = min(int(side) for picture in pictures for side in picture.shape)
     if largest is None:
         return side // 2
-    reach = checks.integer("largest_distance", largest, 0)
+    reach = validation.integer("largest_distance", largest, 0)
     if reach >= side:
         raise ValueError(
             f"`largest_distance` must be less than the smallest side, {side} pixels, got {reach}"

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pnncupy.atomic_files import whole_folder, write_text
 from pnncupy.file_locks import locked
 from pnncupy.io import SUFFIXES
 from pnncupy.report.demo import write_demo
 from pnncupy.report.making import Step, make_all, try_all
 from pnncupy.report.page import write_page
 from pnncupy.report.spec import Spec, read_spec
-from pnncupy.writing import whole_folder, write_text
 
 # The files of a page that a later one may remove.
 _LIST = "report_files.txt"

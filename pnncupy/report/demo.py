@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from pnncupy.atomic_files import write_text
 from pnncupy.io import write_image
 from pnncupy.samples import load_sample
-from pnncupy.writing import write_text
 
 _SPEC = """\
 # What `pnncupy report --demo` shows. Change it and run: pnncupy report {name} -o other-folder

@@ -9,7 +9,7 @@ import numpy as np
 
 from pnncupy import images
 from pnncupy.baselines import bidirectional_similarity
-from pnncupy.checks import Cancelled, EngineUnavailable, ImageReadError
+from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
 from pnncupy.jobs import Input, read_input, task_call
 from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.report.measuring import Cost, measured

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from pnncupy import engine_table
+from pnncupy.atomic_files import write_text
+from pnncupy.display import index_colours
 from pnncupy.jobs import versions
-from pnncupy.previews import index_colours
 from pnncupy.report.commands import baseline_call, command_of
 from pnncupy.report.making import BASELINE_ARGUMENTS, Made
 from pnncupy.report.measures import Table, table_of
@@ -22,7 +23,6 @@ from pnncupy.report.pictures import PictureFiles, Shown
 from pnncupy.report.ranges import shown_range
 from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT, Spec, Study
 from pnncupy.terminal import visible
-from pnncupy.writing import write_text
 
 # Where a spreadsheet may see a formula begin: in a cell, or in one of a list with semicolons, by
 # which some take lines apart whatever is quoted.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pnncupy.display import preview
 from pnncupy.io import default_suffix, write_image
-from pnncupy.previews import preview
 from pnncupy.report.ranges import is_missing
 from pnncupy.resizing import resize
 

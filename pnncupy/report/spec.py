@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pnncupy import checks
+from pnncupy import validation
 from pnncupy.job_files import input_of, take_inputs
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, plain
 from pnncupy.toml_files import Table, at_line, line_of_key, lines_of_tables, read_toml
@@ -120,7 +120,7 @@ def read_spec(file: Path) -> Spec:
         raise ValueError(f"{file}: it asks for nothing; add a table such as [[generate]]")
     place = Table(file, text, 0)
     try:
-        title = checks.text("title", content.get("title", file.stem))
+        title = validation.text("title", content.get("title", file.stem))
         place = Table(file, text, lines_of_tables(text, "study", 1)[0])
         study = _study(content["study"]) if "study" in content else None
     except (ValueError, TypeError) as error:
@@ -131,14 +131,14 @@ def read_spec(file: Path) -> Spec:
 def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
     folder = table.file.parent
     drawn = VERBS[verb][1]
-    count = checks.integer("n", given.pop("n", 1), 1)
+    count = validation.integer("n", given.pop("n", 1), 1)
     if count > 1 and verb != "generate":
         raise ValueError(f"`n` is for generate, not for {verb}")
     if count > MOST_SAMPLES:
         raise ValueError(f"`n` must be at most {MOST_SAMPLES} in a report, got {count}")
     if "seed" in given and not drawn:
         raise ValueError(f"`seed` is for {' and '.join(_drawing())}, not for {verb}")
-    seed = checks.integer("seed", given.pop("seed", 0), 0)
+    seed = validation.integer("seed", given.pop("seed", 0), 0)
     baseline = _baseline(verb, given)
     others = _others(given.pop("others", {}), folder)
     title, caption = given.pop("title", None), given.pop("caption", "")
@@ -149,7 +149,7 @@ def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
     inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
     first = first[0] if isinstance(first, tuple) else first
-    title = Path(first.path).stem if title is None else checks.text("title", title)
+    title = Path(first.path).stem if title is None else validation.text("title", title)
     if not isinstance(caption, str):
         raise TypeError(f"`caption` must be a string, got {caption!r}")
     job = Job(verb, inputs, plain(given), output="", seed=seed if drawn else None)
@@ -161,7 +161,7 @@ def _baseline(verb: str, given: dict[str, Any]) -> bool:
     # 0 is a value of missing pixels, too.
     other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
     can = verb in WITH_BASELINE and not other
-    wanted = checks.flag("baseline", given.pop("baseline", can))
+    wanted = validation.flag("baseline", given.pop("baseline", can))
     if wanted and verb not in WITH_BASELINE:
         raise ValueError(f"`baseline` is for {' and '.join(WITH_BASELINE)}, not for {verb}")
     if wanted and other:
@@ -195,6 +195,6 @@ def _study(given: Any) -> Study:
         if name not in ("pairs", "seed"):
             raise ValueError(f"[study] has no `{name}`; it has `pairs` and `seed`")
     return Study(
-        checks.integer("pairs", given.get("pairs", 1), 1),
-        checks.integer("seed", given.get("seed", 0), 0),
+        validation.integer("pairs", given.get("pairs", 1), 1),
+        validation.integer("seed", given.get("seed", 0), 0),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pnncupy import checks
+from pnncupy import validation
 from pnncupy.images import check_fits_patch, planes
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
@@ -96,7 +96,7 @@ def analogy(
     sources, names = source_list("source", source)
     plain = without_missing([structure], ["structure"], options)[0][0]
     layout = planes("structure", plain, channel_axis)
-    check_fits_patch("structure", layout, checks.integer("patch_size", patch_size, 2))
+    check_fits_patch("structure", layout, validation.integer("patch_size", patch_size, 2))
     setup = set_up(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
     guess = setup.pyramid(setup.enter("structure", plain))[-1]
     work = synthesis(setup, setup.scene(setup.sources()), guess)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
@@ -108,7 +108,7 @@ def collage(
     (24, 30)
     """
     options = Options.of(locals())
-    in_steps = checks.flag("gradual", gradual)
+    in_steps = validation.flag("gradual", gradual)
     given, names = source_list("images", images)
 
     def intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, seeds
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.resizing import resize_planes
+from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
 from pnncupy.stacking import stacked
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.running import Work, run, synthesis
@@ -189,10 +190,10 @@ def generate(
     >>> pnn.generate(image, 2, rng=1, iterations=2).shape
     (2, 24, 32, 3)
     """
-    count = checks.optional_integer("n", n, 1)
-    first = checks.integer("first_sample", first_sample, 0)
-    std = checks.non_negative("noise_std", noise_std)
-    seed = seeds.seed_sequence(rng)
+    count = validation.optional_integer("n", n, 1)
+    first = validation.integer("first_sample", first_sample, 0)
+    std = validation.non_negative("noise_std", noise_std)
+    seed = seed_sequence(rng)
     options = Options.of(locals())
     sources, names = source_list("image", image)
     setup = set_up(sources, names, shape, options, count=count)
@@ -201,15 +202,13 @@ def generate(
     one = setup.scene(setup.sources())
 
     def work(samples: range) -> Work:
-        generators = [seeds.sample_generator(seed, first + sample) for sample in samples]
+        generators = [sample_generator(seed, first + sample) for sample in samples]
         guesses = [_noisy_guess(setup, one, std, generator) for generator in generators]
-        settings = replace(
-            setup.settings, stream=seeds.stream(seeds.sample_seed(seed, first + samples[0]))
-        )
+        settings = replace(setup.settings, stream=stream(sample_seed(seed, first + samples[0])))
         scene = replace(one, together=len(samples))
         return synthesis(replace(setup, settings=settings), scene, stacked(guesses))
 
-    return run(setup, work, {"task": "generate", "seed": seeds.describe(seed)}, count=count)
+    return run(setup, work, {"task": "generate", "seed": describe(seed)}, count=count)
 
 
 def _noisy_guess(
@@ -221,5 +220,5 @@ def _noisy_guess(
     shape = setup.coarsest_shape
     scales = tuple(new / old for new, old in zip(shape, coarsest.shape[1:], strict=True))
     resized = resize_planes(coarsest, scales, shape)
-    noise = seeds.draw_normal(generator, (coarsest.shape[0], *shape)) * noise_std
+    noise = draw_normal(generator, (coarsest.shape[0], *shape)) * noise_std
     return xp.ascontiguousarray(resized + xp.asarray(noise, dtype=xp.float32))

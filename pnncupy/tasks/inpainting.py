@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, checks, images, seeds
+from pnncupy import arrays, images, validation
 from pnncupy.arrays import Array
 from pnncupy.labels import LabelForm, check_labels
 from pnncupy.missing import (
@@ -21,6 +21,7 @@ from pnncupy.missing import (
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.pyramids import checked_downscale
+from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept
 from pnncupy.tasks.known_parts import KnownParts
@@ -130,8 +131,8 @@ def inpaint(
     True
     """
     options = Options.of(locals())
-    keep = checks.flag("keep_known", keep_known)
-    seed = seeds.seed_sequence(rng)
+    keep = validation.flag("keep_known", keep_known)
+    seed = seed_sequence(rng)
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
     setup = set_up(
@@ -152,7 +153,7 @@ def inpaint(
     else:
         scene = setup.scene([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
     work = synthesis(setup, scene, guess)
-    info = {"task": "inpaint", "keep_known": keep, "seed": seeds.describe(seed)}
+    info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
     return run(setup, lambda samples: work, info, kept=(data_of(image), ~hole) if keep else None)
 
 
@@ -191,7 +192,7 @@ def _known_colour(image: Array, known: Array, options: Options) -> Array:
     if not values.size:
         raise ValueError("`mask` must leave known pixels, got none")
     arrays.check_finite("image", values, arrays.namespace(values))
-    return typical(values, checks.flag("categorical", options.categorical))
+    return typical(values, validation.flag("categorical", options.categorical))
 
 
 def _filled(image: Array, known: Array, hole: Array, fill: Any, options: Options) -> Array:
@@ -200,7 +201,7 @@ def _filled(image: Array, known: Array, hole: Array, fill: Any, options: Options
         return image
     axis = options.channel_axis
     if isinstance(fill, str):
-        checks.choice("fill", fill, _FILLS)
+        validation.choice("fill", fill, _FILLS)
         return with_colour(image, hole, _known_colour(image, known, options), axis)
     xp = arrays.namespace(image)
     (fill,), _ = without_missing([fill], ["fill"], options)
@@ -220,15 +221,13 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
     xp = arrays.namespace(guess)
     mean = xp.mean(known_values, axis=1)[:, None, None]
     std = xp.std(known_values, axis=1)[:, None, None]
-    noise = xp.asarray(
-        seeds.draw_normal(seeds.sample_generator(seed, 0), guess.shape), dtype=xp.float32
-    )
+    noise = xp.asarray(draw_normal(sample_generator(seed, 0), guess.shape), dtype=xp.float32)
     return xp.where(hole, mean + std * noise, guess)
 
 
 def _wanted_levels(hole: Array, options: Options) -> int:
     """The depth at which the largest square in the hole is about one patch."""
-    size = checks.integer("patch_size", options.patch_size, 2)
+    size = validation.integer("patch_size", options.patch_size, 2)
     downscale = checked_downscale(options.downscale)
     return max(0, round(math.log(largest_square(hole) / size) / math.log(downscale)))
 

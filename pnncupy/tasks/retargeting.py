@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
@@ -112,9 +112,9 @@ def retarget(
     (30, 24)
     """
     options = Options.of(locals())
-    in_steps = checks.flag("gradual", gradual)
+    in_steps = validation.flag("gradual", gradual)
     sources, names = source_list("image", image)
-    checks.shape("shape", shape, checks.integer("patch_size", patch_size, 2))
+    validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
     setup = set_up(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
         intermediate=_intermediate if in_steps else None,

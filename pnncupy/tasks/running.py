@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from pnncupy import arrays, checks
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.layout import Layout
 from pnncupy.observer import Observer
@@ -77,7 +77,8 @@ def run(
     if setup.options.checkpoint is not None and (total > 1 or stages > 1):
         raise ValueError(
             "`checkpoint` must be None with several pictures or `gradual`, got "
-            f"{checks.shortened(setup.options.checkpoint)}; use `pnncupy.batch` for many pictures"
+            f"{validation.shortened(setup.options.checkpoint)}; "
+            "use `pnncupy.batch` for many pictures"
         )
     together = min(total, setup.together)
     made: list[Result] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, blocks, checks, engine_table, images
+from pnncupy import arrays, blocks, engine_table, images, validation
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
 from pnncupy.comparison import (
@@ -250,10 +250,10 @@ def set_up(
     not levels of the result; a task keeps `pyramids` of the size of the result beside those of the
     sources; and `count` results are stacked.
     """
-    size = checks.integer("patch_size", options.patch_size, 2)
-    checks.choice("method", options.method, METHODS)
+    size = validation.integer("patch_size", options.patch_size, 2)
+    validation.choice("method", options.method, METHODS)
     ratio = 1 / checked_downscale(options.downscale)
-    categorical = checks.flag("categorical", options.categorical)
+    categorical = validation.flag("categorical", options.categorical)
     if known is None:
         sources, known = without_missing(sources, names, options)
     xp = arrays.same_library(**dict(zip(names, sources, strict=True)))
@@ -268,7 +268,7 @@ def set_up(
     if shape is None:
         output_shape: tuple[int, ...] = tuple(planes[0].shape[1:])
     else:
-        output_shape = checks.shape("shape", shape, size)
+        output_shape = validation.shape("shape", shape, size)
     shapes = [output_shape, *(tuple(image.shape[1:]) for image in planes)]
     if preferred_levels is None:
         preferred_levels = default_levels(shapes, size, ratio, coarsest_patches)
@@ -281,14 +281,14 @@ def set_up(
         levels=levels,
         iterations=_steps("iterations", options.iterations),
         coarse_iterations=_steps("coarse_iterations", options.coarse_iterations),
-        keys=checks.choice("keys", options.keys, KEYS),
-        vote=checks.choice("vote", options.vote, HOWS),
-        incremental=checks.flag("incremental", options.incremental),
+        keys=validation.choice("keys", options.keys, KEYS),
+        vote=validation.choice("vote", options.vote, HOWS),
+        incremental=validation.flag("incremental", options.incremental),
     )
-    checks.flag("return_index", options.return_index)
-    checks.flag("return_info", options.return_info)
-    checks.optional_callable("callback", options.callback)
-    checks.optional_path("checkpoint", options.checkpoint)
+    validation.flag("return_index", options.return_index)
+    validation.flag("return_info", options.return_info)
+    validation.optional_callable("callback", options.callback)
+    validation.optional_path("checkpoint", options.checkpoint)
     if options.checkpoint is not None:
         Checkpoint(Path(options.checkpoint)).check()
     form = _form(names, planes, sources, known, options, categorical)
@@ -301,7 +301,7 @@ def set_up(
         partial(_expected_steps, module, planes, known, size, options),
     )
     channels = len(form.labels) if isinstance(form, LabelForm) else planes[0].shape[0]
-    alpha = checks.completeness("alpha", options.alpha)
+    alpha = validation.completeness("alpha", options.alpha)
     work = Workload(
         schedule=schedule,
         patch_size=size,
@@ -396,7 +396,7 @@ def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
 
 def _steps(name: str, value: Any) -> int:
     """PNN steps of a level; each of them is planned, so that there must be an end."""
-    count = checks.integer(name, value, 1)
+    count = validation.integer(name, value, 1)
     if count > _MOST_STEPS:
         raise ValueError(f"`{name}` must be an integer of at most {_MOST_STEPS}, got {count}")
     return count
@@ -407,7 +407,7 @@ def without_missing(
 ) -> tuple[list[Array], list[Array | None]]:
     """Plain sources, missing pixels filled, and their known pixels (None for all)."""
     nodata = checked_nodata(options.nodata)
-    categorical = checks.flag("categorical", options.categorical)
+    categorical = validation.flag("categorical", options.categorical)
     pairs = [
         split_missing(name, source, nodata, options.channel_axis, categorical=categorical)
         for name, source in zip(names, sources, strict=True)
@@ -485,7 +485,7 @@ def _form(
         if getattr(options, name) is not None:
             raise ValueError(
                 f"`{name}` must be None with `categorical`, as labels have no range, got "
-                f"{checks.shortened(getattr(options, name))}"
+                f"{validation.shortened(getattr(options, name))}"
             )
     if options.vote == "median":
         raise ValueError(
@@ -503,7 +503,7 @@ def checked_levels(
     ratio: float,
 ) -> int:
     """The number of levels: the given one if it fits, or as many of the preferred as fit."""
-    count = checks.optional_integer("levels", levels, 0)
+    count = validation.optional_integer("levels", levels, 0)
     most = fitting_levels(shapes, patch_size, ratio)
     if count is None:
         return min(preferred, most)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import checks
+from pnncupy import validation
 
 
 def seed_sequence(rng: Any) -> np.random.SeedSequence:
@@ -23,13 +23,13 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer, list, tuple, np.ndarray)):
         raise TypeError(
             "`rng` must be None, a non-negative integer or a sequence of them, or a NumPy "
-            f"SeedSequence, BitGenerator or Generator, got {checks.described(rng)}"
+            f"SeedSequence, BitGenerator or Generator, got {validation.described(rng)}"
         )
     try:
         return np.random.SeedSequence(rng)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`rng` must hold non-negative integers, got {checks.shortened(rng)}"
+            f"`rng` must hold non-negative integers, got {validation.shortened(rng)}"
         ) from None
 
 

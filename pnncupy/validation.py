@@ -1,4 +1,4 @@
-"""Argument checks and the exceptions that a caller may want to catch.
+"""Argument checks.
 
 Every message names the parameter, the rule and what was given.
 """
@@ -12,26 +12,6 @@ from typing import Any
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 1e-30, 1e30
 # Pixels are numbered by 32-bit integers.
 MOST_PIXELS = 2**31 - 1
-
-
-class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
-    """A callback returned False, so the run ended early."""
-
-
-class EngineUnavailable(RuntimeError):  # noqa: N818 - says what it is
-    """The engine asked for cannot run here; the message says why and what would help."""
-
-
-class ImageReadError(ValueError):
-    """A file is not a readable image, or not one image; the message says which and why."""
-
-
-class CheckpointError(ValueError):
-    """A file is no checkpoint, or one of another call; the message says which and what to do."""
-
-
-class FilesInUse(OSError):  # noqa: N818 - says what it is
-    """Another process writes the same files; the message names it."""
 
 
 def integer(name: str, value: Any, minimum: int, rule: str = "") -> int:

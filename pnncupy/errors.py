@@ -1,0 +1,21 @@
+"""Exceptions that a caller may want to catch."""
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+    """A callback returned False, so the run ended early."""
+
+
+class EngineUnavailable(RuntimeError):  # noqa: N818 - says what it is
+    """The engine asked for cannot run here; the message says why and what would help."""
+
+
+class ImageReadError(ValueError):
+    """A file is not a readable image, or not one image; the message says which and why."""
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint, or one of another call; the message says which and what to do."""
+
+
+class FilesInUse(OSError):  # noqa: N818 - says what it is
+    """Another process writes the same files; the message names it."""
