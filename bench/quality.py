@@ -137,10 +137,11 @@ def means(lists: list[Any]) -> list[float]:
 
 def mean_sifid(source: Any, made: Any) -> tuple[float | None, str | None]:
     """The mean over samples, or why there is none."""
-    from pnncupy import images, metrics
+    from pnncupy import metrics
+    from pnncupy.images import intensity_encoding, planes
 
     try:
-        limits = images.value_range([images.planes("source", source)], None)
+        limits = intensity_encoding.value_range([planes.as_planes("source", source)], None)
         features = metrics.inception_features(data_range=limits)
         values = [metrics.sifid(source, sample, features) for sample in made]
     except (ImportError, FileNotFoundError, ValueError) as error:

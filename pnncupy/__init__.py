@@ -21,10 +21,10 @@ if TYPE_CHECKING:
         FilesInUse,
         ImageReadError,
     )
+    from pnncupy.images.pyramid import pyramid
+    from pnncupy.images.resize import resize
     from pnncupy.matching import Matches, key_minimum, nearest_patches
     from pnncupy.observer import Event
-    from pnncupy.pyramids import pyramid
-    from pnncupy.resizing import resize
     from pnncupy.synthesis import pnn_step
     from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
     from pnncupy.voting import apply_index, vote
@@ -68,8 +68,8 @@ _NAMES_BY_MODULE = {
     ),
     "engine_table": ("EngineStatus", "engines"),
     "matching": ("Matches", "key_minimum", "nearest_patches"),
-    "pyramids": ("pyramid",),
-    "resizing": ("resize",),
+    "images.pyramid": ("pyramid",),
+    "images.resize": ("resize",),
     "observer": ("Event",),
     "synthesis": ("pnn_step",),
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),

@@ -10,6 +10,8 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.pyramid import enlarge, step_shapes
+from pnncupy.images.resize import resize_planes
 from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
@@ -17,8 +19,6 @@ from pnncupy.methods import EXACT_BELOW, patches
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.patchmatch import PatchMatch
-from pnncupy.pyramids import enlarge, step_shapes
-from pnncupy.resizing import resize_planes
 from pnncupy.searching import Field, SearchSettings, search
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.running import run

@@ -397,11 +397,12 @@ def _write_more(
     """Write the contact sheet and the mask of what was made, where they are wanted."""
     from pnncupy.cli_arguments import without_missing_pixels
     from pnncupy.display import contact_sheet
-    from pnncupy.images import planes, value_range
+    from pnncupy.images.intensity_encoding import value_range
+    from pnncupy.images.planes import as_planes
 
     if files.sheet is not None:
         plain = without_missing_pixels(sources, given)
-        shown = value_range([planes("image", each) for each in plain], given.get("data_range"))
+        shown = value_range([as_planes("image", each) for each in plain], given.get("data_range"))
         files.write_sheet(contact_sheet([plain[0], *made.image], shown))
     if files.mask is not None:
         files.write_mask(_mask_of(synthesised, sources[0], given))
@@ -411,7 +412,7 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
     """What was made anew, as a mask; None is everything, "nodata" the missing pixels."""
     import numpy as np
 
-    from pnncupy.missing import checked_nodata, split_missing
+    from pnncupy.images.missing import checked_nodata, split_missing
 
     if synthesised is None:
         return np.ones(source.shape[:2], bool)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from pnncupy.errors import ImageReadError
+from pnncupy.images.missing import checked_nodata, equal_to, split_missing
 from pnncupy.io import read_metadata
-from pnncupy.missing import checked_nodata, equal_to, split_missing
 from pnncupy.terminal import say
 from pnncupy.validation import number_of
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.pyramids import planes_pyramid
+from pnncupy.images.intensity_encoding import WorkingForm, value_range
+from pnncupy.images.planes import as_planes
+from pnncupy.images.pyramid import planes_pyramid
 from pnncupy.stacking import stacked
 
 _LARGEST_WEIGHT = 1e9
@@ -172,7 +174,7 @@ def _checked_guide(
     planes: list[Array] = []
     for image, wanted in zip([*sources, of_target], [*source_shapes, shape], strict=True):
         xp = arrays.same_library(**{name: image, "source": like})
-        found = images.planes(name, image, channel_axis)
+        found = as_planes(name, image, channel_axis)
         arrays.check_finite(name, image, xp)
         if tuple(found.shape[1:]) != tuple(wanted):
             raise ValueError(
@@ -185,8 +187,8 @@ def _checked_guide(
                 f"{planes[0].shape[0]} and {found.dtype} with {found.shape[0]}"
             )
         planes.append(found)
-    low, high = images.value_range(planes, None)
-    form = images.WorkingForm(planes[0].dtype, low, high, None)
+    low, high = value_range(planes, None)
+    form = WorkingForm(planes[0].dtype, low, high, None)
     working = [form.enter(each) for each in planes]
     return Guide(working[:-1], working[-1], _weight(name, weight))
 

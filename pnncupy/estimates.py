@@ -13,10 +13,10 @@ import numpy as np
 
 from pnncupy import engine_table
 from pnncupy.errors import Cancelled
+from pnncupy.images.resize import resize
 from pnncupy.methods import EXACT_BELOW
 from pnncupy.moving import arrays_among
 from pnncupy.observer import Event
-from pnncupy.resizing import resize
 
 # How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
 # power of an image's side, or approximately searched with the second.

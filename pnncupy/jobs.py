@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, errors, images, tasks, validation
+from pnncupy import __version__, errors, tasks, validation
+from pnncupy.images import intensity_encoding
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.picture_files import read_mask, without_opaque_alpha
 from pnncupy.provenance import Provenance, provenance
@@ -306,7 +307,7 @@ def check_arguments(
     if given.get("shape") is not None:
         validation.shape("shape", given["shape"], 1)
     if given.get("data_range") is not None:
-        images.value_range([], given["data_range"])
+        intensity_encoding.value_range([], given["data_range"])
     if "scale" in given:
         _check_scale(given["scale"])
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, blocks, engine_table, images, validation
+from pnncupy import arrays, blocks, engine_table, validation
 from pnncupy.arrays import Array
+from pnncupy.images.planes import check_fits_patch, check_mask, raw_planes
 from pnncupy.index_maps import checked_index
 from pnncupy.layout import Layout
 from pnncupy.methods import METHODS, chosen, patches
@@ -249,7 +250,7 @@ def mask_keys(
             usable = True
             continue
         xp = arrays.same_library(**{name: planes, "key_mask": mask})
-        images.check_mask("key_mask", mask, planes.shape[1:], f"`{name}`")
+        check_mask("key_mask", mask, planes.shape[1:], f"`{name}`")
         usable = usable or bool(xp.any(windows_all(mask, patch_size)))
         masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
     if not usable:
@@ -278,12 +279,12 @@ def prepare(
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
     engine_name, module = blocks.pick(engine, query, executor)
     planes = [
-        images.raw_planes(name, image, channel_axis)
+        raw_planes(name, image, channel_axis)
         for name, image in zip(["query", *names], [query, *keys], strict=True)
     ]
     channels = planes[0].shape[0]
     for name, image in zip(["query", *names], planes, strict=True):
-        images.check_fits_patch(name, image, size)
+        check_fits_patch(name, image, size)
         if image.shape[0] != channels:
             raise ValueError(
                 f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"

@@ -10,8 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from pnncupy import engine_table, errors
+from pnncupy.images.missing import Masked
 from pnncupy.memory_need import checked_limit
-from pnncupy.missing import Masked
 
 # Device memory of a task for each value (pixels times channels) of its images; measured.
 _BYTES_PER_VALUE = 100

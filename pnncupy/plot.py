@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.display import index_colours, preview
+from pnncupy.images.intensity_encoding import value_range
+from pnncupy.images.planes import as_planes
 from pnncupy.index_maps import checked_index
 
 Figure = Any
@@ -300,7 +302,7 @@ def _previews(
         _host_planes(name, picture, channel_axis)
         for name, picture in zip(names, pictures, strict=True)
     ]
-    limits = images.value_range(planes[:1], data_range)
+    limits = value_range(planes[:1], data_range)
     return [preview(np.moveaxis(each, 0, -1), limits) for each in planes]
 
 
@@ -308,7 +310,7 @@ def _host_planes(name: str, picture: Any, channel_axis: int) -> Array:
     """A checked picture as a (C, H, W) NumPy array."""
     arrays.library(name, picture)
     on_host = arrays.on_host(picture)
-    planes = images.planes(name, on_host, channel_axis)
+    planes = as_planes(name, on_host, channel_axis)
     arrays.check_finite(name, on_host, np)
     return planes
 

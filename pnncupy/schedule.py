@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pnncupy.pyramids import level_shape
+from pnncupy.images.pyramid import level_shape
 
 KEYS = ("blurred", "sharp", "both")
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pnncupy import __version__, arrays, images, validation
+from pnncupy import __version__, arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
 from pnncupy.checkpoints import Checkpoint, Form, State, identity_of
 from pnncupy.comparison import Comparison
+from pnncupy.images.planes import from_planes
+from pnncupy.images.pyramid import enlarge
 from pnncupy.incremental import follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
@@ -24,7 +26,6 @@ from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
 from pnncupy.patchmatch import PatchMatch, effort
 from pnncupy.pruned_search import expected_steps
-from pnncupy.pyramids import enlarge
 from pnncupy.schedule import Schedule
 from pnncupy.searching import Field, SearchSettings, search, windows_all
 from pnncupy.stacking import fields_of, patches_of_one, pictures_of, stacked
@@ -110,7 +111,7 @@ def pnn_step(
     result = vote_planes(
         settings.engine, value_planes, found.index, settings.patch_size, vote, settings.threads
     )
-    return images.from_planes(result, query, channel_axis)
+    return from_planes(result, query, channel_axis)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, engine_table, images, validation
+from pnncupy import arrays, engine_table, validation
 from pnncupy.arrays import Array
+from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
 from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
@@ -83,11 +84,10 @@ def vote(
     xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
     _, module = engine_table.pick(engine, values[0])
     planes = [
-        images.raw_planes(name, image, channel_axis)
-        for name, image in zip(names, values, strict=True)
+        raw_planes(name, image, channel_axis) for name, image in zip(names, values, strict=True)
     ]
     for name, image in zip(names, planes, strict=True):
-        images.check_fits_patch(name, image, size)
+        check_fits_patch(name, image, size)
         if image.shape[0] != planes[0].shape[0]:
             raise ValueError(
                 f"`{name}` must have the channels of `{names[0]}`, {planes[0].shape[0]}, got "
@@ -110,7 +110,7 @@ def vote(
         module, layout.stack(planes), layout.encode(*parts), size, how,
         engine_table.thread_count(threads),
     )  # fmt: skip
-    return images.from_planes(result, values[0], channel_axis)
+    return from_planes(result, values[0], channel_axis)
 
 
 def apply_index(sources: Any, index: Any) -> Array:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pnncupy import images
+from pnncupy.images.intensity_encoding import working_form
+from pnncupy.images.planes import as_planes
 
 DTYPES = [
     "?",
@@ -25,8 +26,8 @@ DTYPES = [
 
 
 def working(image, channel_axis=-1, data_range=None):
-    planes = images.planes("image", image, channel_axis)
-    form = images.working_form([planes], [image], channel_axis, data_range)
+    planes = as_planes("image", image, channel_axis)
+    form = working_form([planes], [image], channel_axis, data_range)
     return form, form.enter(planes)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy.missing import checked_nodata, split_missing
+from pnncupy.images.missing import checked_nodata, split_missing
 from pnncupy.schedule import Schedule
 from pnncupy.tasks.editing import kept_levels
 from pnncupy.tasks.known_parts import KnownParts

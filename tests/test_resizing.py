@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import pyramids
+from pnncupy.images import pyramid
 
 
 def test_pyramids_equal_the_reference(reference):
@@ -67,7 +67,7 @@ def test_channel_axis_only_moves_the_channels(random):
 
 
 def test_level_shapes_undo_rounding():
-    assert pyramids.level_shape((250, 180), 2, 0.8) == (160, 116)
+    assert pyramid.level_shape((250, 180), 2, 0.8) == (160, 116)
     image = np.zeros((250, 10))
     assert [level.shape[0] for level in pnn.pyramid(image, 2, 1.25)] == [250, 200, 160]
 
@@ -89,4 +89,4 @@ def test_the_first_level_is_the_image_itself(random):
     ],
 )
 def test_default_depth(shape, ratio, patches, expected):
-    assert pyramids.default_levels([shape], 7, ratio, patches) == expected
+    assert pyramid.default_levels([shape], 7, ratio, patches) == expected

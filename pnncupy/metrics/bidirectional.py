@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.planes import check_fits_patch
 from pnncupy.matching import check_span, nearest_patches
 from pnncupy.methods import METHODS
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
@@ -185,7 +186,7 @@ def _prepared(
     pairs = [pair_of_planes(each, result, channel_axis) for each in given]
     sources, planes = [each for each, _ in pairs], pairs[0][1]
     for name, image in [*(("source", each) for each in sources), ("result", planes)]:
-        images.check_fits_patch(name, image, size)
+        check_fits_patch(name, image, size)
     *scaled, last = scaled_planes(sources, planes, data_range)
     check_span([*scaled, last], size, "set `data_range`")
     return scaled, last

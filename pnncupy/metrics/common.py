@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pnncupy import arrays, images
+from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.images.intensity_encoding import WorkingForm, value_range
+from pnncupy.images.planes import as_planes
 
 
 def finite_planes(name: str, image: Any, channel_axis: int) -> Array:
     """A picture as finite (C, H, W) in its own dtype."""
-    planes = images.planes(name, image, channel_axis)
+    planes = as_planes(name, image, channel_axis)
     arrays.check_finite(name, image, arrays.namespace(image))
     return planes
 
@@ -34,11 +36,11 @@ def check_channels(name: str, planes: Array, source_planes: Array) -> None:
 
 def scaled_planes(sources: Sequence[Array], result: Array, data_range: Any) -> list[Array]:
     """Planes of the sources and the result as float32 in units of the sources' value range."""
-    low, high = images.value_range(sources, data_range)
+    low, high = value_range(sources, data_range)
     scaled = []
     for name, planes in [*(("source", source) for source in sources), ("result", result)]:
         # Each in its own dtype: 64-bit integers are scaled in another way than floats.
-        form = images.WorkingForm(planes.dtype, low, high, None)
+        form = WorkingForm(planes.dtype, low, high, None)
         scaled.append(form.enter(planes, name))
     return scaled
 

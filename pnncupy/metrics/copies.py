@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images import intensity_encoding
 from pnncupy.index_maps import checked_index
 from pnncupy.metrics.common import fast_length, pair_of_planes
 from pnncupy.metrics.pictures import decibels
@@ -114,7 +115,7 @@ def near_copy(
     """
     reach = validation.integer("largest_shift", largest_shift, 0)
     pair = pair_of_planes(source, result, channel_axis)
-    limits = images.value_range(pair[:1], data_range)
+    limits = intensity_encoding.value_range(pair[:1], data_range)
     best, shift = _best_shift(*pair, reach, limits)
     region: tuple[Any, Any, Any] = (None, None, None)
     if index is not None:
@@ -197,7 +198,8 @@ def _sums(
     xp = arrays.namespace(source)
     shape = (rows.padded, columns.padded)
     forms = [
-        images.WorkingForm(each.dtype, *limits, channel_axis=None) for each in (source, result)
+        intensity_encoding.WorkingForm(each.dtype, *limits, channel_axis=None)
+        for each in (source, result)
     ]
     squares: Any = 0.0
     spectrum: Any = 0.0

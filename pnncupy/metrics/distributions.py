@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.planes import check_fits_patch
+from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
 from pnncupy.moving import to_the_engine
-from pnncupy.pyramids import fitting_levels, planes_pyramid
 from pnncupy.rng import seed_sequence
 
 # Projections at a time: so many float32 per pixel are held.
@@ -100,7 +101,7 @@ def patch_swd(
 
 def _check_scales(pair: tuple[Array, Array], patch_size: int, scales: int) -> None:
     for name, planes in zip(("source", "result"), pair, strict=True):
-        images.check_fits_patch(name, planes, patch_size)
+        check_fits_patch(name, planes, patch_size)
     shapes = [tuple(planes.shape[1:]) for planes in pair]
     most = fitting_levels(shapes, patch_size, 0.5) + 1
     if scales > most:

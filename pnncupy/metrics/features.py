@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.intensity_encoding import value_range, working_form
+from pnncupy.images.planes import as_planes, from_planes
 from pnncupy.metrics.common import pair_of_planes
 from pnncupy.moving import to_the_engine
 
@@ -76,9 +78,9 @@ def sifid(
     validation.optional_callable("features", features)
     pair = pair_of_planes(source, result, channel_axis)
     if features is None:
-        features = inception_features(data_range=images.value_range(pair[:1], None))
+        features = inception_features(data_range=value_range(pair[:1], None))
     gaussians = [
-        _gaussian(features(images.from_planes(planes, image, -1)))
+        _gaussian(features(from_planes(planes, image, -1)))
         for planes, image in zip(pair, (source, result), strict=True)
     ]
     if gaussians[0][0].shape != gaussians[1][0].shape:
@@ -229,7 +231,7 @@ def _run(stem: Any, device: str, data_range: Any, image: Array) -> Any:
     """Features of one picture."""
     import torch
 
-    planes = images.planes("image", image)
+    planes = as_planes("image", image)
     channels, height, width = planes.shape
     if channels not in (1, 3):
         raise ValueError(
@@ -241,7 +243,7 @@ def _run(stem: Any, device: str, data_range: Any, image: Array) -> Any:
             f"`image` must be at least {_SMALLEST_SIDE} pixels on either side, got "
             f"{height} x {width}"
         )
-    form = images.working_form([planes], [image], -1, data_range)
+    form = working_form([planes], [image], -1, data_range)
     values = np.repeat(arrays.on_host(form.enter(planes)), 3 // channels, axis=0)
     with torch.no_grad():
         found = stem(torch.from_numpy(2 * values - 1)[None].to(device))[0]

@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
-from pnncupy import arrays, images
+from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.images import intensity_encoding
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
 from pnncupy.moving import to_the_engine
 
@@ -60,7 +61,7 @@ def decibels(image: Array, other: Array, width: float) -> float:
 
 def _range_width(data_range: Any) -> float:
     """High less low, also of integers that float64 cannot tell apart."""
-    low, high = images.given_range(data_range)
+    low, high = intensity_encoding.given_range(data_range)
     return float(high - low)
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import images
 from pnncupy.baselines import bidirectional_similarity
 from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
+from pnncupy.images import planes
+from pnncupy.images.missing import checked_nodata, split_missing
+from pnncupy.images.resize import resize
 from pnncupy.jobs import Input, read_input, task_call
-from pnncupy.missing import checked_nodata, split_missing
 from pnncupy.report.measuring import Cost, measured
 from pnncupy.report.ranges import is_missing, shown_range
 from pnncupy.report.spec import Entry, Spec
-from pnncupy.resizing import resize
 from pnncupy.tasks import generate
 
 # What a wrong entry raises; a kind before those that it is one of.
@@ -175,7 +175,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
     categorical = bool(arguments.get("categorical"))
     # Bicubic resizing mixes labels.
     is_resized = job.verb == "retarget" and not categorical
-    shape = images.image_shape("result", pictures[0], -1)
+    shape = planes.image_shape("result", pictures[0], -1)
     baseline, baseline_cost = None, None
     if entry.baseline:
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pnncupy.display import preview
+from pnncupy.images.resize import resize
 from pnncupy.io import default_suffix, write_image
 from pnncupy.report.ranges import is_missing
-from pnncupy.resizing import resize
 
 # More pixels than this, or longer sides, are shown scaled down.
 _MOST_PIXELS = 2_000_000

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy.images import value_range
-from pnncupy.missing import equal_to
+from pnncupy.images.intensity_encoding import value_range
+from pnncupy.images.missing import equal_to
 
 
 def is_missing(picture: Any, nodata: float | None) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.images import check_fits_patch, planes
+from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.tasks.running import run, synthesis
@@ -95,7 +95,7 @@ def analogy(
     options = Options.of(locals())
     sources, names = source_list("source", source)
     plain = without_missing([structure], ["structure"], options)[0][0]
-    layout = planes("structure", plain, channel_axis)
+    layout = as_planes("structure", plain, channel_axis)
     check_fits_patch("structure", layout, validation.integer("patch_size", patch_size, 2))
     setup = set_up(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
     guess = setup.pyramid(setup.enter("structure", plain))[-1]

@@ -9,9 +9,9 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.resize import resize_planes
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.resizing import resize_planes
 from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
 from pnncupy.stacking import stacked
 from pnncupy.synthesis import Scene

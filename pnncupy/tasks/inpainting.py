@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.labels import LabelForm, check_labels
-from pnncupy.missing import (
+from pnncupy.images import planes
+from pnncupy.images.label_encoding import LabelForm, check_labels
+from pnncupy.images.missing import (
     Masked,
     checked_nodata,
     data_of,
@@ -18,9 +19,9 @@ from pnncupy.missing import (
     typical,
     with_colour,
 )
+from pnncupy.images.pyramid import checked_downscale
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
-from pnncupy.pyramids import checked_downscale
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.searching import windows_all
 from pnncupy.synthesis import Kept
@@ -141,7 +142,7 @@ def inpaint(
     )  # fmt: skip
     if isinstance(setup.form, LabelForm):
         steering = "image" if fill is None else "fill"
-        check_labels(steering, images.planes(steering, filled, channel_axis), setup.form)
+        check_labels(steering, planes.as_planes(steering, filled, channel_axis), setup.form)
     working, schedule = setup.planes[0], setup.schedule
     parts = KnownParts.of(working, known, schedule.levels, schedule.ratio)
     guess = setup.pyramid(working)[-1]
@@ -173,13 +174,13 @@ def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array
         options = replace(options, nodata="nan")
     axis = options.channel_axis
     plain, missing = missing_pixels("image", image, checked_nodata(options.nodata), axis)
-    shape = images.image_shape("image", plain, axis)
+    shape = planes.image_shape("image", plain, axis)
     if by_nodata:
         if missing is None:
             raise ValueError('`image` must have missing pixels with `mask` "nodata", got none')
         hole = missing
     else:
-        hole = images.checked_mask("mask", mask, shape, plain)
+        hole = planes.checked_mask("mask", mask, shape, plain)
     known = ~hole if missing is None else ~(hole | missing)
     if missing is not None:
         plain = with_colour(plain, missing, _known_colour(plain, known, options), axis)
@@ -188,7 +189,7 @@ def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array
 
 def _known_colour(image: Array, known: Array, options: Options) -> Array:
     """The mean colour of the known pixels (C,); of labels the commonest."""
-    values = images.planes("image", image, options.channel_axis)[:, known]
+    values = planes.as_planes("image", image, options.channel_axis)[:, known]
     if not values.size:
         raise ValueError("`mask` must leave known pixels, got none")
     arrays.check_finite("image", values, arrays.namespace(values))
@@ -212,7 +213,7 @@ def _filled(image: Array, known: Array, hole: Array, fill: Any, options: Options
         raise TypeError(f"`fill` must have the dtype of `image`, {image.dtype}, got {fill.dtype}")
     wide = hole
     if image.ndim == 3:
-        wide = xp.expand_dims(hole, axis=images.checked_channel_axis(axis) % 3)
+        wide = xp.expand_dims(hole, axis=planes.checked_channel_axis(axis) % 3)
     return xp.where(wide, fill, image).astype(image.dtype)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.pyramids import (
+from pnncupy.images.pyramid import (
     enlarge_valid,
     more_than_half,
     planes_pyramid,

@@ -5,12 +5,12 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.pyramid import step_shapes
+from pnncupy.images.resize import resize_planes
 from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
 from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
-from pnncupy.pyramids import step_shapes
-from pnncupy.resizing import resize_planes
 from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, synthesise
 from pnncupy.tasks.running import run, synthesis

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, blocks, engine_table, images, validation
+from pnncupy import arrays, blocks, engine_table, validation
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
 from pnncupy.comparison import (
@@ -20,14 +20,11 @@ from pnncupy.comparison import (
     comparison_of,
     total_channels,
 )
-from pnncupy.images import WorkingForm
-from pnncupy.kernels.protocol import Engine
-from pnncupy.labels import LabelForm, check_labels, label_form
-from pnncupy.memory_need import Means, Shape, Workload, checked_limit, together_within, within
-from pnncupy.methods import METHODS, chosen, patches
-from pnncupy.missing import checked_nodata, split_missing
-from pnncupy.pruned_search import expected_steps
-from pnncupy.pyramids import (
+from pnncupy.images.intensity_encoding import WorkingForm, working_form
+from pnncupy.images.label_encoding import LabelForm, check_labels, label_form
+from pnncupy.images.missing import checked_nodata, split_missing
+from pnncupy.images.planes import as_planes, check_fits_patch, checked_channel_axis, raw_planes
+from pnncupy.images.pyramid import (
     checked_downscale,
     default_levels,
     enlarge,
@@ -36,6 +33,10 @@ from pnncupy.pyramids import (
     planes_pyramid,
     valid_shares,
 )
+from pnncupy.kernels.protocol import Engine
+from pnncupy.memory_need import Means, Shape, Workload, checked_limit, together_within, within
+from pnncupy.methods import METHODS, chosen, patches
+from pnncupy.pruned_search import expected_steps
 from pnncupy.schedule import KEYS, Schedule
 from pnncupy.searching import SearchSettings
 from pnncupy.synthesis import Kept, Scene, Source
@@ -166,12 +167,12 @@ class Setup:
     def enter(self, name: str, image: Any) -> Array:
         """Check another picture of the call and bring it into working form; holes are filled."""
         plain = self.plain(name, image)
-        planes = images.planes(name, plain, self.options.channel_axis)
+        planes = as_planes(name, plain, self.options.channel_axis)
         first = self.originals[0]
         xp = arrays.same_library(**{name: plain, "source": first})
         arrays.check_finite(name, plain, xp)
-        images.check_fits_patch(name, planes, self.settings.patch_size)
-        check_like(name, plain, planes, first, images.planes("source", first, self._axis))
+        check_fits_patch(name, planes, self.settings.patch_size)
+        check_like(name, plain, planes, first, as_planes("source", first, self._axis))
         if isinstance(self.form, LabelForm):
             check_labels(name, planes, self.form)
         return self.form.enter(planes, name)
@@ -258,11 +259,11 @@ def set_up(
         sources, known = without_missing(sources, names, options)
     xp = arrays.same_library(**dict(zip(names, sources, strict=True)))
     planes = [
-        images.planes(name, source, options.channel_axis)
+        as_planes(name, source, options.channel_axis)
         for name, source in zip(names, sources, strict=True)
     ]
     for name, source, image in zip(names, sources, planes, strict=True):
-        images.check_fits_patch(name, image, size)
+        check_fits_patch(name, image, size)
         arrays.check_finite(name, source, xp)
         check_like(name, source, image, sources[0], planes[0])
     if shape is None:
@@ -355,7 +356,7 @@ def _guide_channels(options: Options) -> int:
     """Channels of all guides; what is no list of guides is refused later."""
     try:
         return sum(
-            int(images.planes("guides", target, options.channel_axis).shape[0])
+            int(as_planes("guides", target, options.channel_axis).shape[0])
             for _, target, _ in options.guides or ()
         )
     except (TypeError, ValueError):
@@ -480,7 +481,7 @@ def _form(
             image if mask is None else image[:, mask][:, None]
             for image, mask in zip(planes, known, strict=True)
         ]
-        return images.working_form(seen, sources, options.channel_axis, options.data_range)
+        return working_form(seen, sources, options.channel_axis, options.data_range)
     for name in ("data_range", "channel_weights"):
         if getattr(options, name) is not None:
             raise ValueError(
@@ -491,7 +492,7 @@ def _form(
         raise ValueError(
             "`vote` must not be 'median' with `categorical`; 'weighted_mean' takes the majority"
         )
-    axis = None if sources[0].ndim == 2 else images.checked_channel_axis(options.channel_axis)
+    axis = None if sources[0].ndim == 2 else checked_channel_axis(options.channel_axis)
     return label_form(names, planes, known, axis, sources[0].dtype)
 
 
@@ -519,9 +520,7 @@ def checked_guess(setup: Setup) -> Array | None:
     """The caller's coarsest level as planes, or None."""
     if setup.options.initial_guess is None:
         return None
-    guess = images.raw_planes(
-        "initial_guess", setup.options.initial_guess, setup.options.channel_axis
-    )
+    guess = raw_planes("initial_guess", setup.options.initial_guess, setup.options.channel_axis)
     wanted = (setup.planes[0].shape[0], *setup.coarsest_shape)
     if guess.shape != wanted:
         channels, height, width = wanted

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images.intensity_encoding import float_limits
+from pnncupy.images.planes import as_planes, checked_channel_axis
 
 _SMALLER = 2.0**-40
 
@@ -67,7 +69,7 @@ def split_missing(
     data, missing = missing_pixels(name, image, nodata, channel_axis)
     if missing is None:
         return data, None
-    planes = images.planes(name, data, channel_axis)
+    planes = as_planes(name, data, channel_axis)
     xp = arrays.namespace(data)
     if bool(xp.all(missing)):
         raise ValueError(
@@ -88,7 +90,7 @@ def missing_pixels(
     if missing is None:
         return data, None
     xp = arrays.namespace(data)
-    images.planes(name, data, channel_axis)  # refuses what is no picture
+    as_planes(name, data, channel_axis)  # refuses what is no picture
     if missing.ndim == 3:
         missing = xp.any(missing, axis=channel_axis)
     return data, missing if bool(xp.any(missing)) else None
@@ -149,7 +151,7 @@ def typical(values: Array, categorical: bool) -> Array:
         if host.dtype.kind == "b":
             colour = colour >= 0.5
         elif host.dtype.kind in "iu":
-            colour = np.clip(np.round(colour), *images.float_limits(host.dtype))
+            colour = np.clip(np.round(colour), *float_limits(host.dtype))
     return arrays.like(colour.astype(host.dtype), values)
 
 
@@ -158,7 +160,7 @@ def with_colour(image: Array, where: Array, colour: Array, channel_axis: int) ->
     xp = arrays.namespace(image)
     if image.ndim == 2:
         return xp.where(where, colour[0], image).astype(image.dtype)
-    axis = images.checked_channel_axis(channel_axis) % 3
+    axis = checked_channel_axis(channel_axis) % 3
     wide = xp.expand_dims(where, axis=axis)
     shaped = xp.reshape(colour, tuple(-1 if each == axis else 1 for each in range(3)))
     return xp.where(wide, shaped, image).astype(image.dtype)

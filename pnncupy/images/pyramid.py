@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.resizing import resize_planes
+from pnncupy.images import planes
+from pnncupy.images.resize import resize_planes
 
 _SMALLEST_DOWNSCALE = 1.01
 _SMALLEST_SHARE = 0.05
@@ -49,7 +50,7 @@ def pyramid(
         `levels` is negative or more than leave one pixel, `downscale` below 1.01, or `image` empty
         or not finite.
     """
-    values = images.raw_planes("image", image, channel_axis)
+    values = planes.raw_planes("image", image, channel_axis)
     count = validation.integer("levels", levels, 0)
     ratio = 1 / checked_downscale(downscale)
     most = _levels_to_one_pixel(values.shape[1:], ratio)
@@ -59,7 +60,7 @@ def pyramid(
             f"{values.shape[2]}, got {count}"
         )
     lower = planes_pyramid(values, count, ratio)[1:]
-    return [image, *(images.from_planes(level, image, channel_axis) for level in lower)]
+    return [image, *(planes.from_planes(level, image, channel_axis) for level in lower)]
 
 
 def checked_downscale(downscale: Any) -> float:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, images, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.images import planes
 
 # float64 sample positions that should be integers may miss them by this much.
 _EPSILON = 1e-9
@@ -54,7 +55,7 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
     >>> pnn.resize(np.ones((20, 30)), 0.5).shape
     (10, 15)
     """
-    values = images.raw_planes("image", image, channel_axis)
+    values = planes.raw_planes("image", image, channel_axis)
     scales = _scales(scale)
     if shape is None:
         height, width = (
@@ -68,7 +69,7 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
             )
     else:
         height, width = validation.shape("shape", shape, 1)
-    return images.from_planes(resize_planes(values, scales, (height, width)), image, channel_axis)
+    return planes.from_planes(resize_planes(values, scales, (height, width)), image, channel_axis)
 
 
 def _scales(scale: Any) -> tuple[float, float]:
