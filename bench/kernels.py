@@ -81,8 +81,8 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
     Both with an infinite alpha for comparison, and all steps on the pictures of one run.
     """
     import pnncupy as pnn
-    from pnncupy import engine_table
     from pnncupy.candidates import finer_candidates
+    from pnncupy.engine import registry
     from pnncupy.incremental import Proofs, follower
     from pnncupy.layout import Layout
     from pnncupy.searching import SearchSettings, search
@@ -101,7 +101,7 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
         coarse_layout.width + 1
     )
     first = finer_candidates(matches, coarse_layout, layout, (SIZE[0] - 6, SIZE[1] - 6), 7)
-    _, engine = engine_table.pick("numba", key)
+    _, engine = registry.pick("numba", key)
     plain = SearchSettings(engine, 7, 3, math.inf, threads)
     normalised = SearchSettings(engine, 7, 3, ALPHA, threads)
 

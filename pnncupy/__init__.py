@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pnncupy import metrics as metrics
     from pnncupy import plot as plot
     from pnncupy import samples as samples
-    from pnncupy.engine_table import EngineStatus, engines
+    from pnncupy.engine.registry import EngineStatus, engines
     from pnncupy.errors import (
         Cancelled,
         CheckpointError,
@@ -66,7 +66,7 @@ _NAMES_BY_MODULE = {
         "FilesInUse",
         "ImageReadError",
     ),
-    "engine_table": ("EngineStatus", "engines"),
+    "engine.registry": ("EngineStatus", "engines"),
     "matching": ("Matches", "key_minimum", "nearest_patches"),
     "images.pyramid": ("pyramid",),
     "images.resize": ("resize",),

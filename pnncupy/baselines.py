@@ -10,13 +10,13 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
 from pnncupy.methods import EXACT_BELOW, patches
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.patchmatch import PatchMatch
 from pnncupy.searching import Field, SearchSettings, search

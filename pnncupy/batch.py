@@ -24,17 +24,16 @@ from pnncupy.job_files import checked_count, checked_output, jobs_of_folder, job
 from pnncupy.job_lists import JobList, Series
 from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
 from pnncupy.manifest import NAME, Manifest
-from pnncupy.workers import (
-    ProcessPool,
+from pnncupy.parallel.executors import (
     SchedulerLost,
-    WorkerDied,
     check_versions,
     checked,
     completed,
     is_client,
     scheduler_asked,
     worker_count,
-)  # fmt: skip
+)
+from pnncupy.parallel.process_pool import ProcessPool, WorkerDied  # fmt: skip
 
 __all__ = [
     "Job", "JobList", "ProcessPool", "Progress", "Report", "SchedulerLost", "WorkerDied",

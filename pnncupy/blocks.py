@@ -17,11 +17,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from pnncupy import arrays, engine_table, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine import registry
 from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
+from pnncupy.parallel.threads import thread_count
 from pnncupy.pruned_search import PairSearch
-from pnncupy.workers import check_versions, checked, completed, is_client, worker_count
 
 # Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
 _MOST_PAIRS = 2e10
@@ -120,7 +122,7 @@ class BlockEngine:
     def _threads_of_worker(self) -> int:
         if is_client(self.executor):
             return 1
-        cores = engine_table.thread_count(None)
+        cores = thread_count(None)
         share = max(1, cores // worker_count(self.executor))
         return int(getattr(self.executor, "threads", share))
 
@@ -208,8 +210,8 @@ def search_block(
     threads: int,
 ) -> tuple[Array, Array]:
     """Search one block on a worker; its scores and indices."""
-    engine_table.check(engine)
-    module = engine_table.load(engine)
+    registry.check(engine)
+    module = registry.load(engine)
     copies, cupy = _copies(engine, query, key, weight, score[..., None], index[..., None], active)
     query, key, weight, score, index, active = copies
     search = PairSearch(
@@ -247,10 +249,10 @@ def vote_band(
     threads: int,
 ) -> Array:
     """Vote for some rows of pixels on a worker: those of `band` in `out`."""
-    engine_table.check(engine)
+    registry.check(engine)
     copies, cupy = _copies(engine, value, index, out, active)
     value, index, out, active = copies
-    engine_table.load(engine).vote(
+    registry.load(engine).vote(
         value, index, patch_size, weight, out, active=active, threads=threads
     )
     made = out[:, band[0] : band[1]]
@@ -260,7 +262,7 @@ def vote_band(
 def _copies(engine: str, *given: Array | None) -> tuple[list[Any], Any]:
     """Arrays that a worker may write to, where its engine works, and CuPy if that is a device."""
     copies = [None if array is None else np.array(array, order="C") for array in given]
-    if not engine_table.on_device(engine):
+    if not registry.on_device(engine):
         return copies, None
     cupy = import_module("cupy")
     return [None if array is None else cupy.asarray(array) for array in copies], cupy
@@ -276,13 +278,13 @@ def _reduce(score: Array, index: Array, new_score: Array, new_index: Array) -> N
 def pick(name: Any, array: Any, executor: Any) -> tuple[str, Engine]:
     """Name of the engine for an array and its kernels, or what lets an executor work with it."""
     if checked(executor) is None:
-        return engine_table.pick(name, array)
-    validation.choice("engine", name, engine_table.NAMES)
+        return registry.pick(name, array)
+    validation.choice("engine", name, registry.NAMES)
     if arrays.library("array", array) != "numpy":
         raise TypeError("with an `executor` arrays must be NumPy arrays; use `cupy.asnumpy`")
     if is_client(executor):
         check_versions(executor)
-    name = engine_table.automatic("numpy") if name == "auto" else name
+    name = registry.automatic("numpy") if name == "auto" else name
     local = "numpy" if name == "numpy" else "numba"
-    engine_table.check(local)
-    return name, cast(Engine, BlockEngine(name, engine_table.load(local), executor))
+    registry.check(local)
+    return name, cast(Engine, BlockEngine(name, registry.load(local), executor))

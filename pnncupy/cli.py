@@ -114,7 +114,7 @@ def commands() -> None:
 @commands.command()
 def engines() -> None:
     """Say which engines can run here, and why not."""
-    from pnncupy.engine_table import engines as find_engines
+    from pnncupy.engine.registry import engines as find_engines
 
     for engine in find_engines():
         state = "runs" if engine.available else "cannot run"

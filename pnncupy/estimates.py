@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import engine_table
+from pnncupy.engine import registry
+from pnncupy.engine.transfer import arrays_among
 from pnncupy.errors import Cancelled
 from pnncupy.images.resize import resize
 from pnncupy.methods import EXACT_BELOW
-from pnncupy.moving import arrays_among
 from pnncupy.observer import Event
 
 # How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
@@ -211,7 +211,7 @@ def _scaled(value: Any, scale: float, sampled: bool) -> Any:
 
 def _with_peak(work: Callable[[], Any], engine: str) -> tuple[Any, int]:
     """A result, and the bytes of memory that were taken for it at the most."""
-    if engine_table.on_device(engine):
+    if registry.on_device(engine):
         pool = import_module("cupy").get_default_memory_pool()
         pool.free_all_blocks()
         before = pool.total_bytes()

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, blocks, engine_table, validation
+from pnncupy import arrays, blocks, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch, check_mask, raw_planes
 from pnncupy.index_maps import checked_index
 from pnncupy.layout import Layout
 from pnncupy.methods import METHODS, chosen, patches
-from pnncupy.moving import to_the_engine
+from pnncupy.parallel.threads import thread_count
 from pnncupy.patchmatch import PatchMatch
 from pnncupy.pruned_search import expected_steps
 from pnncupy.rng import seed_sequence, stream
@@ -289,7 +290,7 @@ def prepare(
             raise ValueError(
                 f"`{name}` must have the channels of `query`, {channels}, got {image.shape[0]}"
             )
-    settings = SearchSettings(module, size, channels, limit, engine_table.thread_count(threads))
+    settings = SearchSettings(module, size, channels, limit, thread_count(threads))
     return settings, engine_name, planes[0], planes[1:]
 
 

@@ -72,6 +72,13 @@ def limit_from_environment() -> int | None:
     return parse_bytes(ENVIRONMENT_VARIABLE, value) if value else None
 
 
+def checked_limit(max_memory: object) -> int | None:
+    """The limit of a call in bytes: as given, or of the environment, or none."""
+    if max_memory is None:
+        return limit_from_environment()
+    return parse_bytes("max_memory", max_memory)
+
+
 def in_words(size: int) -> str:
     """A number of bytes for a message: exact where it is small, else three digits, rounded up."""
     for power, unit in ((4, "TB"), (3, "GB"), (2, "MB")):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pnncupy.layout import Layout
-from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
+from pnncupy.memory_limit import in_words
 from pnncupy.methods import EXACT_BELOW, patches
 from pnncupy.schedule import Schedule
 
@@ -263,13 +263,6 @@ def _of_kind(kind: str, level: Level, work: Workload, means: Means, query: int) 
         if level.approximate:
             total += _NUMPY_APPROXIMATE * (max(query, level.keys) if normalised else query)
     return total
-
-
-def checked_limit(max_memory: object) -> int | None:
-    """The limit of a call in bytes: as given, or of the environment, or none."""
-    if max_memory is None:
-        return limit_from_environment()
-    return parse_bytes("max_memory", max_memory)
 
 
 def within(limit: int | None, work: Workload, wanted: Means) -> Means:

@@ -15,6 +15,7 @@ from pnncupy.arrays import Array
 from pnncupy.candidates import finer_candidates
 from pnncupy.checkpoints import Checkpoint, Form, State, identity_of
 from pnncupy.comparison import Comparison
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import from_planes
 from pnncupy.images.pyramid import enlarge
 from pnncupy.incremental import follower
@@ -22,7 +23,6 @@ from pnncupy.kernels.random_bits import combined
 from pnncupy.layout import Layout
 from pnncupy.matching import check_span, mask_keys, prepare
 from pnncupy.methods import EXACT_BELOW, METHODS, chosen, patches
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Observer
 from pnncupy.patchmatch import PatchMatch, effort
 from pnncupy.pruned_search import expected_steps

@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, engine_table, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine import registry
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
 from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
 from pnncupy.layout import Layout
-from pnncupy.moving import to_the_engine
+from pnncupy.parallel.threads import thread_count
 from pnncupy.searching import windows_all
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
@@ -82,7 +84,7 @@ def vote(
     if not values:
         raise ValueError("`value` must hold at least one image, got an empty list")
     xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
-    _, module = engine_table.pick(engine, values[0])
+    _, module = registry.pick(engine, values[0])
     planes = [
         raw_planes(name, image, channel_axis) for name, image in zip(names, values, strict=True)
     ]
@@ -108,7 +110,7 @@ def vote(
         )
     result = vote_planes(
         module, layout.stack(planes), layout.encode(*parts), size, how,
-        engine_table.thread_count(threads),
+        thread_count(threads),
     )  # fmt: skip
     return from_planes(result, values[0], channel_axis)
 

@@ -9,7 +9,7 @@ from tilings import TILINGS, tiled
 
 import pnncupy as pnn
 import pnncupy.synthesis
-from pnncupy.engine_table import thread_count
+from pnncupy.parallel.threads import thread_count
 
 SEEDS = (0, 1)
 SHAPE = (15, 17)

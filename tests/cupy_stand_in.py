@@ -274,9 +274,9 @@ def install(monkeypatch):
 def forget():
     """Let the engine be loaded and tried anew."""
     import pnncupy.kernels
-    from pnncupy import engine_table
+    from pnncupy.engine import registry
 
     sys.modules.pop("pnncupy.kernels.cupy_raw", None)
     vars(pnncupy.kernels).pop("cupy_raw", None)
-    for cached in (engine_table._failure, engine_table._device_failure):
+    for cached in (registry._failure, registry._device_failure):
         cached.cache_clear()

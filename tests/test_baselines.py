@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import baselines, engine_table
+from pnncupy import baselines
 from pnncupy.baselines import bidirectional_similarity, scattered
+from pnncupy.engine import registry
 from pnncupy.searching import SearchSettings
 
 
 def settings(engine, patch_size, channels, **others):
-    return SearchSettings(engine_table.load(engine), patch_size, channels, np.inf, 1, **others)
+    return SearchSettings(registry.load(engine), patch_size, channels, np.inf, 1, **others)
 
 
 @pytest.mark.parametrize("patch_size", [2, 3])

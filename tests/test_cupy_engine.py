@@ -12,7 +12,7 @@ import pytest
 from device_calls import CALLS, SMALL
 
 import pnncupy as pnn
-from pnncupy import engine_table
+from pnncupy.engine import registry
 
 pytestmark = [
     pytest.mark.slow,
@@ -174,7 +174,7 @@ def test_patches_beyond_a_device_are_refused_with_the_limit(cupy):
 @pytest.fixture
 def memory(cupy, monkeypatch):
     """The device's memory; limits hold for one test."""
-    engine_table.check("cupy")
+    registry.check("cupy")
     memory = cupy_stand_in.memory
     monkeypatch.setattr(memory, "limit", math.inf)
     monkeypatch.setattr(memory, "failing", None)
@@ -329,7 +329,7 @@ def test_what_a_callback_sees_of_samples_made_together(cupy, image):
 @pytest.mark.parametrize("kernel", ["lower_nearest", "pack_matches", "vote_mean"])
 def test_failed_launches_are_explained(kernel, cupy, image, monkeypatch):
     device = cupy.asarray(image)
-    engine_table.check("cupy")
+    registry.check("cupy")
     monkeypatch.setattr(cupy_stand_in.RawModule, "failing", kernel)
     for given, options in ((device, {}), (image, {"engine": "cupy"})):
         with pytest.raises(pnn.EngineUnavailable, match="the GPU failed: cudaErrorLaunchFailure"):
@@ -347,7 +347,7 @@ def test_arrays_stay_on_their_device(cupy, image):
 
 def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
     monkeypatch.setattr(
-        engine_table, "packages_distributions",
+        registry, "packages_distributions",
         lambda: {"cupy": ["cupy-cuda12x", "cupy-cuda13x", "cupy-cuda12x"]},
     )  # fmt: skip
     details = {engine.name: engine.detail for engine in pnn.engines()}
@@ -365,7 +365,7 @@ def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
     def fail(*arguments):
         raise NoDriverError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
 
-    engine_table._device_failure.cache_clear()
+    registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
     from pnncupy.kernels import cupy_raw
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import engine_table
+from pnncupy.engine import registry
 from pnncupy.io import write_image
 
 IMAGE = np.random.default_rng(0).random((20, 24, 3))
@@ -16,8 +16,8 @@ GREY = IMAGE[..., 0]
 
 
 def test_an_engine_that_cannot_be_loaded_says_why(monkeypatch):
-    monkeypatch.setitem(engine_table._MODULES, "numba", "pnncupy.kernels.missing")
-    engine_table._failure.cache_clear()
+    monkeypatch.setitem(registry._MODULES, "numba", "pnncupy.kernels.missing")
+    registry._failure.cache_clear()
     try:
         with pytest.raises(pnn.EngineUnavailable, match="'numba' cannot run here: No module"):
             pnn.generate(IMAGE)
@@ -25,7 +25,7 @@ def test_an_engine_that_cannot_be_loaded_says_why(monkeypatch):
         assert states["numpy"]
         assert not states["numba"]
     finally:
-        engine_table._failure.cache_clear()
+        registry._failure.cache_clear()
 
 
 def test_an_engine_with_wrong_answers_is_found_out(monkeypatch):
@@ -33,7 +33,7 @@ def test_an_engine_with_wrong_answers_is_found_out(monkeypatch):
 
     monkeypatch.setattr(reference, "lower_nearest", lambda *arguments, **options: None)
     assert "wrong answer" in {engine.name: engine for engine in pnn.engines()}["numpy"].detail
-    assert engine_table.pick("numba", GREY)[0] == "numba"
+    assert registry.pick("numba", GREY)[0] == "numba"
 
 
 # Calls with engines "auto", "numba" and "numpy" where Numba compiles nothing.

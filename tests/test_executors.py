@@ -14,10 +14,11 @@ import pytest
 from signalled import Signalled
 
 import pnncupy as pnn
-from pnncupy import batch, blocks, workers
+from pnncupy import batch, blocks
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
 from pnncupy.kernels import numba_cpu
+from pnncupy.parallel import executors
 
 FAST = {"iterations": 3, "levels": 2, "rng": 1}
 
@@ -265,7 +266,7 @@ def test_calls_outlive_more_workers_than_the_scheduler_allows(cluster, tmp_path)
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    found = list(workers.completed(cluster, die_at_first, [(7, (7,))], 2))
+    found = list(executors.completed(cluster, die_at_first, [(7, (7,))], 2))
     assert found == [(7, 7)]
     assert len(list(tmp_path.iterdir())) == 5
     cluster.wait_for_workers(2, timeout=30)
@@ -314,10 +315,10 @@ def test_versions_are_asked_for_without_sending_functions(cluster, monkeypatch):
 
     monkeypatch.setattr("cloudpickle.dumps", fail)
     monkeypatch.setattr("distributed.protocol.pickle.cloudpickle.dumps", fail)
-    workers.check_versions(cluster)
-    monkeypatch.setattr(workers, "__version__", "9.9")
+    executors.check_versions(cluster)
+    monkeypatch.setattr(executors, "__version__", "9.9")
     with pytest.raises(pnn.EngineUnavailable, match=r"has pnncupy 0\..*this process pnncupy 9\.9"):
-        workers.check_versions(cluster)
+        executors.check_versions(cluster)
 
 
 def wait_for(event):

@@ -17,9 +17,10 @@ import click
 import pytest
 
 import pnncupy
-from pnncupy import engine_table, progress
+from pnncupy import progress
 from pnncupy.batch import Progress
 from pnncupy.cli import run
+from pnncupy.engine import registry
 from pnncupy.io import write_image
 from pnncupy.jobs import Job
 from pnncupy.terminal import guarded_output, say, unguarded, visible
@@ -246,7 +247,7 @@ def test_the_traceback_of_a_mistake_is_guarded(in_terminal, monkeypatch):
     def fail():
         raise RuntimeError("a\x1b[2Jb")
 
-    monkeypatch.setattr(engine_table, "engines", fail)
+    monkeypatch.setattr(registry, "engines", fail)
     code, text = in_terminal(run, ["engines"])
     assert code == 1
     assert not obeyed(text)

@@ -5,11 +5,11 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.matching import check_span, nearest_patches
 from pnncupy.methods import METHODS
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
-from pnncupy.moving import to_the_engine
 
 
 @to_the_engine

@@ -8,11 +8,11 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images import intensity_encoding
 from pnncupy.index_maps import checked_index
 from pnncupy.metrics.common import fast_length, pair_of_planes
 from pnncupy.metrics.pictures import decibels
-from pnncupy.moving import to_the_engine
 
 # Above this a sample is called a near-copy of its source.
 NEAR_COPY_DECIBELS = 30.0

@@ -6,10 +6,10 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
-from pnncupy.moving import to_the_engine
 from pnncupy.rng import seed_sequence
 
 # Projections at a time: so many float32 per pixel are held.

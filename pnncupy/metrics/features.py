@@ -11,10 +11,10 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.intensity_encoding import value_range, working_form
 from pnncupy.images.planes import as_planes, from_planes
 from pnncupy.metrics.common import pair_of_planes
-from pnncupy.moving import to_the_engine
 
 Features = Callable[[Any], Any]
 

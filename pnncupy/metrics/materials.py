@@ -6,8 +6,8 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.metrics.common import fast_length
-from pnncupy.moving import to_the_engine
 
 
 class PhaseFractions(NamedTuple):

@@ -5,9 +5,9 @@ from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images import intensity_encoding
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
-from pnncupy.moving import to_the_engine
 
 
 def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:

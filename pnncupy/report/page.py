@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import engine_table
 from pnncupy.atomic_files import write_text
 from pnncupy.display import index_colours
 from pnncupy.jobs import versions
+from pnncupy.parallel.threads import thread_count
 from pnncupy.report.commands import baseline_call, command_of
 from pnncupy.report.making import BASELINE_ARGUMENTS, Made
 from pnncupy.report.measures import Table, table_of
@@ -155,7 +155,7 @@ def write_page(
     page.provenance = [_provenance(each, home) for each in made]
     page.facts = {
         "processor": processor(),
-        "threads": str(engine_table.thread_count(threads)),
+        "threads": str(thread_count(threads)),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         **versions(),

@@ -7,10 +7,10 @@ from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.schedule import Schedule
 from pnncupy.searching import windows_all

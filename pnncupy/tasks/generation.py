@@ -9,8 +9,8 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.resize import resize_planes
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
 from pnncupy.stacking import stacked

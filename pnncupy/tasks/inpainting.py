@@ -9,6 +9,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images import planes
 from pnncupy.images.label_encoding import LabelForm, check_labels
 from pnncupy.images.missing import (
@@ -20,7 +21,6 @@ from pnncupy.images.missing import (
     with_colour,
 )
 from pnncupy.images.pyramid import checked_downscale
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.searching import windows_all

@@ -5,11 +5,11 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
-from pnncupy.moving import to_the_engine
 from pnncupy.observer import Event, Observer
 from pnncupy.schedule import Schedule
 from pnncupy.synthesis import Source, synthesise

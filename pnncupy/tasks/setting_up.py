@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, blocks, engine_table, validation
+from pnncupy import arrays, blocks, validation
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
 from pnncupy.comparison import (
@@ -34,8 +34,10 @@ from pnncupy.images.pyramid import (
     valid_shares,
 )
 from pnncupy.kernels.protocol import Engine
-from pnncupy.memory_need import Means, Shape, Workload, checked_limit, together_within, within
+from pnncupy.memory_limit import checked_limit
+from pnncupy.memory_need import Means, Shape, Workload, together_within, within
 from pnncupy.methods import METHODS, chosen, patches
+from pnncupy.parallel.threads import thread_count
 from pnncupy.pruned_search import expected_steps
 from pnncupy.schedule import KEYS, Schedule
 from pnncupy.searching import SearchSettings
@@ -323,7 +325,7 @@ def set_up(
     )
     limit = checked_limit(options.max_memory)
     # Before anything large is made.
-    wanted = Means(engine_table.thread_count(options.threads), schedule.incremental, module.TREES)
+    wanted = Means(thread_count(options.threads), schedule.incremental, module.TREES)
     means = within(limit, work, wanted)
     working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
     weights = (
@@ -374,7 +376,7 @@ def _expected_steps(
     if options.categorical:
         return math.inf
     number = max(range(len(planes)), key=lambda each: planes[each].size)
-    threads = engine_table.thread_count(options.threads)
+    threads = thread_count(options.threads)
     return expected_steps(engine, planes[number], patch_size, threads, usable=known[number])
 
 

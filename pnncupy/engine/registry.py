@@ -1,6 +1,5 @@
 """The engines: one table from name to kernel module; which can run here, and why not."""
 
-import os
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -38,9 +37,6 @@ _DESCRIPTIONS = {
     "cupy": "CUDA kernels on a GPU, for CuPy arrays",
     "numba-cuda": "the same steps in Numba's CUDA Python, for reading and changing",
 }
-
-# More than any machine has cores; each thread costs memory.
-_MOST_THREADS = 4096
 
 NAMES = ("auto", *_MODULES)
 
@@ -116,23 +112,6 @@ def check(name: str) -> None:
 def on_device(name: str) -> bool:
     """Whether an engine's arrays live on a GPU."""
     return _LIBRARIES.get(name) == "cupy"
-
-
-def thread_count(threads: Any) -> int:
-    """Threads to use: as given, else NUMBA_NUM_THREADS, else the cores this process may use."""
-    given = validation.optional_integer("threads", threads, 1)
-    if given is not None:
-        if given > _MOST_THREADS:
-            raise ValueError(
-                f"`threads` must be an integer of at most {_MOST_THREADS}, got {given}"
-            )
-        return given
-    variable = os.environ.get("NUMBA_NUM_THREADS", "")
-    if variable.isdecimal() and int(variable) > 0:
-        return min(int(variable), _MOST_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load(name: str) -> Engine:

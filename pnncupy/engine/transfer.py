@@ -9,9 +9,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from pnncupy import engine_table, errors
+from pnncupy import errors
+from pnncupy.engine import registry
 from pnncupy.images.missing import Masked
-from pnncupy.memory_need import checked_limit
+from pnncupy.memory_limit import checked_limit
 
 # Device memory of a task for each value (pixels times channels) of its images; measured.
 _BYTES_PER_VALUE = 100
@@ -38,9 +39,9 @@ def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Paramete
                 return function(*arguments, **options)
         # With an executor the arrays are moved where the workers are.
         stays = options.get("executor") is not None or libraries != {"numpy"}
-        if stays or not isinstance(name, str) or not engine_table.on_device(name):
+        if stays or not isinstance(name, str) or not registry.on_device(name):
             return function(*arguments, **options)
-        engine_table.check(name)
+        registry.check(name)
         cupy = import_module("cupy")
         if callable(callback := options.get("callback")):
             options["callback"] = _with_host_events(callback, cupy)

@@ -1,0 +1,4 @@
+"""Threads, processes, executors and Dask clusters: where calls run.
+
+Nothing here knows what is run.
+"""
