@@ -80,7 +80,7 @@ def lone_search(name: str, alpha: float, threads: int) -> dict[str, Any]:
 @contextmanager
 def last_search() -> Iterator[list[Any]]:
     """Query, key and result of the last approximate search that is made within."""
-    from pnncupy import patchmatch
+    from pnncupy.search import patchmatch
 
     search, last = patchmatch.PatchMatch.search, []
 

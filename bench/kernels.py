@@ -81,11 +81,11 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
     Both with an infinite alpha for comparison, and all steps on the pictures of one run.
     """
     import pnncupy as pnn
-    from pnncupy.candidates import finer_candidates
     from pnncupy.engine import registry
-    from pnncupy.incremental import Proofs, follower
-    from pnncupy.layout import Layout
-    from pnncupy.searching import SearchSettings, search
+    from pnncupy.search.candidate_lists import finer_candidates
+    from pnncupy.search.exact import SearchSettings, search
+    from pnncupy.search.incremental import Proofs, follower
+    from pnncupy.search.patch_grid import Layout
 
     image = natural_image(*SIZE).astype(np.float32) / np.float32(255)
     coarse = pnn.pyramid(image, 1)[1]

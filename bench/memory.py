@@ -25,7 +25,8 @@ TICKS_OF_CUT_SEARCH = 100
 PROGRAM = """
 import json, pathlib, sys
 import numpy as np
-from pnncupy import engine_table, layout, searching
+from pnncupy.engine import registry
+from pnncupy.search import exact, patch_grid
 
 side, threads, ticks = (int(word) for word in sys.argv[1:4])
 alpha = float(sys.argv[4])
@@ -44,11 +45,11 @@ def search(image, limit):
         seen += 1
         if seen == limit:
             raise Enough
-    _, engine = engine_table.pick("numba", image)
-    settings = searching.SearchSettings(engine, 7, 3, alpha, threads, tick=tick)
-    numbers = layout.Layout.of([image])
+    _, engine = registry.pick("numba", image)
+    settings = exact.SearchSettings(engine, 7, 3, alpha, threads, tick=tick)
+    numbers = patch_grid.Layout.of([image])
     try:
-        searching.search(settings, image, [image], numbers)
+        exact.search(settings, image, [image], numbers)
         return "whole"
     except Enough:
         return "cut"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     )
     from pnncupy.images.pyramid import pyramid
     from pnncupy.images.resize import resize
-    from pnncupy.matching import Matches, key_minimum, nearest_patches
     from pnncupy.observer import Event
+    from pnncupy.search.nearest import Matches, key_minimum, nearest_patches
     from pnncupy.synthesis import pnn_step
     from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
     from pnncupy.voting import apply_index, vote
@@ -67,7 +67,7 @@ _NAMES_BY_MODULE = {
         "ImageReadError",
     ),
     "engine.registry": ("EngineStatus", "engines"),
-    "matching": ("Matches", "key_minimum", "nearest_patches"),
+    "search.nearest": ("Matches", "key_minimum", "nearest_patches"),
     "images.pyramid": ("pyramid",),
     "images.resize": ("resize",),
     "observer": ("Event",),

@@ -13,13 +13,13 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels.random_bits import combined
-from pnncupy.layout import Layout
-from pnncupy.methods import EXACT_BELOW, patches
 from pnncupy.observer import Event, Observer
-from pnncupy.patchmatch import PatchMatch
-from pnncupy.searching import Field, SearchSettings, search
+from pnncupy.search.exact import Field, SearchSettings, search
+from pnncupy.search.incremental import Proofs, follower
+from pnncupy.search.method import EXACT_BELOW, patches
+from pnncupy.search.patch_grid import Layout
+from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pnncupy.layout import Layout
 from pnncupy.memory_limit import in_words
-from pnncupy.methods import EXACT_BELOW, patches
 from pnncupy.schedule import Schedule
+from pnncupy.search.method import EXACT_BELOW, patches
+from pnncupy.search.patch_grid import Layout
 
 Shape = tuple[int, ...]
 

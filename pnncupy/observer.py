@@ -7,9 +7,9 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.errors import Cancelled
-from pnncupy.incremental import Proofs
 from pnncupy.schedule import Schedule
-from pnncupy.stacking import pictures_of
+from pnncupy.search.incremental import Proofs
+from pnncupy.search.patch_grid import pictures_of
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 

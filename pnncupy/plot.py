@@ -19,7 +19,7 @@ from pnncupy.arrays import Array
 from pnncupy.display import index_colours, preview
 from pnncupy.images.intensity_encoding import value_range
 from pnncupy.images.planes import as_planes
-from pnncupy.index_maps import checked_index
+from pnncupy.search.index_map import checked_index
 
 Figure = Any
 

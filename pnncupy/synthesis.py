@@ -12,23 +12,29 @@ from typing import Any
 
 from pnncupy import __version__, arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.candidates import finer_candidates
 from pnncupy.checkpoints import Checkpoint, Form, State, identity_of
-from pnncupy.comparison import Comparison
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import from_planes
 from pnncupy.images.pyramid import enlarge
-from pnncupy.incremental import follower
 from pnncupy.kernels.random_bits import combined
-from pnncupy.layout import Layout
-from pnncupy.matching import check_span, mask_keys, prepare
-from pnncupy.methods import EXACT_BELOW, METHODS, chosen, patches
 from pnncupy.observer import Observer
-from pnncupy.patchmatch import PatchMatch, effort
-from pnncupy.pruned_search import expected_steps
 from pnncupy.schedule import Schedule
-from pnncupy.searching import Field, SearchSettings, search, windows_all
-from pnncupy.stacking import fields_of, patches_of_one, pictures_of, stacked
+from pnncupy.search.candidate_lists import finer_candidates
+from pnncupy.search.exact import Field, SearchSettings, search
+from pnncupy.search.incremental import follower
+from pnncupy.search.method import EXACT_BELOW, METHODS, chosen, patches
+from pnncupy.search.nearest import check_span, mask_keys, prepare
+from pnncupy.search.patch_grid import (
+    Layout,
+    fields_of,
+    patches_of_one,
+    pictures_of,
+    stacked,
+    windows_all,
+)
+from pnncupy.search.patch_metric import Comparison
+from pnncupy.search.patchmatch import PatchMatch, effort
+from pnncupy.search.pruned_search import expected_steps
 from pnncupy.voting import HOWS, vote_planes
 
 Keep = Callable[[State], None]

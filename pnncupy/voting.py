@@ -10,11 +10,10 @@ from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
-from pnncupy.index_maps import checked_index
 from pnncupy.kernels.protocol import Engine
-from pnncupy.layout import Layout
 from pnncupy.parallel.threads import thread_count
-from pnncupy.searching import windows_all
+from pnncupy.search.index_map import checked_index
+from pnncupy.search.patch_grid import Layout, windows_all
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 

@@ -118,7 +118,7 @@ class Case:
 def warm_up(case):
     """Compile or load all kernels."""
     import pnncupy.synthesis
-    from pnncupy import pruned_search
+    from pnncupy.search import pruned_search
 
     task, arguments, options = case.call(tiny=True)
     exact_below = pnncupy.synthesis.EXACT_BELOW

@@ -10,7 +10,7 @@ import pnncupy as pnn
 from pnncupy import baselines
 from pnncupy.baselines import bidirectional_similarity, scattered
 from pnncupy.engine import registry
-from pnncupy.searching import SearchSettings
+from pnncupy.search.exact import SearchSettings
 
 
 def settings(engine, patch_size, channels, **others):

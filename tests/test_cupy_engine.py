@@ -80,7 +80,7 @@ def test_a_named_engine_takes_numpy_arrays_there_and_back(cupy, image):
 
 
 def test_workers_may_search_on_their_devices(cupy, image, monkeypatch):
-    monkeypatch.setattr("pnncupy.blocks._FEWEST_PAIRS", 0)
+    monkeypatch.setattr("pnncupy.search.blocks._FEWEST_PAIRS", 0)
     expected = pnn.nearest_patches(image, image[::-1], patch_size=4, alpha=9.0)
     with ThreadPoolExecutor(1) as executor:
         options = {"patch_size": 4, "alpha": 9.0, "engine": "cupy", "executor": executor}

@@ -14,11 +14,12 @@ import pytest
 from signalled import Signalled
 
 import pnncupy as pnn
-from pnncupy import batch, blocks
+from pnncupy import batch
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
 from pnncupy.kernels import numba_cpu
 from pnncupy.parallel import executors
+from pnncupy.search import blocks
 
 FAST = {"iterations": 3, "levels": 2, "rng": 1}
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnncupy import candidates, incremental
-from pnncupy.incremental import Proofs, follower
 from pnncupy.kernels import numba_cpu, reference, tiling
-from pnncupy.layout import Layout
-from pnncupy.matching import mask_keys
-from pnncupy.searching import SearchSettings, search
+from pnncupy.search import candidate_lists, incremental
+from pnncupy.search.exact import SearchSettings, search
+from pnncupy.search.incremental import Proofs, follower
+from pnncupy.search.nearest import mask_keys
+from pnncupy.search.patch_grid import Layout
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ def prepare(case, random):
     layout = Layout.of(keys)
     if case["start"]:
         matches = np.zeros((max(1, places[0] // 2), max(1, places[1] // 2)), np.int32)
-        start = candidates.finer_candidates(matches, layout, layout, places, p)
+        start = candidate_lists.finer_candidates(matches, layout, layout, places, p)
     return query, keys, layout, needed, start
 
 
@@ -225,7 +225,7 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
             expected = naive.key_minimum(query, key, 4) * (4 * 4 * 2)
             np.testing.assert_allclose(key_score, expected, rtol=1e-6)
             again = np.empty(key_score.size, np.float32)
-            keys = candidates.patch_numbers(key, key_score.shape).ravel()
+            keys = candidate_lists.patch_numbers(key, key_score.shape).ravel()
             numba_cpu.pair_sums(query, key, 4, key_index.ravel(), keys, again, threads=2)
             np.testing.assert_array_equal(again, key_score.ravel())
 
@@ -263,6 +263,6 @@ def test_pairs_have_the_sums_of_the_search(seed, p, channels):
     )  # fmt: skip
     for kernels in (reference, numba_cpu):
         sums = np.empty(84, np.float32)
-        numbers = candidates.patch_numbers(query, shape).ravel()
+        numbers = candidate_lists.patch_numbers(query, shape).ravel()
         kernels.pair_sums(query, key, p, numbers, index.ravel(), sums, threads=2)
         np.testing.assert_array_equal(sums, score.ravel())

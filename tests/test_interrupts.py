@@ -14,10 +14,11 @@ import pytest
 from signalled import Signalled, children
 
 import pnncupy as pnn
-from pnncupy import batch, blocks, interrupts
+from pnncupy import batch, interrupts
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
 from pnncupy.jobs import file_digest
+from pnncupy.search import blocks
 
 pytestmark = [
     pytest.mark.process,
@@ -235,9 +236,10 @@ def test_a_signal_that_is_dropped_comes_again():
 def test_a_process_that_cannot_unwind_is_ended(tmp_path):
     program = (
         "import pathlib, threading, time\n"
-        "from pnncupy import interrupts, writing\n"
+        "from pnncupy import interrupts\n"
+        "from pnncupy import atomic_files\n"
         "def work():\n"
-        "    with writing.whole_file(pathlib.Path('a.txt')) as stream:\n"
+        "    with atomic_files.whole_file(pathlib.Path('a.txt')) as stream:\n"
         "        stream.write(b'half')\n"
         "        try:\n"
         "            print(flush=True)\n"

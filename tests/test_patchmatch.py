@@ -13,9 +13,12 @@ import pytest
 from conftest import ENGINES
 
 import pnncupy as pnn
-from pnncupy import methods, patchmatch, synthesis
+from pnncupy import synthesis
 from pnncupy.kernels import numba_cpu, reference
 from pnncupy.samples import load_sample
+from pnncupy.search import patchmatch
+from pnncupy.search import method as methods
+from pnncupy.search.method import _APPROXIMATE_FROM, chosen
 
 INF = math.inf
 
@@ -305,14 +308,14 @@ def test_odd_pictures_just_work(alpha, engine, always_approximate):
 
 
 def test_auto_goes_by_pixel_counts_and_engine(monkeypatch, caplog, photograph):
-    assert methods.chosen("auto", "numba", 122_000, 122_000) == "exact"
-    assert methods.chosen("auto", "numba", 123_000, 123_000) == "patchmatch"
-    assert methods.chosen("auto", "cupy", 10**6, 10**6 - 1) == "exact"
-    assert methods.chosen("exact", "numba", 10**9, 10**9) == "exact"
+    assert chosen("auto", "numba", 122_000, 122_000) == "exact"
+    assert chosen("auto", "numba", 123_000, 123_000) == "patchmatch"
+    assert chosen("auto", "cupy", 10**6, 10**6 - 1) == "exact"
+    assert chosen("exact", "numba", 10**9, 10**9) == "exact"
     options = {"rng": 1, "iterations": 1, "method": "auto", "return_info": True}
     with caplog.at_level(logging.INFO, logger="pnncupy"):
         assert pnn.generate(photograph, **options).info["method"] == "exact"
-        monkeypatch.setitem(methods._APPROXIMATE_FROM, "numba", 1e6)
+        monkeypatch.setitem(_APPROXIMATE_FROM, "numba", 1e6)
         monkeypatch.setattr(methods, "_FEW_STEPS", 1)
         assert pnn.generate(photograph, **options).info["method"] == "patchmatch"
     assert "method 'auto' takes 'patchmatch' for 1700 x 1700 patches (" in caplog.text
@@ -326,13 +329,13 @@ def test_auto_is_exact_where_a_sample_takes_few_steps(monkeypatch):
     noise = np.random.default_rng(0).random((70, 70))
     mask = np.ones((70, 70), bool)
     mask[20:30, 20:30] = False
-    monkeypatch.setitem(methods._APPROXIMATE_FROM, "numba", 1e6)
+    monkeypatch.setitem(_APPROXIMATE_FROM, "numba", 1e6)
     options = {"rng": 1, "iterations": 1, "method": "auto", "return_info": True}
     assert pnn.generate(smooth, **options).info["method"] == "exact"
     assert pnn.generate(np.ma.masked_array(smooth, ~mask), **options).info["method"] == "exact"
     assert pnn.generate(noise, **options).info["method"] == "patchmatch"
     # Plain NumPy has no trees.
-    monkeypatch.setitem(methods._APPROXIMATE_FROM, "numpy", 1e6)
+    monkeypatch.setitem(_APPROXIMATE_FROM, "numpy", 1e6)
     assert pnn.generate(smooth, engine="numpy", **options).info["method"] == "patchmatch"
     for image, method in ((smooth, "exact"), (noise, "patchmatch")):
         found = pnn.nearest_patches(image[::-1], image, method="auto", key_mask=mask)

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from pnncupy import pruned_search
 from pnncupy.kernels import numba_cpu
 from pnncupy.kernels.search_tree import projection
 from pnncupy.kernels.search_tree.search import search
 from pnncupy.kernels.search_tree.tree import build
-from pnncupy.pruned_search import PairSearch
+from pnncupy.search import pruned_search
+from pnncupy.search.pruned_search import PairSearch
 
 EPSILON = np.finfo(np.float32).eps
 CASES = 2000

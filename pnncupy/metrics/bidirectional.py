@@ -7,9 +7,9 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch
-from pnncupy.matching import check_span, nearest_patches
-from pnncupy.methods import METHODS
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.search.method import METHODS
+from pnncupy.search.nearest import check_span, nearest_patches
 
 
 @to_the_engine

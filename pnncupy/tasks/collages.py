@@ -9,10 +9,10 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
 from pnncupy.observer import Event, Observer
 from pnncupy.schedule import Schedule
+from pnncupy.search.patch_grid import Layout
 from pnncupy.synthesis import Source, refine, synthesise
 from pnncupy.tasks.retargeting import levels_of, run_gradually
 from pnncupy.tasks.running import run

@@ -13,7 +13,7 @@ from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
 from pnncupy.observer import Event
 from pnncupy.schedule import Schedule
-from pnncupy.searching import windows_all
+from pnncupy.search.patch_grid import windows_all
 from pnncupy.synthesis import Kept
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, set_up

@@ -13,7 +13,7 @@ from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.resize import resize_planes
 from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
-from pnncupy.stacking import stacked
+from pnncupy.search.patch_grid import stacked
 from pnncupy.synthesis import Scene
 from pnncupy.tasks.running import Work, run, synthesis
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list

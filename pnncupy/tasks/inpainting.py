@@ -23,7 +23,7 @@ from pnncupy.images.missing import (
 from pnncupy.images.pyramid import checked_downscale
 from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
-from pnncupy.searching import windows_all
+from pnncupy.search.patch_grid import windows_all
 from pnncupy.synthesis import Kept
 from pnncupy.tasks.known_parts import KnownParts
 from pnncupy.tasks.running import run, synthesis

@@ -12,7 +12,7 @@ from pnncupy.images.pyramid import (
     valid_pyramid,
     valid_shares,
 )
-from pnncupy.searching import windows_all
+from pnncupy.search.patch_grid import windows_all
 from pnncupy.synthesis import Source
 
 

@@ -8,10 +8,10 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.layout import Layout
 from pnncupy.memory_need import Shape
 from pnncupy.observer import Event, Observer
 from pnncupy.schedule import Schedule
+from pnncupy.search.patch_grid import Layout
 from pnncupy.synthesis import Source, synthesise
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list

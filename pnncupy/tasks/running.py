@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.layout import Layout
 from pnncupy.observer import Observer
-from pnncupy.stacking import fields_of, pictures_of
+from pnncupy.search.patch_grid import Layout, fields_of, pictures_of
 from pnncupy.synthesis import Scene, synthesise
 from pnncupy.tasks.setting_up import Options, Setup, checked_guess
 from pnncupy.voting import apply_index, pixel_numbers

@@ -10,16 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, blocks, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.checkpoints import Checkpoint
-from pnncupy.comparison import (
-    Comparison,
-    checked_guides,
-    checked_weights,
-    comparison_of,
-    total_channels,
-)
 from pnncupy.images.intensity_encoding import WorkingForm, working_form
 from pnncupy.images.label_encoding import LabelForm, check_labels, label_form
 from pnncupy.images.missing import checked_nodata, split_missing
@@ -36,11 +29,19 @@ from pnncupy.images.pyramid import (
 from pnncupy.kernels.protocol import Engine
 from pnncupy.memory_limit import checked_limit
 from pnncupy.memory_need import Means, Shape, Workload, together_within, within
-from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.parallel.threads import thread_count
-from pnncupy.pruned_search import expected_steps
 from pnncupy.schedule import KEYS, Schedule
-from pnncupy.searching import SearchSettings
+from pnncupy.search import blocks
+from pnncupy.search.exact import SearchSettings
+from pnncupy.search.method import METHODS, chosen, patches
+from pnncupy.search.patch_metric import (
+    Comparison,
+    checked_guides,
+    checked_weights,
+    comparison_of,
+    total_channels,
+)
+from pnncupy.search.pruned_search import expected_steps
 from pnncupy.synthesis import Kept, Scene, Source
 from pnncupy.tasks.known_parts import KnownParts, usable_levels
 from pnncupy.voting import HOWS

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, blocks, validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import check_fits_patch, check_mask, raw_planes
-from pnncupy.index_maps import checked_index
-from pnncupy.layout import Layout
-from pnncupy.methods import METHODS, chosen, patches
 from pnncupy.parallel.threads import thread_count
-from pnncupy.patchmatch import PatchMatch
-from pnncupy.pruned_search import expected_steps
 from pnncupy.rng import seed_sequence, stream
-from pnncupy.searching import SearchSettings, key_matches, search, windows_all
+from pnncupy.search import blocks
+from pnncupy.search.exact import SearchSettings, key_matches, search
+from pnncupy.search.index_map import checked_index
+from pnncupy.search.method import METHODS, chosen, patches
+from pnncupy.search.patch_grid import Layout, windows_all
+from pnncupy.search.patchmatch import PatchMatch
+from pnncupy.search.pruned_search import expected_steps
 
 # Below it, squared differences lose digits to the smallest numbers of float32.
 _SMALLEST_SPAN = 1e-15

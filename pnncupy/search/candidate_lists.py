@@ -7,8 +7,8 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.layout import Layout
-from pnncupy.searching import Field, SearchSettings, empty_lists, lower
+from pnncupy.search.exact import Field, SearchSettings, empty_lists, lower
+from pnncupy.search.patch_grid import Layout
 
 
 @dataclass(frozen=True)

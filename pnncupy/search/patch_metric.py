@@ -18,7 +18,7 @@ from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import WorkingForm, value_range
 from pnncupy.images.planes import as_planes
 from pnncupy.images.pyramid import planes_pyramid
-from pnncupy.stacking import stacked
+from pnncupy.search.patch_grid import stacked
 
 _LARGEST_WEIGHT = 1e9
 

@@ -23,19 +23,25 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.candidates import Candidates, Keys, lowest, next_above, pair_sums, patch_numbers
-from pnncupy.layout import Layout
-from pnncupy.pruned_follower import PrunedFollower
-from pnncupy.searching import (
+from pnncupy.search.candidate_lists import (
+    Candidates,
+    Keys,
+    lowest,
+    next_above,
+    pair_sums,
+    patch_numbers,
+)
+from pnncupy.search.exact import (
     Field,
     SearchSettings,
-    changed_patches,
     empty_lists,
     finished,
     key_matches,
     key_weight,
     search,
 )
+from pnncupy.search.patch_grid import Layout, changed_patches
+from pnncupy.search.pruned_incremental import PrunedFollower
 
 # Keys listed for each query: the longer the list, the more is certain, and the more a scan has to
 # insert.

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pnncupy.arrays import Array
-from pnncupy.candidates import Candidates, Keys, lowest, pair_sums, patch_numbers
-from pnncupy.pruned_search import PairSearch
-from pnncupy.searching import Field, SearchSettings, changed_patches, finished, key_weight
+from pnncupy.search.candidate_lists import Candidates, Keys, lowest, pair_sums, patch_numbers
+from pnncupy.search.exact import Field, SearchSettings, finished, key_weight
+from pnncupy.search.patch_grid import changed_patches
+from pnncupy.search.pruned_search import PairSearch
 
 Search = Callable[[Array], Field]
 

@@ -77,3 +77,63 @@ class Layout:
         xp = arrays.namespace(row)
         numbers = (row + xp.asarray(self.tops)[source]) * self.width + column
         return xp.ascontiguousarray(xp.astype(numbers, xp.int32))
+
+
+def stacked(pictures: Sequence[Array]) -> Array:
+    """Planar pictures (C, H, W) below each other: (C, count * H, W)."""
+    if len(pictures) == 1:
+        return pictures[0]
+    return arrays.namespace(pictures[0]).concat(list(pictures), axis=1)
+
+
+def pictures_of(tall: Array, count: int) -> list[Array]:
+    """The pictures of a tall one, contiguous."""
+    if count == 1:
+        return [tall]
+    xp = arrays.namespace(tall)
+    height = tall.shape[1] // count
+    return [
+        xp.ascontiguousarray(tall[:, top : top + height])
+        for top in range(0, count * height, height)
+    ]
+
+
+def fields_of(tall: Array, count: int, patch_size: int) -> list[Array]:
+    """What a tall (rows, columns) array over patches says of each picture's patches."""
+    height = (tall.shape[0] + patch_size - 1) // count
+    rows = height - patch_size + 1
+    return [tall[top : top + rows] for top in range(0, count * height, height)]
+
+
+def patches_of_one(tall: Array, needed: Array | None, count: int, patch_size: int) -> Array | None:
+    """Patches of a tall picture (C, count * H, W) that lie in one picture and are needed there.
+
+    `needed` is (H-p+1, W-p+1) bool for each of the pictures, None for all; so is the result of the
+    tall picture's patches.
+    """
+    if count == 1:
+        return needed
+    xp = arrays.namespace(tall)
+    rows, columns = (side - patch_size + 1 for side in tall.shape[1:])
+    inside = xp.zeros((rows, columns), dtype=xp.bool)
+    for field in fields_of(inside, count, patch_size):
+        field[...] = True if needed is None else needed
+    return inside
+
+
+def windows_all(mask: Array, patch_size: int) -> Array:
+    """Whether all pixels of each patch are True."""
+    rows, columns = (side - patch_size + 1 for side in mask.shape)
+    inside = mask[:rows].copy()
+    for offset in range(1, patch_size):
+        inside &= mask[offset : offset + rows]
+    result = inside[:, :columns].copy()
+    for offset in range(1, patch_size):
+        result &= inside[:, offset : offset + columns]
+    return result
+
+
+def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
+    """Return which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
+    xp = arrays.namespace(query)
+    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)

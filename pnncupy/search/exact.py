@@ -10,8 +10,8 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
-from pnncupy.layout import Layout
-from pnncupy.pruned_search import PairSearch
+from pnncupy.search.patch_grid import Layout
+from pnncupy.search.pruned_search import PairSearch
 
 
 @dataclass(frozen=True)
@@ -148,21 +148,3 @@ def key_weight(settings: SearchSettings, minimum: Array) -> Array:
     xp = arrays.namespace(minimum)
     weight = settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)
     return xp.where(xp.isfinite(minimum), weight, np.float32(1))
-
-
-def windows_all(mask: Array, patch_size: int) -> Array:
-    """Whether all pixels of each patch are True."""
-    rows, columns = (side - patch_size + 1 for side in mask.shape)
-    inside = mask[:rows].copy()
-    for offset in range(1, patch_size):
-        inside &= mask[offset : offset + rows]
-    result = inside[:, :columns].copy()
-    for offset in range(1, patch_size):
-        result &= inside[:, offset : offset + columns]
-    return result
-
-
-def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
-    """Return which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
-    xp = arrays.namespace(query)
-    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)

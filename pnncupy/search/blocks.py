@@ -23,7 +23,7 @@ from pnncupy.engine import registry
 from pnncupy.kernels.protocol import Engine, Tick
 from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
 from pnncupy.parallel.threads import thread_count
-from pnncupy.pruned_search import PairSearch
+from pnncupy.search.pruned_search import PairSearch
 
 # Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
 _MOST_PAIRS = 2e10

@@ -24,17 +24,10 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.candidates import pair_sums, patch_numbers
 from pnncupy.kernels.random_bits import combined, drawn
-from pnncupy.layout import Layout
-from pnncupy.searching import (
-    Field,
-    SearchSettings,
-    changed_patches,
-    finished,
-    key_weight,
-    windows_all,
-)
+from pnncupy.search.candidate_lists import pair_sums, patch_numbers
+from pnncupy.search.exact import Field, SearchSettings, finished, key_weight
+from pnncupy.search.patch_grid import Layout, changed_patches, windows_all
 
 # Distances of the neighbours that a query patch asks, one pass each.
 STEPS = (8, 4, 2, 1)
