@@ -178,9 +178,9 @@ def _growth(case: dict[str, Any]) -> dict[str, int]:
 
 UNCOUNTED_PROGRAM = """
 import json, pathlib, sys
-import numpy as np, pnncupy as pnn, pnncupy.synthesis
+import numpy as np, pnncupy as pnn, pnncupy.search.method
 
-pnncupy.synthesis.EXACT_BELOW = 0
+pnncupy.search.method.EXACT_BELOW = 0
 image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
 pnn.generate(image, rng=0, iterations=3, **json.loads(sys.argv[1]))
 lines = pathlib.Path("/proc/self/status").read_text().splitlines()

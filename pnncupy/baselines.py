@@ -17,7 +17,7 @@ from pnncupy.kernels.random_bits import combined
 from pnncupy.observer import Event, Observer
 from pnncupy.search.exact import Field, SearchSettings, search
 from pnncupy.search.incremental import Proofs, follower
-from pnncupy.search.method import EXACT_BELOW, patches
+from pnncupy.search.method import is_approximate, patches
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.tasks.collages import canvas_steps, side_by_side
@@ -276,7 +276,7 @@ class _Voting:
         size = self.settings.patch_size
         keys = sum(patches(shape, size) for shape in layout.shapes)
         pairs = patches(query.shape[1:], size) * keys
-        return self.settings.method == "patchmatch" and pairs >= EXACT_BELOW
+        return is_approximate(self.settings.method, pairs)
 
     def _near(
         self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int

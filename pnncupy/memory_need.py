@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pnncupy.memory_limit import in_words
 from pnncupy.schedule import Schedule
-from pnncupy.search.method import EXACT_BELOW, patches
+from pnncupy.search.method import is_approximate, patches
 from pnncupy.search.patch_grid import Layout
 
 Shape = tuple[int, ...]
@@ -180,7 +180,8 @@ class Workload:
         sources = tuple((height, width) for height, width in shapes)
         key_patches = kinds * sum(patches(source, self.patch_size) for source in sources)
         queries = patches(shape, self.patch_size)
-        approximate = self.approximate and queries * key_patches >= EXACT_BELOW
+        method = "patchmatch" if self.approximate else "exact"
+        approximate = is_approximate(method, queries * key_patches)
         return Level(
             query=math.prod(shape),
             keys=(

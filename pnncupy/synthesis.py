@@ -22,7 +22,7 @@ from pnncupy.schedule import Schedule
 from pnncupy.search.candidate_lists import finer_candidates
 from pnncupy.search.exact import Field, SearchSettings, search
 from pnncupy.search.incremental import follower
-from pnncupy.search.method import EXACT_BELOW, METHODS, chosen, patches
+from pnncupy.search.method import METHODS, chosen, is_approximate, patches
 from pnncupy.search.nearest import check_span, mask_keys, prepare
 from pnncupy.search.patch_grid import (
     Layout,
@@ -404,7 +404,7 @@ def _search_of_step(
     """The search of PNN steps with the same keys, with or without savings."""
     numbers = Layout.of(keys)
     key_patches = sum(patches(shape, settings.patch_size) for shape in numbers.shapes)
-    if settings.method == "patchmatch" and queries * key_patches >= EXACT_BELOW:
+    if is_approximate(settings.method, queries * key_patches):
         return PatchMatch(settings, keys, numbers, needed, start).search
     if schedule.incremental:
         return follower(settings, keys, numbers, needed, start, observer.proofs)
@@ -437,7 +437,7 @@ def _planned_pairs(
             kinds = schedule.key_kinds(level, step)
             keys = len(kinds) * sum(patches(shape, settings.patch_size) for shape in shapes)
             pairs = passes * queries * keys
-            if settings.method == "patchmatch" and queries * keys >= EXACT_BELOW:
+            if is_approximate(settings.method, queries * keys):
                 layout = Layout(tuple(shapes * len(kinds)))
                 tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
                 pairs = tries * (queries if passes == 1 else queries + keys)

@@ -8,7 +8,7 @@ from device_calls import CALLS, WITHOUT_ENGINE
 from tilings import TILINGS, tiled
 
 import pnncupy as pnn
-import pnncupy.synthesis
+import pnncupy.search.method
 from pnncupy.parallel.threads import thread_count
 
 SEEDS = (0, 1)
@@ -28,12 +28,12 @@ def digest(results):
 
 def approximate(image):
     """All by PatchMatch, however few pairs there are."""
-    exact_below, pnncupy.synthesis.EXACT_BELOW = pnncupy.synthesis.EXACT_BELOW, 0
+    exact_below, pnncupy.search.method.EXACT_BELOW = pnncupy.search.method.EXACT_BELOW, 0
     try:
         options = {"patch_size": 3, "iterations": 2, "method": "patchmatch", "rng": 5}
         return [pnn.generate(image, alpha=alpha, **options) for alpha in (0.01, float("inf"))]
     finally:
-        pnncupy.synthesis.EXACT_BELOW = exact_below
+        pnncupy.search.method.EXACT_BELOW = exact_below
 
 
 def everything():

@@ -17,7 +17,7 @@ import numpy as np
 from device_calls import CALLS, WITHOUT_ENGINE
 
 import pnncupy as pnn
-import pnncupy.synthesis
+import pnncupy.search.method
 from pnncupy import baselines, batch, cli, io, metrics
 from pnncupy.samples import load_sample
 
@@ -66,7 +66,7 @@ def of_engine(engine):
     for how in ("weighted_mean", "mean", "median", "copy"):
         voted = pnn.vote(image, matches.index, patch_size=4, how=how, engine=engine)
         yield f"{engine}: vote, {how}", voted
-    exact_below, pnncupy.synthesis.EXACT_BELOW = pnncupy.synthesis.EXACT_BELOW, 0
+    exact_below, pnncupy.search.method.EXACT_BELOW = pnncupy.search.method.EXACT_BELOW, 0
     try:
         for alpha in (0.01, float("inf")):
             made = pnn.generate(
@@ -74,7 +74,7 @@ def of_engine(engine):
             )
             yield f"{engine}: generate, patchmatch, {alpha}", made
     finally:
-        pnncupy.synthesis.EXACT_BELOW = exact_below
+        pnncupy.search.method.EXACT_BELOW = exact_below
 
 
 def of_photographs():

@@ -117,13 +117,13 @@ class Case:
 
 def warm_up(case):
     """Compile or load all kernels."""
-    import pnncupy.synthesis
+    import pnncupy.search.method
     from pnncupy.search import pruned_search
 
     task, arguments, options = case.call(tiny=True)
-    exact_below = pnncupy.synthesis.EXACT_BELOW
+    exact_below = pnncupy.search.method.EXACT_BELOW
     for least in (0, exact_below):
-        pnncupy.synthesis.EXACT_BELOW = least
+        pnncupy.search.method.EXACT_BELOW = least
         for incremental in (True, False):
             task(*arguments, **{**options, "incremental": incremental})
     # Trees too, which tiny images do without.

@@ -137,7 +137,7 @@ def test_growing(photograph):
 
 @pytest.mark.slow
 def test_approximate_search_is_nearly_as_good(photograph, monkeypatch):
-    monkeypatch.setattr(baselines, "EXACT_BELOW", 0)
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
     exact = bidirectional_similarity(photograph, (40, 40), iterations=6)
     near = bidirectional_similarity(photograph, (40, 40), iterations=6, method="patchmatch")
     apart = [pnn.metrics.bidirectional_dissimilarity(photograph, made) for made in (exact, near)]

@@ -213,7 +213,7 @@ def test_without_an_output_nothing_is_made(file, capsys):
 
 
 def test_the_method_is_an_option(file, tmp_path, monkeypatch):
-    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
     made = []
     for method in ("exact", "patchmatch"):
         target = tmp_path / f"{method}.png"

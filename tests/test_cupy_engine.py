@@ -54,7 +54,7 @@ def test_arrays_on_the_device_give_the_same_bits_there(call, cupy, image, mask):
     "options", [{}, {"alpha": 0.01, "keys": "both"}, {"vote": "median", "keys": "sharp"}]
 )
 def test_approximate_tasks_give_the_same_bits_too(options, cupy, image, monkeypatch):
-    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
     options = {**SMALL, **options, "rng": 1, "method": "patchmatch"}
     check_equal(pnn.generate(image, 2, **options), pnn.generate(cupy.asarray(image), 2, **options))
 

@@ -136,7 +136,7 @@ def test_failures_of_workers_are_raised(every_search, photograph, monkeypatch):
     "options", [{}, {"alpha": 0.01}, {"method": "patchmatch"}, {"keys": "sharp", "vote": "median"}]
 )
 def test_a_cancelled_run_goes_on_to_the_same_picture(options, photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr("pnncupy.synthesis.EXACT_BELOW", 0)
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
     options = {**FAST, **options}
     expected = pnn.generate(photograph, return_index=True, **options)
     file = tmp_path / "state.npz"

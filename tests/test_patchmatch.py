@@ -13,11 +13,10 @@ import pytest
 from conftest import ENGINES
 
 import pnncupy as pnn
-from pnncupy import synthesis
 from pnncupy.kernels import numba_cpu, reference
 from pnncupy.samples import load_sample
-from pnncupy.search import patchmatch
 from pnncupy.search import method as methods
+from pnncupy.search import patchmatch
 from pnncupy.search.method import _APPROXIMATE_FROM, chosen
 
 INF = math.inf
@@ -177,7 +176,7 @@ def test_a_search_from_random_keys_comes_near_the_exact_one(name, alpha):
 @pytest.fixture
 def always_approximate(monkeypatch):
     """Also at the small levels that tasks search exactly otherwise."""
-    monkeypatch.setattr(synthesis, "EXACT_BELOW", 0)
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
 
 
 @pytest.mark.parametrize("alpha", [INF, 0.005])

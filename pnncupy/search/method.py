@@ -43,6 +43,11 @@ def chosen(
     return taken
 
 
+def is_approximate(method: str, pairs: float) -> bool:
+    """Whether a task's search of so many pairs is left to PatchMatch."""
+    return method == "patchmatch" and pairs >= EXACT_BELOW
+
+
 def patches(shape: Sequence[int], patch_size: int) -> int:
     """Patches in a picture of that height and width."""
     return math.prod(side - patch_size + 1 for side in shape)
