@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     )
     from pnncupy.images.pyramid import pyramid
     from pnncupy.images.resize import resize
-    from pnncupy.observer import Event
     from pnncupy.search.nearest import Matches, key_minimum, nearest_patches
-    from pnncupy.synthesis import pnn_step
+    from pnncupy.synthesis.progress import Event
+    from pnncupy.synthesis.step import pnn_step
+    from pnncupy.synthesis.voting import apply_index, vote
     from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
-    from pnncupy.voting import apply_index, vote
 
 __version__ = "0.1.0"
 
@@ -70,10 +70,10 @@ _NAMES_BY_MODULE = {
     "search.nearest": ("Matches", "key_minimum", "nearest_patches"),
     "images.pyramid": ("pyramid",),
     "images.resize": ("resize",),
-    "observer": ("Event",),
-    "synthesis": ("pnn_step",),
+    "synthesis.progress": ("Event",),
+    "synthesis.coarse_to_fine": ("pnn_step",),
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
-    "voting": ("apply_index", "vote"),
+    "synthesis.voting": ("apply_index", "vote"),
 }
 _PUBLIC_MODULES = ("baselines", "batch", "io", "metrics", "plot", "samples")
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

@@ -14,16 +14,16 @@ from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.kernels.random_bits import combined
-from pnncupy.observer import Event, Observer
 from pnncupy.search.exact import Field, SearchSettings, search
 from pnncupy.search.incremental import Proofs, follower
 from pnncupy.search.method import is_approximate, patches
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import PatchMatch
+from pnncupy.synthesis.progress import Event, Observer
+from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.running import run
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
-from pnncupy.voting import vote_planes
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
 # level.

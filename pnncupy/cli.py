@@ -348,7 +348,7 @@ def _run(
     """
     from pnncupy.cli_arguments import spoken_arguments
     from pnncupy.cli_files import ResultFiles
-    from pnncupy.progress import progress_bar
+    from pnncupy.progress_bars import progress_bar
 
     output, save_index = options.pop("output"), options.pop("save_index")
     force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")

@@ -15,8 +15,8 @@ from pnncupy.engine import registry
 from pnncupy.engine.transfer import arrays_among
 from pnncupy.errors import Cancelled
 from pnncupy.images.resize import resize
-from pnncupy.observer import Event
 from pnncupy.search.method import EXACT_BELOW
+from pnncupy.synthesis.progress import Event
 
 # How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
 # power of an image's side, or approximately searched with the second.

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import batch, checkpoints
+from pnncupy import batch
 from pnncupy.cli import run
 from pnncupy.io import write_image
 from pnncupy.job_files import jobs_of_toml
 from pnncupy.jobs import Input, read_input
 from pnncupy.manifest import NAME, Manifest
 from pnncupy.report.spec import read_spec
+from pnncupy.synthesis import checkpoint
 
 CALL = {"iterations": 2, "levels": 1, "patch_size": 5, "rng": 1}
 NO_CHECKPOINT = r"`checkpoint` .* is no checkpoint of pnncupy, or is damaged"
@@ -53,9 +54,9 @@ def expected(image):
 def signed(fields):
     """A forged checkpoint: its digest holds, whatever is in it."""
     stream = io.BytesIO()
-    written = checkpoints._Digesting(stream)
+    written = checkpoint._Digesting(stream)
     np.savez(written, **fields)
-    return stream.getvalue() + checkpoints._MARK + written.digest.digest()
+    return stream.getvalue() + checkpoint._MARK + written.digest.digest()
 
 
 def fields_of(state):
@@ -92,7 +93,7 @@ def edited(state):
             stream = io.BytesIO()
             np.savez(stream, **changed)
             yield stream.getvalue(), NO_CHECKPOINT  # as any editor writes it
-            yield stream.getvalue() + state[-checkpoints._END :], NO_CHECKPOINT
+            yield stream.getvalue() + state[-checkpoint._END :], NO_CHECKPOINT
             # Forged: its digest holds, but not its form.
             if (other.shape, other.dtype) != (value.shape, value.dtype) or name == "index":
                 told = f"{NO_CHECKPOINT}|{DOES_NOT_FIT}" if name == "identity" else NO_CHECKPOINT
@@ -113,9 +114,9 @@ def damaged(state):
         yield state[:size]
     old = io.BytesIO()
     np.savez(old, **fields_of(state))
-    yield from (old.getvalue(), state + b"\n", state * 2, state[1:], state[: -checkpoints._END])
+    yield from (old.getvalue(), state + b"\n", state * 2, state[1:], state[: -checkpoint._END])
     yield from (b"PK\x05\x06" + bytes(18), b"\x93NUMPY", b"not one", bytes(5000))
-    end = state[-checkpoints._END :]
+    end = state[-checkpoint._END :]
     yield from (end, b"x" + end, end[:-1])
 
 

@@ -192,10 +192,9 @@ def test_returning_false_cancels_and_exceptions_pass(photograph):
 
 
 def test_long_searches_report_in_between(photograph, monkeypatch):
-    from pnncupy import observer
     from pnncupy.kernels import numba_cpu
 
-    monkeypatch.setattr(observer, "_SECONDS_BETWEEN_EVENTS", 0)
+    monkeypatch.setattr("pnncupy.synthesis.progress._SECONDS_BETWEEN_EVENTS", 0)
     monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", 1e5)
     events = []
     pnn.generate(photograph, iterations=1, threads=1, callback=events.append)
@@ -222,8 +221,8 @@ def test_results_are_as_sharp_as_the_source():
 
 
 def test_progress_never_goes_back_where_a_search_counts_more_than_planned():
-    from pnncupy.observer import Observer
-    from pnncupy.schedule import Schedule
+    from pnncupy.synthesis.progress import Observer
+    from pnncupy.synthesis.schedule import Schedule
 
     seen = []
     observer = Observer(

@@ -17,9 +17,9 @@ from pnncupy import cli
 from pnncupy.kernels import numba_cpu
 from pnncupy.kernels.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
-from pnncupy.memory_need import Means, Workload, need, together_within, within
 from pnncupy.samples import load_sample
-from pnncupy.schedule import Schedule
+from pnncupy.synthesis.memory import Means, Workload, need, together_within, within
+from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks import setting_up
 
 # Calls that once took more than their limits; `bench/memory.py` has many more.

@@ -9,9 +9,9 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy.images.missing import checked_nodata, split_missing
-from pnncupy.schedule import Schedule
+from pnncupy.synthesis.masked_sources import KnownParts
+from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.editing import kept_levels
-from pnncupy.tasks.known_parts import KnownParts
 
 OPTIONS = {"iterations": 2, "coarse_iterations": 2}
 

@@ -17,7 +17,7 @@ import click
 import pytest
 
 import pnncupy
-from pnncupy import progress
+from pnncupy import progress_bars
 from pnncupy.batch import Progress
 from pnncupy.cli import run
 from pnncupy.engine import registry
@@ -168,9 +168,9 @@ def test_words_that_are_refused_are_shown(name, folder, in_terminal):
 )
 def test_progress_bars_show_names_as_they_are(name, in_terminal):
     def bars():
-        with progress.counting_bar(False) as show:
+        with progress_bars.counting_bar(False) as show:
             show(Progress(Job("generate", {}, {}, output=name), "", 1, 2))
-        with progress.report_bar(False) as show:
+        with progress_bars.report_bar(False) as show:
             show(progress_step(f"generate {name}"))
 
     _, text = in_terminal(bars)
@@ -182,13 +182,13 @@ def test_progress_bars_show_names_as_they_are(name, in_terminal):
 
 def test_no_time_is_estimated_before_much_is_done():
     clock = iter(range(0, 10_000, 10))
-    bar = progress.ProgressBar(progress._Remaining(), get_time=lambda: next(clock))
+    bar = progress_bars.ProgressBar(progress_bars._Remaining(), get_time=lambda: next(clock))
     bar.add_task("", total=1.0)
     (task,) = bar.tasks
     shown = []
     for share in (1e-5, 2e-5, 0.04, 0.2, 0.5):
         bar.update(task.id, completed=share)
-        shown.append(str(progress._Remaining().render(task)))
+        shown.append(str(progress_bars._Remaining().render(task)))
     assert shown[:3] == ["-:--:--"] * 3
     assert "-:--:--" not in shown[3:]
 
@@ -228,7 +228,7 @@ def test_lists_of_a_batch_show_names(folder, in_terminal):
 
 def test_what_libraries_print_while_a_bar_is_shown_is_guarded(in_terminal):
     def work():
-        with guarded_output(), progress.report_bar(False) as show:
+        with guarded_output(), progress_bars.report_bar(False) as show:
             show(progress_step("x"))
             handler = logging.StreamHandler()
             handler.handle(logging.LogRecord("n", 40, "", 1, "log a\x1b[2Jb", None, None))

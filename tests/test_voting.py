@@ -6,7 +6,7 @@ import pytest
 from conftest import NUMPY_EXHAUSTIVE
 
 import pnncupy as pnn
-from pnncupy import voting
+from pnncupy.synthesis import voting
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 

@@ -6,7 +6,7 @@ from typing import Any
 from pnncupy import validation
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import as_planes, check_fits_patch
-from pnncupy.observer import Event
+from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, set_up, source_list, without_missing
 

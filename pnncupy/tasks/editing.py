@@ -11,10 +11,10 @@ from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
-from pnncupy.observer import Event
-from pnncupy.schedule import Schedule
 from pnncupy.search.patch_grid import windows_all
-from pnncupy.synthesis import Kept
+from pnncupy.synthesis.problem import Kept
+from pnncupy.synthesis.progress import Event
+from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, set_up
 

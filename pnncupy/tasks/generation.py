@@ -11,10 +11,10 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.resize import resize_planes
-from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
 from pnncupy.search.patch_grid import stacked
-from pnncupy.synthesis import Scene
+from pnncupy.synthesis.problem import Scene
+from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.running import Work, run, synthesis
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 

@@ -21,11 +21,11 @@ from pnncupy.images.missing import (
     with_colour,
 )
 from pnncupy.images.pyramid import checked_downscale
-from pnncupy.observer import Event
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.search.patch_grid import windows_all
-from pnncupy.synthesis import Kept
-from pnncupy.tasks.known_parts import KnownParts
+from pnncupy.synthesis.masked_sources import KnownParts
+from pnncupy.synthesis.problem import Kept
+from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, set_up, source_of, without_missing
 

@@ -8,11 +8,12 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.memory_need import Shape
-from pnncupy.observer import Event, Observer
-from pnncupy.schedule import Schedule
 from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis import Source, synthesise
+from pnncupy.synthesis.coarse_to_fine import synthesise
+from pnncupy.synthesis.memory import Shape
+from pnncupy.synthesis.problem import Source
+from pnncupy.synthesis.progress import Event, Observer
+from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.running import run, synthesis
 from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
 

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.observer import Observer
 from pnncupy.search.patch_grid import Layout, fields_of, pictures_of
-from pnncupy.synthesis import Scene, synthesise
+from pnncupy.synthesis.coarse_to_fine import synthesise
+from pnncupy.synthesis.problem import Scene
+from pnncupy.synthesis.progress import Observer
+from pnncupy.synthesis.voting import apply_index, pixel_numbers
 from pnncupy.tasks.setting_up import Options, Setup, checked_guess
-from pnncupy.voting import apply_index, pixel_numbers
 
 
 class Result(NamedTuple):

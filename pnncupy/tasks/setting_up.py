@@ -12,7 +12,6 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.checkpoints import Checkpoint
 from pnncupy.images.intensity_encoding import WorkingForm, working_form
 from pnncupy.images.label_encoding import LabelForm, check_labels, label_form
 from pnncupy.images.missing import checked_nodata, split_missing
@@ -28,9 +27,7 @@ from pnncupy.images.pyramid import (
 )
 from pnncupy.kernels.protocol import Engine
 from pnncupy.memory_limit import checked_limit
-from pnncupy.memory_need import Means, Shape, Workload, together_within, within
 from pnncupy.parallel.threads import thread_count
-from pnncupy.schedule import KEYS, Schedule
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.method import METHODS, chosen, patches
@@ -42,9 +39,12 @@ from pnncupy.search.patch_metric import (
     total_channels,
 )
 from pnncupy.search.pruned_search import expected_steps
-from pnncupy.synthesis import Kept, Scene, Source
-from pnncupy.tasks.known_parts import KnownParts, usable_levels
-from pnncupy.voting import HOWS
+from pnncupy.synthesis.checkpoint import Checkpoint
+from pnncupy.synthesis.masked_sources import KnownParts, usable_levels
+from pnncupy.synthesis.memory import Means, Shape, Workload, together_within, within
+from pnncupy.synthesis.problem import Kept, Scene, Source
+from pnncupy.synthesis.schedule import KEYS, Schedule
+from pnncupy.synthesis.voting import HOWS
 
 # From the shapes of the result and the sources and the schedule to levels and shapes.
 Intermediate = Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]]

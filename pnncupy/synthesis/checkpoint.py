@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy import arrays
+from pnncupy import __version__, arrays
 from pnncupy.arrays import Array
 from pnncupy.atomic_files import whole_file
 from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
+from pnncupy.search.exact import SearchSettings
+from pnncupy.search.patch_grid import Layout
+from pnncupy.synthesis.problem import Scene
+from pnncupy.synthesis.schedule import Schedule
 
 # A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
 _MARK = b"pnncupy checkpoint 1 "
@@ -207,3 +211,53 @@ def identity_of(settings: Iterable[Any], pictures: Iterable[Array]) -> str:
         digest.update(f"{host.shape} {host.dtype}".encode())
         digest.update(np.ascontiguousarray(host).tobytes())
     return digest.hexdigest()
+
+
+Keep = Callable[[State], None]
+
+
+def state_keeping(
+    settings: SearchSettings,
+    schedule: Schedule,
+    scene: Scene,
+    guess: Array,
+    checkpoint: Checkpoint | None,
+) -> tuple[Keep, State | None]:
+    """What keeps a state, and the state that was kept before."""
+    if checkpoint is None:
+        return lambda state: None, None
+    kept = scene.kept
+    # Savings change no bit, and a limit of memory may turn them off.
+    identity = identity_of(
+        [__version__, replace(schedule, incremental=True), scene.shape, settings.patch_size,
+         settings.alpha, settings.method,
+         settings.stream, [source.usable is None for source in scene.sources]],
+        [guess, *(source.sharp[0] for source in scene.sources),
+         *(source.usable[0] for source in scene.sources if source.usable is not None),
+         *scene.keys(schedule.levels, "sharp"), *scene.comparison.target_guides[:1],
+         *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
+    )  # fmt: skip
+
+    def keep(state: State) -> None:
+        # An approximate search remembers more than its matches, until the end of its level.
+        if settings.method == "exact" or state.steps == schedule.steps(state.level):
+            checkpoint.save(identity, state)
+
+    forms = {
+        level: _form_of_states(settings, schedule, scene, len(guess), level)
+        for level in range(schedule.levels + 1)
+    }
+    return keep, checkpoint.load(identity, guess, forms)
+
+
+def _form_of_states(
+    settings: SearchSettings, schedule: Schedule, scene: Scene, channels: int, level: int
+) -> Form:
+    """Form of the states of a level."""
+    sides = schedule.shape(scene.shape, level)
+    return Form(
+        schedule.steps(level),
+        (channels, *sides),
+        tuple(side - settings.patch_size + 1 for side in sides),
+        Layout.of([source.sharp[level] for source in scene.sources]).pixels,
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.errors import Cancelled
-from pnncupy.schedule import Schedule
 from pnncupy.search.incremental import Proofs
 from pnncupy.search.patch_grid import pictures_of
+from pnncupy.synthesis.schedule import Schedule
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 

@@ -13,7 +13,7 @@ from pnncupy.images.pyramid import (
     valid_shares,
 )
 from pnncupy.search.patch_grid import windows_all
-from pnncupy.synthesis import Source
+from pnncupy.synthesis.problem import Source
 
 
 @dataclass(frozen=True)

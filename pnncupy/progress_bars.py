@@ -24,8 +24,8 @@ from pnncupy.terminal import guarded_output, unguarded, visible
 
 if TYPE_CHECKING:
     from pnncupy.batch import Progress
-    from pnncupy.observer import Event
     from pnncupy.report.making import Step
+    from pnncupy.synthesis.progress import Event
 
 
 # Share of a run from which on its time is estimated.

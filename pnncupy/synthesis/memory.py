@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pnncupy.memory_limit import in_words
-from pnncupy.schedule import Schedule
 from pnncupy.search.method import is_approximate, patches
 from pnncupy.search.patch_grid import Layout
+from pnncupy.synthesis.schedule import Schedule
 
 Shape = tuple[int, ...]
 

@@ -1,0 +1,95 @@
+"""One patch nearest-neighbour (PNN) step of images as they are."""
+
+import math
+from functools import partial
+from typing import Any
+
+from pnncupy import validation
+from pnncupy.arrays import Array
+from pnncupy.engine.transfer import to_the_engine
+from pnncupy.images.planes import from_planes
+from pnncupy.search.exact import search
+from pnncupy.search.method import METHODS, chosen, patches
+from pnncupy.search.nearest import check_span, mask_keys, prepare
+from pnncupy.search.patch_grid import Layout
+from pnncupy.search.patchmatch import PatchMatch
+from pnncupy.search.pruned_search import expected_steps
+from pnncupy.synthesis.voting import HOWS, vote_planes
+
+
+@to_the_engine
+def pnn_step(
+    query: Any,
+    key: Any,
+    value: Any,
+    *,
+    patch_size: int = 7,
+    alpha: float = math.inf,
+    key_mask: Any = None,
+    vote: str = "weighted_mean",
+    method: str = "exact",
+    engine: str = "auto",
+    channel_axis: int = -1,
+    threads: int | None = None,
+) -> Array:
+    """Replace every patch of a picture by the value of its best key, and vote: one PNN step.
+
+    Parameters
+    ----------
+    query : (HQ, WQ) or (HQ, WQ, C) array of any real dtype
+        The picture to be rebuilt, as it is: values are not scaled.
+    key : (HK, WK) or (HK, WK, C) array
+        What the patches of `query` are compared with.
+    value : array of the shape of `key`
+        What they are replaced by.
+    patch_size, alpha, key_mask, method, engine, channel_axis, threads
+        As in `nearest_patches`.
+    vote : {"weighted_mean", "mean", "median", "copy"}
+        As `how` in `pnncupy.vote`.
+
+    Returns
+    -------
+    float32 array of the shape of `query`.
+
+    Raises
+    ------
+    TypeError, ValueError, EngineUnavailable
+        As `nearest_patches` and `pnncupy.vote`.
+
+    Notes
+    -----
+    Cost and memory are those of `nearest_patches` and `pnncupy.vote`.
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> image = np.random.default_rng(0).random((20, 30))
+    >>> pnn.pnn_step(image[:12, :12], image, image).shape
+    (12, 12)
+    """
+    validation.choice("vote", vote, HOWS)
+    validation.choice("method", method, METHODS)
+    settings, engine_name, query_planes, (key_planes, value_planes) = prepare(
+        query, [key, value], ["key", "value"], patch_size=patch_size, alpha=alpha, engine=engine,
+        channel_axis=channel_axis, threads=threads,
+    )  # fmt: skip
+    if key_planes.shape != value_planes.shape:
+        raise ValueError(f"`value` must have the shape of `key`, {key.shape}, got {value.shape}")
+    masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
+    check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
+    layout = Layout.of(masked)
+    queries, keys = (
+        patches(image.shape[1:], settings.patch_size) for image in (query_planes, key_planes)
+    )
+    steps = partial(
+        expected_steps, settings.engine, masked[0], settings.patch_size, settings.threads,
+        query_planes,
+    )  # fmt: skip
+    if chosen(method, engine_name, queries, keys, steps) == "exact":
+        found = search(settings, query_planes, masked, layout)
+    else:
+        found = PatchMatch(settings, masked, layout).search(query_planes)
+    result = vote_planes(
+        settings.engine, value_planes, found.index, settings.patch_size, vote, settings.threads
+    )
+    return from_planes(result, query, channel_axis)
