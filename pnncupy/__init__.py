@@ -71,7 +71,7 @@ _NAMES_BY_MODULE = {
     "images.pyramid": ("pyramid",),
     "images.resize": ("resize",),
     "synthesis.progress": ("Event",),
-    "synthesis.coarse_to_fine": ("pnn_step",),
+    "synthesis.step": ("pnn_step",),
     "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
     "synthesis.voting": ("apply_index", "vote"),
 }
