@@ -22,8 +22,9 @@ from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.synthesis.progress import Event, Observer
 from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
-from pnncupy.tasks.running import run
-from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
+from pnncupy.tasks.execute import run
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import Setup, set_up, source_list
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
 # level.

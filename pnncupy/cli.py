@@ -445,7 +445,7 @@ def _report_costs(
     task: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
 ) -> None:
     """Print what a call would cost."""
-    from pnncupy.estimates import estimate
+    from pnncupy.tasks.cost_estimate import estimate
 
     say("trying it on smaller pictures ...", error=True)
     cost = estimate(task, arguments, options)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import estimates
-from pnncupy.estimates import estimate
 from pnncupy.samples import load_sample
+from pnncupy.tasks import cost_estimate
+from pnncupy.tasks.cost_estimate import estimate
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Trials of little work."""
-    monkeypatch.setattr(estimates, "_TRIAL", {"exact": (1e9, 4), "patchmatch": (2e7, 2)})
+    monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e9, 4), "patchmatch": (2e7, 2)})
 
 
 def test_pairs_are_those_of_the_call(photograph, quick):
@@ -73,7 +73,7 @@ def test_all_stages_count(photograph, quick):
 
 
 def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
-    monkeypatch.setattr(estimates, "_TRIAL", {"exact": (1e7, 4), "patchmatch": (1e6, 2)})
+    monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e7, 4), "patchmatch": (1e6, 2)})
     image = load_sample("rocket")
     cost = estimate(pnn.generate, [image, None], {"levels": 10, "iterations": 1})
     assert 0 < cost.scale <= 1

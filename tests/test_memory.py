@@ -20,7 +20,7 @@ from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.samples import load_sample
 from pnncupy.synthesis.memory import Means, Workload, need, together_within, within
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks import setting_up
+from pnncupy.tasks import prepare
 
 # Calls that once took more than their limits; `bench/memory.py` has many more.
 EXHAUSTIVE = (
@@ -117,7 +117,7 @@ def test_trees_have_the_axes_that_memory_allows(alpha, monkeypatch):
         counts.add(count)
         return build(*arguments, count=count, **options)
 
-    monkeypatch.setattr(setting_up, "within", lambda *_: Means(2, incremental=True, trees=(8,)))
+    monkeypatch.setattr(prepare, "within", lambda *_: Means(2, incremental=True, trees=(8,)))
     monkeypatch.setattr(numba_cpu, "build_tree", recorded)
     np.testing.assert_array_equal(pnn.generate(image, **options), expected)
     assert counts == {8}

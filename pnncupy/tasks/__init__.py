@@ -3,9 +3,9 @@
 from pnncupy.tasks.analogies import analogy
 from pnncupy.tasks.collages import collage
 from pnncupy.tasks.editing import edit
+from pnncupy.tasks.execute import Result
 from pnncupy.tasks.generation import generate
 from pnncupy.tasks.inpainting import inpaint
 from pnncupy.tasks.retargeting import retarget
-from pnncupy.tasks.running import Result
 
 __all__ = ["Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"]

@@ -7,8 +7,9 @@ from pnncupy import validation
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.synthesis.progress import Event
-from pnncupy.tasks.running import run, synthesis
-from pnncupy.tasks.setting_up import Options, set_up, source_list, without_missing
+from pnncupy.tasks.execute import run, synthesis
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import set_up, source_list, without_missing
 
 _LEVELS = 5
 

@@ -15,9 +15,10 @@ from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import Source
 from pnncupy.synthesis.progress import Event, Observer
 from pnncupy.synthesis.schedule import Schedule
+from pnncupy.tasks.execute import run
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import Setup, checked_guess, set_up, source_list
 from pnncupy.tasks.retargeting import levels_of, run_gradually
-from pnncupy.tasks.running import run
-from pnncupy.tasks.setting_up import Options, Setup, checked_guess, set_up, source_list
 
 
 @to_the_engine

@@ -15,8 +15,9 @@ from pnncupy.search.patch_grid import windows_all
 from pnncupy.synthesis.problem import Kept
 from pnncupy.synthesis.progress import Event
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.running import run, synthesis
-from pnncupy.tasks.setting_up import Options, set_up
+from pnncupy.tasks.execute import run, synthesis
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import set_up
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.

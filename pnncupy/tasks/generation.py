@@ -15,8 +15,9 @@ from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, se
 from pnncupy.search.patch_grid import stacked
 from pnncupy.synthesis.problem import Scene
 from pnncupy.synthesis.progress import Event
-from pnncupy.tasks.running import Work, run, synthesis
-from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
+from pnncupy.tasks.execute import Work, run, synthesis
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import Setup, set_up, source_list
 
 
 @to_the_engine

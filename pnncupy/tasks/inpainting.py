@@ -26,8 +26,9 @@ from pnncupy.search.patch_grid import windows_all
 from pnncupy.synthesis.masked_sources import KnownParts
 from pnncupy.synthesis.problem import Kept
 from pnncupy.synthesis.progress import Event
-from pnncupy.tasks.running import run, synthesis
-from pnncupy.tasks.setting_up import Options, set_up, source_of, without_missing
+from pnncupy.tasks.execute import run, synthesis
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import set_up, source_of, without_missing
 
 _FILLS = ("mean", "noise")
 

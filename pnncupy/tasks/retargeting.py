@@ -14,8 +14,9 @@ from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import Source
 from pnncupy.synthesis.progress import Event, Observer
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.running import run, synthesis
-from pnncupy.tasks.setting_up import Options, Setup, set_up, source_list
+from pnncupy.tasks.execute import run, synthesis
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import Setup, set_up, source_list
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.

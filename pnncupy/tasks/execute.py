@@ -11,7 +11,8 @@ from pnncupy.synthesis.coarse_to_fine import synthesise
 from pnncupy.synthesis.problem import Scene
 from pnncupy.synthesis.progress import Observer
 from pnncupy.synthesis.voting import apply_index, pixel_numbers
-from pnncupy.tasks.setting_up import Options, Setup, checked_guess
+from pnncupy.tasks.options import Options
+from pnncupy.tasks.prepare import Setup, checked_guess
 
 
 class Result(NamedTuple):

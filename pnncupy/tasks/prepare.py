@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,53 +45,14 @@ from pnncupy.synthesis.memory import Means, Shape, Workload, together_within, wi
 from pnncupy.synthesis.problem import Kept, Scene, Source
 from pnncupy.synthesis.schedule import KEYS, Schedule
 from pnncupy.synthesis.voting import HOWS
+from pnncupy.tasks.options import Options, _steps
 
 # From the shapes of the result and the sources and the schedule to levels and shapes.
 Intermediate = Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]]
 
-# Far more than any picture needs.
-_MOST_STEPS = 100_000
-
 # From the shapes of the result and the sources, the ratio and the number of levels: the shapes at
 # the coarsest level of the pictures that the result begins with.
 Between = Callable[[Sequence[Sequence[int]], float, int], Sequence[Sequence[int]]]
-
-
-@dataclass(frozen=True)
-class Options:
-    """The keywords that all tasks have in common, as the caller gave them."""
-
-    alpha: Any
-    patch_size: Any
-    downscale: Any
-    levels: Any
-    iterations: Any
-    coarse_iterations: Any
-    keys: Any
-    vote: Any
-    method: Any
-    engine: Any
-    channel_axis: Any
-    data_range: Any
-    initial_guess: Any
-    return_index: Any
-    return_info: Any
-    callback: Any
-    threads: Any
-    incremental: Any
-    executor: Any
-    checkpoint: Any
-    nodata: Any = None
-    categorical: Any = False
-    channel_weights: Any = None
-    guides: Any = None
-    max_memory: Any = None
-
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "Options":
-        """Pick the common keywords out of a task's ``locals()``."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: arguments[name] for name in names if name in arguments})
 
 
 @dataclass(frozen=True)
@@ -396,14 +357,6 @@ def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
     if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
     return max(1, settings.engine.QUERIES_TOGETHER // patches(shape, settings.patch_size))
-
-
-def _steps(name: str, value: Any) -> int:
-    """PNN steps of a level; each of them is planned, so that there must be an end."""
-    count = validation.integer(name, value, 1)
-    if count > _MOST_STEPS:
-        raise ValueError(f"`{name}` must be an integer of at most {_MOST_STEPS}, got {count}")
-    return count
 
 
 def without_missing(
