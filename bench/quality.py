@@ -47,7 +47,7 @@ def measure(
 
 def picture_files(folder: Path) -> list[Path]:
     """The files of a folder that should be pictures."""
-    from pnncupy.io import SUFFIXES
+    from pnncupy.io.writing import SUFFIXES
 
     if not folder.is_dir():
         raise SystemExit(f"--images {folder}: there is no such folder")
@@ -76,7 +76,7 @@ def bundled() -> Iterator[tuple[str, Any]]:
 def readable(files: list[Path]) -> Iterator[tuple[str, Any]]:
     """Names and pictures of the files that can be read; others are named."""
     from pnncupy.io import read_image
-    from pnncupy.picture_files import without_opaque_alpha
+    from pnncupy.io.masks import without_opaque_alpha
 
     for file in files:
         try:

@@ -220,7 +220,7 @@ def inpaint(
     pnncupy inpaint painted.png --mask mask.png -o filled.png
     """
     from pnncupy.cli_files import read_picture, read_sources
-    from pnncupy.picture_files import read_mask
+    from pnncupy.io.masks import read_mask
     from pnncupy.tasks import inpaint
 
     name, sources = read_sources(files, sample_names, page)
@@ -304,7 +304,7 @@ def edit(
     pnncupy edit photo.png --edited rough.png -o seamless.png
     """
     from pnncupy.cli_files import read_picture, read_sources
-    from pnncupy.picture_files import read_mask
+    from pnncupy.io.masks import read_mask
     from pnncupy.provenance import near_mask
     from pnncupy.tasks import edit
 

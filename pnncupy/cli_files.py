@@ -12,9 +12,10 @@ import click
 
 from pnncupy import samples
 from pnncupy.file_locks import locked
-from pnncupy.files.tiff_metadata import Metadata
-from pnncupy.io import SUFFIXES, default_suffix, encode_image, read_image, write_image
-from pnncupy.picture_files import without_opaque_alpha
+from pnncupy.io import read_image
+from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.masks import without_opaque_alpha
+from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
 from pnncupy.provenance import Provenance
 from pnncupy.terminal import say
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import errors, validation
-from pnncupy.io import SUFFIXES, default_suffix, read_image
+from pnncupy.io import read_image
+from pnncupy.io.writing import SUFFIXES, default_suffix
 from pnncupy.job_lists import JobList, Series
 from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
 from pnncupy.provenance import provenance

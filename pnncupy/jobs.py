@@ -17,7 +17,7 @@ import numpy as np
 from pnncupy import __version__, errors, tasks, validation
 from pnncupy.images import intensity_encoding
 from pnncupy.io import read_image, read_metadata, write_image
-from pnncupy.picture_files import read_mask, without_opaque_alpha
+from pnncupy.io.masks import read_mask, without_opaque_alpha
 from pnncupy.provenance import Provenance, provenance
 
 # The images that each task takes, and whether it draws random numbers.

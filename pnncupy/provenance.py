@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.tiff_metadata import Metadata, for_result
-from pnncupy.io import SUFFIXES, read_metadata
+from pnncupy.io import read_metadata
+from pnncupy.io.formats.tiff_metadata import Metadata, for_result
+from pnncupy.io.writing import SUFFIXES
 
 # Tasks whose results have their pixels where the source has them.
 ORIGIN_KEPT = ("inpaint", "edit")

@@ -8,7 +8,8 @@ import pytest
 import tifffile
 
 import pnncupy as pnn
-from pnncupy.io import default_suffix, read_image, write_image
+from pnncupy.io import read_image, write_image
+from pnncupy.io.writing import default_suffix
 
 TIFF_DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
 

@@ -10,9 +10,10 @@ import tifffile
 
 from pnncupy import __version__, batch
 from pnncupy.cli import run
-from pnncupy.files.tiff_metadata import Metadata, for_result, rational
-from pnncupy.files.units import converted
-from pnncupy.io import default_suffix, read_image, read_metadata, write_image
+from pnncupy.io import read_image, read_metadata, write_image
+from pnncupy.io.formats.tiff_metadata import Metadata, for_result, rational
+from pnncupy.io.formats.units import converted
+from pnncupy.io.writing import default_suffix
 from pnncupy.provenance import near_mask, provenance
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
@@ -513,7 +514,7 @@ def test_metadata_that_cannot_be_read_stops_nothing(folder, capsys, monkeypatch)
     def broken(*arguments):
         raise KeyError("some tag")
 
-    monkeypatch.setattr("pnncupy.files.tiff_reading.read", broken)
+    monkeypatch.setattr("pnncupy.io.formats.tiff_reading.read", broken)
     assert call(folder, "generate", "{folder}/map.tif", "-o", "{folder}/out") == 0
     assert "map.tif: its metadata cannot be read: 'some tag'\n" in capsys.readouterr().err
 

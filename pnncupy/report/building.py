@@ -9,7 +9,7 @@ from typing import Any
 
 from pnncupy.atomic_files import whole_folder, write_text
 from pnncupy.file_locks import locked
-from pnncupy.io import SUFFIXES
+from pnncupy.io.writing import SUFFIXES
 from pnncupy.report.demo import write_demo
 from pnncupy.report.making import Step, make_all, try_all
 from pnncupy.report.page import write_page

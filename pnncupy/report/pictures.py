@@ -10,7 +10,8 @@ import numpy as np
 
 from pnncupy.display import preview
 from pnncupy.images.resize import resize
-from pnncupy.io import default_suffix, write_image
+from pnncupy.io import write_image
+from pnncupy.io.writing import default_suffix
 from pnncupy.report.ranges import is_missing
 
 # More pixels than this, or longer sides, are shown scaled down.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.image_limits import DEFLATE_RATIO, check_limit, check_ratio
+from pnncupy.io.formats.limits import DEFLATE_RATIO, check_limit, check_ratio
 
 _MOST_CHUNKS = 1 << 19
 _LARGEST_CHUNK = (1 << 31) - 1

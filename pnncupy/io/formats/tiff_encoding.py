@@ -13,14 +13,14 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from pnncupy import __version__
-from pnncupy.files.tiff_metadata import (
+from pnncupy.io.formats.tiff_metadata import (
     RESOLUTION_UNITS,
     Metadata,
     as_plain,
     geographic_scale,
     rational,
 )
-from pnncupy.files.tiff_reading import GDAL_METADATA, GDAL_NODATA, GDAL_ROLES
+from pnncupy.io.formats.tiff_reading import GDAL_METADATA, GDAL_NODATA, GDAL_ROLES
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _OME_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")

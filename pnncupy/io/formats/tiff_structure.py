@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.tiff_description import (
+from pnncupy.io.formats.tiff_description import (
     LONGEST,
     LONGEST_XML,
     check_description,

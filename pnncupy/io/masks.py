@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy.io import read_image
+from pnncupy.io.reading import read_image
 
 
 def without_opaque_alpha(image: Any) -> Any:

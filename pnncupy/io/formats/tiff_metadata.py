@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from pnncupy.files.units import converted, is_physical
+from pnncupy.io.formats.units import converted, is_physical
 
 # Tags that say where on Earth pixels lie: GeoTIFF's, and the coefficients of a sensor model.
 GEOREFERENCE = {

@@ -5,7 +5,7 @@ import struct
 from typing import NamedTuple
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.image_limits import check_limit, check_ratio
+from pnncupy.io.formats.limits import check_limit, check_ratio
 
 # A block of 8 x 8 samples of one component takes one bit in a progressive picture.
 JPEG_RATIO = 512

@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pnncupy.files.tiff_metadata import (
+from pnncupy.io.formats.tiff_metadata import (
     GEOREFERENCE,
     RESOLUTION_UNITS,
     Metadata,
     geographic_scale,
     is_length,
 )
-from pnncupy.files.tiff_structure import HIDDEN_TAG
-from pnncupy.files.units import converted, is_physical
+from pnncupy.io.formats.tiff_structure import HIDDEN_TAG
+from pnncupy.io.formats.units import converted, is_physical
 from pnncupy.validation import finite, number_of
 
 GDAL_METADATA, GDAL_NODATA = 42112, 42113

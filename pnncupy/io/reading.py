@@ -1,7 +1,7 @@
-"""Image files in and out: PNG, JPEG and TIFF, every bit depth kept.
+"""Reading of image files, checked before they are decoded.
 
-It, `files.tiff_series` and `files.tiff_encoding` are the only modules that know tifffile and
-imagecodecs.
+It, `writing`, `formats.tiff_series` and `formats.tiff_encoding` are the only modules that know
+tifffile and imagecodecs.
 """
 
 import itertools
@@ -16,17 +16,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pnncupy import memory_limit, validation
-from pnncupy.atomic_files import whole_file
 from pnncupy.errors import ImageReadError
-from pnncupy.files.image_limits import check_limit
-from pnncupy.files.jpeg_structure import check_jpeg
-from pnncupy.files.png_structure import png_parts
-from pnncupy.files.tiff_metadata import Metadata
-from pnncupy.files.tiff_pixels import check_pixels
-from pnncupy.files.tiff_series import axes_of, choose, image_axes, opened, outer_axes
-from pnncupy.files.tiff_structure import Structure
+from pnncupy.io.formats.jpeg import check_jpeg
+from pnncupy.io.formats.limits import check_limit
+from pnncupy.io.formats.png import png_parts
+from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.formats.tiff_pixels import check_pixels
+from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes
+from pnncupy.io.formats.tiff_structure import Structure
 
-SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
     b"\xff\xd8\xff": "jpeg",
@@ -35,7 +33,6 @@ _SIGNATURES = {
     b"II+\x00": "tiff",
     b"MM\x00+": "tiff",
 }
-_JPEG_QUALITY = 95
 _DEFAULT_LIMIT = 16 * 10**9
 # What a PNG or JPEG file may hold besides its pixels.
 _MOST_METADATA = 1 << 26
@@ -287,152 +284,7 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
 
 
 def _tiff_metadata(tiff: Any, structure: Structure, page: int | None) -> Metadata:
-    from pnncupy.files.tiff_reading import read
+    from pnncupy.io.formats.tiff_reading import read
 
     series, position = choose(tiff, structure, page)
     return read(tiff, series, axes_of(series), position, structure.hidden_tags)
-
-
-def write_image(
-    path: str | os.PathLike[str],
-    image: Any,
-    *,
-    overwrite: bool = False,
-    metadata: Metadata | None = None,
-    description: str = "",
-) -> None:
-    """Write one picture, losslessly but for JPEG; all of it or nothing.
-
-    Parameters
-    ----------
-    path : path
-        Its suffix decides the format: .png (8- and 16-bit grey, RGB, with or without alpha),
-        .jpg (8-bit grey or RGB), .tif (any real dtype, any number of channels).
-    image : (H, W) or (H, W, C) array
-        Channels last. Bool is written as 0 and 255.
-    overwrite : bool, default False
-        Replace an existing file.
-    metadata : Metadata, optional
-        What is known about the pixels, as from `read_metadata`. A TIFF file of the same kind keeps
-        it (ImageJ's only with uint8, uint16 and float32, OME's not with 64-bit integers and
-        float16; else a plain one what it can); PNG and JPEG files do not. Names of other tags in
-        it do not matter.
-    description : str, default ""
-        Put above the description of a TIFF file.
-
-    Raises
-    ------
-    TypeError
-        `metadata` or `description` is something else.
-    FileExistsError
-        The file exists and `overwrite` is False.
-    ValueError
-        The format is unknown or cannot hold the image; nothing is written.
-    OSError
-        The folder does not exist or cannot be written to.
-    """
-    file = Path(path)
-    if not overwrite and file.exists():
-        raise FileExistsError(f"{file} exists; pass overwrite=True (--force) to replace it")
-    if not isinstance(metadata, Metadata | None):
-        raise TypeError(f"`metadata` must be Metadata or None, got {type(metadata).__name__}")
-    if not isinstance(description, str):
-        raise TypeError(f"`description` must be a string, got {type(description).__name__}")
-    data = encode_image(file.suffix, np.asarray(image), metadata, description)
-    if not file.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
-    with whole_file(file) as stream:
-        stream.write(data)
-
-
-def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
-    """The format that keeps all of an image: PNG where that can hold it, else TIFF.
-
-    Parameters
-    ----------
-    image : (H, W) or (H, W, C) array
-        Channels last.
-    metadata : Metadata, optional
-        What a file is to hold besides the pixels; only TIFF can.
-
-    Returns
-    -------
-    ".png" or ".tif"
-    """
-    if metadata is not None and metadata.worth_keeping:
-        return ".tif"
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    fits = image.dtype.newbyteorder("=") in (np.bool_, np.uint8, np.uint16) and channels <= 4
-    return ".png" if fits else ".tif"
-
-
-def encode_image(
-    suffix: str, image: Any, metadata: Metadata | None = None, description: str = ""
-) -> bytes:
-    """The bytes of an image file.
-
-    Parameters
-    ----------
-    suffix : str
-        Decides the format, as in `write_image`.
-    image : (H, W) or (H, W, C) array
-        Channels last.
-    metadata : Metadata, optional
-        What the file is to hold besides the pixels, in TIFF.
-    description : str, default ""
-        What a TIFF file says of itself.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ValueError
-        The format is unknown or cannot hold the image.
-    """
-    kind = SUFFIXES.get(suffix.lower())
-    if kind is None:
-        raise ValueError(
-            f"unknown image format {suffix!r}; use one of {', '.join(sorted(SUFFIXES))}"
-        )
-    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
-        raise ValueError(
-            "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "
-            f"{image.shape}, dtype {image.dtype}"
-        )
-    image = image.astype(image.dtype.newbyteorder("="))
-    if image.dtype.kind == "b":
-        image = image.astype(np.uint8) * np.uint8(255)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    image = np.ascontiguousarray(image)
-    if kind == "tiff":
-        from pnncupy.files.tiff_encoding import encode
-
-        return encode(image, metadata or Metadata(), description)
-    return {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image)
-
-
-def _encode_png(image: Any) -> bytes:
-    import imagecodecs
-
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if image.dtype not in (np.uint8, np.uint16) or channels > 4:
-        raise ValueError(
-            f"PNG holds 1 to 4 channels of 8- or 16-bit unsigned integers, got {channels} of "
-            f"{image.dtype}; use .tif"
-        )
-    return bytes(imagecodecs.png_encode(image, level=6))
-
-
-def _encode_jpeg(image: Any) -> bytes:
-    import imagecodecs
-
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if image.dtype != np.uint8 or channels not in (1, 3):
-        raise ValueError(
-            f"JPEG holds 1 or 3 channels of uint8, got {channels} of {image.dtype}; use .png or "
-            ".tif"
-        )
-    return bytes(imagecodecs.jpeg_encode(image, level=_JPEG_QUALITY))

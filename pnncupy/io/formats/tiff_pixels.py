@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.image_limits import DEFLATE_RATIO, check_limit, check_ratio
-from pnncupy.files.jpeg_structure import JPEG_RATIO, jpeg_header
-from pnncupy.files.tiff_structure import (
+from pnncupy.io.formats.jpeg import JPEG_RATIO, jpeg_header
+from pnncupy.io.formats.limits import DEFLATE_RATIO, check_limit, check_ratio
+from pnncupy.io.formats.tiff_structure import (
     BITS,
     COMPRESSION,
     DEPTH,

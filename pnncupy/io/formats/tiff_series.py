@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.files.tiff_structure import DEPTH, HIDDEN_TAG, Structure
+from pnncupy.io.formats.tiff_structure import DEPTH, HIDDEN_TAG, Structure
 
 _MOST_UNNAMED_CHANNELS = 16
 
