@@ -303,9 +303,9 @@ def edit(
     \b
     pnncupy edit photo.png --edited rough.png -o seamless.png
     """
+    from pnncupy.batch.provenance import near_mask
     from pnncupy.cli_files import read_picture, read_sources
     from pnncupy.io.masks import read_mask
-    from pnncupy.provenance import near_mask
     from pnncupy.tasks import edit
 
     name, sources = read_sources(files, sample_names, page)
@@ -425,7 +425,7 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
 
 def _made_from(sources: Sequence[Any], options: dict[str, Any], partly: bool) -> Any:
     """What results say of themselves."""
-    from pnncupy.provenance import provenance
+    from pnncupy.batch.provenance import provenance
 
     context = click.get_current_context()
     given, verb = context.params, str(context.command.name)

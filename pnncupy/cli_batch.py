@@ -97,7 +97,7 @@ def _listed(
 
 def known_seed(output: Path) -> int:
     """The seed of the folder's manifest, so that the same command goes on; else a new one."""
-    from pnncupy.manifest import Manifest
+    from pnncupy.batch.manifest import Manifest
 
     return Manifest(output).seed() if output.is_dir() else secrets.randbits(32)
 

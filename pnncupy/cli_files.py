@@ -11,12 +11,12 @@ from typing import Any, overload
 import click
 
 from pnncupy import samples
+from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
 from pnncupy.io import read_image
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.masks import without_opaque_alpha
 from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
-from pnncupy.provenance import Provenance
 from pnncupy.terminal import say
 
 # Taken for file names, not for folders.

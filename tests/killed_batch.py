@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pnncupy import batch
-from pnncupy.jobs import file_digest
+from pnncupy.batch.job import file_digest
 
 
 def jobs_of(count):

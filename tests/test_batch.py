@@ -17,9 +17,9 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import batch
+from pnncupy.batch.job import execute, file_digest
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
-from pnncupy.jobs import execute, file_digest
 
 pytestmark = pytest.mark.process
 
@@ -179,7 +179,7 @@ def test_a_full_disk_ends_the_batch_and_leaves_nothing_half(pictures, tmp_path, 
     jobs = batch.jobs_of_folder(pictures, 2, 7, FAST)
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "execute", limited)
+        patch.setattr("pnncupy.batch.runner.execute", limited)
         told = r"the disk is full .*free space and run the same again"
         with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match=told):
             batch.run(jobs, out, executor=executor)

@@ -13,11 +13,11 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import batch
+from pnncupy.batch.job import Input, read_input
+from pnncupy.batch.job_files import jobs_of_toml
+from pnncupy.batch.manifest import NAME, Manifest
 from pnncupy.cli import run
 from pnncupy.io import write_image
-from pnncupy.job_files import jobs_of_toml
-from pnncupy.jobs import Input, read_input
-from pnncupy.manifest import NAME, Manifest
 from pnncupy.report.spec import read_spec
 from pnncupy.synthesis import checkpoint
 

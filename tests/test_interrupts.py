@@ -15,9 +15,9 @@ from signalled import Signalled, children
 
 import pnncupy as pnn
 from pnncupy import batch, interrupts
+from pnncupy.batch.job import file_digest
 from pnncupy.cli import run
 from pnncupy.io import read_image, write_image
-from pnncupy.jobs import file_digest
 from pnncupy.search import blocks
 
 pytestmark = [

@@ -9,12 +9,12 @@ import pytest
 import tifffile
 
 from pnncupy import __version__, batch
+from pnncupy.batch.provenance import near_mask, provenance
 from pnncupy.cli import run
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result, rational
 from pnncupy.io.formats.units import converted
 from pnncupy.io.writing import default_suffix
-from pnncupy.provenance import near_mask, provenance
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
 SCALE = (33550, 12, 3, (10.0, 10.0, 0.0), True)

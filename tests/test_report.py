@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from pnncupy import cli
+from pnncupy.batch.job import Input, Job
 from pnncupy.errors import EngineUnavailable
 from pnncupy.io import read_image, write_image
-from pnncupy.jobs import Input, Job
 from pnncupy.report import building, demo, measures
 from pnncupy.report.building import build_report
 from pnncupy.report.commands import command_of

@@ -19,10 +19,10 @@ import pytest
 import pnncupy
 from pnncupy import progress_bars
 from pnncupy.batch import Progress
+from pnncupy.batch.job import Job
 from pnncupy.cli import run
 from pnncupy.engine import registry
 from pnncupy.io import write_image
-from pnncupy.jobs import Job
 from pnncupy.terminal import guarded_output, say, unguarded, visible
 
 FAST = ["--iterations", "1", "--levels", "0", "--patch-size", "3"]

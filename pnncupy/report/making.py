@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pnncupy.baselines import bidirectional_similarity
+from pnncupy.batch.job import Input, read_input, task_call
 from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
 from pnncupy.images import planes
 from pnncupy.images.missing import checked_nodata, split_missing
 from pnncupy.images.resize import resize
-from pnncupy.jobs import Input, read_input, task_call
 from pnncupy.report.measuring import Cost, measured
 from pnncupy.report.ranges import is_missing, shown_range
 from pnncupy.report.spec import Entry, Spec

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pnncupy.atomic_files import write_text
+from pnncupy.batch.job import versions
 from pnncupy.display import index_colours
-from pnncupy.jobs import versions
 from pnncupy.parallel.threads import thread_count
 from pnncupy.report.commands import baseline_call, command_of
 from pnncupy.report.making import BASELINE_ARGUMENTS, Made

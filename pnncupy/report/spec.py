@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.job_files import input_of, take_inputs
-from pnncupy.jobs import VERBS, Input, Job, check_arguments, plain
-from pnncupy.toml_files import Table, at_line, line_of_key, lines_of_tables, read_toml
+from pnncupy.batch.job import VERBS, Input, Job, check_arguments, plain
+from pnncupy.batch.job_files import input_of, take_inputs
+from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
 
 MOST_SAMPLES = 50
 # Tasks that the classical method can do too.

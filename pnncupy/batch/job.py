@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from pnncupy import __version__, errors, tasks, validation
+from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.io.masks import read_mask, without_opaque_alpha
-from pnncupy.provenance import Provenance, provenance
 
 # The images that each task takes, and whether it draws random numbers.
 VERBS: Mapping[str, tuple[tuple[str, ...], bool]] = {

@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import PurePath
 from typing import overload
 
-from pnncupy.jobs import Input, Job
+from pnncupy.batch.job import Input, Job
 
 # Three digits at least, so that names of a few samples sort too.
 _FEWEST_DIGITS = 3

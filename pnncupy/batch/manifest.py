@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pnncupy.atomic_files import naming
-from pnncupy.job_lists import JobList
-from pnncupy.jobs import Job, Made, file_digest
+from pnncupy.batch.job import Job, Made, file_digest
+from pnncupy.batch.job_list import JobList
 
 NAME = "manifest.jsonl"
 # Entries of a line that say nothing of how the picture was made; inputs count by their contents.

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import errors, validation
+from pnncupy.batch.job import VERBS, Input, Job, check_arguments, file_digest, plain
+from pnncupy.batch.job_list import JobList, Series
+from pnncupy.batch.provenance import provenance
+from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
 from pnncupy.io import read_image
 from pnncupy.io.writing import SUFFIXES, default_suffix
-from pnncupy.job_lists import JobList, Series
-from pnncupy.jobs import VERBS, Input, Job, check_arguments, file_digest, plain
-from pnncupy.provenance import provenance
-from pnncupy.toml_files import Table, at_line, line_of_key, lines_of_tables, read_toml
 
 # Samples of one image, more than can ever be made.
 _MOST_SAMPLES = 10**12

@@ -19,11 +19,11 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.arrays import library
 from pnncupy.atomic_files import remove_left_over, whole_file
+from pnncupy.batch.job import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
+from pnncupy.batch.job_files import checked_count, checked_output
+from pnncupy.batch.job_list import JobList, Series
+from pnncupy.batch.manifest import NAME, Manifest
 from pnncupy.file_locks import locked
-from pnncupy.job_files import checked_count, checked_output, jobs_of_folder, jobs_of_toml
-from pnncupy.job_lists import JobList, Series
-from pnncupy.jobs import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
-from pnncupy.manifest import NAME, Manifest
 from pnncupy.parallel.executors import (
     SchedulerLost,
     check_versions,
@@ -33,12 +33,7 @@ from pnncupy.parallel.executors import (
     scheduler_asked,
     worker_count,
 )
-from pnncupy.parallel.process_pool import ProcessPool, WorkerDied  # fmt: skip
-
-__all__ = [
-    "Job", "JobList", "ProcessPool", "Progress", "Report", "SchedulerLost", "WorkerDied",
-    "count_kept", "jobs_of_folder", "jobs_of_toml", "make_jobs", "run",
-]  # fmt: skip
+from pnncupy.parallel.process_pool import ProcessPool
 
 # Jobs under way for each worker: one to work on, and one to go on with.
 _JOBS_PER_WORKER = 2
