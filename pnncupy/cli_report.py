@@ -38,7 +38,7 @@ def report(
             "reports need Jinja2; install it with `pip install 'pnncupy[report]'`"
         )
     from pnncupy.progress_bars import report_bar
-    from pnncupy.report.building import build_demo, build_report
+    from pnncupy.report.builder import build_demo, build_report
 
     # A report that is in the works has hidden files only: its lock tells about it.
     if not force and output.is_dir() and any(file.name[0] != "." for file in output.iterdir()):

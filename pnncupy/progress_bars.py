@@ -24,7 +24,7 @@ from pnncupy.terminal import guarded_output, unguarded, visible
 
 if TYPE_CHECKING:
     from pnncupy.batch import Progress
-    from pnncupy.report.making import Step
+    from pnncupy.report.results import Step
     from pnncupy.synthesis.progress import Event
 
 

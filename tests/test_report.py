@@ -20,10 +20,10 @@ from pnncupy import cli
 from pnncupy.batch.job import Input, Job
 from pnncupy.errors import EngineUnavailable
 from pnncupy.io import read_image, write_image
-from pnncupy.report import building, demo, measures
-from pnncupy.report.building import build_report
+from pnncupy.report import builder, demo, tables
+from pnncupy.report.builder import build_report
 from pnncupy.report.commands import command_of
-from pnncupy.report.pictures import PictureFiles
+from pnncupy.report.image_files import PictureFiles
 from pnncupy.report.spec import Entry, read_spec
 from pnncupy.samples import load_sample
 
@@ -364,7 +364,7 @@ def test_the_nearest_source_counts(random):
         sources=[one, two], pictures=[two, one, 255 - one], is_not_measurable=False,
         data_range=(0, 255),
     )  # fmt: skip
-    assert measures._near_copies(made) == "2 of 3"
+    assert tables._near_copies(made) == "2 of 3"
 
 
 def test_missing_pixels_are_white_and_not_measured(report, tmp_path, random):
@@ -454,14 +454,14 @@ def test_files_of_an_earlier_page_are_removed(report, tmp_path):
 @pytest.mark.parametrize("name", ["index.html", "pictures/1_x.png"])
 def test_folders_in_the_way_are_found_before_the_work(name, report, tmp_path, monkeypatch):
     (tmp_path / "out" / name).mkdir(parents=True)
-    monkeypatch.setattr(building, "make_all", None)
+    monkeypatch.setattr(builder, "make_all", None)
     with pytest.raises(IsADirectoryError, match=f"{name} is a folder"):
         report("[[generate]]\nimage = 'a.png'")
     assert len(list((tmp_path / "out").rglob("*"))) == name.count("/") + 1
 
 
 def test_files_in_the_way_are_found_before_the_work(report, tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "make_all", None)
+    monkeypatch.setattr(builder, "make_all", None)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/originals").write_text("")
     with pytest.raises(NotADirectoryError, match="originals is a file"):
@@ -496,10 +496,10 @@ def test_an_interrupted_demo_leaves_nothing(error, tmp_path, monkeypatch):
     def stop(*arguments):
         raise error
 
-    monkeypatch.setattr(building, "make_all", stop)
-    monkeypatch.setattr(building, "try_all", lambda *arguments: None)
+    monkeypatch.setattr(builder, "make_all", stop)
+    monkeypatch.setattr(builder, "try_all", lambda *arguments: None)
     with pytest.raises((KeyboardInterrupt, OSError)):
-        building.build_demo(tmp_path / "some/where")
+        builder.build_demo(tmp_path / "some/where")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -527,7 +527,7 @@ WRONG_CALLS = [
 
 @pytest.mark.parametrize(("line", "message"), WRONG_CALLS)
 def test_wrong_calls_are_found_before_the_first_is_made(line, message, report, monkeypatch):
-    monkeypatch.setattr(building, "make_all", lambda *arguments: pytest.fail("work began"))
+    monkeypatch.setattr(builder, "make_all", lambda *arguments: pytest.fail("work began"))
     with pytest.raises((ValueError, EngineUnavailable), match=message):
         report(
             f"[[generate]]\nimage = 'a.png'\n[[edit]]\nsource = 'b.png'\nedited = 'b.png'\n{line}\n"

@@ -194,7 +194,7 @@ def test_no_time_is_estimated_before_much_is_done():
 
 
 def progress_step(title):
-    from pnncupy.report.making import Step
+    from pnncupy.report.results import Step
 
     return Step(title, 0.5)
 

@@ -13,13 +13,13 @@ from pnncupy.metrics.bidirectional import bidirectional_dissimilarity, coherence
 from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy
 from pnncupy.metrics.distributions import patch_swd
 from pnncupy.metrics.features import inception_features, sifid
+from pnncupy.metrics.image_quality import diversity, psnr, sharpness_ratio
 from pnncupy.metrics.materials import (
     PhaseFractions,
     TwoPointCorrelation,
     phase_fractions,
     two_point_correlation,
 )
-from pnncupy.metrics.pictures import diversity, psnr, sharpness_ratio
 
 __all__ = [
     "NEAR_COPY_DECIBELS",

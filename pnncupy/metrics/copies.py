@@ -11,7 +11,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import to_the_engine
 from pnncupy.images import intensity_encoding
 from pnncupy.metrics.common import fast_length, pair_of_planes
-from pnncupy.metrics.pictures import decibels
+from pnncupy.metrics.image_quality import decibels
 from pnncupy.search.index_map import checked_index
 
 # Above this a sample is called a near-copy of its source.

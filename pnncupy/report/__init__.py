@@ -1,1 +1,4 @@
-"""Reports: a static page that shows what was made of some pictures, how, and how well."""
+"""The web page that shows results beside their sources, with measures and resources.
+
+`builder` is the face. What is measured is the business of `pnncupy.metrics`.
+"""

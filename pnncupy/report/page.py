@@ -16,12 +16,12 @@ from pnncupy.batch.job import versions
 from pnncupy.display import index_colours
 from pnncupy.parallel.threads import thread_count
 from pnncupy.report.commands import baseline_call, command_of
-from pnncupy.report.making import BASELINE_ARGUMENTS, Made
-from pnncupy.report.measures import Table, table_of
-from pnncupy.report.measuring import Cost, processor
-from pnncupy.report.pictures import PictureFiles, Shown
-from pnncupy.report.ranges import shown_range
+from pnncupy.report.display_range import shown_range
+from pnncupy.report.image_files import PictureFiles, Shown
+from pnncupy.report.resources import Cost, processor
+from pnncupy.report.results import BASELINE_ARGUMENTS, Made
 from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT, Spec, Study
+from pnncupy.report.tables import Table, table_of
 from pnncupy.terminal import visible
 
 # Where a spreadsheet may see a formula begin: in a cell, or in one of a list with semicolons, by

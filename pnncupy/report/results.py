@@ -13,8 +13,8 @@ from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
 from pnncupy.images import planes
 from pnncupy.images.missing import checked_nodata, split_missing
 from pnncupy.images.resize import resize
-from pnncupy.report.measuring import Cost, measured
-from pnncupy.report.ranges import is_missing, shown_range
+from pnncupy.report.display_range import is_missing, shown_range
+from pnncupy.report.resources import Cost, measured
 from pnncupy.report.spec import Entry, Spec
 from pnncupy.tasks import generate
 

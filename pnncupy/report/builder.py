@@ -11,8 +11,8 @@ from pnncupy.atomic_files import whole_folder, write_text
 from pnncupy.file_locks import locked
 from pnncupy.io.writing import SUFFIXES
 from pnncupy.report.demo import write_demo
-from pnncupy.report.making import Step, make_all, try_all
 from pnncupy.report.page import write_page
+from pnncupy.report.results import Step, make_all, try_all
 from pnncupy.report.spec import Spec, read_spec
 
 # The files of a page that a later one may remove.

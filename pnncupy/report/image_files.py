@@ -12,7 +12,7 @@ from pnncupy.display import preview
 from pnncupy.images.resize import resize
 from pnncupy.io import write_image
 from pnncupy.io.writing import default_suffix
-from pnncupy.report.ranges import is_missing
+from pnncupy.report.display_range import is_missing
 
 # More pixels than this, or longer sides, are shown scaled down.
 _MOST_PIXELS = 2_000_000

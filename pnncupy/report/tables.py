@@ -8,7 +8,7 @@ from typing import Any
 
 from pnncupy import metrics
 from pnncupy.metrics.copies import largest_region
-from pnncupy.report.making import Made
+from pnncupy.report.results import Made
 from pnncupy.report.spec import BASELINE, RESIZED_IN_TABLES, RESULT_IN_TABLES
 
 
