@@ -26,7 +26,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
     rows = [{"what": "import pnncupy", "seconds": round(with_import - empty, 4)}]
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            "-c", "from pnncupy.cli import main; main()", "generate", "--sample", "rocket",
+            "-c", "from pnncupy.cli.app import main; main()", "generate", "--sample", "rocket",
             "-o", f"{folder}/out", "--seed", "1", "--force", "--threads", str(threads),
         ]  # fmt: skip
         cache = {"NUMBA_CACHE_DIR": f"{folder}/cache"}

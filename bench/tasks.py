@@ -26,7 +26,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
 
         def command() -> None:
             subprocess.run(
-                [sys.executable, "-c", "from pnncupy.cli import main; main()", "generate",
+                [sys.executable, "-c", "from pnncupy.cli.app import main; main()", "generate",
                  f"{folder}/source.png", "-o", f"{folder}/out", "--seed", "1", "--force",
                  "--threads", str(threads)],
                 check=True, capture_output=True,

@@ -2,13 +2,13 @@
 
 import sys
 
-from pnncupy import interrupts
+from pnncupy.cli import signals
 
 
 def main() -> None:
-    """Run the command line and exit, as `pnncupy.cli.main` does."""
-    interrupts.guard_process()
-    from pnncupy.cli import run
+    """Run the command line and exit, as `pnncupy.cli.app.main` does."""
+    signals.guard_process()
+    from pnncupy.cli.app import run
 
     sys.exit(run())
 

@@ -18,7 +18,8 @@ from device_calls import CALLS, WITHOUT_ENGINE
 
 import pnncupy as pnn
 import pnncupy.search.method
-from pnncupy import baselines, batch, cli, io, metrics
+from pnncupy import baselines, batch, io, metrics
+from pnncupy.cli import app
 from pnncupy.samples import load_sample
 
 TABLE = Path(__file__).with_suffix(".txt")
@@ -187,7 +188,7 @@ def of_files(folder):
         given = [str(folder / word) if word.startswith("in.") else word for word in words]
         out = folder / verb
         with redirect_stdout(StringIO()):
-            code = cli.run([verb, *given, "-o", str(out), "--quiet"])
+            code = app.run([verb, *given, "-o", str(out), "--quiet"])
         if code != 0:
             raise AssertionError(f"{verb} failed")
         files = sorted(each for each in out.iterdir() if each.suffix in (".png", ".tif"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from signalled import Signalled
 
-from pnncupy import interrupts
+from pnncupy.cli import signals
 from pnncupy.io import write_image
 
 SIZES = {"small": 300, "middle": 700, "large": 2000, "huge": 5000}
@@ -113,7 +113,7 @@ def measure(name, words, seconds, times, folder):
         if ended.finished:
             continue
         slowest = max(slowest, ended.seconds)
-        forced += ended.seconds > interrupts.PATIENCE
+        forced += ended.seconds > signals.PATIENCE
         wrong += ended.wrong(place)
     print(f"| {name} | {slowest:.2f} s | {forced} |", *wrong, flush=True)
 

@@ -18,7 +18,7 @@ import pytest
 import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.batch.job import execute, file_digest
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 
 pytestmark = pytest.mark.process
@@ -363,7 +363,7 @@ def test_the_command_goes_on_with_the_seed_of_the_folder(pictures, tmp_path, cap
 def test_ctrl_c_ends_a_batch_with_130_and_a_whole_manifest(pictures, tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pnncupy.cli import main; main()", "batch", str(pictures),
+        [sys.executable, "-c", "from pnncupy.cli.app import main; main()", "batch", str(pictures),
          "-o", str(out), "-n", "400", "--workers", "2"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

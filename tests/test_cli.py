@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 
 FAST = ["--iterations", "1", "--quiet"]
@@ -173,7 +173,7 @@ def test_engines_says_what_runs(capsys):
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     write_image(tmp_path / "big.png", np.random.default_rng(0).integers(0, 256, (700, 700), "u1"))
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pnncupy.cli import main; main()", "generate",
+        [sys.executable, "-c", "from pnncupy.cli.app import main; main()", "generate",
          tmp_path / "big.png", "-o", tmp_path / "out"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -238,7 +238,8 @@ def test_a_killed_command_goes_on_where_it_was(file, tmp_path):
         "--checkpoint",
         tmp_path / "state.npz",
     )
-    command = [sys.executable, "-c", "from pnncupy.cli import main; main()", *words, "--iterations"]
+    program = "from pnncupy.cli.app import main; main()"
+    command = [sys.executable, "-c", program, *words, "--iterations"]
     options = ["30", "-o", str(tmp_path / "made.png")]
     process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
     for _ in range(600):

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 import pnncupy as pnn
-from pnncupy import cli
+from pnncupy.cli import app
 from pnncupy.io import read_image, read_metadata, write_image
 
 QUICK = ["--iterations", "2", "--quiet"]
@@ -35,7 +35,7 @@ def holed(image, missing, tmp_path):
 
 
 def run(*words):
-    return cli.run([*map(str, words), *QUICK])
+    return app.run([*map(str, words), *QUICK])
 
 
 @pytest.mark.parametrize("tagged", [True, False])
@@ -79,7 +79,7 @@ def test_a_batch_does_the_same(holed):
         'mask = "nodata"\noutput = "a.tif"\n[[job]]\nimage = "nan.tif"\nnodata = "nan"\n'
         'output = "b.tif"\nseed = 4\n'
     )
-    assert cli.run(["batch", str(holed / "jobs.toml"), "-o", str(holed / "out"), "--quiet"]) == 0
+    assert app.run(["batch", str(holed / "jobs.toml"), "-o", str(holed / "out"), "--quiet"]) == 0
     for name, words in (
         ("a.tif", ["inpaint", holed / "tagged.tif", "--mask", "nodata"]),
         ("b.tif", ["generate", holed / "nan.tif", "--nodata", "nan", "--seed", 4]),

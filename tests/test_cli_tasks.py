@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]

@@ -16,7 +16,7 @@ from pnncupy import batch
 from pnncupy.batch.job import Input, read_input
 from pnncupy.batch.job_files import jobs_of_toml
 from pnncupy.batch.manifest import NAME, Manifest
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import write_image
 from pnncupy.report.spec import read_spec
 from pnncupy.synthesis import checkpoint

@@ -15,7 +15,7 @@ from signalled import Signalled
 
 import pnncupy as pnn
 from pnncupy import batch
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 from pnncupy.kernels import numba_cpu
 from pnncupy.parallel import executors
@@ -426,7 +426,7 @@ def test_a_scheduler_that_does_not_answer_is_told(photograph, tmp_path):
     write_image(tmp_path / "cat.png", photograph)
     start = time.monotonic()
     made = subprocess.run(
-        [sys.executable, "-c", "from pnncupy.cli import main; main()", "batch", str(tmp_path),
+        [sys.executable, "-c", "from pnncupy.cli.app import main; main()", "batch", str(tmp_path),
          "-o", str(tmp_path / "out"), "--scheduler", "tcp://127.0.0.1:9"],
         capture_output=True, text=True,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import file_locks
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.file_locks import locked
 from pnncupy.io import write_image
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pnncupy.atomic_files import whole_file, whole_folder, write_text
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import write_image
 
 pytestmark = pytest.mark.process

@@ -14,9 +14,10 @@ import pytest
 from signalled import Signalled, children
 
 import pnncupy as pnn
-from pnncupy import batch, interrupts
+from pnncupy import batch
 from pnncupy.batch.job import file_digest
-from pnncupy.cli import run
+from pnncupy.cli import signals
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 from pnncupy.search import blocks
 
@@ -192,14 +193,14 @@ def test_handlers_are_as_before_afterwards(capsys):
             signal.raise_signal(number)
             return 0
 
-        assert interrupts.exit_code(work) == 128 + number
+        assert signals.exit_code(work) == 128 + number
         assert capsys.readouterr().err == f"{word}; pictures that were finished are kept.\n"
         assert [signal.getsignal(number) for number in BOTH] == before
 
 
 DROPPED = """
 import ctypes, signal, time
-from pnncupy import interrupts
+from pnncupy.cli import signals
 
 @ctypes.CFUNCTYPE(None)
 def callback():
@@ -218,9 +219,9 @@ def work():
         print("unwound", flush=True)
     return 0
 
-interrupts.guard_process()
-interrupts.PATIENCE = 5
-raise SystemExit(interrupts.exit_code(work))
+signals.guard_process()
+signals.PATIENCE = 5
+raise SystemExit(signals.exit_code(work))
 """
 
 
@@ -236,7 +237,7 @@ def test_a_signal_that_is_dropped_comes_again():
 def test_a_process_that_cannot_unwind_is_ended(tmp_path):
     program = (
         "import pathlib, threading, time\n"
-        "from pnncupy import interrupts\n"
+        "from pnncupy.cli import signals\n"
         "from pnncupy import atomic_files\n"
         "def work():\n"
         "    with atomic_files.whole_file(pathlib.Path('a.txt')) as stream:\n"
@@ -246,8 +247,8 @@ def test_a_process_that_cannot_unwind_is_ended(tmp_path):
         "            time.sleep(20)\n"
         "        finally:\n"
         "            time.sleep(20)\n"
-        "interrupts.guard_process()\n"
-        "raise SystemExit(interrupts.exit_code(work))\n"
+        "signals.guard_process()\n"
+        "raise SystemExit(signals.exit_code(work))\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
@@ -268,12 +269,12 @@ def test_a_signal_that_becomes_another_error_is_told_as_one():
     def work():
         try:
             signal.raise_signal(signal.SIGINT)
-        except interrupts.Interrupted:
+        except signals.Interrupted:
             raise ImportError("numpy failed to import") from None
 
-    assert interrupts.exit_code(work) == 130
+    assert signals.exit_code(work) == 130
     with pytest.raises(ImportError, match="really"):
-        interrupts.exit_code(lambda: exec("raise ImportError('really')"))
+        signals.exit_code(lambda: exec("raise ImportError('really')"))
 
 
 def test_commands_run_in_other_threads_too(capsys):
@@ -287,7 +288,7 @@ def test_commands_run_in_other_threads_too(capsys):
 def test_ignored_signals_stay_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert interrupts.exit_code(lambda: signal.raise_signal(signal.SIGINT) or 0) == 0
+        assert signals.exit_code(lambda: signal.raise_signal(signal.SIGINT) or 0) == 0
     finally:
         signal.signal(signal.SIGINT, before)
 

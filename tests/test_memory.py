@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import cli
+from pnncupy.cli import app
 from pnncupy.kernels import numba_cpu
 from pnncupy.kernels.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
@@ -267,10 +267,10 @@ def test_the_environment_sets_a_limit(photograph, monkeypatch):
 
 def test_the_command_line_sets_a_limit(tmp_path, capsys):
     arguments = ["generate", "--sample", "rocket", "-o", str(tmp_path / "a.png")]
-    assert cli.run([*arguments, "--max-memory", "2M"]) == 1
+    assert app.run([*arguments, "--max-memory", "2M"]) == 1
     assert re.search(r"--max-memory must be at least [\d.]+ MB", capsys.readouterr().err)
     assert not (tmp_path / "a.png").exists()
-    assert cli.run([*arguments, "--max-memory", "lots"]) == 2
+    assert app.run([*arguments, "--max-memory", "lots"]) == 2
     assert "--max-memory must be a number of bytes" in capsys.readouterr().err
 
 

@@ -10,7 +10,7 @@ import tifffile
 
 from pnncupy import __version__, batch
 from pnncupy.batch.provenance import near_mask, provenance
-from pnncupy.cli import run
+from pnncupy.cli.app import run
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result, rational
 from pnncupy.io.formats.units import converted

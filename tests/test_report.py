@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pnncupy import cli
 from pnncupy.batch.job import Input, Job
+from pnncupy.cli import app
 from pnncupy.errors import EngineUnavailable
 from pnncupy.io import read_image, write_image
 from pnncupy.report import builder, demo, tables
@@ -233,7 +233,7 @@ def test_the_commands_make_the_same_pictures(page, small_demo, tmp_path, monkeyp
         words = shlex.split(html.unescape(command))
         output = tmp_path / title
         words[words.index("-o") + 1] = str(output)
-        assert cli.run([*words[1:], "--quiet"]) == 0
+        assert app.run([*words[1:], "--quiet"]) == 0
         first = sorted(file for file in output.iterdir() if file.name != "contact.png")[0]
         picture = read_image(first)
         picture = np.dstack([picture] * 3) if picture.ndim == 2 else picture
@@ -508,7 +508,7 @@ def test_the_demo_is_written_with_its_inputs(tmp_path, monkeypatch, capsys):
     short = "[[analogy]]\nsource = 'inputs/gravel.png'\nstructure = 'inputs/chelsea_grey.png'\n"
     monkeypatch.setattr(demo, "_SPEC", short + FAST)
     out = tmp_path / "out"
-    assert cli.run(["report", "--demo", "-o", str(out), "--quiet"]) == 0
+    assert app.run(["report", "--demo", "-o", str(out), "--quiet"]) == 0
     assert f"wrote {out}/index.html" in capsys.readouterr().out
     text = (out / "index.html").read_text()
     assert "pnncupy analogy inputs/gravel.png --structure inputs/chelsea_grey.png -o" in text
@@ -588,7 +588,7 @@ def test_wrong_specs_are_refused_with_their_line(text, message, tmp_path, capsys
     with pytest.raises(ValueError, match=message):
         read_spec(tmp_path / "spec.toml")
     arguments = ["report", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]
-    assert cli.run(arguments) == 2
+    assert app.run(arguments) == 2
     assert "spec.toml" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -596,7 +596,7 @@ def test_wrong_specs_are_refused_with_their_line(text, message, tmp_path, capsys
 def test_a_damaged_picture_is_named(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     (tmp_path / "spec.toml").write_text("[[generate]]\nimage = 'a.png'")
-    assert cli.run(["report", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]) == 1
+    assert app.run(["report", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]) == 1
     assert re.search("line 2: generate 'a': `image`: .*a.png: damaged ", capsys.readouterr().err)
 
 
@@ -604,19 +604,19 @@ def test_a_folder_in_use_needs_force(tmp_path, capsys):
     write_image(tmp_path / "a.png", np.zeros((20, 20), np.uint8))
     (tmp_path / "spec.toml").write_text("[[generate]]\nimage = 'a.png'\niterations = 1")
     arguments = ["report", str(tmp_path / "spec.toml"), "-o", str(tmp_path / "out")]
-    assert cli.run(arguments) == 0
-    assert cli.run(arguments) == 2
+    assert app.run(arguments) == 0
+    assert app.run(arguments) == 2
     assert "holds files; choose another -o or replace with --force" in capsys.readouterr().err
     (tmp_path / "out/mine.txt").write_text("kept")
-    assert cli.run([*arguments, "--force"]) == 0
+    assert app.run([*arguments, "--force"]) == 0
     assert (tmp_path / "out/mine.txt").read_text() == "kept"
 
 
 def test_the_command_names_its_choices(tmp_path, capsys, monkeypatch):
-    assert cli.run(["report", "-o", str(tmp_path / "out")]) == 2
+    assert app.run(["report", "-o", str(tmp_path / "out")]) == 2
     assert "give either SPEC.toml or --demo" in capsys.readouterr().err
-    monkeypatch.setattr("pnncupy.cli_report.find_spec", lambda name: None)
-    assert cli.run(["report", "--demo", "-o", str(tmp_path / "out")]) == 1
+    monkeypatch.setattr("pnncupy.cli.report_command.find_spec", lambda name: None)
+    assert app.run(["report", "--demo", "-o", str(tmp_path / "out")]) == 1
     assert "pip install 'pnncupy[report]'" in capsys.readouterr().err
 
 

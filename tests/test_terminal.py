@@ -17,10 +17,10 @@ import click
 import pytest
 
 import pnncupy
-from pnncupy import progress_bars
 from pnncupy.batch import Progress
 from pnncupy.batch.job import Job
-from pnncupy.cli import run
+from pnncupy.cli import progress_bars
+from pnncupy.cli.app import run
 from pnncupy.engine import registry
 from pnncupy.io import write_image
 from pnncupy.terminal import guarded_output, say, unguarded, visible
@@ -313,7 +313,7 @@ def test_nothing_else_prints():
     prints = [
         f"{file.name}:{node.lineno}"
         for file in sorted(package.rglob("*.py"))
-        if file.name not in ("terminal.py", "interrupts.py")
+        if file.name not in ("terminal.py", "signals.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("print", "click.echo", "click.secho", "click.style")

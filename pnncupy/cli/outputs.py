@@ -1,4 +1,4 @@
-"""Files of the command line: what is read for a call, and where its results go."""
+"""The files that results of a call go to."""
 
 import os
 import sys
@@ -10,41 +10,13 @@ from typing import Any, overload
 
 import click
 
-from pnncupy import samples
 from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
-from pnncupy.io import read_image
 from pnncupy.io.formats.tiff_metadata import Metadata
-from pnncupy.io.masks import without_opaque_alpha
 from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
-from pnncupy.terminal import say
 
 # Taken for file names, not for folders.
 _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
-
-
-def read_picture(path: str, page: int | None = None) -> Any:
-    """A picture from a file, without an alpha channel that says nothing, which is told."""
-    image = read_image(path, page=page)
-    picture = without_opaque_alpha(image)
-    if picture is not image:
-        say(f"{path}: dropped its alpha channel, which is opaque", error=True)
-    return picture
-
-
-def read_sources(
-    files: Sequence[str], sample_names: Sequence[str], page: int | None
-) -> tuple[str, list[Any]]:
-    """The sources of a call, and what to name its results after."""
-    if bool(files) == bool(sample_names):
-        raise click.UsageError("give either IMAGE or --sample NAME")
-    if sample_names and page is not None:
-        raise click.UsageError("--page is for TIFF stacks, not for a --sample")
-    for name in sample_names:
-        say(f"sample {name}: {samples.CREDITS[name]}", error=True)
-    if sample_names:
-        return "_".join(sample_names), [samples.load_sample(name) for name in sample_names]
-    return Path(files[0]).stem, [read_picture(file, page) for file in files]
 
 
 @dataclass(frozen=True)

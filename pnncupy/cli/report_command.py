@@ -37,7 +37,7 @@ def report(
         raise click.ClickException(
             "reports need Jinja2; install it with `pip install 'pnncupy[report]'`"
         )
-    from pnncupy.progress_bars import report_bar
+    from pnncupy.cli.progress_bars import report_bar
     from pnncupy.report.builder import build_demo, build_report
 
     # A report that is in the works has hidden files only: its lock tells about it.

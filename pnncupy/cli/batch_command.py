@@ -54,7 +54,7 @@ def batch(
     pnncupy batch jobs.toml -o results --workers 4
     """
     from pnncupy import batch as batches
-    from pnncupy.progress_bars import counting_bar
+    from pnncupy.cli.progress_bars import counting_bar
 
     jobs = _listed(source, output, count, seed, method)
     if dry_run:

@@ -90,7 +90,7 @@ def _weights(words: str) -> Any:
 
 
 def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
-    from pnncupy.cli_files import read_picture
+    from pnncupy.cli.inputs import read_picture
 
     try:
         number = float(weight)

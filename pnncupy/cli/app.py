@@ -1,0 +1,111 @@
+"""The command line: parse, call, print."""
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from pnncupy import __version__
+from pnncupy.cli import signals
+from pnncupy.cli.batch_command import batch
+from pnncupy.cli.report_command import report
+from pnncupy.cli.task_commands import analogy, collage, edit, generate, inpaint, retarget
+from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
+from pnncupy.terminal import guarded_output, say, visible
+
+INTERRUPTED = 130
+# Parameters of the library that have another name on the command line.
+_OPTION_NAMES = {
+    "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
+    "count": "-n",
+    "guides": "--guide",
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    The exit code is 0 done, 1 failed, 2 wrong call, 130 interrupted, 143 terminated.
+    """
+    signals.guard_process()
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    with guarded_output():
+        try:
+            return signals.exit_code(lambda: _outcome(arguments))
+        except Exception:  # a mistake of the package: its traceback may quote names, too
+            traceback.print_exc()
+            return 1
+
+
+def _outcome(arguments: Sequence[str] | None) -> int:
+    """The exit code of a command that no signal ends."""
+    try:
+        commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
+    except click.ClickException as error:
+        _show(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("Interrupted; pictures that were finished are kept.", error=True)
+        return INTERRUPTED
+    except (ImageReadError, EngineUnavailable, OSError) as error:
+        say(f"Error: {error or type(error).__name__}", error=True)
+        return 1
+    except CheckpointError as error:
+        say(f"Error: {_with_option_names(str(error))}", error=True)
+        return 1
+    except MemoryError as error:
+        say(f"Error: {_with_option_names(str(error)) or 'out of memory'}", error=True)
+        return 1
+    except (TypeError, ValueError) as error:
+        say(f"Error: {_with_option_names(str(error))}", error=True)
+        return 2
+    return 0
+
+
+def _show(error: click.ClickException) -> None:
+    """Print the usage, if it is to blame, and a message in one line."""
+    message = error.format_message()
+    if not isinstance(error, click.UsageError):
+        say(f"Error: {message}", error=True)
+    elif error.ctx is not None and message == error.ctx.get_help():  # no command was named
+        error.show()
+    elif sys.stderr is not None:
+        click.UsageError(visible(message), error.ctx).show(sys.stderr)
+
+
+def _with_option_names(message: str) -> str:
+    """`noise_std` in a message of the library is --noise-std here."""
+
+    def option(match: re.Match[str]) -> str:
+        name, position = match[1], match[2] or ""
+        if name.isupper():  # an environment variable
+            return name
+        return _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}") + position
+
+    return re.sub(r"`(\w+)(\[\d+\])?`", option, message)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pnncupy")
+def commands() -> None:
+    """Make new pictures from the patches of others, without training."""
+
+
+@click.command()
+def engines() -> None:
+    """Say which engines can run here, and why not."""
+    from pnncupy.engine.registry import engines as find_engines
+
+    for engine in find_engines():
+        state = "runs" if engine.available else "cannot run"
+        say(f"{engine.name:12}{state:12}{engine.detail}")
+
+
+for command in (engines, generate, retarget, inpaint, analogy, collage, edit, batch, report):
+    commands.add_command(command)

@@ -1,0 +1,179 @@
+"""One call of a task: its options, progress bar and files."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pnncupy.cli.batch_command import dask_client
+from pnncupy.terminal import say
+
+
+def run_task(
+    task: Callable[..., Any],
+    arguments: Sequence[Any],
+    stem: str,
+    sources: Sequence[Any],
+    options: dict[str, Any],
+    count: int | None = None,
+    synthesised: Any = None,
+) -> Any:
+    """Run a task with a progress bar and write its pictures as they are finished.
+
+    `synthesised` is a mask of what is made anew; None: everything.
+    """
+    from pnncupy.cli.arguments import spoken_arguments
+    from pnncupy.cli.outputs import ResultFiles
+    from pnncupy.cli.progress_bars import progress_bar
+
+    output, save_index = options.pop("output"), options.pop("save_index")
+    force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
+    scheduler, save_mask = options.pop("scheduler"), options.pop("save_mask", None)
+    made_from = _made_from(sources, options, partly=synthesised is not None)
+    spoken_arguments(options, _pictures())
+    if dry:
+        options["checkpoint"] = None
+    given = {
+        name: value
+        for name, value in options.items()
+        if value is not None and not (isinstance(value, tuple) and not value)
+    }
+    if dry:
+        _report_costs(task, arguments, given)
+        raise click.exceptions.Exit
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
+    files = ResultFiles.plan(
+        output, stem, count, sources[0], save_index, force, made_from, save_mask
+    )
+    with files.in_use(_inputs()):
+        for note in made_from.notes(files.pictures[0].suffix):
+            say(note, error=True)
+        start = time.perf_counter()
+        with dask_client(scheduler) as client, progress_bar(quiet) as show:
+
+            def save(event: Any) -> None:
+                show(event)
+                if event.result is not None:
+                    files.write(event.sample, event.result)
+
+            made = task(
+                *arguments, callback=save, return_index=save_index is not None, return_info=True,
+                executor=client, **given,
+            )  # fmt: skip
+        seconds = time.perf_counter() - start
+        _write_more(files, made, sources, given, synthesised)
+    _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
+    return made.image
+
+
+def _write_more(
+    files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any
+) -> None:
+    """Write the contact sheet and the mask of what was made, where they are wanted."""
+    from pnncupy.cli.arguments import without_missing_pixels
+    from pnncupy.display import contact_sheet
+    from pnncupy.images.intensity_encoding import value_range
+    from pnncupy.images.planes import as_planes
+
+    if files.sheet is not None:
+        plain = without_missing_pixels(sources, given)
+        shown = value_range([as_planes("image", each) for each in plain], given.get("data_range"))
+        files.write_sheet(contact_sheet([plain[0], *made.image], shown))
+    if files.mask is not None:
+        files.write_mask(_mask_of(synthesised, sources[0], given))
+
+
+def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
+    """What was made anew, as a mask; None is everything, "nodata" the missing pixels."""
+    import numpy as np
+
+    from pnncupy.images.missing import checked_nodata, split_missing
+
+    if synthesised is None:
+        return np.ones(source.shape[:2], bool)
+    if isinstance(synthesised, str):
+        known = split_missing("image", source, checked_nodata(options.get("nodata", "nan")), -1)[1]
+        assert known is not None  # else there was nothing to do
+        return ~known
+    return synthesised
+
+
+def _made_from(sources: Sequence[Any], options: dict[str, Any], partly: bool) -> Any:
+    """What results say of themselves."""
+    from pnncupy.batch.provenance import provenance
+
+    context = click.get_current_context()
+    given, verb = context.params, str(context.command.name)
+    draws = verb == "generate" or given.get("fill") == "noise"
+    return provenance(
+        verb,
+        given["files"] or [f"sample {name}" for name in given["sample_names"]],
+        1 if sources[0].ndim == 2 else sources[0].shape[2],
+        file=given["files"][0] if given["files"] else None,
+        page=given["page"],
+        seed=options["rng"] if draws else None,
+        partly=partly,
+    )
+
+
+def _report_costs(
+    task: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
+) -> None:
+    """Print what a call would cost."""
+    from pnncupy.tasks.cost_estimate import estimate
+
+    say("trying it on smaller pictures ...", error=True)
+    cost = estimate(task, arguments, options)
+    what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
+    each, total = "", _duration(cost.seconds * cost.samples)
+    if cost.samples > 1:
+        each, total = " a picture", f"{_duration(cost.seconds)} a picture, {total} in all"
+    say(f"method {cost.method}, engine {cost.engine}")
+    say(f"{what}: {cost.pairs:.2g}{each}")
+    say(f"time: about {total}")
+    say(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as befits a guess."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return (
+                f"{seconds / size:.2g} {unit}"
+                if seconds < 10 * size
+                else f"{seconds / size:.0f} {unit}"
+            )
+    return f"{seconds:.1f} s"
+
+
+def _pictures() -> list[Path]:
+    """The files of a command whose pixels are worked on."""
+    given = click.get_current_context().params
+    single = [given.get(name) for name in ("edited_file", "structure_file", "fill")]
+    named = [*given.get("files", ()), *(name for name in single if name is not None)]
+    return [Path(name) for name in named if Path(name).is_file()]
+
+
+def _inputs() -> list[Path]:
+    """Every file that the command reads, none of which a result may replace."""
+    given = click.get_current_context().params
+    single = [given.get(name) for name in ("mask_file", "edited_file", "structure_file", "fill")]
+    guides = [name for each in given.get("guide_files", ()) for name in each[:2]]
+    named = [*given.get("files", ()), *guides, *(name for name in single if name is not None)]
+    return [Path(name) for name in named if Path(name).exists()]
+
+
+def _report(files: Any, facts: str) -> None:
+    for group, what in ((files.pictures, "pictures"), (files.indices, "index maps")):
+        if len(group) == 1:
+            say(f"wrote {group[0]}")
+        elif group:
+            say(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
+    if files.sheet is not None:
+        say(f"wrote {files.sheet} (the source first, then the pictures)")
+    if files.mask is not None:
+        say(f"wrote {files.mask} (255: synthesised)")
+    say(facts)
