@@ -43,7 +43,7 @@ def in_file_name(machine: str) -> str:
 
 def write_results(family: str, threads: int, results: list[dict[str, Any]]) -> Path:
     """One JSON file per family and machine, or device where rows name one, replaced by each run."""
-    from pnncupy.kernels.simd import LANES
+    from pnncupy.kernels.numba_cpu.simd import LANES
 
     RESULTS.mkdir(exist_ok=True)
     machine = results[0].get("device", processor())

@@ -88,7 +88,7 @@ def image_of(name: str, shape: tuple[int, int]) -> Any:
 @contextmanager
 def searches(trees: bool) -> Iterator[list[Any]]:
     """Engine `numba` with or without trees; the counts of all searches through one."""
-    from pnncupy.kernels import numba_cpu
+    from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
     seen: list[Any] = []
     search = numba_cpu.search_tree

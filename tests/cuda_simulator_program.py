@@ -2,15 +2,11 @@
 
 import numpy as np
 
-from pnncupy.kernels import (
-    numba_cuda,
-    numba_cuda_patchmatch,
-    numba_cuda_search,
-    numba_cuda_vote,
-    reference,
-)  # fmt: skip
+from pnncupy.kernels import reference
+from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
+from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
 
-for module in (numba_cuda_search, numba_cuda_patchmatch, numba_cuda_vote):
+for module in (nearest, patchmatch, vote):
     module.THREADS = 8
 random = np.random.default_rng(5)
 
@@ -43,7 +39,7 @@ for p, channels, weighted, masked, chunk_rows, pairs in (
     (8, 1, False, False, 64, 1e9),
     (2, 4, False, False, 1, 100),
 ):
-    numba_cuda_search._CHUNK_ROWS, numba_cuda_search._PAIRS_PER_LAUNCH = chunk_rows, pairs
+    nearest._CHUNK_ROWS, nearest._PAIRS_PER_LAUNCH = chunk_rows, pairs
     # Small integers: many ties.
     query = random.integers(0, 4, (channels, p + 3, p + 4)).astype(np.float32)
     key = random.integers(0, 4, (channels, p + 2, p + 6)).astype(np.float32)

@@ -276,7 +276,7 @@ def forget():
     import pnncupy.kernels
     from pnncupy.engine import registry
 
-    sys.modules.pop("pnncupy.kernels.cupy_raw", None)
+    sys.modules.pop("pnncupy.kernels.cupy_raw.engine", None)
     vars(pnncupy.kernels).pop("cupy_raw", None)
     for cached in (registry._failure, registry._device_failure):
         cached.cache_clear()

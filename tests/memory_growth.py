@@ -139,7 +139,7 @@ def warm_up(case):
 
 def search_few(case):
     """Search for single patches, which tiny images may do without."""
-    from pnncupy.kernels import numba_cpu
+    from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
     planes = (case.labels or case.channels) + case.guides
     size = case.options.get("patch_size", 7)

@@ -8,28 +8,28 @@ from types import SimpleNamespace
 from numba import cuda, types
 from numba.cuda import dispatcher
 
-from pnncupy.kernels import numba_cuda_patchmatch, numba_cuda_search, numba_cuda_vote
+from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
 
 images, table = types.Array(types.float32, 3, "C"), types.Array(types.float32, 2, "C")
 flags, matches = types.Array(types.boolean, 2, "C"), types.Array(types.uint64, 2, "C")
 field, number = types.Array(types.int32, 2, "C"), types.int64
 searches = [
     (
-        numba_cuda_search.nearest_kernel(p, channels, weighted, masked),
+        nearest.nearest_kernel(p, channels, weighted, masked),
         (images, images, table, flags if masked else table, matches, *[number] * 5),
     )
     for p, channels, weighted, masked in ((7, 3, True, True), (2, 1, False, False))
 ]
 votes = [
-    (numba_cuda_vote._vote_mean, (images, field, table, flags, types.boolean, images)),
-    (numba_cuda_vote._median_kernel(7), (images, field, flags, types.boolean, images)),
+    (vote._vote_mean, (images, field, table, flags, types.boolean, images)),
+    (vote._median_kernel(7), (images, field, flags, types.boolean, images)),
 ]
 words, masks = types.Array(types.uint64, 2, "C"), types.Array(types.boolean, 2, "C")
 flat = types.Array(types.int32, 1, "C")
 numbers, sums = types.Array(types.int32, 2, "C"), types.Array(types.float32, 2, "C")
 searches += [
     (
-        numba_cuda_patchmatch.improve_kernel(7, normalised),
+        patchmatch.improve_kernel(7, normalised),
         (
             images,
             images,
@@ -51,11 +51,11 @@ searches += [
 ]
 votes += [
     (
-        numba_cuda_patchmatch._sum_pairs,
+        patchmatch._sum_pairs,
         (images, images, number, flat, flat, types.Array(types.float32, 1, "C")),
     ),
     (
-        numba_cuda_patchmatch._lower_words,
+        patchmatch._lower_words,
         (types.Array(types.uint64, 1, "C"), flat, types.Array(types.uint64, 1, "C")),
     ),
 ]

@@ -10,7 +10,8 @@ import naive
 import numpy as np
 import pytest
 
-from pnncupy.kernels import cuda_source, reference
+from pnncupy.kernels import reference
+from pnncupy.kernels.cupy_raw import sources
 
 pytestmark = pytest.mark.process
 
@@ -34,18 +35,18 @@ def search_on_host(
     columns = width - p + 1
     first_row, end_row = band or (0, height - p + 1)
     key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
-    options = cuda_source.nearest_options(p, channels, weight is not None)
-    launch = host_cuda.build(cuda_source.text("nearest.cu"), "lower_nearest", options)
-    strip = cuda_source.strip_width(p)
+    options = sources.nearest_options(p, channels, weight is not None)
+    launch = host_cuda.build(sources.text("nearest.cu"), "lower_nearest", options)
+    strip = sources.strip_width(p)
     strips = -(-columns // strip)
-    blocks = strips * -(-(key_columns + strip - 1) // cuda_source.THREADS)
+    blocks = strips * -(-(key_columns + strip - 1) // sources.THREADS)
     rows = end_row - first_row
     best = np.full((rows, columns), EMPTY) if best is None else best
     number = np.int32
     for first_block in range(0, blocks, -(-blocks // slices)):
         count = min(-(-blocks // slices), blocks - first_block)
         launch(
-            (count, -(-rows // chunk_rows), end_row + key_rows - 1), cuda_source.THREADS,
+            (count, -(-rows // chunk_rows), end_row + key_rows - 1), sources.THREADS,
             (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
              *(NOTHING if array is None else array for array in (weight, active, busy)), best,
              number(first_index), number(key.shape[2]), number(1 - end_row), number(first_row),
@@ -121,7 +122,7 @@ def test_search_of_active_queries_only(random):
     query, key = integers(random, (2, 20, 40)), integers(random, (2, 9, 30))
     active = random.random((17, 37)) > 0.7
     active[:, :16] = False
-    strip = cuda_source.strip_width(4)
+    strip = sources.strip_width(4)
     strips = -(-37 // strip)
     busy = np.zeros((4, strips), bool)
     for y, x in np.argwhere(active):
@@ -172,8 +173,8 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
             key_words=words, active=active, threads=1, tick=lambda patches: None, **options,
         )  # fmt: skip
         return sums, out, out_sums, words
-    code = cuda_source.text("patchmatch.cu")
-    compiled = cuda_source.patchmatch_options(p, channels, bound is not None)
+    code = sources.text("patchmatch.cu")
+    compiled = sources.patchmatch_options(p, channels, bound is not None)
     images = (*plain_image(query), *plain_image(key))
     launch = host_cuda.build(code, "pair_sums", compiled)
     launch((-(-index.size // 32), 1, 1), 32,
@@ -224,8 +225,8 @@ def test_scattered_minima_have_the_bits_of_the_other_engines(random):
     values = random.integers(0, 100, 99).astype(np.uint64) << np.uint64(40)
     expected = words.copy()
     reference.scatter_minimum(expected, places, values)
-    options = cuda_source.patchmatch_options(2, 1, False)
-    launch = host_cuda.build(cuda_source.text("patchmatch.cu"), "scatter_minimum", options)
+    options = sources.patchmatch_options(2, 1, False)
+    launch = host_cuda.build(sources.text("patchmatch.cu"), "scatter_minimum", options)
     launch((4, 1, 1), 32, (words, places, values, np.int64(99)))
     np.testing.assert_array_equal(words, expected)
 
@@ -236,16 +237,16 @@ def vote_on_host(value, index, p, how, backwards=False, active=None):
     out = np.full((channels, height, width), np.nan, np.float32)
     sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
              np.int32(width), NOTHING if active is None else active)  # fmt: skip
-    options = cuda_source.vote_options(p, channels)
+    options = sources.vote_options(p, channels)
     if how == "median":
-        launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_median", options)
+        launch = host_cuda.build(sources.text("vote.cu"), "vote_median", options)
         launch((-(-width // 32) * height, channels, 1), 32, (value, *sizes, out), backwards)
         return out
     side = np.ones(p, np.float32)
     if how == "weighted_mean":
         side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
     table = side[:, None] * side[None, :]
-    launch = host_cuda.build(cuda_source.text("vote.cu"), "vote_mean", options)
+    launch = host_cuda.build(sources.text("vote.cu"), "vote_mean", options)
     launch((-(-width // 32) * height, 1, 1), 32, (value, *sizes, table, out), backwards)
     return out
 
@@ -313,7 +314,7 @@ def compile_for(architecture, file, options):
     """Machine code for one architecture by NVRTC; returns the compiler's log."""
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
     flags = [*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v"]
-    _, program = nvrtc.nvrtcCreateProgram(cuda_source.text(file).encode(), file.encode(), 0, [], [])
+    _, program = nvrtc.nvrtcCreateProgram(sources.text(file).encode(), file.encode(), 0, [], [])
     (status,) = nvrtc.nvrtcCompileProgram(program, len(flags), [flag.encode() for flag in flags])
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
     log = b" " * size
@@ -323,16 +324,16 @@ def compile_for(architecture, file, options):
 
 
 # The largest of all takes some seconds to compile, so only for the oldest and the newest.
-LARGEST = ("nearest.cu", cuda_source.nearest_options(15, 64, True))
+LARGEST = ("nearest.cu", sources.nearest_options(15, 64, True))
 COMPILED = [
-    ("nearest.cu", cuda_source.nearest_options(7, 3, False)),
-    ("nearest.cu", cuda_source.nearest_options(7, 3, True)),
-    ("nearest.cu", cuda_source.nearest_options(5, 1, False)),
-    ("patchmatch.cu", cuda_source.patchmatch_options(7, 3, False)),
-    ("patchmatch.cu", cuda_source.patchmatch_options(7, 3, True)),
-    ("patchmatch.cu", cuda_source.patchmatch_options(15, 64, True)),
-    ("vote.cu", cuda_source.vote_options(7, 3)),
-    ("vote.cu", cuda_source.vote_options(15, 64)),
+    ("nearest.cu", sources.nearest_options(7, 3, False)),
+    ("nearest.cu", sources.nearest_options(7, 3, True)),
+    ("nearest.cu", sources.nearest_options(5, 1, False)),
+    ("patchmatch.cu", sources.patchmatch_options(7, 3, False)),
+    ("patchmatch.cu", sources.patchmatch_options(7, 3, True)),
+    ("patchmatch.cu", sources.patchmatch_options(15, 64, True)),
+    ("vote.cu", sources.vote_options(7, 3)),
+    ("vote.cu", sources.vote_options(15, 64)),
 ]
 
 

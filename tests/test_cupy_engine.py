@@ -114,7 +114,7 @@ def test_arrays_of_other_gpu_libraries_are_told_how_to_become_cupy(image):
 
 
 def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
-    from pnncupy.kernels import cupy_raw
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
 
     query = image[..., 0].astype(np.float32)
     expected = pnn.nearest_patches(query, query[::-1], patch_size=4)
@@ -126,7 +126,7 @@ def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
 
 
 def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
-    from pnncupy.kernels import cupy_raw
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
 
     monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", 900)
     pixels = cupy.asarray(image[None, ..., 0].astype(np.float32))
@@ -152,16 +152,16 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
 
 @pytest.mark.parametrize("p", [2, 7, 15])
 def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
-    from pnncupy.kernels import cuda_source
+    from pnncupy.kernels.cupy_raw import sources
 
     image = np.zeros((p, p + 1, 500), np.float32)
     with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`") as refused:
         pnn.nearest_patches(image, image, patch_size=p, engine="cupy")
     most = int(re.search(r"at most (\d+)", str(refused.value))[1])
     assert most >= 64
-    cuda_source.check_limits(p, most)
+    sources.check_limits(p, most)
     with pytest.raises(ValueError, match=f"at most {most} channels"):
-        cuda_source.check_limits(p, most + 1)
+        sources.check_limits(p, most + 1)
 
 
 def test_patches_beyond_a_device_are_refused_with_the_limit(cupy):
@@ -203,7 +203,7 @@ def test_memory_grows_with_the_number_of_pixels(cupy, memory, random):
 
 
 def test_searches_go_on_with_fewer_rows_where_memory_is_short(cupy, memory, image, monkeypatch):
-    from pnncupy.kernels import cupy_raw
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
 
     query = image.astype(np.float32)
     mask = random_mask(image)
@@ -367,7 +367,7 @@ def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    from pnncupy.kernels import cupy_raw
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
 
     cupy_raw._kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]

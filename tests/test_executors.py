@@ -17,7 +17,7 @@ import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
-from pnncupy.kernels import numba_cpu
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.parallel import executors
 from pnncupy.search import blocks
 

@@ -173,7 +173,7 @@ def test_a_whole_folder_that_fails_changes_nothing(tmp_path):
 
 def test_kernels_need_no_room_on_the_disk(folder):
     (folder / "kernel.py").write_text(
-        "from pnncupy.kernels.compiling import compiled\n"
+        "from pnncupy.kernels.numba_cpu.compile import compiled\n"
         "@compiled\n"
         "def one_more(numbers):\n"
         "    numbers[0] += 1\n"

@@ -192,7 +192,7 @@ def test_returning_false_cancels_and_exceptions_pass(photograph):
 
 
 def test_long_searches_report_in_between(photograph, monkeypatch):
-    from pnncupy.kernels import numba_cpu
+    from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
     monkeypatch.setattr("pnncupy.synthesis.progress._SECONDS_BETWEEN_EVENTS", 0)
     monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", 1e5)

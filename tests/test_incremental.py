@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnncupy.kernels import numba_cpu, reference, tiling
+from pnncupy.kernels import reference, tiling
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.search import candidate_lists, incremental
 from pnncupy.search.exact import SearchSettings, search
 from pnncupy.search.incremental import Proofs, follower

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pnncupy as pnn
-from pnncupy.kernels import numba_cpu, reference, tiling
+from pnncupy.kernels import reference, tiling
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
 INF = math.inf
 

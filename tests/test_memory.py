@@ -14,8 +14,8 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy.cli import app
-from pnncupy.kernels import numba_cpu
-from pnncupy.kernels.search_tree.tree import build
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.numba_cpu.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.samples import load_sample
 from pnncupy.synthesis.memory import Means, Workload, need, together_within, within

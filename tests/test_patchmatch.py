@@ -13,7 +13,8 @@ import pytest
 from conftest import ENGINES
 
 import pnncupy as pnn
-from pnncupy.kernels import numba_cpu, reference
+from pnncupy.kernels import reference
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.samples import load_sample
 from pnncupy.search import method as methods
 from pnncupy.search import patchmatch

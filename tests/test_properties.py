@@ -10,7 +10,7 @@ from small_calls import any_call, calls, channels_last
 from tilings import TILINGS, tiled
 
 import pnncupy as pnn
-from pnncupy.kernels import numba_cpu
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
 pytestmark = pytest.mark.slow
 

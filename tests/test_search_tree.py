@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from pnncupy.kernels import numba_cpu
-from pnncupy.kernels.search_tree import projection
-from pnncupy.kernels.search_tree.search import search
-from pnncupy.kernels.search_tree.tree import build
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.numba_cpu.search_tree import projection
+from pnncupy.kernels.numba_cpu.search_tree.search import search
+from pnncupy.kernels.numba_cpu.search_tree.tree import build
 from pnncupy.search import pruned_search
 from pnncupy.search.pruned_search import PairSearch
 

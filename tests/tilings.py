@@ -4,7 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from pnncupy.kernels import numba_cpu, numba_pairs, numba_patchmatch, tiling
+from pnncupy.kernels import tiling
+from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.numba_cpu import pair_sums, patchmatch
 
 # Widest and tallest tile, side of a sparse one, cost of a patch by itself, pairs of one step, rows
 # of one step.
@@ -29,6 +31,6 @@ def tiled(name):
         patch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", pairs)
         patch.setattr(numba_cpu, "_FEW_PAIRS_PER_STEP", pairs)
         patch.setattr(numba_cpu, "_FEW_PER_JOB", rows)
-        patch.setattr(numba_pairs, "_PAIRS_PER_STEP", pairs)
-        patch.setattr(numba_patchmatch, "_ROWS_PER_STEP", rows)
+        patch.setattr(pair_sums, "_PAIRS_PER_STEP", pairs)
+        patch.setattr(patchmatch, "_ROWS_PER_STEP", rows)
         yield

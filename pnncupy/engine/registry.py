@@ -14,9 +14,9 @@ from pnncupy.kernels.protocol import COMPILER_OFF, Engine
 
 _MODULES = {
     "numpy": "pnncupy.kernels.reference",
-    "numba": "pnncupy.kernels.numba_cpu",
-    "cupy": "pnncupy.kernels.cupy_raw",
-    "numba-cuda": "pnncupy.kernels.numba_cuda",
+    "numba": "pnncupy.kernels.numba_cpu.engine",
+    "cupy": "pnncupy.kernels.cupy_raw.engine",
+    "numba-cuda": "pnncupy.kernels.numba_cuda.engine",
 }
 # The array library whose arrays each engine takes.
 _LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy", "numba-cuda": "cupy"}

@@ -12,11 +12,11 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
-from pnncupy.kernels.numba_lists import aligned, insert_lanes
-from pnncupy.kernels.padding import left_padding
+from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.padding import left_padding
+from pnncupy.kernels.numba_cpu.simd import LANES, any_less, broadcast, load, store, sum_of_stored
 from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.simd import LANES, any_less, broadcast, load, store, sum_of_stored
 
 # Share by which the bound is widened, so that rounding of the patch sums can be paid for.
 _WIDENING = 1e-3

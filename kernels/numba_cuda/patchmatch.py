@@ -7,7 +7,7 @@ import numpy as np
 from numba import cuda, float32, int64
 
 from pnncupy.kernels import random_bits
-from pnncupy.kernels.numba_cuda_device import (
+from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
     bits,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy.kernels.compiling import compiled
+from pnncupy.kernels.numba_cpu.compile import compiled
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 

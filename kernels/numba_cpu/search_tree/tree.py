@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy.kernels.compiling import compiled
-from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.search_tree.projection import (
+from pnncupy.kernels.numba_cpu.compile import compiled
+from pnncupy.kernels.numba_cpu.search_tree.projection import (
     AXES,
     Axes,
     all_coordinates,
     principal_axes,
 )
+from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 
 LEAF, FAN = 32, 16

@@ -3,9 +3,9 @@
 The arrays are CuPy's, or in Numba's simulator NumPy's.
 """
 
-from pnncupy.kernels.numba_cuda_patchmatch import improve, pair_sums, scatter_minimum
-from pnncupy.kernels.numba_cuda_search import lower_nearest
-from pnncupy.kernels.numba_cuda_vote import vote
+from pnncupy.kernels.numba_cuda.nearest import lower_nearest
+from pnncupy.kernels.numba_cuda.patchmatch import improve, pair_sums, scatter_minimum
+from pnncupy.kernels.numba_cuda.vote import vote
 
 __all__ = [
     "LISTS", "QUERIES_TOGETHER", "improve", "lower_nearest", "pair_sums", "scatter_minimum", "vote",

@@ -8,7 +8,7 @@ from typing import Any
 import cupy
 import numpy as np
 
-from pnncupy.kernels.cuda_source import (
+from pnncupy.kernels.cupy_raw.sources import (
     THREADS,
     check_limits,
     check_patch,

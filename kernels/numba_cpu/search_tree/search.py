@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from pnncupy.kernels.numba_cpu.search_tree.projection import coordinates
+from pnncupy.kernels.numba_cpu.search_tree.tree import (
+    Tree,
+    bound_slack,
+    node_weights,
+    usable_patches,
+)
+from pnncupy.kernels.numba_cpu.search_tree.walk import walk_kernel
+from pnncupy.kernels.numba_cpu.simd import LANES
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.search_tree.projection import coordinates
-from pnncupy.kernels.search_tree.tree import Tree, bound_slack, node_weights, usable_patches
-from pnncupy.kernels.search_tree.walk import walk_kernel
-from pnncupy.kernels.simd import LANES
 from pnncupy.kernels.tiling import run
 
 _ROWS_PER_STEP = 8

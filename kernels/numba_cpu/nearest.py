@@ -12,10 +12,10 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
-from pnncupy.kernels.numba_lists import aligned, insert_lanes
-from pnncupy.kernels.padding import left_padding
-from pnncupy.kernels.simd import (
+from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.padding import left_padding
+from pnncupy.kernels.numba_cpu.simd import (
     LANES,
     broadcast,
     either_less,

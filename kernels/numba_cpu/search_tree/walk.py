@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
-from pnncupy.kernels.numba_lists import aligned
-from pnncupy.kernels.search_tree.tree import BOX_AXES, FAN, LEAF, WIDENING
-from pnncupy.kernels.simd import (
+from pnncupy.kernels.numba_cpu.candidate_list import aligned
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.search_tree.tree import BOX_AXES, FAN, LEAF, WIDENING
+from pnncupy.kernels.numba_cpu.simd import (
     LANES,
     broadcast,
     less_lanes,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, float32
 
-from pnncupy.kernels.numba_cuda_device import THREADS, add, larger, multiply, smaller, thread_place
+from pnncupy.kernels.numba_cuda.device import THREADS, add, larger, multiply, smaller, thread_place
 from pnncupy.kernels.protocol import Array
 
 

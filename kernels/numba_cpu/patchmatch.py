@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 
 from pnncupy.kernels import random_bits
-from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.simd import LANES, atomic_minimum, float_bits, patch_sum
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.simd import LANES, atomic_minimum, float_bits, patch_sum
 from pnncupy.kernels.tiling import run, run_all
 
 # Query rows in one step of a thread: some milliseconds.

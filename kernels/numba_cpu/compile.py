@@ -17,7 +17,7 @@ if config.DISABLE_JIT:
 # others too, whose checksum is made one of the constants that tell cached kernels apart; the small
 # functions that a kernel calls are not cached by themselves but as parts of it.
 _HELPERS = (
-    "simd.py", "numba_lists.py", "random_bits.py", "search_tree/projection.py",
+    "simd.py", "candidate_list.py", "../random_bits.py", "search_tree/projection.py",
     "search_tree/tree.py",
 )  # fmt: skip
 HELPERS_REVISION = zlib.crc32(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pnncupy.kernels.numba_cpu.simd import LANES
 from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.simd import LANES
 
 
 def left_padding(patch_size: int) -> int:

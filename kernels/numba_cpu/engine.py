@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pnncupy.kernels.numba_few import bound_slack, few_kernel, patch_sums
-from pnncupy.kernels.numba_pairs import pair_sums
-from pnncupy.kernels.numba_patchmatch import improve, scatter_minimum
-from pnncupy.kernels.numba_search import nearest_kernel, tile_width
-from pnncupy.kernels.numba_vote import vote
-from pnncupy.kernels.padding import left_padding, pad
+from pnncupy.kernels.numba_cpu.nearest import nearest_kernel, tile_width
+from pnncupy.kernels.numba_cpu.padding import left_padding, pad
+from pnncupy.kernels.numba_cpu.pair_sums import pair_sums
+from pnncupy.kernels.numba_cpu.patchmatch import improve, scatter_minimum
+from pnncupy.kernels.numba_cpu.search_tree.projection import AXES
+from pnncupy.kernels.numba_cpu.search_tree.search import search as search_tree
+from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
+from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, few_kernel, patch_sums
+from pnncupy.kernels.numba_cpu.vote import vote
 from pnncupy.kernels.protocol import Array, Tick
-from pnncupy.kernels.search_tree.projection import AXES
-from pnncupy.kernels.search_tree.search import search as search_tree
-from pnncupy.kernels.search_tree.tree import build as build_tree
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 __all__ = [

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.compiling import HELPERS_REVISION, compiled
-from pnncupy.kernels.numba_lists import aligned
+from pnncupy.kernels.numba_cpu.candidate_list import aligned
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.simd import LANES, load, store, sum_of_stored
 from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.simd import LANES, load, store, sum_of_stored
 from pnncupy.kernels.tiling import run_all
 
 _PAIRS_PER_STEP = 20_000

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.compiling import compiled
+from pnncupy.kernels.numba_cpu.compile import compiled
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 

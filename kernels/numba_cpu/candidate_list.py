@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from pnncupy.kernels.simd import LANES, broadcast, less_lanes, lowest_bit, store
+from pnncupy.kernels.numba_cpu.simd import LANES, broadcast, less_lanes, lowest_bit, store
 
 
 @njit(nogil=True)

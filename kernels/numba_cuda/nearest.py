@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numba import cuda, float32
 
-from pnncupy.kernels.numba_cuda_device import (
+from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
     bits,

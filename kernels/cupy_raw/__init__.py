@@ -1,0 +1,1 @@
+"""Engine `cupy`: CUDA kernels of `../cuda`, compiled by CuPy."""

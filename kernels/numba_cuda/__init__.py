@@ -1,0 +1,1 @@
+"""Engine `numba-cuda`: the steps of engine `cupy` in Numba's CUDA Python."""
