@@ -84,7 +84,7 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
     from pnncupy.engine import registry
     from pnncupy.search.candidate_lists import finer_candidates
     from pnncupy.search.exact import SearchSettings, search
-    from pnncupy.search.incremental import Proofs, follower
+    from pnncupy.search.incremental import ReuseStatistics, incremental_search
     from pnncupy.search.patch_grid import Layout
 
     image = natural_image(*SIZE).astype(np.float32) / np.float32(255)
@@ -106,7 +106,7 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
     normalised = SearchSettings(engine, 7, 3, ALPHA, threads)
 
     queries = [query]
-    follow = follower(normalised, [key], layout, None, first, Proofs())
+    follow = incremental_search(normalised, [key], layout, None, first, ReuseStatistics())
     for _ in range(ITERATIONS):
         index = follow(queries[-1]).index
         places = np.stack(np.divmod(index, key.shape[2]), axis=-1)
@@ -115,17 +115,17 @@ def measure_steps(threads: int) -> list[dict[str, Any]]:
 
     seconds: list[list[list[float]]] = []
     for _ in range(ROUNDS):
-        proofs = Proofs()
-        follow = follower(normalised, [key], layout, None, first, proofs)
+        reuse = ReuseStatistics()
+        follow = incremental_search(normalised, [key], layout, None, first, reuse)
         seconds.append([])
         for step in queries:
-            held = proofs.held, proofs.tried
+            held = reuse.held, reuse.tried
             start_time = time.perf_counter()
             search(plain, step, [key], layout)
             middle = time.perf_counter()
             follow(step)
             times = middle - start_time, time.perf_counter() - middle
-            seconds[-1].append([*times, proofs.held - held[0], proofs.tried - held[1]])
+            seconds[-1].append([*times, reuse.held - held[0], reuse.tried - held[1]])
     rows = []
     for step, values in enumerate(np.moveaxis(np.array(seconds), 1, 0)):
         plain_seconds, normalised_seconds, held_now, tried = values.T

@@ -98,12 +98,12 @@ def searches(trees: bool) -> Iterator[list[Any]]:
         seen.append(counts)
         return counts
 
-    axes = numba_cpu.TREES
-    numba_cpu.TREES, numba_cpu.search_tree = axes if trees else (), counted
+    axes = numba_cpu.TREE_AXES
+    numba_cpu.TREE_AXES, numba_cpu.search_tree = axes if trees else (), counted
     try:
         yield seen
     finally:
-        numba_cpu.TREES, numba_cpu.search_tree = axes, search
+        numba_cpu.TREE_AXES, numba_cpu.search_tree = axes, search
 
 
 def _compared(work: Callable[[], Any], rounds: int) -> dict[str, Any]:

@@ -33,22 +33,22 @@ class Engine(Protocol):
 
     Attributes
     ----------
-    LISTS : bool
-        Whether `lower_nearest` keeps more than one key for each query and lowers `key_score`.
+    SUPPORTS_TOP_K : bool
+        Whether `update_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
-    TREES : tuple of int
+    TREE_AXES : tuple of int
         Axes that the trees of `build_tree` and `search_tree` may have, the fastest number first;
         empty without such functions. See `kernels.search_tree`.
-    QUERIES_TOGETHER : int
+    QUERIES_PER_SEARCH : int
         Query patches that one search should have to keep the engine busy: pictures of one call are
         searched together up to that many.
     """
 
-    LISTS: bool
-    TREES: tuple[int, ...]
-    QUERIES_TOGETHER: int
+    SUPPORTS_TOP_K: bool
+    TREE_AXES: tuple[int, ...]
+    QUERIES_PER_SEARCH: int
 
-    def lower_nearest(
+    def update_nearest(
         self,
         query: Array,
         key: Array,
@@ -141,13 +141,13 @@ class Engine(Protocol):
         Parameters
         ----------
         query, key, patch_size, threads
-            As in `lower_nearest`.
+            As in `update_nearest`.
         query_number, key_number : (k,) int32
             Numbers ``row * W + column`` of the patches' first pixels, each in its own image.
         out : (k,) float32
         """
 
-    def improve(
+    def patchmatch_pass(
         self,
         query: Array,
         key: Array,
@@ -186,7 +186,7 @@ class Engine(Protocol):
         ----------
         query, key : (C, HQ, WQ) and (C, HK, WK) float32
         patch_size, threads
-            As in `lower_nearest`.
+            As in `update_nearest`.
         usable : (HK-p+1, WK-p+1) bool
             Key patches that may be matched; all pixels of these are finite.
         index, sums : (HQ-p+1, WQ-p+1) int32 and float32
@@ -210,7 +210,7 @@ class Engine(Protocol):
         active : (HQ-p+1, WQ-p+1) bool, or None
             Query patches that try; the others keep what they have. None is all.
         tick : callable
-            Called now and then with the number of query patches done; see `lower_nearest`.
+            Called now and then with the number of query patches done; see `update_nearest`.
         """
 
     def scatter_minimum(self, words: Array, places: Array, values: Array) -> None:

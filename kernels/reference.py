@@ -10,9 +10,9 @@ import numpy as np
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.random_bits import combined, drawn
 
-LISTS = True
-TREES = ()
-QUERIES_TOGETHER = 1
+SUPPORTS_TOP_K = True
+TREE_AXES = ()
+QUERIES_PER_SEARCH = 1
 _PAIRS_AT_ONCE = 4096
 
 
@@ -49,7 +49,7 @@ def _overlap(size: int, key_size: int, shift: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(start + shift, stop + shift)
 
 
-def lower_nearest(
+def update_nearest(
     query: Array,
     key: Array,
     patch_size: int,
@@ -65,7 +65,7 @@ def lower_nearest(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Search displacement by displacement; see `protocol.Engine.lower_nearest`."""
+    """Search displacement by displacement; see `protocol.Engine.update_nearest`."""
     rows, columns = score.shape[:2]
     key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
     margin = patch_size - 1
@@ -154,7 +154,7 @@ def pair_sums(
         out[some] = sums[:, 0, 0]
 
 
-def improve(
+def patchmatch_pass(
     query: Array,
     key: Array,
     patch_size: int,
@@ -175,7 +175,7 @@ def improve(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Try one key for all query patches at a time; see `protocol.Engine.improve`."""
+    """Try one key for all query patches at a time; see `protocol.Engine.patchmatch_pass`."""
     out_index[...], out_sums[...] = index, sums
     rows, columns = index.shape
     stride = np.int32(key.shape[2])

@@ -10,21 +10,21 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.kernels.random_bits import combined
-from pnncupy.search.exact import Field, SearchSettings, search
-from pnncupy.search.incremental import Proofs, follower
+from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
+from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.method import is_approximate, patches
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import PatchMatch
-from pnncupy.synthesis.progress import Event, Observer
+from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.execute import run
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import Setup, set_up, source_list
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_list
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
 # level.
@@ -34,7 +34,7 @@ _PATCHES_AT_COARSEST = 4.0
 _GRAIN = 2.0**-24
 
 
-@to_the_engine
+@on_engine_device
 def bidirectional_similarity(
     image: Any,
     shape: tuple[int, int],
@@ -110,7 +110,7 @@ def bidirectional_similarity(
     >>> bidirectional_similarity(image, (30, 30), iterations=2).shape
     (30, 30)
     """
-    options = Options(
+    options = TaskOptions(
         alpha=math.inf, patch_size=patch_size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
         engine=engine, channel_axis=channel_axis, data_range=data_range, initial_guess=None,
@@ -123,25 +123,25 @@ def bidirectional_similarity(
     limit = validation.non_negative("tolerance", tolerance)
     sources, names = source_list("image", image)
     validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
-    setup = set_up(
+    setup = prepare_task(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
         between=partial(canvas_steps, factors=(shrinking, 1 / shrinking))
         if len(sources) > 1 else None,
     )  # fmt: skip
     pyramids = [setup.pyramid(planes) for planes in setup.planes]
 
-    def work(observer: Observer) -> tuple[Array, Array, Layout]:
-        return _coarse_to_fine(setup, pyramids, shrinking, limit, observer)
+    def work(reporter: ProgressReporter) -> tuple[Array, Array, Layout]:
+        return _coarse_to_fine(setup, pyramids, shrinking, limit, reporter)
 
     return run(setup, lambda samples: work, {"task": "bidirectional_similarity"})
 
 
 def _coarse_to_fine(
-    setup: Setup,
+    setup: PreparedTask,
     pyramids: Sequence[Sequence[Array]],
     shrinking: float,
     tolerance: float,
-    observer: Observer,
+    reporter: ProgressReporter,
 ) -> tuple[Array, Array, Layout]:
     """Gradual resizing at the coarsest level, then refinement; picture, matches, their layout."""
     coarsest = [pyramid[-1] for pyramid in pyramids]
@@ -151,8 +151,8 @@ def _coarse_to_fine(
     sizes = step_shapes(picture.shape[1:], setup.coarsest_shape, shrinking, 1 / shrinking)
     steps = setup.schedule.iterations
     schedule = replace(setup.schedule, coarse_iterations=steps * len(sizes))
-    settings = replace(setup.settings, tick=observer.tick)
-    observer.plan(schedule, _planned_pairs(setup, pyramids, sizes))
+    settings = replace(setup.settings, tick=reporter.tick)
+    reporter.plan(schedule, _planned_pairs(setup, pyramids, sizes))
     for level in range(schedule.levels, -1, -1):
         sources = [pyramid[level] for pyramid in pyramids]
         shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
@@ -162,13 +162,13 @@ def _coarse_to_fine(
             else:
                 picture = enlarge(picture, schedule.ratio, shape)
             numbers = range(number * steps, (number + 1) * steps)
-            voting = _Voting(settings, sources, observer.proofs)
-            picture, index = _converged(voting, picture, tolerance, observer, level, numbers)
+            voting = _Voting(settings, sources, reporter.reuse)
+            picture, index = _converged(voting, picture, tolerance, reporter, level, numbers)
     return picture, index, voting.layout
 
 
 def _planned_pairs(
-    setup: Setup, pyramids: Sequence[Sequence[Array]], sizes: Sequence[tuple[int, ...]]
+    setup: PreparedTask, pyramids: Sequence[Sequence[Array]], sizes: Sequence[tuple[int, ...]]
 ) -> dict[tuple[int, int], int]:
     """Pairs of patches of all steps, by (level, step)."""
     size, steps, schedule = setup.settings.patch_size, setup.schedule.iterations, setup.schedule
@@ -192,20 +192,20 @@ def _converged(
     voting: "_Voting",
     picture: Array,
     tolerance: float,
-    observer: Observer,
+    reporter: ProgressReporter,
     level: int,
     numbers: range,
 ) -> tuple[Array, Array]:
     """Vote until the dissimilarity hardly falls; the picture and its last coherence matches."""
     dissimilarity = math.inf
     for number in numbers:
-        observer.begin(level, number, picture)
+        reporter.begin(level, number, picture)
         picture, index, last = voting.step(picture, number), voting.index, dissimilarity
         dissimilarity = voting.dissimilarity
-        observer.end(picture)
+        reporter.end(picture)
         if dissimilarity >= (1 - tolerance) * last or dissimilarity == 0:
             for skipped in range(number + 1, numbers.stop):
-                observer.skip(level, skipped)
+                reporter.skip(level, skipped)
             break
     return picture, index
 
@@ -226,17 +226,19 @@ class _Voting:
 
     settings: SearchSettings
     sources: Sequence[Array]
-    proofs: Proofs = field(default_factory=Proofs)
+    reuse: ReuseStatistics = field(default_factory=ReuseStatistics)
     layout: Layout = field(init=False)
     index: Array = None
     dissimilarity: float = math.inf
     _reverse: list[Array] = field(default_factory=list)
-    _follow: Callable[[Array], Field] = field(init=False)
+    _follow: Callable[[Array], NearestNeighborField] = field(init=False)
 
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.sources)
         # Sources stay while the result changes, so that most of its matches can be proven to.
-        self._follow = follower(self.settings, self.sources, self.layout, None, None, self.proofs)
+        self._follow = incremental_search(
+            self.settings, self.sources, self.layout, None, None, self.proofs
+        )
 
     def step(self, picture: Array, number: int) -> Array:
         """The picture that all patches vote for."""
@@ -256,7 +258,7 @@ class _Voting:
         ]
         self.index, self._reverse = coherence.index, [found.index for found in completeness]
         scores = xp.concat([found.score.ravel() for found in completeness])
-        # Means in float64, whose last bits decide at most whether one step more is taken.
+        # MemoryPlan in float64, whose last bits decide at most whether one step more is taken.
         self.dissimilarity = float(xp.mean(coherence.score, dtype=xp.float64)) + float(
             xp.mean(scores, dtype=xp.float64)
         )
@@ -281,7 +283,7 @@ class _Voting:
 
     def _near(
         self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int
-    ) -> Field:
+    ) -> NearestNeighborField:
         settings = replace(self.settings, stream=combined(self.settings.stream, number))
         if start is not None:
             start = start[..., None]

@@ -15,7 +15,7 @@ def search(engine, query, key, p, weight, active):
     shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
     ticks = []
-    engine.lower_nearest(
+    engine.update_nearest(
         query,
         key,
         p,
@@ -73,7 +73,7 @@ def approximate(engine, query, key, p, index, bound, active, stream):
         words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(7)
     for step, radius, draws in ((2, 0, 0), (1, max(key.shape), 2), (0, 3, 1)):
         found = np.empty_like(index), np.empty_like(sums)
-        engine.improve(
+        engine.patchmatch_pass(
             query,
             key,
             p,

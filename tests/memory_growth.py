@@ -134,10 +134,10 @@ def warm_up(case):
     task(*arguments, **options)
     for name, value in zip(names, before, strict=True):
         setattr(pruned_search, name, value)
-    search_few(case)
+    search_sparse(case)
 
 
-def search_few(case):
+def search_sparse(case):
     """Search for single patches, which tiny images may do without."""
     from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
@@ -147,7 +147,7 @@ def search_few(case):
     shape = (TINY - size + 1, TINY - size + 1, 1)
     active = np.arange(shape[0] ** 2).reshape(shape[:2]) == 0
     for weight in (None, np.ones(shape[:2], np.float32)):
-        numba_cpu.lower_nearest(
+        numba_cpu.update_nearest(
             image, image, size, weight, np.full(shape, np.inf, np.float32),
             np.full(shape, -1, np.int32), first_index=0, index_stride=TINY, active=active,
             threads=1, tick=lambda pairs: None,

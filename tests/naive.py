@@ -165,7 +165,9 @@ def drawn(stream, best, radius, count):
     return first + (stream * (last - first + 1)) // 2**32
 
 
-def improve(query, key, p, usable, index, step, radius, draws, stream, bound, alpha, active):
+def patchmatch_pass(
+    query, key, p, usable, index, step, radius, draws, stream, bound, alpha, active
+):
     """One pass of PatchMatch with a score per pair from `patch_distance`.
 
     `index` and the result hold (row, column). Also returns, for each key, the smallest distance

@@ -29,7 +29,7 @@ flat = types.Array(types.int32, 1, "C")
 numbers, sums = types.Array(types.int32, 2, "C"), types.Array(types.float32, 2, "C")
 searches += [
     (
-        patchmatch.improve_kernel(7, normalised),
+        patchmatch.patchmatch_kernel(7, normalised),
         (
             images,
             images,
@@ -66,7 +66,7 @@ for capability in ((7, 5), (9, 0)):
         code, _ = cuda.compile(kernel.py_func, signature, cc=capability, device=False, abi="numba")
         # Products and sums are rounded one by one, divisions as on the CPU.
         # (But for the limit of a normalised search, which is widened.)
-        if "improve" not in kernel.py_func.__name__:
+        if "pass_over" not in kernel.py_func.__name__:
             assert "fma.rn.f32" not in code
         assert "div.full" not in code
         assert "div.approx" not in code

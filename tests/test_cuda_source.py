@@ -30,13 +30,13 @@ def search_on_host(
     query, key, p, weight=None, active=None, busy=None, best=None, *, first_index=0, band=None,
     chunk_rows=64, slices=1, backwards=False,
 ):  # fmt: skip
-    """Launch `lower_nearest` as an engine would; returns scores and key numbers."""
+    """Launch `update_nearest` as an engine would; returns scores and key numbers."""
     channels, height, width = query.shape
     columns = width - p + 1
     first_row, end_row = band or (0, height - p + 1)
     key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
     options = sources.nearest_options(p, channels, weight is not None)
-    launch = host_cuda.build(sources.text("nearest.cu"), "lower_nearest", options)
+    launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
     strip = sources.strip_width(p)
     strips = -(-columns // strip)
     blocks = strips * -(-(key_columns + strip - 1) // sources.THREADS)
@@ -60,7 +60,7 @@ def search_on_host(
 def plain_search(query, key, p, weight=None, active=None):
     shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
-    reference.lower_nearest(
+    reference.update_nearest(
         query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
         active=active, threads=1, tick=lambda pairs: None,
     )  # fmt: skip
@@ -168,7 +168,7 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
     out, out_sums = np.empty_like(index), np.empty_like(sums)
     if engine is not None:
         engine.pair_sums(query, key, p, places.ravel(), index.ravel(), sums.reshape(-1), threads=1)
-        engine.improve(
+        engine.patchmatch_pass(
             query, key, p, usable, index, sums, out, out_sums, bound=bound, alpha=0.01,
             key_words=words, active=active, threads=1, tick=lambda patches: None, **options,
         )  # fmt: skip
@@ -179,7 +179,7 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
     launch = host_cuda.build(code, "pair_sums", compiled)
     launch((-(-index.size // 32), 1, 1), 32,
            (*images, places, index, sums, np.int64(index.size)), backwards)  # fmt: skip
-    launch = host_cuda.build(code, "improve", compiled)
+    launch = host_cuda.build(code, "patchmatch_pass", compiled)
     launch(
         (-(-index.shape[1] // 32) * len(index), 1, 1), 32,
         (*images, usable, index, sums, out, out_sums, np.int32(options["step"]),

@@ -133,7 +133,7 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
     lists = cupy.full((11, 13, 1), math.inf, np.float32), cupy.zeros((11, 13, 1), np.int32)
 
     def search(tick):
-        cupy_raw.lower_nearest(
+        cupy_raw.update_nearest(
             pixels, pixels, 4, None, *lists, first_index=0, index_stride=16, active=None,
             threads=1, tick=tick,
         )  # fmt: skip
@@ -326,7 +326,7 @@ def test_what_a_callback_sees_of_samples_made_together(cupy, image):
         np.testing.assert_array_equal(event.render().host, picture)
 
 
-@pytest.mark.parametrize("kernel", ["lower_nearest", "pack_matches", "vote_mean"])
+@pytest.mark.parametrize("kernel", ["update_nearest", "pack_matches", "vote_mean"])
 def test_failed_launches_are_explained(kernel, cupy, image, monkeypatch):
     device = cupy.asarray(image)
     registry.check("cupy")

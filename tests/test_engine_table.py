@@ -31,7 +31,7 @@ def test_an_engine_that_cannot_be_loaded_says_why(monkeypatch):
 def test_an_engine_with_wrong_answers_is_found_out(monkeypatch):
     from pnncupy.kernels import reference
 
-    monkeypatch.setattr(reference, "lower_nearest", lambda *arguments, **options: None)
+    monkeypatch.setattr(reference, "update_nearest", lambda *arguments, **options: None)
     assert "wrong answer" in {engine.name: engine for engine in pnn.engines()}["numpy"].detail
     assert registry.pick("numba", GREY)[0] == "numba"
 

@@ -221,16 +221,16 @@ def test_results_are_as_sharp_as_the_source():
 
 
 def test_progress_never_goes_back_where_a_search_counts_more_than_planned():
-    from pnncupy.synthesis.progress import Observer
+    from pnncupy.synthesis.progress import ProgressReporter
     from pnncupy.synthesis.schedule import Schedule
 
     seen = []
-    observer = Observer(
+    reporter = ProgressReporter(
         lambda event: seen.append(event.fraction), lambda picture: picture, ("numba", "exact"), 0, 1
     )
-    observer.plan(Schedule(0.75, 0, 2, 2, "blurred", "mean", True), {(0, 0): 100, (0, 1): 100})
-    observer.begin(0, 0, None)
-    observer._told -= 1
-    observer.tick(120)
-    observer.end(None)
+    reporter.plan(Schedule(0.75, 0, 2, 2, "blurred", "mean", True), {(0, 0): 100, (0, 1): 100})
+    reporter.begin(0, 0, None)
+    reporter._told -= 1
+    reporter.tick(120)
+    reporter.end(None)
     assert seen == [0.5, 0.5]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnncupy.images.intensity_encoding import working_form
+from pnncupy.images.intensity_encoding import intensity_encoding_of
 from pnncupy.images.planes import as_planes
 
 DTYPES = [
@@ -27,8 +27,8 @@ DTYPES = [
 
 def working(image, channel_axis=-1, data_range=None):
     planes = as_planes("image", image, channel_axis)
-    form = working_form([planes], [image], channel_axis, data_range)
-    return form, form.enter(planes)
+    form = intensity_encoding_of([planes], [image], channel_axis, data_range)
+    return form, form.encode(planes)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -41,7 +41,7 @@ def test_every_dtype_comes_back(dtype, shape, random):
     assert inside.dtype == np.float32
     assert inside.flags.c_contiguous
     assert inside.shape == (shape[2] if len(shape) == 3 else 1, 5, 6)
-    back = form.leave(inside)
+    back = form.decode(inside)
     assert back.dtype == image.dtype
     assert back.shape == image.shape
     np.testing.assert_allclose(back.astype(float), before.astype(float), rtol=2e-3, atol=1e-5)
@@ -71,13 +71,13 @@ def test_the_default_range(image, expected):
 def test_a_given_range_scales_and_is_not_enforced():
     form, inside = working(np.array([[0, 50, 300]], np.int32), data_range=(0, 100))
     np.testing.assert_allclose(inside, [[[0, 0.5, 3]]])
-    np.testing.assert_array_equal(form.leave(inside), [[0, 50, 300]])
+    np.testing.assert_array_equal(form.decode(inside), [[0, 50, 300]])
 
 
 def test_integers_are_rounded_half_to_even_and_clipped():
     form, _ = working(np.array([[0, 255]], np.uint8), data_range=(0, 1))
     values = np.array([[[-0.2, 0.5, 1.5, 2.5, 254.6, 300]]], np.float32)
-    np.testing.assert_array_equal(form.leave(values), [[0, 0, 2, 2, 255, 255]])
+    np.testing.assert_array_equal(form.decode(values), [[0, 0, 2, 2, 255, 255]])
 
 
 @pytest.mark.parametrize("dtype", ["u8", "i8", "u4", "i4"])
@@ -85,8 +85,8 @@ def test_the_ends_of_wide_integers_survive(dtype):
     limits = np.iinfo(dtype)
     image = np.array([[limits.min, limits.max]], dtype)
     form, inside = working(image)
-    np.testing.assert_array_equal(form.leave(inside), image)
-    np.testing.assert_array_equal(form.leave(inside * 2), [[limits.min, limits.max]])
+    np.testing.assert_array_equal(form.decode(inside), image)
+    np.testing.assert_array_equal(form.decode(inside * 2), [[limits.min, limits.max]])
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u8", ">u8"])
@@ -97,15 +97,15 @@ def test_64_bit_integers_far_from_zero_keep_their_digits(dtype, low, random):
     image = (low + np.arange(1000).astype(object)).astype(dtype).reshape(20, 50)
     form, inside = working(image)
     assert (inside.min(), inside.max()) == (0, 1)
-    np.testing.assert_array_equal(form.leave(inside), image)
-    assert int(form.leave(inside * 3 - 1).min()) == max(low - 999, limits.min)
+    np.testing.assert_array_equal(form.decode(inside), image)
+    assert int(form.decode(inside * 3 - 1).min()) == max(low - 999, limits.min)
 
 
 def test_wide_integers_in_a_range_that_is_no_integer_are_clipped():
     for dtype in ("i8", "u8"):
         image = np.array([[0, np.iinfo(dtype).max]], dtype)
         form, inside = working(image, data_range=(0.5, 100))
-        back = form.leave(inside)
+        back = form.decode(inside)
         assert back[0, 0] == 0
         assert back[0, 1] > np.iinfo(dtype).max * 0.999
 
@@ -113,7 +113,7 @@ def test_wide_integers_in_a_range_that_is_no_integer_are_clipped():
 def test_bool_in_another_range_comes_back():
     image = np.array([[True, False]])
     form, inside = working(image, data_range=(0, 10))
-    np.testing.assert_array_equal(form.leave(inside), image)
+    np.testing.assert_array_equal(form.decode(inside), image)
 
 
 def test_channels_go_back_to_their_axis(random):
@@ -121,7 +121,7 @@ def test_channels_go_back_to_their_axis(random):
     for axis in (0, 1, 2, -1, -2, -3):
         form, inside = working(image, channel_axis=axis)
         assert inside.shape[0] == image.shape[axis]
-        assert form.leave(inside).shape == image.shape
+        assert form.decode(inside).shape == image.shape
 
 
 def test_a_range_far_from_all_values_is_refused():

@@ -12,7 +12,7 @@ from pnncupy.kernels import reference, tiling
 from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.search import candidate_lists, incremental
 from pnncupy.search.exact import SearchSettings, search
-from pnncupy.search.incremental import Proofs, follower
+from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.nearest import mask_keys
 from pnncupy.search.patch_grid import Layout
 
@@ -106,7 +106,7 @@ def test_followers_return_the_bits_of_plain_searches(case):
     random = np.random.default_rng(case["seed"])
     query, keys, layout, needed, start = prepare(case, random)
     patch = SearchSettings(numba_cpu, case["p"], case["channels"], case["alpha"], 2)
-    follow = follower(patch, keys, layout, needed, start, Proofs())
+    follow = incremental_search(patch, keys, layout, needed, start, ReuseStatistics())
     inside = np.ones(1, bool) if needed is None else needed
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(tiling, "COST_OF_ONE", case["cost_of_one"])
@@ -154,7 +154,7 @@ def test_followers_of_the_numpy_engine_too(alpha, random):
     query, key = (picture(random, "waves", (2, 12, 14)) for _ in range(2))
     patch = SearchSettings(reference, 4, 2, alpha, 1)
     layout = Layout.of([key])
-    follow = follower(patch, [key], layout, None, None, Proofs())
+    follow = incremental_search(patch, [key], layout, None, None, ReuseStatistics())
     for change in ("same", "drift", "local", "new", "tiny"):
         query = next_query(random, query, change)
         plain, fast = search(patch, query, [key], layout), follow(query)
@@ -165,9 +165,9 @@ def test_followers_of_the_numpy_engine_too(alpha, random):
 @pytest.mark.parametrize("alpha", [INF, 5e-3])
 def test_most_little_changes_need_no_search(alpha, random):
     query, key = (picture(random, "noise", (3, 40, 50)) for _ in range(2))
-    pairs, proofs = [], Proofs()
+    pairs, proofs = [], ReuseStatistics()
     patch = SearchSettings(numba_cpu, 7, 3, alpha, 2, tick=pairs.append)
-    follow = follower(patch, [key], Layout.of([key]), None, None, proofs)
+    follow = incremental_search(patch, [key], Layout.of([key]), None, None, proofs)
     follow(query)
     first = sum(pairs)
     follow(next_query(random, query, "drift"))
@@ -187,7 +187,7 @@ def test_a_moved_query_is_searched_when_its_second_best_key_has_come_near():
     for length in (1, 2):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(incremental, "PLAIN_LENGTH", length)
-            follow = follower(patch, [key], layout, None, None, Proofs())
+            follow = incremental_search(patch, [key], layout, None, None, ReuseStatistics())
             assert follow(query).index.item() == 2
             assert follow(query + np.float32(2e-4)).index.item() == 8
 
@@ -212,7 +212,7 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
     weight = random.random((8, 23)).astype(np.float32) if weighted else None
     for kernels, threads in ((reference, 1), (numba_cpu, 1), (numba_cpu, 3)):
         query, key, lists, minima = everything(np.random.default_rng(seed), length, 2, both_ways)
-        kernels.lower_nearest(
+        kernels.update_nearest(
             query, key, 4, weight, *lists, key_score=minima[0], key_index=minima[1],
             first_index=5, index_stride=26, active=None, threads=threads, tick=lambda pairs: None,
         )  # fmt: skip
@@ -234,7 +234,7 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
 def test_lists_hold_the_best_keys_in_order(engine, random):
     kernels = {"numpy": reference, "numba": numba_cpu}[engine]
     query, key, (score, index), _ = everything(random, 5, 1, both_ways=False)
-    kernels.lower_nearest(
+    kernels.update_nearest(
         query, key, 4, None, score, index, first_index=0, index_stride=26, active=None, threads=1,
         tick=lambda pairs: None,
     )  # fmt: skip
@@ -258,7 +258,7 @@ def test_pairs_have_the_sums_of_the_search(seed, p, channels):
     shape = (4, 21)
     score = np.full((*shape, 1), np.inf, np.float32)
     index = np.full((*shape, 1), -1, np.int32)
-    reference.lower_nearest(
+    reference.update_nearest(
         query, key, p, None, score, index, first_index=0, index_stride=p + 9, active=None,
         threads=1, tick=lambda pairs: None,
     )  # fmt: skip

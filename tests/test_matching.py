@@ -185,7 +185,7 @@ def test_only_active_queries_are_searched(kernels, random):
     active[:, 20:40] = False
 
     def search(score, index, active):
-        kernels.lower_nearest(
+        kernels.update_nearest(
             query, key, 5, None, score, index,
             first_index=0, index_stride=30, active=active, threads=2, tick=lambda pairs: None,
         )  # fmt: skip
@@ -203,7 +203,7 @@ def test_only_active_queries_are_searched(kernels, random):
 def test_ticks_add_up_to_all_pairs(kernels, random):
     query, key = random.random((1, 60, 70), np.float32), random.random((1, 33, 21), np.float32)
     ticks = []
-    kernels.lower_nearest(
+    kernels.update_nearest(
         query, key, 4, None,
         np.full((57, 67, 1), np.inf, np.float32), np.zeros((57, 67, 1), np.int32),
         first_index=0, index_stride=21, active=None, threads=2, tick=ticks.append,
@@ -218,7 +218,7 @@ def test_an_exception_in_a_tick_ends_the_search(random):
     query = random.random((1, 80, 80), np.float32)
     for threads in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            numba_cpu.lower_nearest(
+            numba_cpu.update_nearest(
                 query, query, 4, None, np.full((77, 77, 1), np.inf, np.float32),
                 np.zeros((77, 77, 1), np.int32), first_index=0, index_stride=80, active=None,
                 threads=threads, tick=fail,

@@ -18,7 +18,7 @@ from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.kernels.numba_cpu.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.samples import load_sample
-from pnncupy.synthesis.memory import Means, Workload, need, together_within, within
+from pnncupy.synthesis.memory import MemoryPlan, Workload, need, together_within, within
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks import prepare
 
@@ -86,21 +86,21 @@ def test_a_process_grows_by_no_more_than_the_limit(case):
 
 
 def test_less_memory_costs_threads_and_then_savings():
-    wanted, work = Means(4, incremental=True), workload()
+    wanted, work = MemoryPlan(4, incremental=True), workload()
     assert within(None, work, wanted) == wanted
-    limits = [*range(10**9, need(work, Means(1, incremental=False)), -1_000_000)]
+    limits = [*range(10**9, need(work, MemoryPlan(1, incremental=False)), -1_000_000)]
     seen = [within(limit, work, wanted) for limit in limits]
     assert seen[0] == wanted
-    assert Means(1, incremental=True) in seen
-    assert seen[-1] == Means(1, incremental=False)
+    assert MemoryPlan(1, incremental=True) in seen
+    assert seen[-1] == MemoryPlan(1, incremental=False)
     ranks = [(means.incremental, means.threads) for means in seen]
     for better, worse in pairwise(ranks):
         assert worse <= better
 
 
 def test_less_memory_costs_axes_of_trees_before_savings():
-    wanted, work = Means(1, incremental=True, trees=(16, 8)), workload(normalised=True)
-    limits = range(10**9, need(work, Means(1, incremental=False)), -1_000_000)
+    wanted, work = MemoryPlan(1, incremental=True, trees=(16, 8)), workload(normalised=True)
+    limits = range(10**9, need(work, MemoryPlan(1, incremental=False)), -1_000_000)
     seen = [within(limit, work, wanted) for limit in limits]
     assert list(dict.fromkeys((means.axes, means.incremental) for means in seen)) == [
         (16, True), (8, True), (0, True), (0, False)
@@ -117,14 +117,14 @@ def test_trees_have_the_axes_that_memory_allows(alpha, monkeypatch):
         counts.add(count)
         return build(*arguments, count=count, **options)
 
-    monkeypatch.setattr(prepare, "within", lambda *_: Means(2, incremental=True, trees=(8,)))
+    monkeypatch.setattr(prepare, "within", lambda *_: MemoryPlan(2, incremental=True, trees=(8,)))
     monkeypatch.setattr(numba_cpu, "build_tree", recorded)
     np.testing.assert_array_equal(pnn.generate(image, **options), expected)
     assert counts == {8}
 
 
 def test_pictures_are_made_together_as_memory_allows():
-    means, work = Means(1, incremental=False), workload()
+    means, work = MemoryPlan(1, incremental=False), workload()
     one = need(work, means)
     assert together_within(None, work, means, 16) == 16
     assert together_within(one, work, means, 16) == 1
@@ -160,7 +160,7 @@ def test_a_second_set_of_keys_needs_memory_in_all_searches(approximate):
     one = workload(approximate=approximate, normalised=True)
     two = replace(one, schedule=replace(one.schedule, keys="both"))
     for incremental in (False, True):
-        means = Means(1, incremental)
+        means = MemoryPlan(1, incremental)
         assert need(two, means) > need(one, means)
 
 
@@ -290,7 +290,7 @@ def test_a_device_pool_keeps_the_limit(monkeypatch, random):
     try:
         device = cupy.asarray(image)
         memory.peak = before = memory.used
-        limit = need(workload((20, 24)), Means(1, incremental=True))
+        limit = need(workload((20, 24)), MemoryPlan(1, incremental=True))
         seen = []
         made = pnn.generate(
             device, 3, rng=0, iterations=1, levels=1, max_memory=limit, threads=1,

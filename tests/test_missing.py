@@ -9,7 +9,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy.images.missing import checked_nodata, split_missing
-from pnncupy.synthesis.masked_sources import KnownParts
+from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.editing import kept_levels
 
@@ -319,7 +319,7 @@ def rectangles(random, shape):
 
 
 def usable(known, levels, ratio):
-    return KnownParts.of(np.zeros((1, *known.shape), np.float32), known, levels, ratio).usable
+    return MaskedPyramid.of(np.zeros((1, *known.shape), np.float32), known, levels, ratio).usable
 
 
 def kept(known, levels, ratio):

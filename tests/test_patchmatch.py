@@ -29,7 +29,7 @@ def integers(random, shape):
 
 
 def run_pass(engine, query, key, p, usable, index, bound=None, alpha=INF, active=None, **options):
-    """One call of `improve` with (row, column) in and out, and what it tells of the keys."""
+    """One call of `patchmatch_pass` with (row, column) in and out, and what keys learn of it."""
     width = key.shape[2]
     numbers = (index[..., 0] * width + index[..., 1]).astype(np.int32)
     places = np.arange(query[0].size, dtype=np.int32).reshape(query.shape[1:])
@@ -40,7 +40,7 @@ def run_pass(engine, query, key, p, usable, index, bound=None, alpha=INF, active
     if bound is not None:
         words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(2**32 - 1)
     out, out_sums, ticks = np.empty_like(numbers), np.empty_like(sums), []
-    engine.improve(
+    engine.patchmatch_pass(
         query, key, p, usable, numbers, sums, out, out_sums, bound=bound, alpha=alpha,
         key_words=words, active=active, threads=2, tick=ticks.append, **options,
     )  # fmt: skip
@@ -86,7 +86,7 @@ def test_a_pass_equals_the_oracle(
     active = random.random((rows, columns)) > 0.2
     count = p * p * channels
     bound = random.random(usable.shape, np.float32) * np.float32(count / 6) if normalised else None
-    expected, nearest = naive.improve(
+    expected, nearest = naive.patchmatch_pass(
         query, key, p, usable, index, stream=3_000_000_000,
         bound=None if bound is None else bound.astype(float) / count, alpha=0.5, active=active,
         **options,

@@ -184,7 +184,7 @@ def test_samples_are_the_same_alone_and_with_others(data):
     count, first = data.draw(st.integers(2, 4)), data.draw(st.integers(0, 5))
     number = data.draw(st.integers(0, count - 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numba_cpu, "QUERIES_TOGETHER", data.draw(st.sampled_from([1, 10**6])))
+        patch.setattr(numba_cpu, "QUERIES_PER_SEARCH", data.draw(st.sampled_from([1, 10**6])))
         several = call(n=count, first_sample=first, return_index=True)
     alone = call(first_sample=first + number, return_index=True)
     assert len(several.image) == count

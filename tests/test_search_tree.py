@@ -110,7 +110,7 @@ def a_case(number, sizes):
 def compared(size, query, key, score, index, options):
     """Lists lowered by the search of all pairs."""
     score, index = score.copy(), index.copy()
-    numba_cpu.lower_nearest(
+    numba_cpu.update_nearest(
         query, key, size, options["weight"], score, index, first_index=0,
         index_stride=key.shape[2], active=options["active"], threads=1, tick=lambda pairs: None,
     )  # fmt: skip
@@ -134,7 +134,7 @@ def test_pruning_finds_what_all_pairs_find(sizes, monkeypatch):
         monkeypatch.setattr(pruned_search, "_MOST_OF_QUERY", random.choice([0, 1, 1e9]))
         # With several keys a query, or weights that are not those of the pixels, all are needed.
         distinct = index.shape[2] == 1 and options["weight"] is None and random.random() < 0.7
-        count = int(random.choice(numba_cpu.TREES))
+        count = int(random.choice(numba_cpu.TREE_AXES))
         tree = build(key, size, 1, distinct=distinct, count=count)
         pair = PairSearch(
             numba_cpu, size, options["threads"], lambda pairs: None, query, key, key.shape[2],

@@ -29,8 +29,8 @@ def tiled(name):
         patch.setattr(tiling, "SPARSE_TILE", sparse)
         patch.setattr(tiling, "COST_OF_ONE", cost)
         patch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", pairs)
-        patch.setattr(numba_cpu, "_FEW_PAIRS_PER_STEP", pairs)
-        patch.setattr(numba_cpu, "_FEW_PER_JOB", rows)
+        patch.setattr(numba_cpu, "_SPARSE_PAIRS_PER_STEP", pairs)
+        patch.setattr(numba_cpu, "_SPARSE_PER_JOB", rows)
         patch.setattr(pair_sums, "_PAIRS_PER_STEP", pairs)
         patch.setattr(patchmatch, "_ROWS_PER_STEP", rows)
         yield

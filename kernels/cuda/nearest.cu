@@ -176,7 +176,7 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
 // rows. `busy` says which (chunk, strip) has an active query, or is null; so is `active`, by query
 // patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    lower_nearest(const float *query, int query_height, int query_width, const float *key,
+    update_nearest(const float *query, int query_height, int query_width, const float *key,
                   int key_height, int key_width, const float *weight, const unsigned char *active,
                   const unsigned char *busy, unsigned long long *best, int first_index,
                   int index_stride, int first_dy, int first_row, int end_row, int chunk_rows,

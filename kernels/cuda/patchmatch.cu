@@ -1,7 +1,7 @@
 // Passes of PatchMatch: every query patch tries the matches of four neighbours, and random keys.
 //
 // One thread works for one query patch and reads only what the pass before has written, so that
-// the order of threads does not matter; see `improve` in `kernels/protocol.py`. Sums are formed in
+// the order of threads does not matter; see `patchmatch_pass` in `kernels/protocol.py`. Sums are formed in
 // the order that is fixed there, column by column: what is above the limit after some columns is
 // given up, which changes no result.
 //
@@ -171,7 +171,7 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
 }
 
 // Blocks: over parts of rows and, slower, rows of the query patches.
-extern "C" __global__ void improve(const float *query, int query_height, int query_width,
+extern "C" __global__ void patchmatch_pass(const float *query, int query_height, int query_width,
                                    const float *key, int key_height, int key_width,
                                    const unsigned char *usable, const int *index, const float *sums,
                                    int *out_index, float *out_sums, int step, int radius, int draws,

@@ -22,10 +22,10 @@ from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
-LISTS = False
-TREES = ()
+SUPPORTS_TOP_K = False
+TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
-QUERIES_TOGETHER = 1 << 20
+QUERIES_PER_SEARCH = 1 << 20
 
 # Query rows that a block walks down, so that small images make enough blocks too.
 _CHUNK_ROWS = 64
@@ -49,7 +49,7 @@ def _kernel(file: str, name: str, options: tuple[str, ...]) -> Any:
     return _module(file, options).get_function(name)
 
 
-def lower_nearest(
+def update_nearest(
     query: Array,
     key: Array,
     patch_size: int,
@@ -65,7 +65,7 @@ def lower_nearest(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Search band by band of the query rows; see `protocol.Engine.lower_nearest`.
+    """Search band by band of the query rows; see `protocol.Engine.update_nearest`.
 
     One band holds all rows where the device has the memory, 8 bytes for each query patch.
     """
@@ -129,7 +129,7 @@ def _search(
     step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
     # Where one displacement row is too much for a launch, its blocks are divided.
     blocks_per_launch = max(1, int(min(1.0, _PAIRS_PER_LAUNCH / pairs_per_dy) * blocks))
-    kernel = _kernel("nearest.cu", "lower_nearest", options)
+    kernel = _kernel("nearest.cu", "update_nearest", options)
     waiting: deque[tuple[Any, int]] = deque()
     for first_dy in range(1 - end_row, key_rows - first_row, step):
         count = min(step, key_rows - first_row - first_dy)
@@ -194,7 +194,7 @@ def pair_sums(
     )  # fmt: skip
 
 
-def improve(
+def patchmatch_pass(
     query: Array,
     key: Array,
     patch_size: int,
@@ -215,12 +215,12 @@ def improve(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Work for one query patch a thread; see `protocol.Engine.improve`."""
+    """Work for one query patch a thread; see `protocol.Engine.patchmatch_pass`."""
     check_patch(patch_size)
     rows, columns = index.shape
     options = patchmatch_options(patch_size, len(query), bound is not None)
     factor = np.float32(1 / (patch_size**2 * len(query)))
-    _kernel("patchmatch.cu", "improve", options)(
+    _kernel("patchmatch.cu", "patchmatch_pass", options)(
         (rows * -(-columns // THREADS), 1, 1), (THREADS, 1, 1),
         (*_image(query), *_image(key), usable, index, sums, out_index, out_sums, np.int32(step),
          np.int32(radius), np.int32(draws), np.int64(stream), _pointer(bound), factor,

@@ -8,38 +8,46 @@ import numpy as np
 from pnncupy.kernels.numba_cpu.nearest import nearest_kernel, tile_width
 from pnncupy.kernels.numba_cpu.padding import left_padding, pad
 from pnncupy.kernels.numba_cpu.pair_sums import pair_sums
-from pnncupy.kernels.numba_cpu.patchmatch import improve, scatter_minimum
+from pnncupy.kernels.numba_cpu.patchmatch import patchmatch_pass, scatter_minimum
 from pnncupy.kernels.numba_cpu.search_tree.projection import AXES
 from pnncupy.kernels.numba_cpu.search_tree.search import search as search_tree
 from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
-from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, few_kernel, patch_sums
+from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, patch_sums, sparse_kernel
 from pnncupy.kernels.numba_cpu.vote import vote
 from pnncupy.kernels.protocol import Array, Tick
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 __all__ = [
-    "LISTS", "QUERIES_TOGETHER", "TREES", "build_tree", "improve", "lower_nearest", "pair_sums",
-    "scatter_minimum", "search_tree", "vote",
+    "QUERIES_PER_SEARCH",
+    "SUPPORTS_TOP_K",
+    "TREE_AXES",
+    "build_tree",
+    "pair_sums",
+    "patchmatch_pass",
+    "scatter_minimum",
+    "search_tree",
+    "update_nearest",
+    "vote",
 ]  # fmt: skip
 
-LISTS = True
-TREES = (AXES, AXES // 2)
-QUERIES_TOGETHER = 1
+SUPPORTS_TOP_K = True
+TREE_AXES = (AXES, AXES // 2)
+QUERIES_PER_SEARCH = 1
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
 # interruption; and small enough for all threads to end at about the same time.
 _MOST_PAIRS_PER_STEP = 1e8
 _STEPS_PER_THREAD = 32
 # The same for separate patches, whose pairs cost more.
-_FEW_PAIRS_PER_STEP = 1e7
-_FEW_PER_JOB = 64
+_SPARSE_PAIRS_PER_STEP = 1e7
+_SPARSE_PER_JOB = 64
 
 _NO_MASK = np.empty((0, 0), np.bool_)
 _NO_WEIGHT = np.empty(0, np.float32)
 _NO_MATCH = np.empty(0, np.int32)
 
 
-def lower_nearest(
+def update_nearest(
     query: Array,
     key: Array,
     patch_size: int,
@@ -55,7 +63,7 @@ def lower_nearest(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Search tile by tile; see `protocol.Engine.lower_nearest`."""
+    """Search tile by tile; see `protocol.Engine.update_nearest`."""
     key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
     padded = pad(key, key.shape, patch_size, np.inf)
     # Whatever the weight of infinite distances is, they never win.
@@ -90,7 +98,7 @@ def lower_nearest(
 
     jobs = list(map(search, boxes))
     if places.size:
-        jobs += _jobs_of_few(query, key, patch_size, weight, padded, weights, score, index,
+        jobs += _sparse_jobs(query, key, patch_size, weight, padded, weights, score, index,
                              first_index, index_stride, places)  # fmt: skip
     run(jobs, threads, tick)
     if key_score is not None and key_index is not None:
@@ -102,7 +110,7 @@ def lower_nearest(
             np.copyto(key_index, key_match[inside], where=better)
 
 
-def _jobs_of_few(
+def _sparse_jobs(
     query: Array,
     key: Array,
     patch_size: int,
@@ -123,10 +131,10 @@ def _jobs_of_few(
     patch_sums(key, patch_size, key_sums)
     slack = bound_slack(query_sums, key_sums, weight)
     padded_sums = pad(key_sums, key.shape, patch_size, np.inf)
-    kernel = few_kernel(patch_size, len(key), weight is not None)
+    kernel = sparse_kernel(patch_size, len(key), weight is not None)
 
     def search(some: Array) -> Iterator[int]:
-        step = max(1, int(_FEW_PAIRS_PER_STEP / (len(some) * key_columns)))
+        step = max(1, int(_SPARSE_PAIRS_PER_STEP / (len(some) * key_columns)))
         for row in range(0, key_rows, step):
             end = min(row + step, key_rows)
             kernel(
@@ -138,8 +146,8 @@ def _jobs_of_few(
             yield len(some) * (end - row) * key_columns
 
     return [
-        search(places[first : first + _FEW_PER_JOB])
-        for first in range(0, len(places), _FEW_PER_JOB)
+        search(places[first : first + _SPARSE_PER_JOB])
+        for first in range(0, len(places), _SPARSE_PER_JOB)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Passes of PatchMatch for engine `numba`: see `protocol.Engine.improve`.
+"""Passes of PatchMatch for engine `numba`: see `protocol.Engine.patchmatch_pass`.
 
 Barnes et al. 2009, doi:10.1145/1531326.1531330; propagation in parallel by steps as in jump
 flooding (Rong and Tan 2006, doi:10.1145/1111411.1111431).
@@ -102,7 +102,7 @@ def _totals(
 
 
 @cache
-def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable[..., None]:
+def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Callable[..., None]:
     """Kernel of one pass over rows of queries, for one patch size and channel count.
 
     Images are flat, with some vectors' length behind their last pixel.
@@ -111,7 +111,7 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
     is_normalised = int(normalised)
 
     @compiled
-    def improve_rows(
+    def pass_over_rows(
         query, query_stride, query_plane, query_totals, key, key_stride, key_plane, key_totals,
         usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound, factor, alpha,
         key_words, active, step_squared, top, bottom,
@@ -200,10 +200,10 @@ def improve_kernel(patch_size: int, channels: int, normalised: bool) -> Callable
                             limit = found
                 out_index[y, x], out_sums[y, x] = best, best_sum
 
-    return improve_rows
+    return pass_over_rows
 
 
-def improve(
+def patchmatch_pass(
     query: Array,
     key: Array,
     patch_size: int,
@@ -224,8 +224,8 @@ def improve(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Work on bands of rows; see `protocol.Engine.improve`."""
-    kernel = improve_kernel(patch_size, len(query), bound is not None)
+    """Work on bands of rows; see `protocol.Engine.patchmatch_pass`."""
+    kernel = patchmatch_kernel(patch_size, len(query), bound is not None)
     tail = np.zeros((-(-patch_size // LANES) + 1) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))
     words = _NO_WORDS if key_words is None else key_words.reshape(-1)

@@ -62,7 +62,7 @@ def _copy_patch(query, row, column, patch_size, patch):
 
 
 @cache
-def few_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., None]:
+def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., None]:
     """Search kernel for separate query patches; compiled at its first call.
 
     `places` are numbers ``row * columns + column`` of query patches; the keys of rows
@@ -76,7 +76,7 @@ def few_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., 
     widening = 1 + _WIDENING
 
     @compiled
-    def search_few(
+    def search_sparse(
         query, query_sums, key, key_sums, key_columns, key_stride, key_plane, sums_plane, weight,
         slack, score, index, first_index, index_stride, places, first_row, end_row,
     ):  # fmt: skip
@@ -142,4 +142,4 @@ def few_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., 
                                  first_index + key_row * index_stride + first)  # fmt: skip
                     limits[1] = widening * limits[0] + slack
 
-    return search_few
+    return search_sparse

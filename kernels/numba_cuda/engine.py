@@ -3,15 +3,21 @@
 The arrays are CuPy's, or in Numba's simulator NumPy's.
 """
 
-from pnncupy.kernels.numba_cuda.nearest import lower_nearest
-from pnncupy.kernels.numba_cuda.patchmatch import improve, pair_sums, scatter_minimum
+from pnncupy.kernels.numba_cuda.nearest import update_nearest
+from pnncupy.kernels.numba_cuda.patchmatch import pair_sums, patchmatch_pass, scatter_minimum
 from pnncupy.kernels.numba_cuda.vote import vote
 
 __all__ = [
-    "LISTS", "QUERIES_TOGETHER", "improve", "lower_nearest", "pair_sums", "scatter_minimum", "vote",
+    "QUERIES_PER_SEARCH",
+    "SUPPORTS_TOP_K",
+    "pair_sums",
+    "patchmatch_pass",
+    "scatter_minimum",
+    "update_nearest",
+    "vote",
 ]  # fmt: skip
 
-LISTS = False
-TREES = ()
+SUPPORTS_TOP_K = False
+TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
-QUERIES_TOGETHER = 1 << 20
+QUERIES_PER_SEARCH = 1 << 20

@@ -134,7 +134,7 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
     return search
 
 
-def lower_nearest(
+def update_nearest(
     query: Array,
     key: Array,
     patch_size: int,
@@ -150,7 +150,7 @@ def lower_nearest(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Search by launches of many displacements; see `protocol.Engine.lower_nearest`."""
+    """Search by launches of many displacements; see `protocol.Engine.update_nearest`."""
     rows, columns = score.shape[:2]
     key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
     strips = -(-columns // _STRIP)

@@ -93,11 +93,11 @@ def _normalised(total, bound, factor, alpha):
 
 
 @cache
-def improve_kernel(patch_size: int, normalised: bool) -> Any:
+def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
     """Pass of PatchMatch: a thread works for one query patch; see `cuda/patchmatch.cu`."""
 
     @cuda.jit
-    def improve_patches(
+    def pass_over_patches(
         query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound,
         factor, alpha, words, active, masked,
     ):  # fmt: skip
@@ -168,10 +168,10 @@ def improve_kernel(patch_size: int, normalised: bool) -> Any:
                     limit = found
         out_index[y, x], out_sums[y, x] = best, best_sum
 
-    return improve_patches
+    return pass_over_patches
 
 
-def improve(
+def patchmatch_pass(
     query: Array,
     key: Array,
     patch_size: int,
@@ -192,11 +192,11 @@ def improve(
     threads: int,
     tick: Tick,
 ) -> None:
-    """Work for one query patch a thread; see `protocol.Engine.improve`."""
+    """Work for one query patch a thread; see `protocol.Engine.patchmatch_pass`."""
     rows, columns = index.shape
     factor = np.float32(1 / (patch_size**2 * len(query)))
     # Arrays that are missing are never read.
-    improve_kernel(patch_size, bound is not None)[rows * -(-columns // THREADS), THREADS](
+    patchmatch_kernel(patch_size, bound is not None)[rows * -(-columns // THREADS), THREADS](
         query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream,
         sums if bound is None else bound, factor, np.float32(alpha),
         index if key_words is None else key_words, usable if active is None else active,

@@ -175,7 +175,7 @@ def _wrong_answer(name: str) -> str:
         pixels = xp.asarray(image)
         score = xp.full((6, 7, 1), np.inf, np.float32)
         index = xp.full((6, 7, 1), -1, np.int32)
-        load(name).lower_nearest(
+        load(name).update_nearest(
             pixels, pixels, 3, None, score, index,
             first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
         )  # fmt: skip

@@ -21,7 +21,7 @@ Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
 
-def to_the_engine(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+def on_engine_device(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
     """Let a public function work on the device where its arrays are, or that its engine needs.
 
     NumPy arrays are moved to the device of ``engine=``, and the results back, only where that was

@@ -17,7 +17,7 @@ _STEP = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
-class WorkingForm:
+class IntensityEncoding:
     """How pictures of one call become planar float32 in [0, 1], and how results come back.
 
     `low` and `high` are integers where the range was found from 64-bit integers, which float64
@@ -29,7 +29,7 @@ class WorkingForm:
     high: float
     channel_axis: int | None
 
-    def enter(self, image_planes: Array, name: str = "data_range") -> Array:
+    def encode(self, image_planes: Array, name: str = "data_range") -> Array:
         """(C, H, W) of any real dtype to contiguous float32 in units of the value range.
 
         `name` is what a message calls values that are too far from the range.
@@ -55,7 +55,7 @@ class WorkingForm:
         scaled /= self.high - self.low
         return scaled
 
-    def leave(self, working: Array) -> Array:
+    def decode(self, working: Array) -> Array:
         """Planar float32 to the user's dtype, axes and value range; integers rounded, clipped."""
         xp = arrays.namespace(working)
         values = xp.astype(working, xp.float64) * (self.high - self.low)
@@ -115,13 +115,13 @@ def _at_most(values: Array, limit: int, xp: Any) -> Array:
     return xp.where(values >= float(limit), xp.asarray(limit, dtype=xp.uint64), whole)
 
 
-def working_form(
+def intensity_encoding_of(
     sources: Sequence[Array], originals: Sequence[Array], channel_axis: int, data_range: Any
-) -> WorkingForm:
+) -> IntensityEncoding:
     """The form for one call, from the planes of its sources and the arrays as given."""
     first = originals[0]
     low, high = value_range(sources, data_range)
-    return WorkingForm(
+    return IntensityEncoding(
         dtype=first.dtype,
         low=low,
         high=high,

@@ -11,7 +11,7 @@ from pnncupy.arrays import Array
 
 
 @dataclass(frozen=True)
-class LabelForm:
+class LabelEncoding:
     """How label images of one call become planes, and how results come back.
 
     A label is a plane that is 1 where it stands and 0 elsewhere, so that means of planes are shares
@@ -30,13 +30,13 @@ class LabelForm:
     dtype: Any
     channel_axis: int | None
 
-    def enter(self, image_planes: Array, name: str = "") -> Array:
+    def encode(self, image_planes: Array, name: str = "") -> Array:
         """(1, H, W) labels to (K, H, W) float32; `name` is not needed."""
         xp = arrays.namespace(image_planes)
         labels = xp.asarray(self.labels)[:, None, None]
         return xp.ascontiguousarray(xp.astype(image_planes == labels, xp.float32))
 
-    def leave(self, working: Array) -> Array:
+    def decode(self, working: Array) -> Array:
         """(K, h, w) shares to labels with the caller's dtype and axes."""
         xp = arrays.namespace(working)
         best = xp.argmax(working, axis=0)
@@ -51,13 +51,13 @@ class LabelForm:
         return np.full(len(self.labels), len(self.labels) / 2)
 
 
-def label_form(
+def label_encoding_of(
     names: Sequence[str],
     planes: Sequence[Array],
     known: Sequence[Array | None],
     channel_axis: int | None,
     dtype: Any,
-) -> LabelForm:
+) -> LabelEncoding:
     """The form for the labels of some sources, of which only known pixels count."""
     found = []
     for name, image, mask in zip(names, planes, known, strict=True):
@@ -72,10 +72,10 @@ def label_form(
             )
         found.append(np.unique(arrays.on_host(image[0] if mask is None else image[0][mask])))
     labels = arrays.like(np.unique(np.concatenate(found)), planes[0])
-    return LabelForm(labels, dtype, channel_axis)
+    return LabelEncoding(labels, dtype, channel_axis)
 
 
-def check_labels(name: str, image: Array, form: LabelForm) -> None:
+def check_labels(name: str, image: Array, form: LabelEncoding) -> None:
     """Refuse labels that no source has: nothing could be compared with them."""
     known = arrays.on_host(form.labels)
     foreign = np.setdiff1d(arrays.on_host(image), known)

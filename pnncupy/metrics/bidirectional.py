@@ -5,14 +5,14 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
 from pnncupy.search.method import METHODS
 from pnncupy.search.nearest import check_span, nearest_patches
 
 
-@to_the_engine
+@on_engine_device
 def coherence(
     source: Any,
     result: Any,
@@ -80,7 +80,7 @@ def coherence(
     return _mean_distance([planes], sources, patch_size, method, engine, threads)
 
 
-@to_the_engine
+@on_engine_device
 def completeness(
     source: Any,
     result: Any,
@@ -126,7 +126,7 @@ def completeness(
     return _mean_distance(sources, [planes], patch_size, method, engine, threads)
 
 
-@to_the_engine
+@on_engine_device
 def bidirectional_dissimilarity(
     source: Any,
     result: Any,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.images.intensity_encoding import WorkingForm, value_range
+from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
 from pnncupy.images.planes import as_planes
 
 
@@ -40,8 +40,8 @@ def scaled_planes(sources: Sequence[Array], result: Array, data_range: Any) -> l
     scaled = []
     for name, planes in [*(("source", source) for source in sources), ("result", result)]:
         # Each in its own dtype: 64-bit integers are scaled in another way than floats.
-        form = WorkingForm(planes.dtype, low, high, None)
-        scaled.append(form.enter(planes, name))
+        form = IntensityEncoding(planes.dtype, low, high, None)
+        scaled.append(form.encode(planes, name))
     return scaled
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import intensity_encoding
 from pnncupy.metrics.common import fast_length, pair_of_planes
 from pnncupy.metrics.image_quality import decibels
@@ -51,7 +51,7 @@ class NearCopy(NamedTuple):
     region_box: tuple[int, int, int, int] | None
 
 
-@to_the_engine
+@on_engine_device
 def near_copy(
     source: Any,
     result: Any,
@@ -198,7 +198,7 @@ def _sums(
     xp = arrays.namespace(source)
     shape = (rows.padded, columns.padded)
     forms = [
-        intensity_encoding.WorkingForm(each.dtype, *limits, channel_axis=None)
+        intensity_encoding.IntensityEncoding(each.dtype, *limits, channel_axis=None)
         for each in (source, result)
     ]
     squares: Any = 0.0

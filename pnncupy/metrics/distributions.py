@@ -6,7 +6,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
@@ -18,7 +18,7 @@ _GROUP = 8
 _UNFOLDED = 2**21
 
 
-@to_the_engine
+@on_engine_device
 def patch_swd(
     source: Any,
     result: Any,

@@ -11,8 +11,8 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
-from pnncupy.images.intensity_encoding import value_range, working_form
+from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.intensity_encoding import intensity_encoding_of, value_range
 from pnncupy.images.planes import as_planes, from_planes
 from pnncupy.metrics.common import pair_of_planes
 
@@ -27,7 +27,7 @@ _FETCH = "from torchvision.models import inception_v3; inception_v3(weights='DEF
 _SMALLEST_SIDE = 11
 
 
-@to_the_engine
+@on_engine_device
 def sifid(
     source: Any, result: Any, features: Features | None = None, *, channel_axis: int = -1
 ) -> float:
@@ -243,8 +243,8 @@ def _run(stem: Any, device: str, data_range: Any, image: Array) -> Any:
             f"`image` must be at least {_SMALLEST_SIDE} pixels on either side, got "
             f"{height} x {width}"
         )
-    form = working_form([planes], [image], -1, data_range)
-    values = np.repeat(arrays.on_host(form.enter(planes)), 3 // channels, axis=0)
+    form = intensity_encoding_of([planes], [image], -1, data_range)
+    values = np.repeat(arrays.on_host(form.encode(planes)), 3 // channels, axis=0)
     with torch.no_grad():
         found = stem(torch.from_numpy(2 * values - 1)[None].to(device))[0]
     return found.permute(1, 2, 0).cpu().numpy()

@@ -5,7 +5,7 @@ from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import intensity_encoding
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
 
@@ -73,7 +73,7 @@ def _difference(image: Array, other: Array, xp: Any) -> Array:
     return xp.astype(image, xp.float64) - xp.astype(other, xp.float64)
 
 
-@to_the_engine
+@on_engine_device
 def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
     """How much samples differ from each other, in units of the source's contrast.
 
@@ -153,7 +153,7 @@ def _checked_samples(samples: Any, source: Any, channel_axis: int) -> tuple[Arra
     return source_planes, planes
 
 
-@to_the_engine
+@on_engine_device
 def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> float:
     """Sharpness of a result, in units of that of its source.
 

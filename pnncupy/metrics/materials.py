@@ -6,7 +6,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.common import fast_length
 
 
@@ -47,7 +47,7 @@ class TwoPointCorrelation(NamedTuple):
     difference: Any
 
 
-@to_the_engine
+@on_engine_device
 def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) -> PhaseFractions:
     """Share of each phase in a picture of labels, and how far it is from that in the source.
 
@@ -97,7 +97,7 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
     return PhaseFractions(labels, shares[0], difference)
 
 
-@to_the_engine
+@on_engine_device
 def two_point_correlation(
     image: Any,
     *,

@@ -56,11 +56,11 @@ class BlockEngine:
     local: Engine
     executor: Any
 
-    LISTS = False
-    TREES: tuple[int, ...] = ()
-    QUERIES_TOGETHER = 1
+    SUPPORTS_TOP_K = False
+    TREE_AXES: tuple[int, ...] = ()
+    QUERIES_PER_SEARCH = 1
 
-    def lower_nearest(
+    def update_nearest(
         self,
         query: Array,
         key: Array,
@@ -77,11 +77,11 @@ class BlockEngine:
         threads: int,
         tick: Tick,
     ) -> None:
-        """Search block by block; see `protocol.Engine.lower_nearest`."""
+        """Search block by block; see `protocol.Engine.update_nearest`."""
         rows, columns = score.shape[:2]
         key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
         if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
-            self.local.lower_nearest(
+            self.local.update_nearest(
                 query, key, patch_size, weight, score, index, first_index=first_index,
                 index_stride=index_stride, active=active, threads=threads, tick=tick,
             )  # fmt: skip
@@ -130,9 +130,9 @@ class BlockEngine:
         """See `protocol.Engine.pair_sums`."""
         self.local.pair_sums(*arguments, **options)
 
-    def improve(self, *arguments: Any, **options: Any) -> None:
-        """See `protocol.Engine.improve`."""
-        self.local.improve(*arguments, **options)
+    def patchmatch_pass(self, *arguments: Any, **options: Any) -> None:
+        """See `protocol.Engine.patchmatch_pass`."""
+        self.local.patchmatch_pass(*arguments, **options)
 
     def scatter_minimum(self, *arguments: Any) -> None:
         """See `protocol.Engine.scatter_minimum`."""

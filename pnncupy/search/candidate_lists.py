@@ -7,7 +7,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.search.exact import Field, SearchSettings, empty_lists, lower
+from pnncupy.search.exact import NearestNeighborField, SearchSettings, empty_lists, lower
 from pnncupy.search.patch_grid import Layout
 
 
@@ -71,7 +71,7 @@ class Candidates:
         reverse: Sequence[tuple[Array, Array]] | None = None,
     ) -> None:
         """Lower the lists by a search; see `matching.lower`."""
-        lists = Field(self.index, self.score)
+        lists = NearestNeighborField(self.index, self.score)
         keys = self._keys
         lower(self._settings, query, keys.images, keys.layout, lists, weights, active, reverse)
 
@@ -169,14 +169,14 @@ def pair_sums(
     return result
 
 
-def lowest(scores: Array, index: Array) -> Field:
+def lowest(scores: Array, index: Array) -> NearestNeighborField:
     """Lowest score over the last axis, and of the keys that have it the one of lowest number."""
     xp = arrays.namespace(scores)
     best = xp.min(scores, axis=-1)
     nothing = np.int32(np.iinfo(np.int32).max)
     numbers = xp.where((scores == best[..., None]) & (index >= 0), index, nothing)
     first = xp.min(numbers, axis=-1)
-    return Field(xp.where(first == nothing, np.int32(-1), first), best)
+    return NearestNeighborField(xp.where(first == nothing, np.int32(-1), first), best)
 
 
 def next_above(scores: Array) -> Array:

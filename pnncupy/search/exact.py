@@ -44,7 +44,7 @@ class SearchSettings:
 
 
 @dataclass
-class Field:
+class NearestNeighborField:
     """The best key of every query patch: pixel numbers in a layout, and scores."""
 
     index: Array
@@ -57,7 +57,7 @@ def search(
     keys: Sequence[Array],
     layout: Layout,
     active: Array | None = None,
-) -> Field:
+) -> NearestNeighborField:
     """Best key of every query patch over all key images; the first image wins ties.
 
     With `active` (bool per query patch) only those are searched; the others get key 0.
@@ -71,10 +71,14 @@ def search(
             query, key, index_stride=layout.width, first_index=top * layout.width, weight=weight,
             active=active,
         ).lower(lists.score, lists.index)  # fmt: skip
-    return finished(settings, Field(lists.index[..., 0], lists.score[..., 0]), active)
+    return finished(
+        settings, NearestNeighborField(lists.index[..., 0], lists.score[..., 0]), active
+    )
 
 
-def finished(settings: SearchSettings, found: Field, active: Array | None = None) -> Field:
+def finished(
+    settings: SearchSettings, found: NearestNeighborField, active: Array | None = None
+) -> NearestNeighborField:
     """Check that all keys were found, and make plain sums of squared differences scores."""
     xp = arrays.namespace(found.index)
     missing = found.index < 0
@@ -91,14 +95,16 @@ def finished(settings: SearchSettings, found: Field, active: Array | None = None
         index = xp.where(active, index, xp.zeros_like(index))
     # Plain sums were compared: fewer ties than after the rounding of a mean.
     score = found.score * settings.mean_factor if math.isinf(settings.alpha) else found.score
-    return Field(xp.ascontiguousarray(index), score)
+    return NearestNeighborField(xp.ascontiguousarray(index), score)
 
 
-def empty_lists(query: Array, patch_size: int, length: int) -> Field:
+def empty_lists(query: Array, patch_size: int, length: int) -> NearestNeighborField:
     """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
     xp = arrays.namespace(query)
     shape = (*(side - patch_size + 1 for side in query.shape[1:]), length)
-    return Field(xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32))
+    return NearestNeighborField(
+        xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32)
+    )
 
 
 def lower(
@@ -106,7 +112,7 @@ def lower(
     query: Array,
     keys: Sequence[Array],
     layout: Layout,
-    lists: Field,
+    lists: NearestNeighborField,
     weights: Sequence[Array] | None,
     active: Array | None,
     reverse: Sequence[tuple[Array, Array]] | None = None,
@@ -114,7 +120,7 @@ def lower(
     """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
     for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
         key_score, key_index = (None, None) if reverse is None else reverse[number]
-        settings.engine.lower_nearest(
+        settings.engine.update_nearest(
             query, image, settings.patch_size, None if weights is None else weights[number],
             lists.score, lists.index, key_score=key_score, key_index=key_index,
             first_index=top * layout.width, index_stride=layout.width, active=active,

@@ -32,7 +32,7 @@ from pnncupy.search.candidate_lists import (
     patch_numbers,
 )
 from pnncupy.search.exact import (
-    Field,
+    NearestNeighborField,
     SearchSettings,
     empty_lists,
     finished,
@@ -41,7 +41,7 @@ from pnncupy.search.exact import (
     search,
 )
 from pnncupy.search.patch_grid import Layout, changed_patches
-from pnncupy.search.pruned_incremental import PrunedFollower
+from pnncupy.search.pruned_incremental import PrunedIncrementalSearch
 
 # Keys listed for each query: the longer the list, the more is certain, and the more a scan has to
 # insert.
@@ -50,7 +50,7 @@ NORMALISED_LENGTH = 3
 
 
 @dataclass
-class Proofs:
+class ReuseStatistics:
     """How often a search could be saved.
 
     Attributes
@@ -75,14 +75,14 @@ class Proofs:
         self.pairs_again += (tried - held_now) * key_patches
 
 
-def follower(
+def incremental_search(
     settings: SearchSettings,
     images: Sequence[Array],
     layout: Layout,
     needed: Array | None,
     start: Array | None,
-    proofs: Proofs,
-) -> Callable[[Array], Field]:
+    reuse: ReuseStatistics,
+) -> Callable[[Array], NearestNeighborField]:
     """A search of the same key images for one query image after the other.
 
     Only `needed` query patches (None: all) are matched. `start` may name keys likely to be good for
@@ -90,31 +90,31 @@ def follower(
     then. Each call returns what `matching.search` would.
     """
     keys = Keys(images, layout)
-    if not settings.engine.LISTS:
-        return ChangedFollower(settings, keys, needed).search
-    otherwise = partial(_comparing_follower, settings, keys, needed, start, proofs)
-    if settings.axes == 0 or not settings.engine.TREES:
+    if not settings.engine.SUPPORTS_TOP_K:
+        return ChangedPatchSearch(settings, keys, needed).search
+    otherwise = partial(_comparing_search, settings, keys, needed, start, reuse)
+    if settings.axes == 0 or not settings.engine.TREE_AXES:
         return otherwise()
-    return PrunedFollower(settings, keys, needed, start, otherwise).search
+    return PrunedIncrementalSearch(settings, keys, needed, start, otherwise).search
 
 
-def _comparing_follower(
+def _comparing_search(
     settings: SearchSettings,
     keys: Keys,
     needed: Array | None,
     start: Array | None,
-    proofs: Proofs,
-) -> Callable[[Array], Field]:
+    reuse: ReuseStatistics,
+) -> Callable[[Array], NearestNeighborField]:
     """Return a search that compares all pairs that are not proven to be needless."""
     if math.isinf(settings.alpha):
-        return PlainFollower(settings, keys, needed, start, proofs).search
+        return PlainIncrementalSearch(settings, keys, needed, start, reuse).search
     if needed is None:
-        return NormalisedFollower(settings, keys, start, proofs).search
+        return NormalisedIncrementalSearch(settings, keys, start, reuse).search
     # The minima run over all queries, needed or not, and only the needed ones are scored.
     return lambda query: search(settings, query, keys.images, keys.layout, needed)
 
 
-class ChangedFollower:
+class ChangedPatchSearch:
     """Searches on an engine without lists: with plain distances, of changed patches only."""
 
     def __init__(self, settings: SearchSettings, keys: Keys, needed: Array | None):
@@ -122,9 +122,9 @@ class ChangedFollower:
         self._keys = keys
         self._needed = needed
         self._query: Array | None = None
-        self._found: Field
+        self._found: NearestNeighborField
 
-    def search(self, query: Array) -> Field:
+    def search(self, query: Array) -> NearestNeighborField:
         """Best key of every query patch."""
         keys, active = self._keys, self._needed
         following = self._query is not None and math.isinf(self._settings.alpha)
@@ -134,7 +134,7 @@ class ChangedFollower:
         found = search(self._settings, query, keys.images, keys.layout, active)
         if following:
             xp = arrays.namespace(query)
-            found = Field(
+            found = NearestNeighborField(
                 xp.where(active, found.index, self._found.index),
                 xp.where(active, found.score, self._found.score),
             )
@@ -142,7 +142,7 @@ class ChangedFollower:
         return found
 
 
-class PlainFollower:
+class PlainIncrementalSearch:
     """Searches with plain distances."""
 
     def __init__(
@@ -151,16 +151,16 @@ class PlainFollower:
         keys: Keys,
         needed: Array | None,
         start: Array | None,
-        proofs: Proofs,
+        reuse: ReuseStatistics,
     ):
         self._settings = settings
         self._start = start
         self._keys = keys
         self._needed = needed
-        self._proofs = proofs
+        self._reuse = reuse
         self._query: Array | None = None
 
-    def search(self, query: Array) -> Field:
+    def search(self, query: Array) -> NearestNeighborField:
         """Best key of every query patch."""
         if self._query is None:
             self._search_all(query)
@@ -168,7 +168,7 @@ class PlainFollower:
             self._search_moved(query)
         self._query = query
         # What is kept for the next search will change in place.
-        found = Field(self._found.index.copy(), self._found.score.copy())
+        found = NearestNeighborField(self._found.index.copy(), self._found.score.copy())
         return finished(self._settings, found, self._needed)
 
     def _search_all(self, query: Array) -> None:
@@ -179,7 +179,7 @@ class PlainFollower:
             listed.empty(None, listed.sums(query, None))
         listed.search(query, None, self._needed)
         self._listed = listed
-        self._found = Field(listed.index[..., 0].copy(), listed.score[..., 0].copy())
+        self._found = NearestNeighborField(listed.index[..., 0].copy(), listed.score[..., 0].copy())
         # What all keys not listed reached when the list was made, and how far the query is now
         # from what it was then.
         self._reach = listed.score[..., -1].copy()
@@ -201,7 +201,7 @@ class PlainFollower:
         reach = xp.sqrt(self._reach[changed]) * less
         nearest = xp.maximum(reach - self._moved[changed], np.float32(0))
         held = best.score < nearest * nearest * less
-        self._proofs.count(held, self._keys.patches(self._settings.patch_size))
+        self._reuse.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
             return
         lost = changed.copy()
@@ -214,20 +214,22 @@ class PlainFollower:
         self._moved[lost] = 0
 
 
-class NormalisedFollower:
+class NormalisedIncrementalSearch:
     """Searches with scores normalised by the keys' smallest distances."""
 
-    def __init__(self, settings: SearchSettings, keys: Keys, start: Array | None, proofs: Proofs):
+    def __init__(
+        self, settings: SearchSettings, keys: Keys, start: Array | None, reuse: ReuseStatistics
+    ):
         self._settings = settings
         self._start = start
         self._keys = keys
-        self._proofs = proofs
+        self._reuse = reuse
         self._listed: Candidates | None = None
         # Of each key image, for each key patch: its smallest sum of squared differences, and the
         # number of a query patch that has it.
         self._reverse: list[tuple[Array, Array]] = []
 
-    def search(self, query: Array) -> Field:
+    def search(self, query: Array) -> NearestNeighborField:
         """Best key of every query patch."""
         if self._listed is None:
             found = self._search_twice(query)
@@ -235,7 +237,7 @@ class NormalisedFollower:
             found = self._search_once(query, self._listed)
         return finished(self._settings, found)
 
-    def _search_twice(self, query: Array) -> Field:
+    def _search_twice(self, query: Array) -> NearestNeighborField:
         """The minima first, then the scores."""
         images = self._keys.images
         listed = Candidates(self._settings, self._keys, query, NORMALISED_LENGTH)
@@ -254,9 +256,9 @@ class NormalisedFollower:
             listed.empty(None, sums * self._keys.take(weights, listed.index))
         listed.search(query, weights, None)
         self._listed = listed
-        return Field(listed.index[..., 0].copy(), listed.score[..., 0].copy())
+        return NearestNeighborField(listed.index[..., 0].copy(), listed.score[..., 0].copy())
 
-    def _search_once(self, query: Array, listed: Candidates) -> Field:
+    def _search_once(self, query: Array, listed: Candidates) -> NearestNeighborField:
         """Minima and candidates in one scan; search again what is not certain then."""
         sums = listed.sums(query, None)
         self._reverse = self._bounds(query, listed.index, sums)
@@ -272,7 +274,9 @@ class NormalisedFollower:
     def _weights(self) -> list[Array]:
         return [key_weight(self._settings, minimum) for minimum, _ in self._reverse]
 
-    def _decide(self, query: Array, listed: Candidates, lowered: Sequence[Array]) -> Field:
+    def _decide(
+        self, query: Array, listed: Candidates, lowered: Sequence[Array]
+    ) -> NearestNeighborField:
         """Score the listed keys with the exact minima; search where an unlisted one may be better.
 
         `lowered` says of which keys the bound was not the minimum: their scores are too small.
@@ -288,13 +292,13 @@ class NormalisedFollower:
         # A key that is not listed scores at least as much as the last one listed. And where the
         # first one listed has its exact score, none is better, and equal ones come later.
         held = (found.score < listed.score[..., -1]) | ~wrong[..., 0]
-        self._proofs.count(held, self._keys.patches(self._settings.patch_size))
+        self._reuse.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
             return found
         again = Candidates(self._settings, self._keys, query, 1)
         again.score[..., 0] = next_above(found.score)
         again.search(query, weights, ~held)
-        return Field(
+        return NearestNeighborField(
             xp.where(held, found.index, again.index[..., 0]),
             xp.where(held, found.score, again.score[..., 0]),
         )

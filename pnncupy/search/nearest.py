@@ -10,7 +10,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch, check_mask, raw_planes
 from pnncupy.parallel.threads import thread_count
 from pnncupy.rng import seed_sequence, stream
@@ -44,7 +44,7 @@ class Matches(NamedTuple):
     score: Array
 
 
-@to_the_engine
+@on_engine_device
 def nearest_patches(
     query: Any,
     key: Any,
@@ -198,7 +198,7 @@ def _checked_start(
     return layout.encode(*parts)[..., None]
 
 
-@to_the_engine
+@on_engine_device
 def key_minimum(
     query: Any,
     key: Any,

@@ -15,7 +15,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.images.intensity_encoding import WorkingForm, value_range
+from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
 from pnncupy.images.planes import as_planes
 from pnncupy.images.pyramid import planes_pyramid
 from pnncupy.search.patch_grid import stacked
@@ -24,7 +24,7 @@ _LARGEST_WEIGHT = 1e9
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PatchMetric:
     """How the pictures of one call are compared.
 
     Attributes
@@ -188,19 +188,19 @@ def _checked_guide(
             )
         planes.append(found)
     low, high = value_range(planes, None)
-    form = WorkingForm(planes[0].dtype, low, high, None)
-    working = [form.enter(each) for each in planes]
+    form = IntensityEncoding(planes[0].dtype, low, high, None)
+    working = [form.encode(each) for each in planes]
     return Guide(working[:-1], working[-1], _weight(name, weight))
 
 
-def comparison_of(
+def patch_metric(
     weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: float,
     like: Array,
-) -> Comparison:  # fmt: skip
+) -> PatchMetric:  # fmt: skip
     """The scaled planes' parts, for a call of this many channels and levels."""
     total = total_channels(guides, channels)
     if weights is None and not guides:
-        return Comparison()
+        return PatchMetric()
     xp = arrays.namespace(like)
     factors = np.sqrt((np.ones(channels) if weights is None else weights) * (total / channels))
     of_guides = [
@@ -218,7 +218,7 @@ def comparison_of(
         sources = [pyramid([guide.sources[number] for guide in guides]) for number in range(count)]
         target = pyramid([guide.target for guide in guides])
     shaped = xp.asarray(factors.astype(np.float32)[:, None, None])
-    return Comparison(shaped, sources, target)
+    return PatchMetric(shaped, sources, target)
 
 
 def total_channels(guides: Sequence[Guide], channels: int) -> int:

@@ -26,7 +26,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.kernels.random_bits import combined, drawn
 from pnncupy.search.candidate_lists import pair_sums, patch_numbers
-from pnncupy.search.exact import Field, SearchSettings, finished, key_weight
+from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
 from pnncupy.search.patch_grid import Layout, changed_patches, windows_all
 
 # Distances of the neighbours that a query patch asks, one pass each.
@@ -97,7 +97,7 @@ class PatchMatch:
         # Of each key patch, the query patch nearest to it so far.
         self._reverse: Array | None = None
 
-    def search(self, query: Array) -> Field:
+    def search(self, query: Array) -> NearestNeighborField:
         """A good key of every query patch; plain distances: of those that changed."""
         settings, active, work = self._settings, self._needed, self._effort
         if self._query is None:
@@ -117,9 +117,9 @@ class PatchMatch:
                     query, self._canvas, self._usable, self._index, sums, active, work.draws
                 )
             self._last_sums = sums
-            return finished(settings, Field(self._index, sums), self._needed)
+            return finished(settings, NearestNeighborField(self._index, sums), self._needed)
         self._index, self._last_sums, scores = self._normalised_rounds(query, sums, work)
-        return finished(settings, Field(self._index, scores), self._needed)
+        return finished(settings, NearestNeighborField(self._index, scores), self._needed)
 
     def _round(
         self,
@@ -140,7 +140,7 @@ class PatchMatch:
             radius = max(usable.shape) if step == STEPS[-1] else 0
             tried = 4 + draws * radius.bit_length()
             out_index, out_sums = xp.empty_like(index), xp.empty_like(sums)
-            settings.engine.improve(
+            settings.engine.patchmatch_pass(
                 query, key, settings.patch_size, usable, index, sums, out_index, out_sums,
                 step=step, radius=radius, draws=draws, stream=self._next_stream(), bound=bound,
                 alpha=settings.alpha, key_words=key_words, active=active,

@@ -12,24 +12,24 @@ import numpy as np
 
 from pnncupy.arrays import Array
 from pnncupy.search.candidate_lists import Candidates, Keys, lowest, pair_sums, patch_numbers
-from pnncupy.search.exact import Field, SearchSettings, finished, key_weight
+from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
 from pnncupy.search.patch_grid import changed_patches
 from pnncupy.search.pruned_search import PairSearch
 
-Search = Callable[[Array], Field]
+Search = Callable[[Array], NearestNeighborField]
 
 # Pairs of all that searches without a tree compare after the first one of a level, in each of their
 # passes: of plain distances, and of normalised scores.
 _SHARE_OF_PLAIN, _SHARE_OF_NORMALISED = 0.25, 0.6
 
 
-class PrunedFollower:
+class PrunedIncrementalSearch:
     """Search through trees while they save time, and otherwise without.
 
     Parameters
     ----------
     settings, keys, needed, start
-        As in `incremental.follower`.
+        As in `incremental.incremental_search`.
     otherwise : callable
         Makes the search to use where trees do not pay.
     """
@@ -48,13 +48,13 @@ class PrunedFollower:
         self._other: Search | None = None
         self._trees: list[Any] = []
         self._query: Array | None = None
-        self._found: Field
+        self._found: NearestNeighborField
         # For each key image a tree of the queries, which is refitted, and for each of its patches
         # the number of a query patch near it.
         self._query_tree: Any = None
         self._near: list[Array] = []
 
-    def search(self, query: Array) -> Field:
+    def search(self, query: Array) -> NearestNeighborField:
         """Find the best key of every query patch."""
         if self._other is None:
             found = self._through_trees(query)
@@ -64,7 +64,7 @@ class PrunedFollower:
             self._trees, self._query_tree, self._near = [], None, []
         return self._other(query)
 
-    def _through_trees(self, query: Array) -> Field | None:
+    def _through_trees(self, query: Array) -> NearestNeighborField | None:
         """Search through trees; None, before much is done, where they do not pay."""
         if self._query is None and not self._built(query):
             return None
@@ -76,7 +76,7 @@ class PrunedFollower:
         self._found, self._query = field, query
         return finished(
             self._settings,
-            Field(field.index[..., 0].copy(), field.score[..., 0].copy()),
+            NearestNeighborField(field.index[..., 0].copy(), field.score[..., 0].copy()),
             self._needed,
         )
 
@@ -89,7 +89,7 @@ class PrunedFollower:
         self._trees = [pair.built(distinct=True) for pair in pairs]
         return True
 
-    def _plain(self, query: Array) -> Field | None:
+    def _plain(self, query: Array) -> NearestNeighborField | None:
         """Search what has changed since the last search, from the matches of that."""
         if self._query is None:
             return self._pruned(query, self._started(query), None, self._needed, first=True)
@@ -100,7 +100,7 @@ class PrunedFollower:
         field.score[changed] = self._sums(query, field.index, changed)
         return self._pruned(query, field, None, changed, first=False)
 
-    def _normalised(self, query: Array) -> Field | None:
+    def _normalised(self, query: Array) -> NearestNeighborField | None:
         """Search the minima of the keys in a tree of the queries, then the scores."""
         minima = self._minima(query)
         if minima is None:
@@ -109,10 +109,12 @@ class PrunedFollower:
         if self._query is None:
             field = self._started(query)
         else:
-            field = Field(self._found.index, self._sums(query, self._found.index, None))
+            field = NearestNeighborField(
+                self._found.index, self._sums(query, self._found.index, None)
+            )
         known = field.index >= 0
         scores = field.score * self._keys.take(weights, field.index)
-        field = Field(field.index, np.where(known, scores, np.float32(np.inf)))
+        field = NearestNeighborField(field.index, np.where(known, scores, np.float32(np.inf)))
         return self._pruned(query, field, weights, self._needed, first=self._query is None)
 
     def _minima(self, query: Array) -> list[Array] | None:
@@ -143,17 +145,17 @@ class PrunedFollower:
             minima.append(score[..., 0])
         return minima
 
-    def _started(self, query: Array) -> Field:
+    def _started(self, query: Array) -> NearestNeighborField:
         """Return the best of the keys to start from; -1 and infinity without any."""
         shape = tuple(side - self._settings.patch_size + 1 for side in query.shape[1:])
         if self._start is None:
-            return Field(
+            return NearestNeighborField(
                 np.full((*shape, 1), -1, np.int32), np.full((*shape, 1), np.inf, np.float32)
             )
         listed = Candidates(self._settings, self._keys, query, self._start.shape[-1])
         listed.index[...] = self._start
         best = lowest(listed.sums(query, None), listed.index)
-        return Field(best.index[..., None], best.score[..., None])
+        return NearestNeighborField(best.index[..., None], best.score[..., None])
 
     def _sums(self, query: Array, index: Array, places: Array | None) -> Array:
         """Return the sums of squared differences of some queries and their keys."""
@@ -164,11 +166,11 @@ class PrunedFollower:
     def _pruned(
         self,
         query: Array,
-        field: Field,
+        field: NearestNeighborField,
         weights: Sequence[Array] | None,
         active: Array | None,
         first: bool,
-    ) -> Field | None:
+    ) -> NearestNeighborField | None:
         """Lower a field through the trees of all key images; None where that costs much."""
         settings, layout = self._settings, self._keys.layout
         images = zip(self._trees, self._keys.images, layout.tops, strict=True)

@@ -33,7 +33,7 @@ _LAST = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class PairSearch:
-    """Search of one query image in one key image; see `kernels.protocol.Engine.lower_nearest`.
+    """Search of one query image in one key image; see `kernels.protocol.Engine.update_nearest`.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class PairSearch:
     @property
     def _axes(self) -> int:
         """The number of axes; 0 without a tree."""
-        fastest = (*self.engine.TREES, 0)[0]
+        fastest = (*self.engine.TREE_AXES, 0)[0]
         return fastest if self.axes is None else min(self.axes, fastest)
 
     @property
@@ -138,7 +138,7 @@ class PairSearch:
         return counts, left
 
     def _compare(self, active: Array | None, score: Array, index: Array) -> None:
-        self.engine.lower_nearest(
+        self.engine.update_nearest(
             self.query, self.key, self.patch_size, self.weight, score, index,
             first_index=self.first_index, index_stride=self.index_stride, active=active,
             threads=self.threads, tick=self.tick,
@@ -170,7 +170,7 @@ def expected_steps(
     bool (H, W). Without `query`, the keys averaged with their neighbours are searched: as smooth as
     what a vote makes.
     """
-    if not engine.TREES:
+    if not engine.TREE_AXES:
         return math.inf
     key = _middle(key)
     if usable is not None:

@@ -18,7 +18,7 @@ from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis.problem import Scene
+from pnncupy.synthesis.problem import SynthesisProblem
 from pnncupy.synthesis.schedule import Schedule
 
 # A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
@@ -219,22 +219,22 @@ Keep = Callable[[State], None]
 def state_keeping(
     settings: SearchSettings,
     schedule: Schedule,
-    scene: Scene,
+    problem: SynthesisProblem,
     guess: Array,
     checkpoint: Checkpoint | None,
 ) -> tuple[Keep, State | None]:
     """What keeps a state, and the state that was kept before."""
     if checkpoint is None:
         return lambda state: None, None
-    kept = scene.kept
+    kept = problem.kept
     # Savings change no bit, and a limit of memory may turn them off.
     identity = identity_of(
-        [__version__, replace(schedule, incremental=True), scene.shape, settings.patch_size,
+        [__version__, replace(schedule, incremental=True), problem.shape, settings.patch_size,
          settings.alpha, settings.method,
-         settings.stream, [source.usable is None for source in scene.sources]],
-        [guess, *(source.sharp[0] for source in scene.sources),
-         *(source.usable[0] for source in scene.sources if source.usable is not None),
-         *scene.keys(schedule.levels, "sharp"), *scene.comparison.target_guides[:1],
+         settings.stream, [source.usable is None for source in problem.sources]],
+        [guess, *(source.sharp[0] for source in problem.sources),
+         *(source.usable[0] for source in problem.sources if source.usable is not None),
+         *problem.keys(schedule.levels, "sharp"), *problem.metric.target_guides[:1],
          *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
     )  # fmt: skip
 
@@ -244,20 +244,24 @@ def state_keeping(
             checkpoint.save(identity, state)
 
     forms = {
-        level: _form_of_states(settings, schedule, scene, len(guess), level)
+        level: _form_of_states(settings, schedule, problem, len(guess), level)
         for level in range(schedule.levels + 1)
     }
     return keep, checkpoint.load(identity, guess, forms)
 
 
 def _form_of_states(
-    settings: SearchSettings, schedule: Schedule, scene: Scene, channels: int, level: int
+    settings: SearchSettings,
+    schedule: Schedule,
+    problem: SynthesisProblem,
+    channels: int,
+    level: int,
 ) -> Form:
     """Form of the states of a level."""
-    sides = schedule.shape(scene.shape, level)
+    sides = schedule.shape(problem.shape, level)
     return Form(
         schedule.steps(level),
         (channels, *sides),
         tuple(side - settings.patch_size + 1 for side in sides),
-        Layout.of([source.sharp[level] for source in scene.sources]).pixels,
+        Layout.of([source.sharp[level] for source in problem.sources]).pixels,
     )

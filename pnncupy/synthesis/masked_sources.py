@@ -17,7 +17,7 @@ from pnncupy.synthesis.problem import Source
 
 
 @dataclass(frozen=True)
-class KnownParts:
+class MaskedPyramid:
     """Levels of a picture, made of its known pixels only.
 
     Attributes
@@ -35,7 +35,7 @@ class KnownParts:
     shares: Sequence[Array]
 
     @classmethod
-    def of(cls, planes: Array, known: Array, levels: int, ratio: float) -> "KnownParts":
+    def of(cls, planes: Array, known: Array, levels: int, ratio: float) -> "MaskedPyramid":
         """The levels of a planar picture with a bool mask of known pixels."""
         xp = arrays.namespace(planes)
         shares = valid_shares(known, levels, ratio)

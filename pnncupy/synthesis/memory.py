@@ -67,7 +67,7 @@ _PADDING = 64
 
 
 @dataclass(frozen=True)
-class Means:
+class MemoryPlan:
     """Optional means that cost memory.
 
     Attributes
@@ -203,7 +203,7 @@ class Workload:
         )
 
 
-def need(work: Workload, means: Means, together: int = 1) -> int:
+def need(work: Workload, means: MemoryPlan, together: int = 1) -> int:
     """Bytes that a synthesis takes beside its inputs, rounded up."""
     most = max(_of_level(level, work, means, together) for level in work.levels())
     most = max(most, *(_of_source(source, work) for source in work.sources))
@@ -220,7 +220,7 @@ def _of_source(source: Shape, work: Workload) -> int:
     return entry
 
 
-def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
+def _of_level(level: Level, work: Workload, means: MemoryPlan, together: int) -> int:
     """Bytes of a level beside what is kept: the most of those of its stages."""
     query, normalised = together * level.query, work.normalised
     result = (_WIDE_RESULT if work.wide else _RESULT).of(query, work.channels, normalised)
@@ -228,7 +228,7 @@ def _of_level(level: Level, work: Workload, means: Means, together: int) -> int:
     return max(result, finer, _of_search(level, work, means, query))
 
 
-def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
+def _of_search(level: Level, work: Workload, means: MemoryPlan, query: int) -> int:
     """Bytes of a PNN step with a query image of so many pixels."""
     kinds = ["incremental" if means.incremental else "exact"]
     if level.approximate:
@@ -245,7 +245,7 @@ def _of_search(level: Level, work: Workload, means: Means, query: int) -> int:
     return total
 
 
-def _of_kind(kind: str, level: Level, work: Workload, means: Means, query: int) -> int:
+def _of_kind(kind: str, level: Level, work: Workload, means: MemoryPlan, query: int) -> int:
     """Bytes of a search of one kind."""
     planes, normalised = work.compared, work.normalised
     total = _QUERY[kind].of(query, planes, normalised)
@@ -266,7 +266,7 @@ def _of_kind(kind: str, level: Level, work: Workload, means: Means, query: int) 
     return total
 
 
-def within(limit: int | None, work: Workload, wanted: Means) -> Means:
+def within(limit: int | None, work: Workload, wanted: MemoryPlan) -> MemoryPlan:
     """The fastest means that fit into a limit; the result does not depend on them.
 
     Raises
@@ -279,7 +279,7 @@ def within(limit: int | None, work: Workload, wanted: Means) -> Means:
     for means in _slower_and_slower(wanted):
         if need(work, means) <= limit:
             return means
-    least = need(work, Means(1, incremental=False))
+    least = need(work, MemoryPlan(1, incremental=False))
     result = max(level.query for level in work.levels())
     sources = sum(map(math.prod, work.sources))
     raise MemoryError(
@@ -289,17 +289,17 @@ def within(limit: int | None, work: Workload, wanted: Means) -> Means:
     )
 
 
-def together_within(limit: int | None, work: Workload, means: Means, wanted: int) -> int:
+def together_within(limit: int | None, work: Workload, means: MemoryPlan, wanted: int) -> int:
     """How many pictures may be made together."""
     while limit is not None and wanted > 1 and need(work, means, wanted) > limit:
         wanted //= 2
     return wanted
 
 
-def _slower_and_slower(wanted: Means) -> Iterator[Means]:
+def _slower_and_slower(wanted: MemoryPlan) -> Iterator[MemoryPlan]:
     choices = [(wanted.trees[skipped:], True) for skipped in range(len(wanted.trees) + 1)]
     for trees, incremental in [*choices, ((), False)]:
         threads = wanted.threads
         while threads:
-            yield Means(threads, incremental and wanted.incremental, trees)
+            yield MemoryPlan(threads, incremental and wanted.incremental, trees)
             threads //= 2

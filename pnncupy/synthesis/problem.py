@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.search.patch_metric import Comparison
+from pnncupy.search.patch_metric import PatchMetric
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Kept:
+class FixedPixels:
     """Pixels that a synthesis leaves as they are.
 
     Attributes
@@ -49,14 +49,14 @@ class Kept:
     pyramid: Sequence[Array]
     masks: Sequence[Array]
 
-    def put_back(self, picture: Array, level: int) -> Array:
+    def apply(self, picture: Array, level: int) -> Array:
         """The picture with the kept pixels in their place."""
         xp = arrays.namespace(picture)
         return xp.where(self.masks[level], self.pyramid[level], picture)
 
 
 @dataclass(frozen=True)
-class Scene:
+class SynthesisProblem:
     """What a task prepares: sources, the size of a result, what is kept of it, and how many.
 
     Several results that are made `together` stand below each other in the loop's pictures, see
@@ -65,19 +65,19 @@ class Scene:
 
     sources: Sequence[Source]
     shape: tuple[int, ...]
-    kept: Kept | None = None
+    kept: FixedPixels | None = None
     together: int = 1
-    comparison: Comparison = field(default_factory=Comparison)
+    metric: PatchMetric = field(default_factory=PatchMetric)
 
     def keys(self, level: int, kind: str) -> list[Array]:
         """What queries are compared with at a level, for each source; see `Source`."""
         found = []
         for number, source in enumerate(self.sources):
             planes = source.sharp[level] if kind == "sharp" else source.blurred[level]
-            compared = self.comparison.key(planes, number, level)
+            compared = self.metric.key(planes, number, level)
             found.append(source.without_unusable(compared, level))
         return found
 
     def query(self, picture: Array, level: int) -> Array:
         """A picture at a level, as it is compared."""
-        return self.comparison.query(picture, level, self.together)
+        return self.metric.query(picture, level, self.together)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.errors import Cancelled
-from pnncupy.search.incremental import Proofs
+from pnncupy.search.incremental import ReuseStatistics
 from pnncupy.search.patch_grid import pictures_of
 from pnncupy.synthesis.schedule import Schedule
 
@@ -57,7 +57,7 @@ class Event:
     result: Any = field(default=None, repr=False)
 
 
-class Observer:
+class ProgressReporter:
     """Counts the work of one sample, or of some that are made together, and tells the callback."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Observer:
         self._done_before = self._done_here = 0
         self._told = time.monotonic()
         self.pairs_searched = 0
-        self.proofs = Proofs()
+        self.reuse = ReuseStatistics()
 
     def plan(self, schedule: Schedule, pairs: dict[tuple[int, int], int]) -> None:
         """Begin a run of the loop; `pairs` of patches are expected at each (level, iteration)."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pnncupy import validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import from_planes
 from pnncupy.search.exact import search
 from pnncupy.search.method import METHODS, chosen, patches
@@ -17,7 +17,7 @@ from pnncupy.search.pruned_search import expected_steps
 from pnncupy.synthesis.voting import HOWS, vote_planes
 
 
-@to_the_engine
+@on_engine_device
 def pnn_step(
     query: Any,
     key: Any,

@@ -8,7 +8,7 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
 from pnncupy.kernels.protocol import Engine
 from pnncupy.parallel.threads import thread_count
@@ -18,7 +18,7 @@ from pnncupy.search.patch_grid import Layout, windows_all
 HOWS = ("weighted_mean", "mean", "median", "copy")
 
 
-@to_the_engine
+@on_engine_device
 def vote(
     value: Any,
     index: Any,

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import set_up, source_list, without_missing
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import prepare_task, source_list, without_missing
 
 _LEVELS = 5
 
 
-@to_the_engine
+@on_engine_device
 def analogy(
     source: Any,
     structure: Any,
@@ -93,12 +93,12 @@ def analogy(
     >>> pnn.analogy(source, structure[:24], iterations=2).shape
     (24, 40)
     """
-    options = Options.of(locals())
+    options = TaskOptions.of(locals())
     sources, names = source_list("source", source)
     plain = without_missing([structure], ["structure"], options)[0][0]
     layout = as_planes("structure", plain, channel_axis)
     check_fits_patch("structure", layout, validation.integer("patch_size", patch_size, 2))
-    setup = set_up(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
-    guess = setup.pyramid(setup.enter("structure", plain))[-1]
-    work = synthesis(setup, setup.scene(setup.sources()), guess)
+    setup = prepare_task(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
+    guess = setup.pyramid(setup.encode("structure", plain))[-1]
+    work = synthesis(setup, setup.problem(setup.sources()), guess)
     return run(setup, lambda samples: work, {"task": "analogy"})

@@ -6,22 +6,22 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.search.patch_grid import Layout
 from pnncupy.synthesis.coarse_to_fine import refine, synthesise
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import Source
-from pnncupy.synthesis.progress import Event, Observer
+from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import run
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import Setup, checked_guess, set_up, source_list
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import PreparedTask, checked_guess, prepare_task, source_list
 from pnncupy.tasks.retargeting import levels_of, run_gradually
 
 
-@to_the_engine
+@on_engine_device
 def collage(
     images: Any,
     shape: tuple[int, int] | None = None,
@@ -109,7 +109,7 @@ def collage(
     >>> pnn.collage([first, second[:20]], iterations=1, coarse_iterations=1).shape
     (24, 30)
     """
-    options = Options.of(locals())
+    options = TaskOptions.of(locals())
     in_steps = validation.flag("gradual", gradual)
     given, names = source_list("images", images)
 
@@ -120,7 +120,7 @@ def collage(
         steps = [canvas, *step_shapes(canvas, shape)]
         return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
-    setup = set_up(
+    setup = prepare_task(
         given, names, shape, options, intermediate=intermediate,
         between=_full_size_steps if in_steps else None if initial_guess is not None else _canvas,
     )  # fmt: skip
@@ -135,18 +135,20 @@ def collage(
         shapes = step_shapes(start.shape[1:], setup.shape)
         return run(
             setup,
-            lambda samples: lambda observer: run_gradually(setup, sources, start, shapes, observer),
+            lambda samples: lambda reporter: run_gradually(setup, sources, start, shapes, reporter),
             info,
             stages=len(shapes),
         )
     replacement = checked_guess(setup)
 
-    def work(observer: Observer) -> tuple[Array, Array, Layout]:
+    def work(reporter: ProgressReporter) -> tuple[Array, Array, Layout]:
         guess = replacement
         if guess is None:
-            guess = _shrunk_canvas(setup, sources, observer)
-        scene = setup.scene(sources)
-        return synthesise(setup.settings, setup.schedule, scene, guess, observer, setup.checkpoint)
+            guess = _shrunk_canvas(setup, sources, reporter)
+        problem = setup.problem(sources)
+        return synthesise(
+            setup.settings, setup.schedule, problem, guess, reporter, setup.checkpoint
+        )
 
     return run(setup, lambda samples: work, info)
 
@@ -193,14 +195,14 @@ def _scaled_width(shape: Sequence[int], height: int) -> int:
     return max(1, round(shape[1] * (height / shape[0])))
 
 
-def _shrunk_canvas(setup: Setup, sources: list[Source], observer: Observer) -> Array:
+def _shrunk_canvas(setup: PreparedTask, sources: list[Source], reporter: ProgressReporter) -> Array:
     """The canvas at the coarsest level, shrunk to the result's size there step by step."""
-    settings = replace(setup.settings, tick=observer.tick)
+    settings = replace(setup.settings, tick=reporter.tick)
     level = setup.schedule.levels
-    scene = setup.scene(sources)
+    problem = setup.problem(sources)
     picture = side_by_side([source.sharp[level] for source in sources], setup.coarsest_shape[0])
     for shape in step_shapes(picture.shape[1:], setup.coarsest_shape):
-        picture, _, _ = refine(settings, setup.schedule, scene, level, picture, observer)
+        picture, _, _ = refine(settings, setup.schedule, problem, level, picture, reporter)
         scales = tuple(new / old for new, old in zip(shape, picture.shape[1:], strict=True))
         xp = arrays.namespace(picture)
         picture = xp.ascontiguousarray(resize_planes(picture, scales, shape))

@@ -7,24 +7,24 @@ from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
 from pnncupy.search.patch_grid import windows_all
-from pnncupy.synthesis.problem import Kept
+from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.progress import Event
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import set_up
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import prepare_task
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.
 MARGIN_PATCHES = 2
 
 
-@to_the_engine
+@on_engine_device
 def edit(
     source: Any,
     edited: Any,
@@ -108,21 +108,21 @@ def edit(
     >>> pnn.edit(source, edited, iterations=2).shape
     (30, 40)
     """
-    options = Options.of(locals())
-    setup = set_up([source], ["source"], None, options, preferred_levels=_LEVELS, pyramids=1)
+    options = TaskOptions.of(locals())
+    setup = prepare_task([source], ["source"], None, options, preferred_levels=_LEVELS, pyramids=1)
     plain = setup.plain("edited", edited)
     shape = image_shape("edited", plain, channel_axis)
     if shape != setup.shape:
         raise ValueError(f"`edited` must have the size of `source`, {setup.shape}, got {shape}")
-    pyramid = setup.pyramid(setup.enter("edited", plain))
-    scene = setup.scene(setup.sources())
+    pyramid = setup.pyramid(setup.encode("edited", plain))
+    problem = setup.problem(setup.sources())
     kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, setup.shape, plain)
         still = ~near(changed, MARGIN_PATCHES * setup.settings.patch_size)
-        scene = replace(scene, kept=Kept(pyramid, kept_levels(still, setup.schedule)))
+        problem = replace(problem, kept=FixedPixels(pyramid, kept_levels(still, setup.schedule)))
         kept = (data_of(edited), still)
-    work = synthesis(setup, scene, pyramid[-1])
+    work = synthesis(setup, problem, pyramid[-1])
     return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
 
 

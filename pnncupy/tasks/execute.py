@@ -8,11 +8,11 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.search.patch_grid import Layout, fields_of, pictures_of
 from pnncupy.synthesis.coarse_to_fine import synthesise
-from pnncupy.synthesis.problem import Scene
-from pnncupy.synthesis.progress import Observer
+from pnncupy.synthesis.problem import SynthesisProblem
+from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.voting import apply_index, pixel_numbers
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import Setup, checked_guess
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import PreparedTask, checked_guess
 
 
 class Result(NamedTuple):
@@ -40,20 +40,20 @@ class Result(NamedTuple):
 
 
 # Makes some pictures, stacked as in `stacking`, their matches, and the layout of these.
-Work = Callable[[Observer], tuple[Array, Array, Layout]]
+Work = Callable[[ProgressReporter], tuple[Array, Array, Layout]]
 
 
-def synthesis(setup: Setup, scene: Scene, guess: Array) -> Work:
+def synthesis(setup: PreparedTask, problem: SynthesisProblem, guess: Array) -> Work:
     """The work of a task that is one run of the loop."""
     given = checked_guess(setup)
-    return lambda observer: synthesise(
-        setup.settings, setup.schedule, scene, guess if given is None else given, observer,
+    return lambda reporter: synthesise(
+        setup.settings, setup.schedule, problem, guess if given is None else given, reporter,
         setup.checkpoint,
     )  # fmt: skip
 
 
 def run(
-    setup: Setup,
+    setup: PreparedTask,
     work: Callable[[range], Work],
     info: dict[str, Any],
     *,
@@ -85,12 +85,12 @@ def run(
     made: list[Result] = []
     while len(made) < total:
         samples = range(len(made), min(len(made) + together, total))
-        observer = Observer(
-            setup.options.callback, setup.form.leave, (setup.engine_name, setup.settings.method),
+        reporter = ProgressReporter(
+            setup.options.callback, setup.form.decode, (setup.engine_name, setup.settings.method),
             samples[0], total, stages, len(samples),
         )  # fmt: skip
         try:
-            made += _make(setup, work(samples), observer, info, samples, kept)
+            made += _make(setup, work(samples), reporter, info, samples, kept)
         except MemoryError:
             if len(samples) == 1:
                 raise
@@ -99,16 +99,16 @@ def run(
 
 
 def _make(
-    setup: Setup,
+    setup: PreparedTask,
     work: Work,
-    observer: Observer,
+    reporter: ProgressReporter,
     info: dict[str, Any],
     samples: range,
     kept: tuple[Array, Array] | None,
 ) -> list[Result]:
     """Make some samples together, and note in `info` what that took."""
     start = time.perf_counter()
-    pictures, indices, layout = work(observer)
+    pictures, indices, layout = work(reporter)
     count, size = len(samples), setup.settings.patch_size
     finished = []
     for picture, index in zip(
@@ -123,21 +123,21 @@ def _make(
         finished.append((image, index_map if setup.options.return_index else None))
     # Samples that are made together have equal shares of the work.
     record = {
-        "pairs": observer.pairs_planned // count,
-        "pairs_searched": observer.pairs_searched // count,
-        "proofs_tried": observer.proofs.tried // count,
-        "proofs_held": observer.proofs.held // count,
-        "pairs_again": observer.proofs.pairs_again // count,
+        "pairs": reporter.pairs_planned // count,
+        "pairs_searched": reporter.pairs_searched // count,
+        "proofs_tried": reporter.reuse.tried // count,
+        "proofs_held": reporter.reuse.held // count,
+        "pairs_again": reporter.reuse.pairs_again // count,
         "seconds": (time.perf_counter() - start) / count,
     }
     results = [Result(*each, {**info, "samples": [record]}) for each in finished]
     for sample, result in zip(samples, results, strict=True):
-        observer.complete(sample, result)
+        reporter.complete(sample, result)
     info["samples"] += [record] * count
     return results
 
 
-def _collect(samples: Sequence[Result], stack: bool, info: Any, options: Options) -> Any:
+def _collect(samples: Sequence[Result], stack: bool, info: Any, options: TaskOptions) -> Any:
     xp = arrays.namespace(samples[0].image)
     image = xp.stack([made.image for made in samples]) if stack else samples[0].image
     if not (options.return_index or options.return_info):
@@ -155,10 +155,10 @@ def _index_map(index: Array, layout: Layout, patch_size: int) -> Array:
     return xp.astype(xp.stack(layout.decode(numbers), axis=-1), xp.int32)
 
 
-def _final_picture(setup: Setup, picture: Array, index_map: Array | None) -> Array:
+def _final_picture(setup: PreparedTask, picture: Array, index_map: Array | None) -> Array:
     """The result in the caller's form; copied pixels are taken from the originals themselves."""
     if setup.schedule.vote != "copy":
-        return setup.form.leave(picture)
+        return setup.form.decode(picture)
     axis = setup.form.channel_axis
     if axis is None:
         return apply_index(setup.originals, index_map)
@@ -169,7 +169,7 @@ def _final_picture(setup: Setup, picture: Array, index_map: Array | None) -> Arr
 
 
 def _with_kept(
-    setup: Setup, image: Array, index_map: Array | None, original: Array, mask: Array
+    setup: PreparedTask, image: Array, index_map: Array | None, original: Array, mask: Array
 ) -> tuple[Array, Array | None]:
     """The kept pixels from the original array itself, bit for bit; they map to themselves."""
     xp = arrays.namespace(image)

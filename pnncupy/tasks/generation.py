@@ -9,18 +9,18 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.resize import resize_planes
 from pnncupy.rng import describe, draw_normal, sample_generator, sample_seed, seed_sequence, stream
 from pnncupy.search.patch_grid import stacked
-from pnncupy.synthesis.problem import Scene
+from pnncupy.synthesis.problem import SynthesisProblem
 from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.execute import Work, run, synthesis
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import Setup, set_up, source_list
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_list
 
 
-@to_the_engine
+@on_engine_device
 def generate(
     image: Any,
     n: int | None = None,
@@ -195,28 +195,28 @@ def generate(
     first = validation.integer("first_sample", first_sample, 0)
     std = validation.non_negative("noise_std", noise_std)
     seed = seed_sequence(rng)
-    options = Options.of(locals())
+    options = TaskOptions.of(locals())
     sources, names = source_list("image", image)
-    setup = set_up(sources, names, shape, options, count=count)
+    setup = prepare_task(sources, names, shape, options, count=count)
     if initial_guess is not None and count not in (None, 1):
         raise ValueError(f"`n` must be None or 1 with an `initial_guess`, got {n}")
-    one = setup.scene(setup.sources())
+    one = setup.problem(setup.sources())
 
     def work(samples: range) -> Work:
         generators = [sample_generator(seed, first + sample) for sample in samples]
         guesses = [_noisy_guess(setup, one, std, generator) for generator in generators]
         settings = replace(setup.settings, stream=stream(sample_seed(seed, first + samples[0])))
-        scene = replace(one, together=len(samples))
-        return synthesis(replace(setup, settings=settings), scene, stacked(guesses))
+        problem = replace(one, together=len(samples))
+        return synthesis(replace(setup, settings=settings), problem, stacked(guesses))
 
     return run(setup, work, {"task": "generate", "seed": describe(seed)}, count=count)
 
 
 def _noisy_guess(
-    setup: Setup, scene: Scene, noise_std: float, generator: np.random.Generator
+    setup: PreparedTask, problem: SynthesisProblem, noise_std: float, generator: np.random.Generator
 ) -> Array:
     """The first source at the result's coarsest level, plus noise."""
-    coarsest = scene.sources[0].sharp[-1]
+    coarsest = problem.sources[0].sharp[-1]
     xp = arrays.namespace(coarsest)
     shape = setup.coarsest_shape
     scales = tuple(new / old for new, old in zip(shape, coarsest.shape[1:], strict=True))

@@ -9,9 +9,9 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import planes
-from pnncupy.images.label_encoding import LabelForm, check_labels
+from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import (
     Masked,
     checked_nodata,
@@ -23,17 +23,17 @@ from pnncupy.images.missing import (
 from pnncupy.images.pyramid import checked_downscale
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.search.patch_grid import windows_all
-from pnncupy.synthesis.masked_sources import KnownParts
-from pnncupy.synthesis.problem import Kept
+from pnncupy.synthesis.masked_sources import MaskedPyramid
+from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import set_up, source_of, without_missing
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import prepare_task, source_of, without_missing
 
 _FILLS = ("mean", "noise")
 
 
-@to_the_engine
+@on_engine_device
 def inpaint(
     image: Any,
     mask: Any,
@@ -132,34 +132,34 @@ def inpaint(
     >>> bool((made == image)[~mask].all())
     True
     """
-    options = Options.of(locals())
+    options = TaskOptions.of(locals())
     keep = validation.flag("keep_known", keep_known)
     seed = seed_sequence(rng)
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
-    setup = set_up(
+    setup = prepare_task(
         [filled], ["image"], None, options, known=[known], unknown="`mask`",
         preferred_levels=_wanted_levels(~known, options), pyramids=0 if keep else 1,
     )  # fmt: skip
-    if isinstance(setup.form, LabelForm):
+    if isinstance(setup.form, LabelEncoding):
         steering = "image" if fill is None else "fill"
         check_labels(steering, planes.as_planes(steering, filled, channel_axis), setup.form)
     working, schedule = setup.planes[0], setup.schedule
-    parts = KnownParts.of(working, known, schedule.levels, schedule.ratio)
+    parts = MaskedPyramid.of(working, known, schedule.levels, schedule.ratio)
     guess = setup.pyramid(working)[-1]
     if isinstance(fill, str) and fill == "noise":
         guess = _noisy(guess, working[:, known], ~parts.usable[-1], seed)
     if keep or bool((~known & ~hole).any()):
-        kept = Kept(parts.pictures, parts.usable) if keep else None
-        scene = setup.scene([parts.source(schedule.ratio, schedule.levels)], kept=kept)
+        kept = FixedPixels(parts.pictures, parts.usable) if keep else None
+        problem = setup.problem([parts.source(schedule.ratio, schedule.levels)], kept=kept)
     else:
-        scene = setup.scene([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
-    work = synthesis(setup, scene, guess)
+        problem = setup.problem([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
+    work = synthesis(setup, problem, guess)
     info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
     return run(setup, lambda samples: work, info, kept=(data_of(image), ~hole) if keep else None)
 
 
-def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array]:
+def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, Array]:
     """The picture, missing pixels filled; its known pixels; and those to be made anew.
 
     Missing pixels outside of the hole are in neither: nothing is known of them, and they stay.
@@ -188,7 +188,7 @@ def _holes(image: Any, mask: Any, options: Options) -> tuple[Array, Array, Array
     return plain, known, hole
 
 
-def _known_colour(image: Array, known: Array, options: Options) -> Array:
+def _known_colour(image: Array, known: Array, options: TaskOptions) -> Array:
     """The mean colour of the known pixels (C,); of labels the commonest."""
     values = planes.as_planes("image", image, options.channel_axis)[:, known]
     if not values.size:
@@ -197,7 +197,7 @@ def _known_colour(image: Array, known: Array, options: Options) -> Array:
     return typical(values, validation.flag("categorical", options.categorical))
 
 
-def _filled(image: Array, known: Array, hole: Array, fill: Any, options: Options) -> Array:
+def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOptions) -> Array:
     """The picture with the hole filled; the caller's array itself where it steers."""
     if fill is None:
         return image
@@ -227,7 +227,7 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
     return xp.where(hole, mean + std * noise, guess)
 
 
-def _wanted_levels(hole: Array, options: Options) -> int:
+def _wanted_levels(hole: Array, options: TaskOptions) -> int:
     """The depth at which the largest square in the hole is about one patch."""
     size = validation.integer("patch_size", options.patch_size, 2)
     downscale = checked_downscale(options.downscale)

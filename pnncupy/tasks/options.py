@@ -11,7 +11,7 @@ _MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True)
-class Options:
+class TaskOptions:
     """The keywords that all tasks have in common, as the caller gave them."""
 
     alpha: Any
@@ -41,7 +41,7 @@ class Options:
     max_memory: Any = None
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "Options":
+    def of(cls, arguments: Mapping[str, Any]) -> "TaskOptions":
         """Pick the common keywords out of a task's ``locals()``."""
         names = [field.name for field in fields(cls)]
         return cls(**{name: arguments[name] for name in names if name in arguments})

@@ -12,8 +12,8 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.images.intensity_encoding import WorkingForm, working_form
-from pnncupy.images.label_encoding import LabelForm, check_labels, label_form
+from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
+from pnncupy.images.label_encoding import LabelEncoding, check_labels, label_encoding_of
 from pnncupy.images.missing import checked_nodata, split_missing
 from pnncupy.images.planes import as_planes, check_fits_patch, checked_channel_axis, raw_planes
 from pnncupy.images.pyramid import (
@@ -32,20 +32,20 @@ from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.method import METHODS, chosen, patches
 from pnncupy.search.patch_metric import (
-    Comparison,
+    PatchMetric,
     checked_guides,
     checked_weights,
-    comparison_of,
+    patch_metric,
     total_channels,
 )
 from pnncupy.search.pruned_search import expected_steps
 from pnncupy.synthesis.checkpoint import Checkpoint
-from pnncupy.synthesis.masked_sources import KnownParts, usable_levels
-from pnncupy.synthesis.memory import Means, Shape, Workload, together_within, within
-from pnncupy.synthesis.problem import Kept, Scene, Source
+from pnncupy.synthesis.masked_sources import MaskedPyramid, usable_levels
+from pnncupy.synthesis.memory import MemoryPlan, Shape, Workload, together_within, within
+from pnncupy.synthesis.problem import FixedPixels, Source, SynthesisProblem
 from pnncupy.synthesis.schedule import KEYS, Schedule
 from pnncupy.synthesis.voting import HOWS
-from pnncupy.tasks.options import Options, _steps
+from pnncupy.tasks.options import TaskOptions, _steps
 
 # From the shapes of the result and the sources and the schedule to levels and shapes.
 Intermediate = Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]]
@@ -56,12 +56,12 @@ Between = Callable[[Sequence[Sequence[int]], float, int], Sequence[Sequence[int]
 
 
 @dataclass(frozen=True)
-class Setup:
+class PreparedTask:
     """A checked call: what every task needs before it makes its guess.
 
     Attributes
     ----------
-    options : Options
+    options : TaskOptions
         The keywords as given.
     settings, schedule, engine_name
         How to search, what to do at which level, and on which engine.
@@ -69,28 +69,28 @@ class Setup:
         The sources in the caller's form; missing pixels are filled.
     known : sequence of (H, W) bool arrays, or None
         Their pixels that are not missing; None is all.
-    form : WorkingForm or LabelForm
+    form : IntensityEncoding or LabelEncoding
         How pictures enter and leave.
     planes : sequence of (C, H, W) float32
         The sources in working form.
     shape : (int, int)
         Size of the result.
-    comparison : Comparison
+    comparison : PatchMetric
         What patches are compared by.
     together : int
         Pictures that may be made at the same time.
     """
 
-    options: Options
+    options: TaskOptions
     settings: SearchSettings
     schedule: Schedule
     engine_name: str
     originals: Sequence[Array]
     known: Sequence[Array | None]
-    form: WorkingForm | LabelForm
+    form: IntensityEncoding | LabelEncoding
     planes: Sequence[Array]
     shape: tuple[int, ...]
-    comparison: Comparison
+    metric: PatchMetric
     together: int = 1
 
     @property
@@ -114,21 +114,21 @@ class Setup:
         return [
             source_of(self.pyramid(planes), ratio)
             if known is None
-            else KnownParts.of(planes, known, levels, ratio).source(ratio, levels)
+            else MaskedPyramid.of(planes, known, levels, ratio).source(ratio, levels)
             for planes, known in zip(self.planes, self.known, strict=True)
         ]
 
-    def scene(
+    def problem(
         self,
         sources: Sequence[Source],
         shape: tuple[int, ...] | None = None,
-        kept: Kept | None = None,
-    ) -> Scene:
+        kept: FixedPixels | None = None,
+    ) -> SynthesisProblem:
         """What to synthesise, at the size of the result if no other is given."""
         size = self.shape if shape is None else shape
-        return Scene(sources, size, kept, comparison=self.comparison)
+        return SynthesisProblem(sources, size, kept, metric=self.metric)
 
-    def enter(self, name: str, image: Any) -> Array:
+    def encode(self, name: str, image: Any) -> Array:
         """Check another picture of the call and bring it into working form; holes are filled."""
         plain = self.plain(name, image)
         planes = as_planes(name, plain, self.options.channel_axis)
@@ -137,15 +137,15 @@ class Setup:
         arrays.check_finite(name, plain, xp)
         check_fits_patch(name, planes, self.settings.patch_size)
         check_like(name, plain, planes, first, as_planes("source", first, self._axis))
-        if isinstance(self.form, LabelForm):
+        if isinstance(self.form, LabelEncoding):
             check_labels(name, planes, self.form)
-        return self.form.enter(planes, name)
+        return self.form.encode(planes, name)
 
     def plain(self, name: str, image: Any) -> Array:
         """Another picture of the call as a plain array, missing pixels filled."""
         return split_missing(
             name, image, checked_nodata(self.options.nodata), self._axis,
-            categorical=isinstance(self.form, LabelForm),
+            categorical=isinstance(self.form, LabelEncoding),
         )[0]  # fmt: skip
 
     @property
@@ -187,11 +187,11 @@ def source_list(name: str, images_given: Any) -> tuple[list[Any], list[str]]:
     return list(images_given), [f"{name}[{number}]" for number in range(len(images_given))]
 
 
-def set_up(
+def prepare_task(
     sources: Sequence[Any],
     names: Sequence[str],
     shape: Any,
-    options: Options,
+    options: TaskOptions,
     *,
     coarsest_patches: float = 2.0,
     preferred_levels: int | None = None,
@@ -201,7 +201,7 @@ def set_up(
     intermediate: Intermediate | None = None,
     pyramids: int = 0,
     count: int | None = None,
-) -> Setup:
+) -> PreparedTask:
     """Check what the tasks have in common.
 
     The default depth is `preferred_levels`, or such that the smallest side is `coarsest_patches`
@@ -265,7 +265,7 @@ def set_up(
         sum(patches(image.shape[1:], size) for image in planes),
         partial(_expected_steps, module, planes, known, size, options),
     )
-    channels = len(form.labels) if isinstance(form, LabelForm) else planes[0].shape[0]
+    channels = len(form.labels) if isinstance(form, LabelEncoding) else planes[0].shape[0]
     alpha = validation.completeness("alpha", options.alpha)
     work = Workload(
         schedule=schedule,
@@ -276,7 +276,7 @@ def set_up(
         channels=channels,
         guides=_guide_channels(options),
         masked=any(mask is not None for mask in known),
-        weighted=isinstance(form, LabelForm) or options.channel_weights is not None,
+        weighted=isinstance(form, LabelEncoding) or options.channel_weights is not None,
         approximate=method == "patchmatch",
         normalised=not math.isinf(alpha),
         pyramids=pyramids,
@@ -287,18 +287,18 @@ def set_up(
     )
     limit = checked_limit(options.max_memory)
     # Before anything large is made.
-    wanted = Means(thread_count(options.threads), schedule.incremental, module.TREES)
+    wanted = MemoryPlan(thread_count(options.threads), schedule.incremental, module.TREE_AXES)
     means = within(limit, work, wanted)
-    working = [form.enter(image, name) for name, image in zip(names, planes, strict=True)]
+    working = [form.encode(image, name) for name, image in zip(names, planes, strict=True)]
     weights = (
         form.weights
-        if isinstance(form, LabelForm)
+        if isinstance(form, LabelEncoding)
         else checked_weights(options.channel_weights, working, known)
     )
     guides = checked_guides(
         options.guides, shapes[1:], output_shape, options.channel_axis, sources[0]
     )
-    comparison = comparison_of(weights, guides, channels, levels, ratio, sources[0])
+    metric = patch_metric(weights, guides, channels, levels, ratio, sources[0])
     schedule = replace(schedule, incremental=means.incremental)
     settings = SearchSettings(
         engine=module,
@@ -310,13 +310,13 @@ def set_up(
         axes=means.axes,
     )
     together = together_within(limit, work, means, _most_together(settings, output_shape))
-    return Setup(
+    return PreparedTask(
         options, settings, schedule, engine_name, sources, known, form, working, output_shape,
-        comparison, together,
+        metric, together,
     )  # fmt: skip
 
 
-def _guide_channels(options: Options) -> int:
+def _guide_channels(options: TaskOptions) -> int:
     """Channels of all guides; what is no list of guides is refused later."""
     try:
         return sum(
@@ -332,7 +332,7 @@ def _expected_steps(
     planes: Sequence[Array],
     known: Sequence[Array | None],
     patch_size: int,
-    options: Options,
+    options: TaskOptions,
 ) -> float:
     """Estimate the steps a query through a tree of the largest source; infinite for labels."""
     if options.categorical:
@@ -342,7 +342,7 @@ def _expected_steps(
     return expected_steps(engine, planes[number], patch_size, threads, usable=known[number])
 
 
-def _bytes_returned(shape: Sequence[int], first: Array, options: Options) -> int:
+def _bytes_returned(shape: Sequence[int], first: Array, options: TaskOptions) -> int:
     """Bytes of one result like the `first` source's planes, with its index map."""
     index = np.dtype(np.int32).itemsize * 3 if options.return_index else 0
     return math.prod(shape) * (int(first.shape[0]) * int(first.dtype.itemsize) + index)
@@ -356,11 +356,11 @@ def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
     """
     if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
-    return max(1, settings.engine.QUERIES_TOGETHER // patches(shape, settings.patch_size))
+    return max(1, settings.engine.QUERIES_PER_SEARCH // patches(shape, settings.patch_size))
 
 
 def without_missing(
-    sources: Sequence[Any], names: Sequence[str], options: Options
+    sources: Sequence[Any], names: Sequence[str], options: TaskOptions
 ) -> tuple[list[Array], list[Array | None]]:
     """Plain sources, missing pixels filled, and their known pixels (None for all)."""
     nodata = checked_nodata(options.nodata)
@@ -378,7 +378,7 @@ def _levels_with_known_patches(
     levels: int,
     patch_size: int,
     ratio: float,
-    options: Options,
+    options: TaskOptions,
     unknown: str,
 ) -> int:
     """As many of the levels as have a patch of known pixels."""
@@ -398,7 +398,7 @@ def _levels_that_hold(
     levels: int,
     patch_size: int,
     ratio: float,
-    options: Options,
+    options: TaskOptions,
 ) -> int:
     """As many of the levels as leave a patch in the pictures between; a given number has to fit."""
 
@@ -428,16 +428,16 @@ def _form(
     planes: Sequence[Array],
     sources: Sequence[Array],
     known: Sequence[Array | None],
-    options: Options,
+    options: TaskOptions,
     categorical: bool,
-) -> WorkingForm | LabelForm:
+) -> IntensityEncoding | LabelEncoding:
     """How pictures enter and leave; value ranges are those of known pixels."""
     if not categorical:
         seen = [
             image if mask is None else image[:, mask][:, None]
             for image, mask in zip(planes, known, strict=True)
         ]
-        return working_form(seen, sources, options.channel_axis, options.data_range)
+        return intensity_encoding_of(seen, sources, options.channel_axis, options.data_range)
     for name in ("data_range", "channel_weights"):
         if getattr(options, name) is not None:
             raise ValueError(
@@ -449,7 +449,7 @@ def _form(
             "`vote` must not be 'median' with `categorical`; 'weighted_mean' takes the majority"
         )
     axis = None if sources[0].ndim == 2 else checked_channel_axis(options.channel_axis)
-    return label_form(names, planes, known, axis, sources[0].dtype)
+    return label_encoding_of(names, planes, known, axis, sources[0].dtype)
 
 
 def checked_levels(
@@ -472,7 +472,7 @@ def checked_levels(
     return count
 
 
-def checked_guess(setup: Setup) -> Array | None:
+def checked_guess(setup: PreparedTask) -> Array | None:
     """The caller's coarsest level as planes, or None."""
     if setup.options.initial_guess is None:
         return None

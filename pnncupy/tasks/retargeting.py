@@ -5,25 +5,25 @@ from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.transfer import to_the_engine
+from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.search.patch_grid import Layout
 from pnncupy.synthesis.coarse_to_fine import synthesise
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import Source
-from pnncupy.synthesis.progress import Event, Observer
+from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import Options
-from pnncupy.tasks.prepare import Setup, set_up, source_list
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_list
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
 _PATCHES_AT_COARSEST = 3.0
 
 
-@to_the_engine
+@on_engine_device
 def retarget(
     image: Any,
     shape: tuple[int, int],
@@ -113,11 +113,11 @@ def retarget(
     >>> pnn.retarget(image, (30, 24), iterations=2, coarse_iterations=2).shape
     (30, 24)
     """
-    options = Options.of(locals())
+    options = TaskOptions.of(locals())
     in_steps = validation.flag("gradual", gradual)
     sources, names = source_list("image", image)
     validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
-    setup = set_up(
+    setup = prepare_task(
         sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
         intermediate=_intermediate if in_steps else None,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def retarget(
     info = {"task": "retarget", "gradual": in_steps}
     if not in_steps:
         guess = resized_guess(setup, setup.planes[0], setup.shape)
-        work = synthesis(setup, setup.scene(all_sources), guess)
+        work = synthesis(setup, setup.problem(all_sources), guess)
         return run(setup, lambda samples: work, info)
     for name, value in (("initial_guess", initial_guess), ("guides", guides)):
         if value is not None:
@@ -134,7 +134,7 @@ def retarget(
     return run(
         setup,
         lambda samples: (
-            lambda observer: run_gradually(setup, all_sources, setup.planes[0], shapes, observer)
+            lambda reporter: run_gradually(setup, all_sources, setup.planes[0], shapes, reporter)
         ),
         info,
         stages=len(shapes),
@@ -152,7 +152,7 @@ def levels_of(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Sh
     return [(level, schedule.shape(shape, level)) for shape in shapes for level in levels]
 
 
-def resized_guess(setup: Setup, planes: Array, shape: tuple[int, ...]) -> Array:
+def resized_guess(setup: PreparedTask, planes: Array, shape: tuple[int, ...]) -> Array:
     """The coarsest level of a picture that was resized to a shape."""
     scales = tuple(new / old for new, old in zip(shape, planes.shape[1:], strict=True))
     xp = arrays.namespace(planes)
@@ -160,15 +160,17 @@ def resized_guess(setup: Setup, planes: Array, shape: tuple[int, ...]) -> Array:
 
 
 def run_gradually(
-    setup: Setup,
+    setup: PreparedTask,
     sources: list[Source],
     picture: Array,
     shapes: list[tuple[int, ...]],
-    observer: Observer,
+    reporter: ProgressReporter,
 ) -> tuple[Array, Array, Layout]:
     """One whole synthesis for each shape, each from the result of the last."""
     for shape in shapes:
         guess = resized_guess(setup, picture, shape)
-        scene = setup.scene(sources, shape)
-        picture, index, layout = synthesise(setup.settings, setup.schedule, scene, guess, observer)
+        problem = setup.problem(sources, shape)
+        picture, index, layout = synthesise(
+            setup.settings, setup.schedule, problem, guess, reporter
+        )
     return picture, index, layout

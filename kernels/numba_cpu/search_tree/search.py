@@ -69,7 +69,7 @@ def search(
     weight : (HK-p+1, WK-p+1) float32 or None
         Factor of each key patch.
     first_index, index_stride, active, threads, tick
-        As in `protocol.Engine.lower_nearest`.
+        As in `protocol.Engine.update_nearest`.
     any_key : bool, default False
         Of equal keys any one will do, so that nothing is compared once a distance is 0.
     most_steps : float, optional
