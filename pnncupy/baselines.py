@@ -216,7 +216,7 @@ class _Voting:
 
     Attributes
     ----------
-    settings, sources, proofs
+    settings, sources, reuse
         How to search, the planar sources at one level, and what counts saved searches.
     index : array or None
         Matches of the last step, from the result's patches to the sources' pixels in `layout`.
@@ -237,7 +237,7 @@ class _Voting:
         self.layout = Layout.of(self.sources)
         # Sources stay while the result changes, so that most of its matches can be proven to.
         self._follow = incremental_search(
-            self.settings, self.sources, self.layout, None, None, self.proofs
+            self.settings, self.sources, self.layout, None, None, self.reuse
         )
 
     def step(self, picture: Array, number: int) -> Array:
@@ -258,7 +258,7 @@ class _Voting:
         ]
         self.index, self._reverse = coherence.index, [found.index for found in completeness]
         scores = xp.concat([found.score.ravel() for found in completeness])
-        # MemoryPlan in float64, whose last bits decide at most whether one step more is taken.
+        # Means in float64, whose last bits decide at most whether one step more is taken.
         self.dissimilarity = float(xp.mean(coherence.score, dtype=xp.float64)) + float(
             xp.mean(scores, dtype=xp.float64)
         )
