@@ -16,8 +16,8 @@ from pnncupy.images.resize import resize_planes
 from pnncupy.kernels.random_bits import combined
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import ReuseStatistics, incremental_search
-from pnncupy.search.method import is_approximate, patches
-from pnncupy.search.patch_grid import Layout
+from pnncupy.search.method import is_approximate
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.voting import vote_planes
@@ -174,11 +174,11 @@ def _planned_pairs(
     size, steps, schedule = setup.settings.patch_size, setup.schedule.iterations, setup.schedule
     planned = {}
     for level in range(schedule.levels, -1, -1):
-        keys = sum(patches(pyramid[level].shape[1:], size) for pyramid in pyramids)
+        keys = sum(PatchGrid.of(pyramid[level], size).count for pyramid in pyramids)
         shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
         for number, shape in enumerate(shapes):
             for step in range(number * steps, (number + 1) * steps):
-                planned[level, step] = 2 * patches(shape, size) * keys
+                planned[level, step] = 2 * PatchGrid.of_shape(shape, size).count * keys
     return planned
 
 
@@ -277,8 +277,7 @@ class _Voting:
 
     def _approximate(self, query: Array, layout: Layout) -> bool:
         size = self.settings.patch_size
-        keys = sum(patches(shape, size) for shape in layout.shapes)
-        pairs = patches(query.shape[1:], size) * keys
+        pairs = PatchGrid.of(query, size).count * layout.patch_count(size)
         return is_approximate(self.settings.method, pairs)
 
     def _near(

@@ -226,7 +226,7 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
             expected = naive.key_minimum(query, key, 4) * (4 * 4 * 2)
             np.testing.assert_allclose(key_score, expected, rtol=1e-6)
             again = np.empty(key_score.size, np.float32)
-            keys = candidate_lists.patch_numbers(key, key_score.shape).ravel()
+            keys = PatchGrid.of(key, p).flat_indices(np).ravel()
             numba_cpu.pair_sums(query, key, 4, key_index.ravel(), keys, again, threads=2)
             np.testing.assert_array_equal(again, key_score.ravel())
 
@@ -264,6 +264,6 @@ def test_pairs_have_the_sums_of_the_search(seed, p, channels):
     )  # fmt: skip
     for kernels in (reference, numba_cpu):
         sums = np.empty(84, np.float32)
-        numbers = candidate_lists.patch_numbers(query, shape).ravel()
+        numbers = PatchGrid.of(query, p).flat_indices(np).ravel()
         kernels.pair_sums(query, key, p, numbers, index.ravel(), sums, threads=2)
         np.testing.assert_array_equal(sums, score.ravel())

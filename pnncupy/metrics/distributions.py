@@ -10,6 +10,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.rng import seed_sequence
 
 # Projections at a time: so many float32 per pixel are held.
@@ -133,7 +134,7 @@ def _projected(planes: Array, directions: Array, patch_size: int) -> Array:
     """
     xp = arrays.namespace(planes)
     channels = planes.shape[0]
-    height, width = (side - patch_size + 1 for side in planes.shape[1:])
+    height, width = PatchGrid.of(planes, patch_size).shape
     step = max(1, _UNFOLDED // (channels * patch_size**2 * width))
     bands = []
     for top in range(0, height, step):

@@ -23,6 +23,7 @@ from pnncupy.engine import registry
 from pnncupy.kernels.protocol import Engine, Tick
 from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
 from pnncupy.parallel.threads import thread_count
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
 # Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
@@ -79,7 +80,7 @@ class BlockEngine:
     ) -> None:
         """Search block by block; see `protocol.Engine.update_nearest`."""
         rows, columns = score.shape[:2]
-        key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
+        key_rows, key_columns = PatchGrid.of(key, patch_size).shape
         if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
             self.local.update_nearest(
                 query, key, patch_size, weight, score, index, first_index=first_index,

@@ -20,10 +20,7 @@ class Keys:
 
     def patches(self, patch_size: int) -> int:
         """Patches of all images together."""
-        return sum(
-            (height - patch_size + 1) * (width - patch_size + 1)
-            for height, width in self.layout.shapes
-        )
+        return self.layout.patch_count(patch_size)
 
     def inside(self, index: Array, number: int) -> tuple[Array, Array]:
         """Which of these keys lie in one of the images, and their pixel numbers there."""
@@ -95,7 +92,7 @@ class Candidates:
         xp = arrays.namespace(query)
         chosen = Ellipsis if places is None else places
         index = self.index[chosen]
-        numbers = patch_numbers(query, self.index.shape[:2])[chosen]
+        numbers = self._settings.grid(query).flat_indices(xp)[chosen]
         numbers = xp.repeat(numbers.ravel(), index.shape[-1])
         result = xp.full(index.size, xp.inf, dtype=xp.float32)
         for number, key in enumerate(self._keys.images):
@@ -147,13 +144,6 @@ def finer_candidates(
     row, column = found
     corners = [fine.encode(source, row + dy, column + dx) for dy in (0, 1) for dx in (0, 1)]
     return xp.stack(corners, axis=-1)
-
-
-def patch_numbers(image: Array, shape: tuple[int, ...]) -> Array:
-    """Number ``row * W + column`` of the first pixel of each patch, int32 of `shape`."""
-    xp = arrays.namespace(image)
-    numbers = xp.arange(image.shape[1] * image.shape[2], dtype=xp.int32)
-    return numbers.reshape(image.shape[1:])[: shape[0], : shape[1]]
 
 
 def pair_sums(

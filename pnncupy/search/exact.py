@@ -10,7 +10,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine
-from pnncupy.search.patch_grid import Layout
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
 
@@ -34,6 +34,10 @@ class SearchSettings:
     def mean_factor(self) -> np.float32:
         """From a sum of squared differences to their mean."""
         return np.float32(1 / (self.patch_size**2 * self.channels))
+
+    def grid(self, planes: Array) -> PatchGrid:
+        """Return the patches of an image (C, H, W)."""
+        return PatchGrid.of(planes, self.patch_size)
 
     def pair(self, query: Array, key: Array, *, index_stride: int, **rest: Any) -> PairSearch:
         """Return a search of one image in another; see `PairSearch`."""
@@ -101,7 +105,7 @@ def finished(
 def empty_lists(query: Array, patch_size: int, length: int) -> NearestNeighborField:
     """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
     xp = arrays.namespace(query)
-    shape = (*(side - patch_size + 1 for side in query.shape[1:]), length)
+    shape = (*PatchGrid.of(query, patch_size).shape, length)
     return NearestNeighborField(
         xp.full(shape, -1, dtype=xp.int32), xp.full(shape, xp.inf, dtype=xp.float32)
     )

@@ -29,7 +29,6 @@ from pnncupy.search.candidate_lists import (
     lowest,
     next_above,
     pair_sums,
-    patch_numbers,
 )
 from pnncupy.search.exact import (
     NearestNeighborField,
@@ -40,7 +39,7 @@ from pnncupy.search.exact import (
     key_weight,
     search,
 )
-from pnncupy.search.patch_grid import Layout, changed_patches
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_incremental import PrunedIncrementalSearch
 
 # Keys listed for each query: the longer the list, the more is certain, and the more a scan has to
@@ -129,7 +128,7 @@ class ChangedPatchSearch:
         keys, active = self._keys, self._needed
         following = self._query is not None and math.isinf(self._settings.alpha)
         if following:
-            active = changed_patches(query, self._query, self._settings.patch_size)
+            active = self._settings.grid(query).changed(query, self._query)
             active = active if self._needed is None else active & self._needed
         found = search(self._settings, query, keys.images, keys.layout, active)
         if following:
@@ -309,7 +308,7 @@ class NormalisedIncrementalSearch:
         That is the query that was nearest before, or one that has the key in its list.
         """
         xp = arrays.namespace(query)
-        here = patch_numbers(query, index.shape[:2])
+        here = self._settings.grid(query).flat_indices(xp)
         here = xp.broadcast_to(here[..., None], index.shape).ravel()
         bounds = []
         for number, key in enumerate(self._keys.images):
@@ -318,7 +317,7 @@ class NormalisedIncrementalSearch:
             if self._reverse:
                 match = self._reverse[number][1].copy()
                 known = match >= 0
-                keys = patch_numbers(key, match.shape)[known]
+                keys = self._settings.grid(key).flat_indices(xp)[known]
                 bound[known] = pair_sums(self._settings, query, key, match[known], keys)
             places, keys = self._keys.inside(index.ravel(), number)
             at = keys // key.shape[2] * match.shape[1] + keys % key.shape[2]
@@ -336,7 +335,7 @@ def movement(query: Array, last_query: Array, patch_size: int) -> tuple[Array, A
     Both are (HQ-p+1, WQ-p+1), bool and float32.
     """
     xp = arrays.namespace(query)
-    changed = changed_patches(query, last_query, patch_size)
+    changed = PatchGrid.of(query, patch_size).changed(query, last_query)
     squared = xp.sum((query - last_query) ** 2, axis=0)
     rows, columns = changed.shape
     vertical = sum(squared[dy : dy + rows] for dy in range(patch_size))

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 _LOG = logging.getLogger("pnncupy")
 
@@ -46,8 +46,3 @@ def chosen(
 def is_approximate(method: str, pairs: float) -> bool:
     """Whether a task's search of so many pairs is left to PatchMatch."""
     return method == "patchmatch" and pairs >= EXACT_BELOW
-
-
-def patches(shape: Sequence[int], patch_size: int) -> int:
-    """Patches in a picture of that height and width."""
-    return math.prod(side - patch_size + 1 for side in shape)

@@ -17,8 +17,8 @@ from pnncupy.rng import seed_sequence, stream
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings, key_matches, search
 from pnncupy.search.index_map import checked_index
-from pnncupy.search.method import METHODS, chosen, patches
-from pnncupy.search.patch_grid import Layout, windows_all
+from pnncupy.search.method import METHODS, chosen
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.search.pruned_search import expected_steps
 
@@ -165,8 +165,8 @@ def nearest_patches(
     start = None
     if initial is not None:
         start = _checked_start(initial, query_planes, layout, is_list, settings.patch_size)
-    keys_total = sum(patches(shape, settings.patch_size) for shape in layout.shapes)
-    queries = patches(query_planes.shape[1:], settings.patch_size)
+    keys_total = layout.patch_count(settings.patch_size)
+    queries = settings.grid(query_planes).count
     largest = max(key_planes, key=lambda planes: planes[0].size)
     steps = partial(
         expected_steps, settings.engine, largest, settings.patch_size, settings.threads,
@@ -188,7 +188,7 @@ def _checked_start(
 ) -> Array:
     """The matches that a search shall begin with as pixel numbers, (HQ-p+1, WQ-p+1, 1)."""
     arrays.same_library(initial=initial, query=query)
-    wanted = tuple(side - patch_size + 1 for side in query.shape[1:])
+    wanted = PatchGrid.of(query, patch_size).shape
     if tuple(initial.shape[:2]) != wanted:
         raise ValueError(
             f"`initial` must have one entry for each query patch, {wanted}, got shape "
@@ -253,7 +253,7 @@ def mask_keys(
             continue
         xp = arrays.same_library(**{name: planes, "key_mask": mask})
         check_mask("key_mask", mask, planes.shape[1:], f"`{name}`")
-        usable = usable or bool(xp.any(windows_all(mask, patch_size)))
+        usable = usable or bool(xp.any(PatchGrid.of_shape(mask.shape, patch_size).inside(mask)))
         masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
     if not usable:
         raise ValueError(

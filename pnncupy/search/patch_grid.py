@@ -1,12 +1,125 @@
-"""How the pixels of several images are numbered together."""
+"""Where patches lie in images: how many there are, their flat indices, and what they cover."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """The patches of one image.
+
+    Attributes
+    ----------
+    spatial_shape : tuple of int
+        Pixels of the image along each axis.
+    patch_shape : tuple of int
+        Pixels of a patch along each axis.
+    periodic : tuple of bool
+        Axes along which patches wrap around; empty for none.
+    """
+
+    spatial_shape: tuple[int, ...]
+    patch_shape: tuple[int, ...]
+    periodic: tuple[bool, ...] = ()
+
+    @classmethod
+    def of(cls, planes: Array, patch_size: int) -> "PatchGrid":
+        """Return the grid of cubic patches of an image (C, ...)."""
+        return cls.of_shape(planes.shape[1:], patch_size)
+
+    @classmethod
+    def of_shape(cls, shape: Sequence[int], patch_size: int) -> "PatchGrid":
+        """Return the grid of cubic patches of an image of this spatial shape."""
+        return cls(tuple(shape), (patch_size,) * len(shape))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Patches along each axis."""
+        return tuple(
+            side if wraps else side - size + 1
+            for side, size, wraps in zip(
+                self.spatial_shape, self.patch_shape, self._periodic, strict=True
+            )
+        )
+
+    @property
+    def count(self) -> int:
+        """Patches of the image."""
+        return math.prod(self.shape)
+
+    @property
+    def _periodic(self) -> tuple[bool, ...]:
+        return self.periodic or (False,) * len(self.spatial_shape)
+
+    def flat_indices(self, xp: Any) -> Array:
+        """Flat index of the first pixel of each patch, int32 of the grid's shape."""
+        numbers = xp.arange(math.prod(self.spatial_shape), dtype=xp.int32)
+        first = tuple(slice(count) for count in self.shape)
+        return numbers.reshape(self.spatial_shape)[first]
+
+    def wrapped(self, planes: Array) -> Array:
+        """Image (C, ...) whose periodic axes go on for the pixels of patches that wrap around."""
+        xp = arrays.namespace(planes)
+        for axis, (size, wraps) in enumerate(
+            zip(self.patch_shape, self._periodic, strict=True), start=1
+        ):
+            if wraps:
+                places = xp.arange(planes.shape[axis] + size - 1) % planes.shape[axis]
+                planes = xp.take(planes, places, axis=axis)
+        return planes
+
+    def inside(self, mask: Array) -> Array:
+        """Patches all of whose pixels are True in a mask of the image; bool."""
+        result = self.wrapped(mask[None])[0]
+        for axis, size in enumerate(self.patch_shape):
+            count = self.shape[axis]
+            window: list[Any] = [slice(None)] * result.ndim
+            window[axis] = slice(count)
+            shorter = result[tuple(window)].copy()
+            for offset in range(1, size):
+                window[axis] = slice(offset, offset + count)
+                shorter &= result[tuple(window)]
+            result = shorter
+        return result
+
+    def covered(self, patches: Array) -> Array:
+        """Pixels that lie in any of the patches that are True; bool."""
+        xp = arrays.namespace(patches)
+        margins = [0 if wraps else size - 1
+                   for size, wraps in zip(self.patch_shape, self._periodic, strict=True)]  # fmt: skip
+        sides = [count + 2 * margin for count, margin in zip(self.shape, margins, strict=True)]
+        others = xp.ones(tuple(sides), dtype=xp.bool)
+        middle = tuple(
+            slice(margin, margin + count) for margin, count in zip(margins, self.shape, strict=True)
+        )
+        others[middle] = ~patches
+        mirrored = PatchGrid(tuple(sides), self.patch_shape, self.periodic)
+        clear = mirrored.inside(others)
+        for axis, (size, wraps) in enumerate(zip(self.patch_shape, self._periodic, strict=True)):
+            if wraps:  # a pixel is covered by the patches that begin before it
+                clear = xp.roll(clear, size - 1, axis=axis)
+        return ~clear
+
+    def changed(self, planes: Array, before: Array) -> Array:
+        """Patches that differ in any pixel between two versions of the image; bool."""
+        xp = arrays.namespace(planes)
+        return ~self.inside(xp.all(planes == before, axis=0))
+
+    def centre_offsets(self, axis: int) -> Array:
+        """For each pixel along an axis, its offset in the covering patch of the nearest centre.
+
+        Of two equally near patches the one that starts first, in which the offset is larger.
+        """
+        size, count = self.patch_shape[axis], self.shape[axis]
+        pixels = np.arange(count + size - 1)
+        return np.clip(size // 2, pixels - count + 1, np.minimum(pixels, size - 1))
 
 
 @dataclass(frozen=True)
@@ -29,6 +142,10 @@ class Layout:
                 "can be numbered; use smaller ones"
             )
         return layout
+
+    def patch_count(self, patch_size: int) -> int:
+        """Patches of all images together."""
+        return sum(PatchGrid.of_shape(shape, patch_size).count for shape in self.shapes)
 
     @property
     def width(self) -> int:
@@ -77,63 +194,3 @@ class Layout:
         xp = arrays.namespace(row)
         numbers = (row + xp.asarray(self.tops)[source]) * self.width + column
         return xp.ascontiguousarray(xp.astype(numbers, xp.int32))
-
-
-def stacked(pictures: Sequence[Array]) -> Array:
-    """Planar pictures (C, H, W) below each other: (C, count * H, W)."""
-    if len(pictures) == 1:
-        return pictures[0]
-    return arrays.namespace(pictures[0]).concat(list(pictures), axis=1)
-
-
-def pictures_of(tall: Array, count: int) -> list[Array]:
-    """The pictures of a tall one, contiguous."""
-    if count == 1:
-        return [tall]
-    xp = arrays.namespace(tall)
-    height = tall.shape[1] // count
-    return [
-        xp.ascontiguousarray(tall[:, top : top + height])
-        for top in range(0, count * height, height)
-    ]
-
-
-def fields_of(tall: Array, count: int, patch_size: int) -> list[Array]:
-    """What a tall (rows, columns) array over patches says of each picture's patches."""
-    height = (tall.shape[0] + patch_size - 1) // count
-    rows = height - patch_size + 1
-    return [tall[top : top + rows] for top in range(0, count * height, height)]
-
-
-def patches_of_one(tall: Array, needed: Array | None, count: int, patch_size: int) -> Array | None:
-    """Patches of a tall picture (C, count * H, W) that lie in one picture and are needed there.
-
-    `needed` is (H-p+1, W-p+1) bool for each of the pictures, None for all; so is the result of the
-    tall picture's patches.
-    """
-    if count == 1:
-        return needed
-    xp = arrays.namespace(tall)
-    rows, columns = (side - patch_size + 1 for side in tall.shape[1:])
-    inside = xp.zeros((rows, columns), dtype=xp.bool)
-    for field in fields_of(inside, count, patch_size):
-        field[...] = True if needed is None else needed
-    return inside
-
-
-def windows_all(mask: Array, patch_size: int) -> Array:
-    """Whether all pixels of each patch are True."""
-    rows, columns = (side - patch_size + 1 for side in mask.shape)
-    inside = mask[:rows].copy()
-    for offset in range(1, patch_size):
-        inside &= mask[offset : offset + rows]
-    result = inside[:, :columns].copy()
-    for offset in range(1, patch_size):
-        result &= inside[:, offset : offset + columns]
-    return result
-
-
-def changed_patches(query: Array, last_query: Array, patch_size: int) -> Array:
-    """Return which query patches differ in any pixel from what they were; bool (HQ-p+1, WQ-p+1)."""
-    xp = arrays.namespace(query)
-    return ~windows_all(xp.all(query == last_query, axis=0), patch_size)

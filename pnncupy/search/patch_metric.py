@@ -18,7 +18,6 @@ from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
 from pnncupy.images.planes import as_planes
 from pnncupy.images.pyramid import planes_pyramid
-from pnncupy.search.patch_grid import stacked
 
 _LARGEST_WEIGHT = 1e9
 
@@ -46,19 +45,20 @@ class PatchMetric:
         guide = self.source_guides[source][level] if self.source_guides else None
         return self._joined(planes, guide)
 
-    def query(self, planes: Array, level: int, together: int) -> Array:
-        """Planes of a result at a level, or of some made `together`, as they are compared."""
-        guide = None
-        if self.target_guides:
-            guide = stacked([self.target_guides[level]] * together)
-        return self._joined(planes, guide)
+    def queries(self, images: Array, level: int) -> Array:
+        """Images (B, C, h, w) of results at a level as they are compared."""
+        guide = self.target_guides[level] if self.target_guides else None
+        if guide is not None:
+            xp = arrays.namespace(guide)
+            guide = xp.broadcast_to(guide, (len(images), *guide.shape))
+        return self._joined(images, guide)
 
     def _joined(self, planes: Array, guide: Array | None) -> Array:
         if self.factors is not None:
             planes = planes * self.factors
         if guide is None:
             return planes
-        return arrays.namespace(planes).concat([planes, guide], axis=0)
+        return arrays.namespace(planes).concat([planes, guide], axis=-3)
 
 
 def checked_weights(

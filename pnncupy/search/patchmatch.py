@@ -19,15 +19,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.kernels.random_bits import combined, drawn
-from pnncupy.search.candidate_lists import pair_sums, patch_numbers
+from pnncupy.search.candidate_lists import pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
-from pnncupy.search.patch_grid import Layout, changed_patches, windows_all
+from pnncupy.search.patch_grid import Layout, PatchGrid
 
 # Distances of the neighbours that a query patch asks, one pass each.
 STEPS = (8, 4, 2, 1)
@@ -105,7 +106,7 @@ class PatchMatch:
             self._index, sums = self._first_matches(query)
             self._start = None
         else:
-            changed = changed_patches(query, self._query, settings.patch_size)
+            changed = settings.grid(query).changed(query, self._query)
             sums = self._sums_now(query, changed)
             work = FROM_LAST
             if math.isinf(settings.alpha):
@@ -176,12 +177,12 @@ class PatchMatch:
     def _reverse_matches(self, query: Array, index: Array, sums: Array) -> tuple[Array, Array]:
         """A near query patch of every key patch, and their sum of squared differences."""
         xp = arrays.namespace(query)
-        numbers = patch_numbers(query, index.shape)
+        numbers = self._settings.grid(query).flat_indices(xp)
         reverse = self._reverse
         if reverse is None:
             reverse = self._random(numbers.ravel(), self._usable.shape)
         bound = xp.full(reverse.shape, xp.inf, dtype=xp.float32)
-        keys = patch_numbers(self._canvas, reverse.shape)[self._usable]
+        keys = self._key_indices(xp)
         bound[self._usable] = pair_sums(
             self._settings, query, self._canvas, reverse[self._usable], keys
         )
@@ -203,7 +204,7 @@ class PatchMatch:
         width = index.shape[1] + self._settings.patch_size - 1
         places = xp.astype(near // width * index.shape[1] + near % width, xp.int32)
         own = smallest * key_weight(self._settings, smallest)
-        keys = patch_numbers(self._canvas, bound.shape)[self._usable]
+        keys = self._key_indices(xp)
         self._settings.engine.scatter_minimum(words.reshape(-1), places, _packed(own, keys))
         _, better = _unpacked(words)
         offered = bound.reshape(-1)[self._patch_places(better.ravel())].reshape(sums.shape)
@@ -215,6 +216,10 @@ class PatchMatch:
         smallest = bound.reshape(-1)[self._patch_places(index.ravel())].reshape(index.shape)
         return sums * key_weight(self._settings, xp.minimum(smallest, sums))
 
+    def _key_indices(self, xp: Any) -> Array:
+        """Flat indices of the keys that may be used."""
+        return self._settings.grid(self._canvas).flat_indices(xp)[self._usable]
+
     def _patch_places(self, numbers: Array) -> Array:
         """Places among the key patches, row by row, of pixel numbers."""
         xp = arrays.namespace(numbers)
@@ -224,8 +229,8 @@ class PatchMatch:
     def _first_matches(self, query: Array) -> tuple[Array, Array]:
         """Where to begin: the best of the keys named, or random ones where none may be used."""
         xp = arrays.namespace(query)
-        shape = tuple(side - self._settings.patch_size + 1 for side in query.shape[1:])
-        numbers = patch_numbers(self._canvas, self._usable.shape)[self._usable]
+        shape = self._settings.grid(query).shape
+        numbers = self._key_indices(xp)
         index = self._random(numbers, shape)
         sums = self._sums(query, index)
         if self._start is None:
@@ -248,14 +253,15 @@ class PatchMatch:
         return xp.ascontiguousarray(numbers[chosen])
 
     def _sums(self, query: Array, index: Array) -> Array:
-        numbers = patch_numbers(query, index.shape).ravel()
+        numbers = self._settings.grid(query).flat_indices(arrays.namespace(query)).ravel()
         sums = pair_sums(self._settings, query, self._canvas, numbers, index.ravel())
         return sums.reshape(index.shape)
 
     def _sums_now(self, query: Array, changed: Array) -> Array:
         """Sums of the matches so far, of which only those of changed query patches are new."""
         sums = self._last_sums.copy()
-        numbers = patch_numbers(query, changed.shape)[changed]
+        grid = self._settings.grid(query)
+        numbers = grid.flat_indices(arrays.namespace(query))[changed]
         sums[changed] = pair_sums(
             self._settings, query, self._canvas, numbers, self._index[changed]
         )
@@ -274,11 +280,10 @@ def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:
 def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Array:
     """Which key patches of the canvas lie in an image and have only finite pixels."""
     xp = arrays.namespace(images[0])
-    usable = xp.zeros(
-        (layout.height - patch_size + 1, layout.width - patch_size + 1), dtype=xp.bool
-    )
+    canvas = PatchGrid.of_shape((layout.height, layout.width), patch_size)
+    usable = xp.zeros(canvas.shape, dtype=xp.bool)
     for image, top in zip(images, layout.tops, strict=True):
-        inside = windows_all(xp.all(xp.isfinite(image), axis=0), patch_size)
+        inside = PatchGrid.of(image, patch_size).inside(xp.all(xp.isfinite(image), axis=0))
         usable[top : top + inside.shape[0], : inside.shape[1]] = inside
     return usable
 

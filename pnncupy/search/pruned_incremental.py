@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from pnncupy.arrays import Array
-from pnncupy.search.candidate_lists import Candidates, Keys, lowest, pair_sums, patch_numbers
+from pnncupy.search.candidate_lists import Candidates, Keys, lowest, pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
-from pnncupy.search.patch_grid import changed_patches
 from pnncupy.search.pruned_search import PairSearch
 
 Search = Callable[[Array], NearestNeighborField]
@@ -93,7 +92,7 @@ class PrunedIncrementalSearch:
         """Search what has changed since the last search, from the matches of that."""
         if self._query is None:
             return self._pruned(query, self._started(query), None, self._needed, first=True)
-        changed = changed_patches(query, self._query, self._settings.patch_size)
+        changed = self._settings.grid(query).changed(query, self._query)
         if self._needed is not None:
             changed &= self._needed
         field = self._found
@@ -120,7 +119,7 @@ class PrunedIncrementalSearch:
     def _minima(self, query: Array) -> list[Array] | None:
         """Find the smallest sum of each key patch to any query patch; None where it costs much."""
         settings = self._settings
-        size, threads = settings.patch_size, settings.threads
+        threads = settings.threads
         first = self._query_tree is None
         if first:
             # Patches that are the same now need not be after a step.
@@ -130,14 +129,15 @@ class PrunedIncrementalSearch:
             self._query_tree.refit(query, threads)
         minima = []
         for number, image in enumerate(self._keys.images):
-            shape = tuple(side - size + 1 for side in image.shape[1:])
+            grid = settings.grid(image)
+            shape = grid.shape
             score = np.full((*shape, 1), np.inf, np.float32)
             if first:
                 self._near.append(np.full((*shape, 1), -1, np.int32))
             index = self._near[number]
             known = index[..., 0] >= 0
             score[known, 0] = pair_sums(
-                settings, query, image, index[known, 0], patch_numbers(image, shape)[known]
+                settings, query, image, index[known, 0], grid.flat_indices(np)[known]
             )
             reverse = settings.pair(image, query, index_stride=query.shape[2], any_key=True)
             if not self._searched(reverse, self._query_tree, score, index, first):
@@ -147,7 +147,7 @@ class PrunedIncrementalSearch:
 
     def _started(self, query: Array) -> NearestNeighborField:
         """Return the best of the keys to start from; -1 and infinity without any."""
-        shape = tuple(side - self._settings.patch_size + 1 for side in query.shape[1:])
+        shape = self._settings.grid(query).shape
         if self._start is None:
             return NearestNeighborField(
                 np.full((*shape, 1), -1, np.int32), np.full((*shape, 1), np.inf, np.float32)

@@ -14,6 +14,7 @@ import numpy as np
 
 from pnncupy.arrays import Array
 from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.search.patch_grid import PatchGrid
 
 # Searches of fewer pairs end before a tree is built.
 LEAST_PAIRS = 2e6
@@ -73,8 +74,8 @@ class PairSearch:
     def worth_trying(self) -> bool:
         """Whether there may be a tree, and the images are large enough for one."""
         images = self.query, self.key
-        sides = (side - self.patch_size + 1 for image in images for side in image.shape[1:])
-        return bool(self._axes) and math.prod(sides) >= LEAST_PAIRS
+        pairs = math.prod(PatchGrid.of(image, self.patch_size).count for image in images)
+        return bool(self._axes) and pairs >= LEAST_PAIRS
 
     def lower(self, score: Array, index: Array, tree: Any = None) -> None:
         """Lower lists through a tree where it saves time, else by comparing all pairs.
@@ -180,7 +181,7 @@ def expected_steps(
     tree = pair.built(distinct=True)
     if tree is None:
         return math.inf
-    shape = (*(side - patch_size + 1 for side in query.shape[1:]), 1)
+    shape = (*PatchGrid.of(query, patch_size).shape, 1)
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
     counts = pair.sampled(tree, score, index)
     return math.inf if counts.left > _MOST_LEFT * counts.queries else float(counts.steps)

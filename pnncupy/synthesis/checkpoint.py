@@ -16,10 +16,8 @@ from pnncupy.arrays import Array
 from pnncupy.atomic_files import whole_file
 from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
-from pnncupy.search.exact import SearchSettings
-from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis.problem import SynthesisProblem
-from pnncupy.synthesis.schedule import Schedule
+from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.synthesis.problem import SynthesisRun
 
 # A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
 _MARK = b"pnncupy checkpoint 1 "
@@ -213,55 +211,67 @@ def identity_of(settings: Iterable[Any], pictures: Iterable[Array]) -> str:
     return digest.hexdigest()
 
 
-Keep = Callable[[State], None]
+@dataclass(frozen=True)
+class Resumption:
+    """The state that a run goes on from, and what keeps the states to come.
+
+    Attributes
+    ----------
+    keep : callable
+    state : State or None
+    """
+
+    keep: Callable[[State], None] = lambda state: None
+    state: State | None = None
+
+    @classmethod
+    def of(cls, run: SynthesisRun, guess: Array, checkpoint: Checkpoint | None) -> "Resumption":
+        """Read a checkpoint of a batch of one, if there is one."""
+        if checkpoint is None:
+            return cls()
+        identity = _identity_of_run(run, guess[0])
+
+        def keep(state: State) -> None:
+            # An approximate search remembers more than its matches, until the end of its level.
+            exact = run.settings.method == "exact"
+            if exact or state.steps == run.schedule.steps(state.level):
+                checkpoint.save(identity, state)
+
+        levels = range(run.schedule.levels + 1)
+        forms = {level: _form_of_states(run, guess.shape[1], level) for level in levels}
+        return cls(keep, checkpoint.load(identity, guess[0], forms))
+
+    def has_done(self, level: int) -> bool:
+        """Whether a run before has done all of a level."""
+        return self.state is not None and level > self.state.level
+
+    def state_of(self, level: int) -> State | None:
+        """The state, if a run before was at this level."""
+        return self.state if self.state is not None and self.state.level == level else None
 
 
-def state_keeping(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
-    guess: Array,
-    checkpoint: Checkpoint | None,
-) -> tuple[Keep, State | None]:
-    """What keeps a state, and the state that was kept before."""
-    if checkpoint is None:
-        return lambda state: None, None
-    kept = problem.kept
-    # Savings change no bit, and a limit of memory may turn them off.
-    identity = identity_of(
+def _identity_of_run(run: SynthesisRun, guess: Array) -> str:
+    """Digest of all that determines a result."""
+    problem, schedule, settings = run.problem, run.schedule, run.settings
+    fixed = problem.fixed
+    return identity_of(
+        # Savings change no bit, and a limit of memory may turn them off.
         [__version__, replace(schedule, incremental=True), problem.shape, settings.patch_size,
          settings.alpha, settings.method,
          settings.stream, [source.usable is None for source in problem.sources]],
         [guess, *(source.sharp[0] for source in problem.sources),
          *(source.usable[0] for source in problem.sources if source.usable is not None),
          *problem.keys(schedule.levels, "sharp"), *problem.metric.target_guides[:1],
-         *([] if kept is None else [kept.pyramid[0], kept.masks[0]])],
+         *([] if fixed is None else [fixed.pyramid[0], fixed.masks[0]])],
     )  # fmt: skip
 
-    def keep(state: State) -> None:
-        # An approximate search remembers more than its matches, until the end of its level.
-        if settings.method == "exact" or state.steps == schedule.steps(state.level):
-            checkpoint.save(identity, state)
 
-    forms = {
-        level: _form_of_states(settings, schedule, problem, len(guess), level)
-        for level in range(schedule.levels + 1)
-    }
-    return keep, checkpoint.load(identity, guess, forms)
-
-
-def _form_of_states(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
-    channels: int,
-    level: int,
-) -> Form:
+def _form_of_states(run: SynthesisRun, channels: int, level: int) -> Form:
     """Form of the states of a level."""
-    sides = schedule.shape(problem.shape, level)
+    sides = run.shape(level)
     return Form(
-        schedule.steps(level),
+        run.schedule.steps(level),
         (channels, *sides),
-        tuple(side - settings.patch_size + 1 for side in sides),
-        Layout.of([source.sharp[level] for source in problem.sources]).pixels,
+        PatchGrid.of_shape(sides, run.settings.patch_size).shape,
+        Layout.of([source.sharp[level] for source in run.problem.sources]).pixels,
     )

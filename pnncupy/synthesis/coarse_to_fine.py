@@ -1,238 +1,237 @@
 """The algorithm: patch nearest-neighbour (PNN) steps at each level, from coarse to fine.
 
+Images of a run are a batch (B, C, h, w); of matches there are (B, h-p+1, w-p+1).
+
 Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images.pyramid import enlarge
 from pnncupy.kernels.random_bits import combined
+from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
-from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
+from pnncupy.search.exact import search
 from pnncupy.search.incremental import incremental_search
-from pnncupy.search.method import is_approximate, patches
+from pnncupy.search.method import is_approximate
 from pnncupy.search.nearest import check_span
-from pnncupy.search.patch_grid import (
-    Layout,
-    fields_of,
-    patches_of_one,
-    pictures_of,
-    stacked,
-    windows_all,
-)
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import PatchMatch, effort
-from pnncupy.synthesis.checkpoint import Checkpoint, Keep, State, state_keeping
-from pnncupy.synthesis.problem import SynthesisProblem
-from pnncupy.synthesis.progress import ProgressReporter
-from pnncupy.synthesis.schedule import Schedule
-from pnncupy.synthesis.voting import vote_planes
+from pnncupy.synthesis.checkpoint import Checkpoint, Resumption, State
+from pnncupy.synthesis.problem import SynthesisRun
+from pnncupy.synthesis.voting import vote_images
 
 _REMEDY = "use a smaller `noise_std` or `initial_guess`, or another `data_range`"
 
 
+class Synthesised(NamedTuple):
+    """Images of a level, and where their patches come from.
+
+    Attributes
+    ----------
+    images : (B, C, h, w) float32
+    index : (B, h-p+1, w-p+1) int32
+        Flat indices of the last matches.
+    layout : Layout
+        What they are indices in.
+    """
+
+    images: Array
+    index: Array
+    layout: Layout
+
+
 def synthesise(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
-    guess: Array,
-    reporter: ProgressReporter,
-    checkpoint: Checkpoint | None = None,
-) -> tuple[Array, Array, Layout]:
+    run: SynthesisRun, guess: Array, checkpoint: Checkpoint | None = None
+) -> Synthesised:
     """Run the coarse-to-fine loop.
 
     Parameters
     ----------
-    settings, schedule, problem
-        How to search, what to do at which level, and with what.
-    guess : (C, h, w) float32
-        First query at the coarsest level; h is that of all results made together.
-    reporter : ProgressReporter
-        What is told of the progress.
+    run : SynthesisRun
+    guess : (B, C, h, w) float32
+        First queries at the coarsest level.
     checkpoint : Checkpoint, optional
-        Where the state is kept; what is found there is gone on with.
+        File of the state after each step, of a batch of one; a state that is there is continued.
 
     Returns
     -------
-    picture, index, layout
-        (C, H, W) float32; the last matches as pixel numbers, and the layout that numbers them.
+    Synthesised
+        At full size.
     """
-    coarsest = [problem.query(guess, schedule.levels), *problem.keys(schedule.levels, "sharp")]
-    check_span(coarsest, settings.patch_size, _REMEDY)
-    reporter.plan(schedule, _planned_pairs(settings, schedule, problem))
-    settings = replace(settings, tick=reporter.tick)
+    coarsest = run.schedule.levels
+    queries = run.problem.queries(guess, coarsest)
+    check_span(
+        [tall(queries), *run.problem.keys(coarsest, "sharp")], run.settings.patch_size, _REMEDY
+    )
+    run.reporter.plan(run.schedule, _planned_pairs(run, len(guess)))
+    run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
     with nullcontext() if checkpoint is None else checkpoint.in_use():
-        keep, state = state_keeping(settings, schedule, problem, guess, checkpoint)
-        made = _all_levels(settings, schedule, problem, guess, reporter, keep, state)
+        result = _all_levels(run, guess, Resumption.of(run, guess, checkpoint))
         if checkpoint is not None:
             checkpoint.remove()
-    return made
+    return result
 
 
-def _all_levels(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
-    guess: Array,
-    reporter: ProgressReporter,
-    keep: Keep,
-    state: State | None,
-) -> tuple[Array, Array, Layout]:
-    """Refine from the coarsest level to the finest, or from `state` on."""
-    picture, matches = guess, None
-    for level in range(schedule.levels, -1, -1):
-        if state is not None and level >= state.level:
-            if level > state.level:
-                reporter.skip_level(level)
-                continue
-            picture = state.picture
-        elif level < schedule.levels:
-            shape = schedule.shape(problem.shape, level)
-            pictures = pictures_of(picture, problem.together)
-            picture = stacked([enlarge(one, schedule.ratio, shape) for one in pictures])
-        resumed = state if state is not None and level == state.level else None
-        picture, index, layout = refine(
-            settings, schedule, problem, level, picture, reporter, matches, resumed, keep
-        )
-        matches = index, layout
-    return picture, index, layout
+def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synthesised:
+    """Refine from the coarsest level to the finest, or from the state of a run before."""
+    images, known = guess, None
+    for level in range(run.schedule.levels, -1, -1):
+        if resumption.has_done(level):
+            run.reporter.skip_level(level)
+            continue
+        state = resumption.state_of(level)
+        if state is not None:
+            images = state.picture[None]
+        elif level < run.schedule.levels:
+            images = _enlarged(images, run.schedule.ratio, run.shape(level))
+        images, index, layout = refine(run, level, images, known, state, resumption.keep)
+        known = index, layout
+    return Synthesised(images, index, layout)
+
+
+def _enlarged(images: Array, ratio: float, shape: tuple[int, ...]) -> Array:
+    """A batch at the next finer level."""
+    if len(images) == 1:
+        return enlarge(images[0], ratio, shape)[None]
+    return arrays.namespace(images).stack([enlarge(image, ratio, shape) for image in images])
 
 
 def refine(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
+    run: SynthesisRun,
     level: int,
-    query: Array,
-    reporter: ProgressReporter,
+    images: Array,
     coarser: tuple[Array, Layout] | None = None,
-    resumed: State | None = None,
-    keep: Keep = lambda state: None,
-) -> tuple[Array, Array, Layout]:
+    state: State | None = None,
+    keep: Callable[[State], None] = lambda state: None,
+) -> Synthesised:
     """Take the PNN steps of one level, each on the result of the one before.
 
-    `coarser` holds the matches of the next coarser level and their layout, `resumed` the state of
-    this level that a run before has come to; `keep` is given the state after each step.
+    `coarser` holds the matches of the next coarser level and their layout, `state` what a run
+    before has come to at this level; `keep` is given the state after each step.
     """
-    values = [source.sharp[level] for source in problem.sources]
-    layout = Layout.of(values)
-    canvas = layout.stack(values)
-    needed = None
-    if problem.kept is not None:
-        query = problem.kept.apply(query, level)
-        needed = ~windows_all(problem.kept.masks[level], settings.patch_size)
-    needed = patches_of_one(query, needed, problem.together, settings.patch_size)
-    matches = coarser if problem.together == 1 else None
-    last_query, index = query, None if resumed is None else resumed.index
-    last_kinds: tuple[str, ...] = ()
-    for step in range(schedule.steps(level)):
-        if resumed is not None and step < resumed.steps:
-            reporter.skip(level, step)
+    steps = _LevelSteps.of(run, level, images)
+    images = steps.with_fixed(images)
+    index, done = (None, 0) if state is None else (state.index[None], state.steps)
+    known = coarser
+    last_images, last_kinds = images, None
+    for step in range(run.schedule.steps(level)):
+        if step < done:
+            run.reporter.skip(level, step)
             continue
-        kinds = schedule.key_kinds(level, step)
+        kinds = run.schedule.key_kinds(level, step)
         if kinds != last_kinds:
-            # No name for the keys here: an approximate search copies them to one canvas.
-            nearest = _search_of_step(
-                replace(settings, stream=combined(settings.stream, level << 16 | step)),
-                schedule, patches(query.shape[1:], settings.patch_size),
-                [image for kind in kinds for image in problem.keys(level, kind)], needed,
-                _start(settings, query, layout, matches), reporter,
-            )  # fmt: skip
-        elif schedule.incremental and bool((query == last_query).all()):
-            reporter.skip(level, step)
+            nearest = steps.search(step, kinds, images, known)
+        elif run.schedule.incremental and bool((images == last_images).all()):
+            run.reporter.skip(level, step)
             continue
-        reporter.begin(level, step, query)
+        run.reporter.begin(level, step, images)
         # Where there are two sets of keys, their pixels are those of the same values.
-        last_index, index = index, nearest(problem.query(query, level)).index % layout.pixels
-        matches = (index, layout) if problem.together == 1 else None
-        last_query, last_kinds = query, kinds
-        voted = last_index is not None and schedule.incremental
-        query = _vote(
-            settings, schedule, problem, canvas, index, (last_index, query) if voted else None
-        )
-        if problem.kept is not None:
-            query = problem.kept.apply(query, level)
-        reporter.end(query)
-        keep(State(level, step + 1, query, index))
-    return query, index, layout
+        matches = nearest(run.problem.queries(images, level)) % steps.layout.pixels
+        voted = steps.vote(matches, None if index is None else (index, images))
+        last_images, last_kinds = images, kinds
+        index, images = matches, steps.with_fixed(voted)
+        known = index, steps.layout
+        run.reporter.end(images)
+        keep(State(level, step + 1, images[0], index[0]))
+    return Synthesised(images, index, steps.layout)
 
 
-def _vote(
-    settings: SearchSettings,
-    schedule: Schedule,
-    problem: SynthesisProblem,
-    canvas: Array,
-    index: Array,
-    last: tuple[Array, Array] | None,
-) -> Array:
-    """The picture that matches make, or pictures; `last` as in `voting.vote_planes`."""
-    count, size = problem.together, settings.patch_size
-    before: list[Any] = [None] * count
-    if last is not None:
-        before = list(
-            zip(fields_of(last[0], count, size), pictures_of(last[1], count), strict=True)
-        )
-    fields = fields_of(index, count, size)
-    return stacked([
-        vote_planes(
-            settings.engine, canvas, field, size, schedule.vote, settings.threads, known
-        )
-        for field, known in zip(fields, before, strict=True)
-    ])  # fmt: skip
+@dataclass(frozen=True)
+class _LevelSteps:
+    """Search and vote of one level.
+
+    Attributes
+    ----------
+    run, level
+    layout : Layout
+        Of the values, the sharp sources.
+    canvas : (C, H, W) float32
+        All values.
+    needed : (h-p+1, w-p+1) bool, or None
+        Patches of an image to be searched: those that are not fixed.
+    """
+
+    run: SynthesisRun
+    level: int
+    layout: Layout
+    canvas: Array
+    needed: Array | None
+
+    @classmethod
+    def of(cls, run: SynthesisRun, level: int, images: Array) -> "_LevelSteps":
+        values = [source.sharp[level] for source in run.problem.sources]
+        layout = Layout.of(values)
+        needed, fixed = None, run.problem.fixed
+        if fixed is not None:
+            needed = ~run.settings.grid(images[0]).inside(fixed.masks[level])
+        return cls(run, level, layout, layout.stack(values), needed)
+
+    def with_fixed(self, images: Array) -> Array:
+        """Images with the fixed pixels in their place."""
+        fixed = self.run.problem.fixed
+        return images if fixed is None else fixed.apply(images, self.level)
+
+    def search(
+        self,
+        step: int,
+        kinds: Sequence[str],
+        images: Array,
+        known: tuple[Array, Layout] | None,
+    ) -> Callable[[Array], Array]:
+        """The search of steps with the same kinds of keys, beginning with matches so far."""
+        run, size = self.run, self.run.settings.patch_size
+        stream = combined(run.settings.stream, self.level << 16 | step)
+        settings = replace(run.settings, stream=stream)
+        keys = [image for kind in kinds for image in run.problem.keys(self.level, kind)]
+        layout = Layout.of(keys)
+        needed = needed_patches(self.needed, images, size)
+        start = None if known is None else self._start(images, *known)
+        pairs = tall_grid(images, size).count * layout.patch_count(size)
+        if is_approximate(settings.method, pairs):
+            # Keys are copied to one canvas, and have no other name here.
+            return batched(PatchMatch(settings, keys, layout, needed, start).search, size)
+        if run.schedule.incremental:
+            reuse = run.reporter.reuse
+            follow = incremental_search(settings, keys, layout, needed, start, reuse)
+            return batched(follow, size)
+        return batched(lambda query: search(settings, query, keys, layout), size)
+
+    def _start(self, images: Array, index: Array, layout: Layout) -> Array | None:
+        """Keys likely to be good, from the matches so far; None for a batch."""
+        if len(images) > 1:
+            return None
+        size = self.run.settings.patch_size
+        shape = PatchGrid.of(images[0], size).shape
+        return finer_candidates(index[0], layout, self.layout, shape, size)
+
+    def vote(self, index: Array, last: tuple[Array, Array] | None) -> Array:
+        """The images that matches make; `last` holds other matches and theirs."""
+        run = self.run
+        known = last if run.schedule.incremental else None
+        return vote_images(run.settings, run.schedule.vote, self.canvas, index, known)
 
 
-def _search_of_step(
-    settings: SearchSettings,
-    schedule: Schedule,
-    queries: int,
-    keys: Sequence[Array],
-    needed: Array | None,
-    start: Array | None,
-    reporter: ProgressReporter,
-) -> Callable[[Array], NearestNeighborField]:
-    """The search of PNN steps with the same keys, with or without savings."""
-    numbers = Layout.of(keys)
-    key_patches = sum(patches(shape, settings.patch_size) for shape in numbers.shapes)
-    if is_approximate(settings.method, queries * key_patches):
-        return PatchMatch(settings, keys, numbers, needed, start).search
-    if schedule.incremental:
-        return incremental_search(settings, keys, numbers, needed, start, reporter.reuse)
-    return lambda query: search(settings, query, keys, numbers)
-
-
-def _start(
-    settings: SearchSettings,
-    query: Array,
-    layout: Layout,
-    matches: tuple[Array, Layout] | None,
-) -> Array | None:
-    """Keys likely to be good, from the matches so far."""
-    if matches is None:
-        return None
-    shape = tuple(side - settings.patch_size + 1 for side in query.shape[1:])
-    return finer_candidates(*matches, layout, shape, settings.patch_size)
-
-
-def _planned_pairs(
-    settings: SearchSettings, schedule: Schedule, problem: SynthesisProblem
-) -> dict[tuple[int, int], int]:
+def _planned_pairs(run: SynthesisRun, batch_size: int) -> dict[tuple[int, int], int]:
     """Pairs of patches that a run without savings compares, by (level, step)."""
-    passes = 1 if math.isinf(settings.alpha) else 2
+    settings, schedule, size = run.settings, run.schedule, run.settings.patch_size
+    normalised = not math.isinf(settings.alpha)
     planned = {}
     for level in range(schedule.levels, -1, -1):
-        queries = patches(schedule.shape(problem.shape, level), settings.patch_size)
-        shapes = [source.sharp[level].shape[1:] for source in problem.sources]
+        queries = PatchGrid.of_shape(run.shape(level), size).count
+        shapes = tuple(source.sharp[level].shape[1:] for source in run.problem.sources)
         for step in range(schedule.steps(level)):
-            kinds = schedule.key_kinds(level, step)
-            keys = len(kinds) * sum(patches(shape, settings.patch_size) for shape in shapes)
-            pairs = passes * queries * keys
+            layout = Layout(shapes * len(schedule.key_kinds(level, step)))
+            keys = layout.patch_count(size)
+            pairs = queries * keys * (2 if normalised else 1)
             if is_approximate(settings.method, queries * keys):
-                layout = Layout(tuple(shapes * len(kinds)))
                 tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
-                pairs = tries * (queries if passes == 1 else queries + keys)
-            planned[level, step] = problem.together * pairs
+                pairs = tries * (queries + keys if normalised else queries)
+            planned[level, step] = batch_size * pairs
     return planned

@@ -12,7 +12,7 @@ from pnncupy.images.pyramid import (
     valid_pyramid,
     valid_shares,
 )
-from pnncupy.search.patch_grid import windows_all
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import Source
 
 
@@ -81,7 +81,9 @@ def usable_levels(
     begins the message.
     """
     for level in range(levels + 1):
-        if any(bool(windows_all(masks[level], patch_size).any()) for masks in usable):
+        at_level = [masks[level] for masks in usable]
+        grids = [PatchGrid.of_shape(mask.shape, patch_size) for mask in at_level]
+        if any(bool(grid.inside(mask).any()) for grid, mask in zip(grids, at_level, strict=True)):
             continue
         if level > 0 and not given:
             return level - 1

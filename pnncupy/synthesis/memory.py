@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pnncupy.memory_limit import in_words
-from pnncupy.search.method import is_approximate, patches
-from pnncupy.search.patch_grid import Layout
+from pnncupy.search.method import is_approximate
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.schedule import Schedule
 
 Shape = tuple[int, ...]
@@ -178,8 +178,8 @@ class Workload:
         kinds = len(self.schedule.key_kinds(level, 1))
         shapes = [self.schedule.shape(source, level) for source in self.sources]
         sources = tuple((height, width) for height, width in shapes)
-        key_patches = kinds * sum(patches(source, self.patch_size) for source in sources)
-        queries = patches(shape, self.patch_size)
+        key_patches = kinds * Layout(sources).patch_count(self.patch_size)
+        queries = PatchGrid.of_shape(shape, self.patch_size).count
         method = "patchmatch" if self.approximate else "exact"
         approximate = is_approximate(method, queries * key_patches)
         return Level(

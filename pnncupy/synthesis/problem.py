@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.search.exact import SearchSettings
 from pnncupy.search.patch_metric import PatchMetric
+from pnncupy.synthesis.progress import ProgressReporter
+from pnncupy.synthesis.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -43,30 +46,35 @@ class FixedPixels:
     pyramid : sequence of (C, h, w) float32
         Their values, level by level.
     masks : sequence of (h, w) bool
-        True where a pixel is kept.
+        True where a pixel is fixed.
     """
 
     pyramid: Sequence[Array]
     masks: Sequence[Array]
 
-    def apply(self, picture: Array, level: int) -> Array:
-        """The picture with the kept pixels in their place."""
-        xp = arrays.namespace(picture)
-        return xp.where(self.masks[level], self.pyramid[level], picture)
+    def apply(self, images: Array, level: int) -> Array:
+        """Images (B, C, h, w) of a level with the fixed pixels in their place."""
+        xp = arrays.namespace(images)
+        return xp.where(self.masks[level], self.pyramid[level], images)
 
 
 @dataclass(frozen=True)
 class SynthesisProblem:
-    """What a task prepares: sources, the size of a result, what is kept of it, and how many.
+    """What a task prepares for the coarse-to-fine loop.
 
-    Several results that are made `together` stand below each other in the loop's pictures, see
-    `stacking`. `comparison` says what patches are compared by.
+    Attributes
+    ----------
+    sources : sequence of Source
+    shape : (int, int)
+        Height and width of a result.
+    fixed : FixedPixels or None
+    metric : PatchMetric
+        What patches are compared by.
     """
 
     sources: Sequence[Source]
     shape: tuple[int, ...]
-    kept: FixedPixels | None = None
-    together: int = 1
+    fixed: FixedPixels | None = None
     metric: PatchMetric = field(default_factory=PatchMetric)
 
     def keys(self, level: int, kind: str) -> list[Array]:
@@ -78,6 +86,31 @@ class SynthesisProblem:
             found.append(source.without_unusable(compared, level))
         return found
 
-    def query(self, picture: Array, level: int) -> Array:
-        """A picture at a level, as it is compared."""
-        return self.metric.query(picture, level, self.together)
+    def queries(self, images: Array, level: int) -> Array:
+        """Images (B, C, h, w) of a level, as they are compared."""
+        return self.metric.queries(images, level)
+
+
+@dataclass(frozen=True)
+class SynthesisRun:
+    """One run of the coarse-to-fine loop.
+
+    Attributes
+    ----------
+    problem : SynthesisProblem
+    schedule : Schedule
+        What happens at which level.
+    settings : SearchSettings
+        How patches are searched.
+    reporter : ProgressReporter
+        What is told of the progress.
+    """
+
+    problem: SynthesisProblem
+    schedule: Schedule
+    settings: SearchSettings
+    reporter: ProgressReporter
+
+    def shape(self, level: int) -> tuple[int, ...]:
+        """Height and width of a result at a level."""
+        return self.schedule.shape(self.problem.shape, level)

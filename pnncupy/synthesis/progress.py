@@ -8,7 +8,6 @@ from typing import Any
 from pnncupy.arrays import Array
 from pnncupy.errors import Cancelled
 from pnncupy.search.incremental import ReuseStatistics
-from pnncupy.search.patch_grid import pictures_of
 from pnncupy.synthesis.schedule import Schedule
 
 _SECONDS_BETWEEN_EVENTS = 0.1
@@ -68,18 +67,18 @@ class ProgressReporter:
         sample: int,
         samples: int,
         stages: int = 1,
-        together: int = 1,
+        batch_size: int = 1,
     ):
         self._callback = callback
         self._render = render
         self._engine_and_method = engine_and_method
-        self._sample, self._samples, self._together = sample, samples, together
+        self._sample, self._samples, self._batch_size = sample, samples, batch_size
         self._schedule: Schedule | None = None
         self._planned: dict[tuple[int, int], int] = {}
         self._stages, self._stage = stages, -1
         self.pairs_planned = 0
         self._place = (0, 0)
-        self._picture: Array = None
+        self._images: Array = None
         self._done_before = self._done_here = 0
         self._told = time.monotonic()
         self.pairs_searched = 0
@@ -92,9 +91,9 @@ class ProgressReporter:
         self._done_before = 0
         self.pairs_planned += sum(pairs.values())
 
-    def begin(self, level: int, iteration: int, picture: Array) -> None:
-        """A PNN step starts from `picture`."""
-        self._place, self._picture, self._done_here = (level, iteration), picture, 0
+    def begin(self, level: int, iteration: int, images: Array) -> None:
+        """A PNN step starts from `images`, (B, C, h, w)."""
+        self._place, self._images, self._done_here = (level, iteration), images, 0
 
     def tick(self, pairs: int) -> None:
         """Note that a search got further by `pairs`."""
@@ -103,9 +102,9 @@ class ProgressReporter:
         if time.monotonic() - self._told >= _SECONDS_BETWEEN_EVENTS:
             self._tell(finished=False)
 
-    def end(self, picture: Array) -> None:
-        """The PNN step ended with `picture`."""
-        self._picture, self._done_here = picture, 0
+    def end(self, images: Array) -> None:
+        """The PNN step ended with `images`."""
+        self._images, self._done_here = images, 0
         self._done_before += self._planned.get(self._place, 0)
         self._tell(finished=True)
 
@@ -134,13 +133,13 @@ class ProgressReporter:
         share = min(1.0, (self._done_before + here) / planned)
         share = (self._stage + share) / self._stages
         sample = self._sample if sample is None else sample
-        fraction = (self._sample + share * self._together) / self._samples
-        pictures, number = self._picture, sample - self._sample
+        fraction = (self._sample + share * self._batch_size) / self._samples
+        images, number = self._images, sample - self._sample
         event = Event(
             sample, self._samples, level, self._schedule.levels, iteration,
             self._schedule.steps(level), finished, *self._engine_and_method,
-            self.pairs_planned // self._together, fraction,
-            lambda: self._render(pictures_of(pictures, self._together)[number]), result,
+            self.pairs_planned // self._batch_size, fraction,
+            lambda: self._render(images[number]), result,
         )  # fmt: skip
         if self._callback(event) is False:
             raise Cancelled(

@@ -9,7 +9,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import from_planes
 from pnncupy.search.exact import search
-from pnncupy.search.method import METHODS, chosen, patches
+from pnncupy.search.method import METHODS, chosen
 from pnncupy.search.nearest import check_span, mask_keys, prepare
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import PatchMatch
@@ -79,7 +79,7 @@ def pnn_step(
     check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
     queries, keys = (
-        patches(image.shape[1:], settings.patch_size) for image in (query_planes, key_planes)
+        settings.grid(image).count for image in (query_planes, key_planes)
     )
     steps = partial(
         expected_steps, settings.engine, masked[0], settings.patch_size, settings.threads,

@@ -12,8 +12,9 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
 from pnncupy.kernels.protocol import Engine
 from pnncupy.parallel.threads import thread_count
+from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index
-from pnncupy.search.patch_grid import Layout, windows_all
+from pnncupy.search.patch_grid import Layout, PatchGrid
 
 HOWS = ("weighted_mean", "mean", "median", "copy")
 
@@ -193,55 +194,60 @@ def vote_planes(
     how: str,
     threads: int,
     last: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> Array:
-    """The picture (C, H, W) that matched patches make; `index` holds pixel numbers in `value`.
+    """The image (C, H, W) that matched patches make; `index` holds flat indices in `value`.
 
-    `last` may hold other matches and the picture that they made of the same values: only pixels
-    whose patches changed are made anew then.
+    `last` may hold other matches and the image that they made of the same values: only pixels
+    whose patches changed are computed then. The result is written to `out`, if given.
     """
     xp = arrays.namespace(value)
     shape = tuple(side + patch_size - 1 for side in index.shape)
+    if out is None:
+        out = xp.empty((value.shape[0], *shape), dtype=xp.float32)
     if how == "copy":
         pixels = pixel_numbers(index, value.shape[2], patch_size)
-        return xp.ascontiguousarray(value.reshape(len(value), -1)[:, pixels])
+        out[...] = value.reshape(len(value), -1)[:, pixels]
+        return out
     weights = {
         "weighted_mean": side_weights(patch_size),
         "mean": [1.0] * patch_size,
         "median": None,
     }[how]
-    if last is None:
-        out, active = xp.empty((value.shape[0], *shape), dtype=xp.float32), None
-    else:
-        out, active = last[1].copy(), _covered(index != last[0], patch_size)
+    active = None
+    if last is not None:
+        out[...] = last[1]
+        active = PatchGrid.of_shape(shape, patch_size).covered(index != last[0])
     engine.vote(value, index, patch_size, weights, out, active=active, threads=threads)
     return out
 
 
-def _covered(patches: Array, patch_size: int) -> Array:
-    """Pixels that lie in any of the patches that are True."""
-    xp = arrays.namespace(patches)
-    margin = patch_size - 1
-    rows, columns = patches.shape
-    others = xp.ones((rows + 2 * margin, columns + 2 * margin), dtype=xp.bool)
-    others[margin : margin + rows, margin : margin + columns] = ~patches
-    return ~windows_all(others, patch_size)
+def vote_images(
+    settings: SearchSettings,
+    how: str,
+    value: Array,
+    index: Array,
+    last: tuple[Array, Array] | None = None,
+) -> Array:
+    """The images (B, C, H, W) that a batch of matches makes; see `vote_planes`."""
+    xp = arrays.namespace(value)
+    sides = (side + settings.patch_size - 1 for side in index.shape[1:])
+    images = xp.empty((len(index), value.shape[0], *sides), dtype=xp.float32)
+    for number in range(len(index)):
+        known = None if last is None else (last[0][number], last[1][number])
+        vote_planes(
+            settings.engine, value, index[number], settings.patch_size, how, settings.threads,
+            known, images[number],
+        )
+    return images
 
 
 def pixel_numbers(index: Array, index_stride: int, patch_size: int) -> Array:
     """Number of the source pixel that the patch of the largest weight puts at each place."""
     xp = arrays.namespace(index)
-    row_offset = xp.asarray(_nearest_centre(index.shape[0], patch_size))
-    column_offset = xp.asarray(_nearest_centre(index.shape[1], patch_size))
+    grid = PatchGrid.of_shape([side + patch_size - 1 for side in index.shape], patch_size)
+    row_offset, column_offset = (xp.asarray(grid.centre_offsets(axis)) for axis in (0, 1))
     rows = xp.arange(row_offset.shape[0]) - row_offset
     columns = xp.arange(column_offset.shape[0]) - column_offset
     patches = index[rows[:, None], columns[None, :]]
     return patches + (row_offset[:, None] * index_stride + column_offset[None, :])
-
-
-def _nearest_centre(patches: int, patch_size: int) -> Array:
-    """For each pixel of an axis, its offset in the covering patch whose centre is nearest.
-
-    Of two equally near ones the patch that starts first, in which the offset is larger.
-    """
-    pixels = np.arange(patches + patch_size - 1)
-    return np.clip(patch_size // 2, pixels - patches + 1, np.minimum(pixels, patch_size - 1))

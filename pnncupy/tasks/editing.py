@@ -11,7 +11,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
-from pnncupy.search.patch_grid import windows_all
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.progress import Event
 from pnncupy.synthesis.schedule import Schedule
@@ -132,7 +132,7 @@ def near(mask: Array, distance: int) -> Array:
     height, width = mask.shape
     clear = xp.ones((height + 2 * distance, width + 2 * distance), dtype=bool)
     clear[distance : distance + height, distance : distance + width] = ~mask
-    return ~windows_all(clear, 2 * distance + 1)
+    return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
 
 
 def kept_levels(still: Array, schedule: Schedule) -> list[Array]:

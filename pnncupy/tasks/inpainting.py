@@ -22,7 +22,7 @@ from pnncupy.images.missing import (
 )
 from pnncupy.images.pyramid import checked_downscale
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
-from pnncupy.search.patch_grid import windows_all
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.progress import Event
@@ -239,7 +239,7 @@ def largest_square(mask: Array) -> int:
     fits, too_large = 0, min(mask.shape) + 1
     while too_large - fits > 1:
         side = (fits + too_large) // 2
-        if bool(windows_all(mask, side).any()):
+        if bool(PatchGrid.of_shape(mask.shape, side).inside(mask).any()):
             fits = side
         else:
             too_large = side

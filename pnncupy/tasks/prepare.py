@@ -30,7 +30,8 @@ from pnncupy.memory_limit import checked_limit
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
-from pnncupy.search.method import METHODS, chosen, patches
+from pnncupy.search.method import METHODS, chosen
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patch_metric import (
     PatchMetric,
     checked_guides,
@@ -261,8 +262,8 @@ def prepare_task(
     method = chosen(
         options.method,
         engine_name,
-        patches(output_shape, size),
-        sum(patches(image.shape[1:], size) for image in planes),
+        PatchGrid.of_shape(output_shape, size).count,
+        Layout(tuple(shapes[1:])).patch_count(size),
         partial(_expected_steps, module, planes, known, size, options),
     )
     channels = len(form.labels) if isinstance(form, LabelEncoding) else planes[0].shape[0]
@@ -356,7 +357,7 @@ def _most_together(settings: SearchSettings, shape: tuple[int, ...]) -> int:
     """
     if settings.method != "exact" or not math.isinf(settings.alpha):
         return 1
-    return max(1, settings.engine.QUERIES_PER_SEARCH // patches(shape, settings.patch_size))
+    return max(1, settings.engine.QUERIES_PER_SEARCH // PatchGrid.of_shape(shape, settings.patch_size).count)
 
 
 def without_missing(
