@@ -224,22 +224,25 @@ class Engine(Protocol):
         value: Array,
         index: Array,
         patch_size: int,
+        reduction: str,
         weight: Sequence[float] | None,
         out: Array,
         *,
         active: Array | None,
         threads: int,
     ) -> None:
-        """Fill `out` with what the value patches say of each pixel.
+        """Fill `out` with the vote of the value patches that cover each pixel.
 
         Parameters
         ----------
         value : (C, HV, WV) float32
         index : (HQ-p+1, WQ-p+1) int32
             Pixel number ``row * WV + column`` in `value` of each patch's first pixel.
+        reduction : {"mean", "median"}
+            Mean weighted by `weight`, its sums over the rows of the patch, then its columns; or
+            median, the lower one of two in the middle.
         weight : p floats or None
-            One side of the separable weights of a weighted mean; None takes the median, the lower
-            one of two in the middle. Sums run over the patch's rows, then its columns.
+            One side of the separable weights of the mean.
         out : (C, HQ, WQ) float32
         active : (HQ, WQ) bool or None
             Pixels to fill; the others keep what `out` holds. None is all.

@@ -246,6 +246,7 @@ def vote(
     value: Array,
     index: Array,
     patch_size: int,
+    reduction: str,
     weight: Sequence[float] | None,
     out: Array,
     *,
@@ -255,7 +256,7 @@ def vote(
     """Vote offset by offset in the patch; see `protocol.Engine.vote`."""
     row, column = np.divmod(index, np.int32(value.shape[2]))
     made = np.zeros_like(out)
-    if weight is None:
+    if reduction == "median":
         _vote_median(value, row, column, patch_size, made)
     else:
         rows, columns = index.shape

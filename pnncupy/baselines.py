@@ -19,12 +19,13 @@ from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import PatchMatch
+from pnncupy.synthesis.coarse_to_fine import Synthesised
 from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
-from pnncupy.tasks.execute import run
+from pnncupy.tasks.execute import execute
 from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_list
+from pnncupy.tasks.prepare import PreparedTask, Requirements, SourceImages, prepare_task
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
 # level.
@@ -113,49 +114,48 @@ def bidirectional_similarity(
     options = TaskOptions(
         alpha=math.inf, patch_size=patch_size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
-        engine=engine, channel_axis=channel_axis, data_range=data_range, initial_guess=None,
+        engine=engine, channel_axis=channel_axis, data_range=data_range,
         return_index=return_index, return_info=return_info, callback=callback, threads=threads,
-        incremental=True, executor=None, checkpoint=None,
     )  # fmt: skip
     shrinking = validation.positive("step", step)
     if shrinking >= 1:
         raise ValueError(f"`step` must be between 0 and 1, got {step!r}")
     limit = validation.non_negative("tolerance", tolerance)
-    sources, names = source_list("image", image)
-    validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
-    setup = prepare_task(
-        sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
-        between=partial(canvas_steps, factors=(shrinking, 1 / shrinking))
-        if len(sources) > 1 else None,
-    )  # fmt: skip
-    pyramids = [setup.pyramid(planes) for planes in setup.planes]
+    images = SourceImages.of("image", image, options)
+    validation.shape("shape", shape, options.patch_size)
+    between = None
+    if len(images.planes) > 1:
+        between = partial(canvas_steps, factors=(shrinking, 1 / shrinking))
+    requirements = Requirements(_PATCHES_AT_COARSEST, between=between)
+    task = prepare_task(images, shape, options, requirements)
+    pyramids = [task.pyramid(planes) for planes in task.planes]
 
-    def work(reporter: ProgressReporter) -> tuple[Array, Array, Layout]:
-        return _coarse_to_fine(setup, pyramids, shrinking, limit, reporter)
+    def work(reporter: ProgressReporter) -> Synthesised:
+        return _coarse_to_fine(task, pyramids, shrinking, limit, reporter)
 
-    return run(setup, lambda samples: work, {"task": "bidirectional_similarity"})
+    return execute(task, lambda numbers: work, {"task": "bidirectional_similarity"})
 
 
 def _coarse_to_fine(
-    setup: PreparedTask,
+    task: PreparedTask,
     pyramids: Sequence[Sequence[Array]],
     shrinking: float,
     tolerance: float,
     reporter: ProgressReporter,
-) -> tuple[Array, Array, Layout]:
-    """Gradual resizing at the coarsest level, then refinement; picture, matches, their layout."""
+) -> Synthesised:
+    """Gradual resizing at the coarsest level, then refinement."""
     coarsest = [pyramid[-1] for pyramid in pyramids]
     picture = coarsest[0]
     if len(coarsest) > 1:
-        picture = side_by_side(coarsest, setup.coarsest_shape[0])
-    sizes = step_shapes(picture.shape[1:], setup.coarsest_shape, shrinking, 1 / shrinking)
-    steps = setup.schedule.iterations
-    schedule = replace(setup.schedule, coarse_iterations=steps * len(sizes))
-    settings = replace(setup.settings, tick=reporter.tick)
-    reporter.plan(schedule, _planned_pairs(setup, pyramids, sizes))
+        picture = side_by_side(coarsest, task.coarsest_shape[0])
+    sizes = step_shapes(picture.shape[1:], task.coarsest_shape, shrinking, 1 / shrinking)
+    steps = task.schedule.iterations
+    schedule = replace(task.schedule, coarse_iterations=steps * len(sizes))
+    settings = replace(task.settings, tick=reporter.tick)
+    reporter.plan(schedule, _planned_pairs(task, pyramids, sizes))
     for level in range(schedule.levels, -1, -1):
         sources = [pyramid[level] for pyramid in pyramids]
-        shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
+        shapes = sizes if level == schedule.levels else [schedule.shape(task.shape, level)]
         for number, shape in enumerate(shapes):
             if level == schedule.levels:
                 picture = _resized(picture, shape)
@@ -164,18 +164,18 @@ def _coarse_to_fine(
             numbers = range(number * steps, (number + 1) * steps)
             voting = _Voting(settings, sources, reporter.reuse)
             picture, index = _converged(voting, picture, tolerance, reporter, level, numbers)
-    return picture, index, voting.layout
+    return Synthesised(picture[None], index[None], voting.layout)
 
 
 def _planned_pairs(
-    setup: PreparedTask, pyramids: Sequence[Sequence[Array]], sizes: Sequence[tuple[int, ...]]
+    task: PreparedTask, pyramids: Sequence[Sequence[Array]], sizes: Sequence[tuple[int, ...]]
 ) -> dict[tuple[int, int], int]:
     """Pairs of patches of all steps, by (level, step)."""
-    size, steps, schedule = setup.settings.patch_size, setup.schedule.iterations, setup.schedule
+    size, steps, schedule = task.settings.patch_size, task.schedule.iterations, task.schedule
     planned = {}
     for level in range(schedule.levels, -1, -1):
         keys = sum(PatchGrid.of(pyramid[level], size).count for pyramid in pyramids)
-        shapes = sizes if level == schedule.levels else [schedule.shape(setup.shape, level)]
+        shapes = sizes if level == schedule.levels else [schedule.shape(task.shape, level)]
         for number, shape in enumerate(shapes):
             for step in range(number * steps, (number + 1) * steps):
                 planned[level, step] = 2 * PatchGrid.of_shape(shape, size).count * keys
@@ -199,10 +199,10 @@ def _converged(
     """Vote until the dissimilarity hardly falls; the picture and its last coherence matches."""
     dissimilarity = math.inf
     for number in numbers:
-        reporter.begin(level, number, picture)
+        reporter.begin(level, number, picture[None])
         picture, index, last = voting.step(picture, number), voting.index, dissimilarity
         dissimilarity = voting.dissimilarity
-        reporter.end(picture)
+        reporter.end(picture[None])
         if dissimilarity >= (1 - tolerance) * last or dissimilarity == 0:
             for skipped in range(number + 1, numbers.stop):
                 reporter.skip(level, skipped)

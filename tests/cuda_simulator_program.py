@@ -51,10 +51,13 @@ for p, channels, weighted, masked, chunk_rows, pairs in (
         np.testing.assert_array_equal(mine, expected)
     index = random.integers(0, 3, (4, 5)).astype(np.int32) + np.int32(p + 6)
     pixels = random.random((p + 3, p + 4)) > 0.4 if masked else None
-    for sides in ([1.0] * p, None, np.linspace(0.3, 1, p)):
+    mean, edge = [1.0] * p, np.linspace(0.3, 1, p)
+    for reduction, sides in (("mean", mean), ("median", None), ("mean", edge)):
         outs = [np.full((channels, p + 3, p + 4), 7, np.float32) for _ in range(2)]
         for engine, out in zip((numba_cuda, reference), outs, strict=True):
-            engine.vote(np.nan_to_num(key), index, p, sides, out, active=pixels, threads=1)
+            engine.vote(
+                np.nan_to_num(key), index, p, reduction, sides, out, active=pixels, threads=1
+            )
         np.testing.assert_array_equal(*outs)
     print(p, channels, "equal")
 

@@ -267,7 +267,7 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     same = np.empty_like(found)
     weight = None if how == "median" else [1.0] * p
     if how != "weighted_mean":
-        reference.vote(value, index, p, weight, same, active=None, threads=1)
+        reference.vote(value, index, p, how, weight, same, active=None, threads=1)
         np.testing.assert_array_equal(found, same)
     pixels = random.random(found.shape[1:]) > 0.5
     some = vote_on_host(value, index, p, how, active=pixels)

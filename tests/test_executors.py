@@ -59,13 +59,14 @@ def test_shared_votes_have_the_same_bits(how, masked, every_search, random):
     if masked:
         active[:9] = False
     weight = None if how == "median" else [0.5, 0.7, 1.0, 0.7, 0.5]
+    given = (value, index, 5, "median" if weight is None else "mean", weight)
     outs = [np.full((2, 25, 22), 7, np.float32) for _ in range(2)]
-    numba_cpu.vote(value, index, 5, weight, outs[0], active=active, threads=1)
+    numba_cpu.vote(*given, outs[0], active=active, threads=1)
     for count in (1, 3, 40):
         outs[1][...] = 7
         with ThreadPoolExecutor(count) as executor:
             engine = blocks.BlockEngine("numba", numba_cpu, executor)
-            engine.vote(value, index, 5, weight, outs[1], active=active, threads=1)
+            engine.vote(*given, outs[1], active=active, threads=1)
         np.testing.assert_array_equal(*outs)
 
 

@@ -14,7 +14,7 @@ from pnncupy.search import candidate_lists, incremental
 from pnncupy.search.exact import SearchSettings, search
 from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.nearest import mask_keys
-from pnncupy.search.patch_grid import Layout
+from pnncupy.search.patch_grid import Layout, PatchGrid
 
 pytestmark = pytest.mark.slow
 
@@ -226,7 +226,7 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
             expected = naive.key_minimum(query, key, 4) * (4 * 4 * 2)
             np.testing.assert_allclose(key_score, expected, rtol=1e-6)
             again = np.empty(key_score.size, np.float32)
-            keys = PatchGrid.of(key, p).flat_indices(np).ravel()
+            keys = PatchGrid.of(key, 4).flat_indices(np).ravel()
             numba_cpu.pair_sums(query, key, 4, key_index.ravel(), keys, again, threads=2)
             np.testing.assert_array_equal(again, key_score.ravel())
 

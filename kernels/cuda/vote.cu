@@ -8,13 +8,13 @@
 
 #include "sums.cuh"
 
-struct NearestNeighborField {
+struct Field {
     const int *index;
     int rows, columns, value_width;
 };
 
 // Pixel that the patch (dy, dx) above and left of a pixel puts there, as an offset into a plane.
-__device__ __forceinline__ long long pixel_of(const NearestNeighborField &field, int y, int x, int dy, int dx)
+__device__ __forceinline__ long long pixel_of(const Field &field, int y, int x, int dy, int dx)
 {
     return field.index[(long long)(y - dy) * field.columns + x - dx] +
            (long long)dy * field.value_width + dx;
@@ -28,7 +28,7 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
     const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
     if (x >= width || (active && !active[(long long)y * width + x]))
         return;
-    const NearestNeighborField field = {index, height - P + 1, width - P + 1, value_width};
+    const Field field = {index, height - P + 1, width - P + 1, value_width};
     const long long plane = (long long)value_height * value_width;
     float sums[C], total = 0.0f;
 #pragma unroll 4
@@ -58,7 +58,7 @@ extern "C" __global__ void vote_median(const float *value, int value_height, int
     const int channel = blockIdx.y;
     if (x >= width || (active && !active[(long long)y * width + x]))
         return;
-    const NearestNeighborField field = {index, height - P + 1, width - P + 1, value_width};
+    const Field field = {index, height - P + 1, width - P + 1, value_width};
     const float *plane = value + (long long)channel * value_height * value_width;
     float covering[P * P];
     int count = 0;

@@ -244,6 +244,7 @@ def vote(
     value: Array,
     index: Array,
     patch_size: int,
+    reduction: str,
     weight: Sequence[float] | None,
     out: Array,
     *,
@@ -256,7 +257,7 @@ def vote(
              np.int32(width), _pointer(active))  # fmt: skip
     options = vote_options(patch_size, channels)
     columns = -(-width // _VOTE_THREADS)
-    if weight is None:
+    if reduction == "median":
         _kernel("vote.cu", "vote_median", options)(
             (columns * height, channels, 1), (_VOTE_THREADS, 1, 1), (*given, out)
         )

@@ -73,6 +73,7 @@ def vote(
     value: Array,
     index: Array,
     patch_size: int,
+    reduction: str,
     weight: Sequence[float] | None,
     out: Array,
     *,
@@ -86,7 +87,7 @@ def vote(
     bands = [(height * k // count, height * (k + 1) // count) for k in range(count)]
     planes, width = value.reshape(len(value), -1), value.shape[2]
     pixels = _ALL if active is None else active
-    if weight is None:
+    if reduction == "median":
         run_all(
             lambda band: _vote_median(planes, width, index, patch_size, pixels, out, *band),
             bands, threads,

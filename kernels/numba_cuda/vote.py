@@ -66,6 +66,7 @@ def vote(
     value: Array,
     index: Array,
     patch_size: int,
+    reduction: str,
     weight: Sequence[float] | None,
     out: Array,
     *,
@@ -77,7 +78,7 @@ def vote(
     columns = -(-width // THREADS)
     # Arrays that are missing are never read.
     mask = (out[0] if active is None else active, active is not None)
-    if weight is None:
+    if reduction == "median":
         _median_kernel(patch_size)[(columns * height, channels), THREADS](value, index, *mask, out)
         return
     side = np.asarray(weight, np.float32)

@@ -10,8 +10,8 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
-from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.rng import seed_sequence
+from pnncupy.search.patch_grid import PatchGrid
 
 # Projections at a time: so many float32 per pixel are held.
 _GROUP = 8

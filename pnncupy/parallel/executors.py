@@ -10,7 +10,7 @@ from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 from pnncupy import __version__, errors, validation
 from pnncupy.parallel import threads
@@ -18,6 +18,19 @@ from pnncupy.parallel.process_pool import MOST_DEATHS, WorkerDied
 
 # What has to be the same everywhere, as the bits of results depend on it, besides Python.
 _PACKAGES = ("pnncupy", "numpy", "numba")
+
+
+class Client(Protocol):
+    """What is used of a `distributed.Client`, which is no `concurrent.futures.Executor`."""
+
+    def scheduler_info(self) -> Any:
+        """Return what the scheduler knows of its workers."""
+
+    def nthreads(self) -> Mapping[str, int]:
+        """Return the threads of each worker."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return the future of a call."""
 
 
 class SchedulerLost(ConnectionError):  # noqa: N818 - says what happened

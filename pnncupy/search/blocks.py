@@ -144,6 +144,7 @@ class BlockEngine:
         value: Array,
         index: Array,
         patch_size: int,
+        reduction: str,
         weight: Sequence[float] | None,
         out: Array,
         *,
@@ -153,7 +154,10 @@ class BlockEngine:
         """Vote band by band of the output; see `protocol.Engine.vote`."""
         height = out.shape[1]
         if out[0].size < _FEWEST_PIXELS:
-            self.local.vote(value, index, patch_size, weight, out, active=active, threads=threads)
+            self.local.vote(
+                value, index, patch_size, reduction, weight, out, active=active,
+                threads=threads,
+            )  # fmt: skip
             return
         bands = _ranges(height, min(height, worker_count(self.executor)))
 
@@ -166,7 +170,8 @@ class BlockEngine:
                 asked = None if active is None else active[pixels]
                 if asked is None or asked.any():
                     yield number, (
-                        self.name, value, index[rows], patch_size, weight, out[:, pixels],
+                        self.name, value, index[rows], patch_size, reduction, weight,
+                        out[:, pixels],
                         (top - first, bottom - first), asked, self._threads_of_worker(),
                     )  # fmt: skip
 
@@ -243,6 +248,7 @@ def vote_band(
     value: Array,
     index: Array,
     patch_size: int,
+    reduction: str,
     weight: Sequence[float] | None,
     out: Array,
     band: tuple[int, int],
@@ -254,7 +260,7 @@ def vote_band(
     copies, cupy = _copies(engine, value, index, out, active)
     value, index, out, active = copies
     registry.load(engine).vote(
-        value, index, patch_size, weight, out, active=active, threads=threads
+        value, index, patch_size, reduction, weight, out, active=active, threads=threads
     )
     made = out[:, band[0] : band[1]]
     return np.ascontiguousarray(made if cupy is None else cupy.asnumpy(made))

@@ -92,8 +92,8 @@ class PatchGrid:
     def covered(self, patches: Array) -> Array:
         """Pixels that lie in any of the patches that are True; bool."""
         xp = arrays.namespace(patches)
-        margins = [0 if wraps else size - 1
-                   for size, wraps in zip(self.patch_shape, self._periodic, strict=True)]  # fmt: skip
+        sizes_and_wraps = list(zip(self.patch_shape, self._periodic, strict=True))
+        margins = [0 if wraps else size - 1 for size, wraps in sizes_and_wraps]
         sides = [count + 2 * margin for count, margin in zip(self.shape, margins, strict=True)]
         others = xp.ones(tuple(sides), dtype=xp.bool)
         middle = tuple(
@@ -102,7 +102,7 @@ class PatchGrid:
         others[middle] = ~patches
         mirrored = PatchGrid(tuple(sides), self.patch_shape, self.periodic)
         clear = mirrored.inside(others)
-        for axis, (size, wraps) in enumerate(zip(self.patch_shape, self._periodic, strict=True)):
+        for axis, (size, wraps) in enumerate(sizes_and_wraps):
             if wraps:  # a pixel is covered by the patches that begin before it
                 clear = xp.roll(clear, size - 1, axis=axis)
         return ~clear

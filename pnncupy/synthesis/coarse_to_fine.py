@@ -70,7 +70,7 @@ def synthesise(
     check_span(
         [tall(queries), *run.problem.keys(coarsest, "sharp")], run.settings.patch_size, _REMEDY
     )
-    run.reporter.plan(run.schedule, _planned_pairs(run, len(guess)))
+    run.reporter.plan(run.schedule, planned_pairs(run, len(guess)))
     run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
     with nullcontext() if checkpoint is None else checkpoint.in_use():
         result = _all_levels(run, guess, Resumption.of(run, guess, checkpoint))
@@ -218,20 +218,30 @@ class _LevelSteps:
         return vote_images(run.settings, run.schedule.vote, self.canvas, index, known)
 
 
-def _planned_pairs(run: SynthesisRun, batch_size: int) -> dict[tuple[int, int], int]:
+def planned_pairs(run: SynthesisRun, batch_size: int = 1) -> dict[tuple[int, int], int]:
     """Pairs of patches that a run without savings compares, by (level, step)."""
+    planned = {}
+    for level in range(run.schedule.levels, -1, -1):
+        for place, pairs in pairs_of_level(run, level, run.shape(level)).items():
+            planned[place] = batch_size * pairs
+    return planned
+
+
+def pairs_of_level(
+    run: SynthesisRun, level: int, shape: Sequence[int]
+) -> dict[tuple[int, int], int]:
+    """Pairs of patches of a level whose image has this shape, by (level, step)."""
     settings, schedule, size = run.settings, run.schedule, run.settings.patch_size
     normalised = not math.isinf(settings.alpha)
+    queries = PatchGrid.of_shape(shape, size).count
+    shapes = tuple(source.sharp[level].shape[1:] for source in run.problem.sources)
     planned = {}
-    for level in range(schedule.levels, -1, -1):
-        queries = PatchGrid.of_shape(run.shape(level), size).count
-        shapes = tuple(source.sharp[level].shape[1:] for source in run.problem.sources)
-        for step in range(schedule.steps(level)):
-            layout = Layout(shapes * len(schedule.key_kinds(level, step)))
-            keys = layout.patch_count(size)
-            pairs = queries * keys * (2 if normalised else 1)
-            if is_approximate(settings.method, queries * keys):
-                tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
-                pairs = tries * (queries + keys if normalised else queries)
-            planned[level, step] = batch_size * pairs
+    for step in range(schedule.steps(level)):
+        layout = Layout(shapes * len(schedule.key_kinds(level, step)))
+        keys = layout.patch_count(size)
+        pairs = queries * keys * (2 if normalised else 1)
+        if is_approximate(settings.method, queries * keys):
+            tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
+            pairs = tries * (queries + keys if normalised else queries)
+        planned[level, step] = pairs
     return planned

@@ -203,9 +203,9 @@ class Workload:
         )
 
 
-def need(work: Workload, means: MemoryPlan, together: int = 1) -> int:
+def need(work: Workload, means: MemoryPlan, batch_size: int = 1) -> int:
     """Bytes that a synthesis takes beside its inputs, rounded up."""
-    most = max(_of_level(level, work, means, together) for level in work.levels())
+    most = max(_of_level(level, work, means, batch_size) for level in work.levels())
     most = max(most, *(_of_source(source, work) for source in work.sources))
     threads = _THREAD.of(means.threads - 1, work.compared, normalised=False)
     returned = 2 * work.returned if work.stacked else work.returned
@@ -220,9 +220,9 @@ def _of_source(source: Shape, work: Workload) -> int:
     return entry
 
 
-def _of_level(level: Level, work: Workload, means: MemoryPlan, together: int) -> int:
+def _of_level(level: Level, work: Workload, means: MemoryPlan, batch_size: int) -> int:
     """Bytes of a level beside what is kept: the most of those of its stages."""
-    query, normalised = together * level.query, work.normalised
+    query, normalised = batch_size * level.query, work.normalised
     result = (_WIDE_RESULT if work.wide else _RESULT).of(query, work.channels, normalised)
     finer = _FINER.of(query, work.channels, normalised)
     return max(result, finer, _of_search(level, work, means, query))
@@ -289,8 +289,8 @@ def within(limit: int | None, work: Workload, wanted: MemoryPlan) -> MemoryPlan:
     )
 
 
-def together_within(limit: int | None, work: Workload, means: MemoryPlan, wanted: int) -> int:
-    """How many pictures may be made together."""
+def batch_within(limit: int | None, work: Workload, means: MemoryPlan, wanted: int) -> int:
+    """How many results may be synthesised at the same time."""
     while limit is not None and wanted > 1 and need(work, means, wanted) > limit:
         wanted //= 2
     return wanted

@@ -1,7 +1,7 @@
 """Progress of a run: what is told to the caller's callback, and when."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class ProgressReporter:
         engine_and_method: tuple[str, str],
         sample: int,
         samples: int,
-        stages: int = 1,
+        stages: Sequence[float] = (1.0,),
         batch_size: int = 1,
     ):
         self._callback = callback
@@ -83,6 +83,11 @@ class ProgressReporter:
         self._told = time.monotonic()
         self.pairs_searched = 0
         self.reuse = ReuseStatistics()
+
+    @classmethod
+    def silent(cls) -> "ProgressReporter":
+        """Return one that tells nobody."""
+        return cls(None, lambda planes: planes, ("", ""), 0, 1)
 
     def plan(self, schedule: Schedule, pairs: dict[tuple[int, int], int]) -> None:
         """Begin a run of the loop; `pairs` of patches are expected at each (level, iteration)."""
@@ -119,7 +124,7 @@ class ProgressReporter:
     def complete(self, sample: int, result: Any) -> None:
         """A sample is finished."""
         self._done_before = sum(self._planned.values())
-        self._stage = self._stages - 1
+        self._stage = len(self._stages) - 1
         self._tell(finished=True, sample=sample, result=result)
 
     def _tell(self, finished: bool, sample: int | None = None, result: Any = None) -> None:
@@ -131,7 +136,8 @@ class ProgressReporter:
         # A search may count a little more than was planned; the step's end must not go back.
         here = min(self._done_here, self._planned.get(self._place, self._done_here))
         share = min(1.0, (self._done_before + here) / planned)
-        share = (self._stage + share) / self._stages
+        before, now = sum(self._stages[: self._stage]), self._stages[self._stage]
+        share = (before + share * now) / sum(self._stages)
         sample = self._sample if sample is None else sample
         fraction = (self._sample + share * self._batch_size) / self._samples
         images, number = self._images, sample - self._sample

@@ -14,7 +14,7 @@ from pnncupy.search.nearest import check_span, mask_keys, prepare
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import PatchMatch
 from pnncupy.search.pruned_search import expected_steps
-from pnncupy.synthesis.voting import HOWS, vote_planes
+from pnncupy.synthesis.voting import VOTES, vote_planes
 
 
 @on_engine_device
@@ -67,7 +67,7 @@ def pnn_step(
     >>> pnn.pnn_step(image[:12, :12], image, image).shape
     (12, 12)
     """
-    validation.choice("vote", vote, HOWS)
+    validation.choice("vote", vote, tuple(VOTES))
     validation.choice("method", method, METHODS)
     settings, engine_name, query_planes, (key_planes, value_planes) = prepare(
         query, [key, value], ["key", "value"], patch_size=patch_size, alpha=alpha, engine=engine,
@@ -78,9 +78,7 @@ def pnn_step(
     masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
     check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
     layout = Layout.of(masked)
-    queries, keys = (
-        settings.grid(image).count for image in (query_planes, key_planes)
-    )
+    queries, keys = (settings.grid(image).count for image in (query_planes, key_planes))
     steps = partial(
         expected_steps, settings.engine, masked[0], settings.patch_size, settings.threads,
         query_planes,

@@ -1,6 +1,8 @@
 """From matches to a picture: every pixel is what the matched patches that cover it say."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,46 @@ from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index
 from pnncupy.search.patch_grid import Layout, PatchGrid
 
-HOWS = ("weighted_mean", "mean", "median", "copy")
+
+def side_weights(patch_size: int) -> list[float]:
+    """One axis of the separable vote weights: nearly flat, 1 at the centre."""
+    steps = [(2 * k - patch_size + 1) / (patch_size - 1) for k in range(patch_size)]
+    return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
+
+
+def equal_weights(patch_size: int) -> list[float]:
+    """One axis of the weights of a plain mean."""
+    return [1.0] * patch_size
+
+
+@dataclass(frozen=True)
+class Vote:
+    """How the patches that cover a pixel are combined.
+
+    Attributes
+    ----------
+    reduction : str
+        What the engines call it, see `protocol.Engine.vote`; empty for a copy.
+    weights : callable, optional
+        From the patch side to one axis of separable weights.
+    labels : bool
+        Planes of labels may be combined so: the result of a plane is a share of the votes.
+    exact_copy : bool
+        Every value is that of a source pixel.
+    """
+
+    reduction: str = ""
+    weights: Callable[[int], list[float]] | None = None
+    labels: bool = True
+    exact_copy: bool = False
+
+
+VOTES = {
+    "weighted_mean": Vote("mean", side_weights),
+    "mean": Vote("mean", equal_weights),
+    "median": Vote("median", labels=False),
+    "copy": Vote(exact_copy=True),
+}
 
 
 @on_engine_device
@@ -77,7 +118,7 @@ def vote(
     True
     """
     size = validation.integer("patch_size", patch_size, 2)
-    validation.choice("how", how, HOWS)
+    validation.choice("how", how, tuple(VOTES))
     is_list = isinstance(value, (list, tuple))
     values = list(value) if is_list else [value]
     names = [f"value[{number}]" for number in range(len(values))] if is_list else ["value"]
@@ -180,12 +221,6 @@ def apply_index(sources: Any, index: Any) -> Array:
     return result
 
 
-def side_weights(patch_size: int) -> list[float]:
-    """One axis of the separable vote weights: nearly flat, 1 at the centre."""
-    steps = [(2 * k - patch_size + 1) / (patch_size - 1) for k in range(patch_size)]
-    return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
-
-
 def vote_planes(
     engine: Engine,
     value: Array,
@@ -205,20 +240,19 @@ def vote_planes(
     shape = tuple(side + patch_size - 1 for side in index.shape)
     if out is None:
         out = xp.empty((value.shape[0], *shape), dtype=xp.float32)
-    if how == "copy":
+    vote = VOTES[how]
+    if vote.exact_copy:
         pixels = pixel_numbers(index, value.shape[2], patch_size)
         out[...] = value.reshape(len(value), -1)[:, pixels]
         return out
-    weights = {
-        "weighted_mean": side_weights(patch_size),
-        "mean": [1.0] * patch_size,
-        "median": None,
-    }[how]
+    weights = None if vote.weights is None else vote.weights(patch_size)
     active = None
     if last is not None:
         out[...] = last[1]
         active = PatchGrid.of_shape(shape, patch_size).covered(index != last[0])
-    engine.vote(value, index, patch_size, weights, out, active=active, threads=threads)
+    engine.vote(
+        value, index, patch_size, vote.reduction, weights, out, active=active, threads=threads
+    )
     return out
 
 
@@ -236,8 +270,14 @@ def vote_images(
     for number in range(len(index)):
         known = None if last is None else (last[0][number], last[1][number])
         vote_planes(
-            settings.engine, value, index[number], settings.patch_size, how, settings.threads,
-            known, images[number],
+            settings.engine,
+            value,
+            index[number],
+            settings.patch_size,
+            how,
+            settings.threads,
+            known,
+            images[number],
         )
     return images
 

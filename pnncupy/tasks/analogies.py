@@ -1,19 +1,33 @@
 """Structural analogy: the patches of one picture in the layout of another."""
 
-from collections.abc import Callable
 from typing import Any
 
-from pnncupy import validation
+from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import as_planes, check_fits_patch
-from pnncupy.synthesis.progress import Event
-from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import prepare_task, source_list, without_missing
+from pnncupy.tasks.execute import execute, synthesis
+from pnncupy.tasks.options import (
+    Callback,
+    ChannelWeights,
+    CheckpointPath,
+    Executor,
+    Guides,
+    Memory,
+    Nodata,
+    TaskOptions,
+)
+from pnncupy.tasks.parameters import document_parameters
+from pnncupy.tasks.prepare import (
+    Requirements,
+    SourceImages,
+    prepare_task,
+    without_missing,
+)
 
 _LEVELS = 5
 
 
+@document_parameters
 @on_engine_device
 def analogy(
     source: Any,
@@ -31,19 +45,19 @@ def analogy(
     engine: str = "auto",
     channel_axis: int = -1,
     data_range: tuple[float, float] | None = None,
-    initial_guess: Any = None,
+    initial_guess: Array | None = None,
     return_index: bool = False,
     return_info: bool = False,
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | None = None,
     threads: int | None = None,
     incremental: bool = True,
-    executor: Any = None,
-    checkpoint: Any = None,
-    nodata: float | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: CheckpointPath | None = None,
+    nodata: Nodata | None = None,
     categorical: bool = False,
-    channel_weights: Any = None,
-    guides: Any = None,
-    max_memory: int | str | None = None,
+    channel_weights: ChannelWeights | None = None,
+    guides: Guides | None = None,
+    max_memory: Memory | None = None,
 ) -> Any:
     """Rebuild the layout of one picture with the patches of another.
 
@@ -56,21 +70,11 @@ def analogy(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values use more of the
         source.
-    downscale : float, default 4/3
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         How much of the structure survives: fewer levels keep more of its detail, more levels only
         its coarse layout. Worth trying for each pair. Default: 5, or as many as fit.
-    coarse_iterations : int, default 1
-        PNN steps at the coarsest level.
     initial_guess : array, optional
         Replaces the structure's coarsest level, in units of the value range.
-    patch_size, iterations, keys, vote, method, engine, channel_axis
-        As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
-        As in `generate`.
-    nodata, categorical, channel_weights, guides, max_memory
-        As in `generate`.
 
     Returns
     -------
@@ -93,12 +97,21 @@ def analogy(
     >>> pnn.analogy(source, structure[:24], iterations=2).shape
     (24, 40)
     """
-    options = TaskOptions.of(locals())
-    sources, names = source_list("source", source)
+    options = TaskOptions(
+        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
+        initial_guess=initial_guess, return_index=return_index, return_info=return_info,
+        callback=callback, threads=threads, incremental=incremental, executor=executor,
+        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+    )  # fmt: skip
+    images = SourceImages.of("source", source, options)
     plain = without_missing([structure], ["structure"], options)[0][0]
-    layout = as_planes("structure", plain, channel_axis)
-    check_fits_patch("structure", layout, validation.integer("patch_size", patch_size, 2))
-    setup = prepare_task(sources, names, layout.shape[1:], options, preferred_levels=_LEVELS)
-    guess = setup.pyramid(setup.encode("structure", plain))[-1]
-    work = synthesis(setup, setup.problem(setup.sources()), guess)
-    return run(setup, lambda samples: work, {"task": "analogy"})
+    layout = as_planes("structure", plain, options.channel_axis)
+    check_fits_patch("structure", layout, options.patch_size)
+    requirements = Requirements(preferred_levels=_LEVELS)
+    task = prepare_task(images, layout.shape[1:], options, requirements)
+    guess = task.pyramid(task.encode("structure", plain))[-1]
+    work = synthesis(task, task.problem(task.sources()), guess[None])
+    return execute(task, lambda numbers: work, {"task": "analogy"})

@@ -1,7 +1,9 @@
 """Collage: one picture from the patches of several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from pnncupy import arrays, validation
@@ -9,18 +11,38 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis.coarse_to_fine import refine, synthesise
+from pnncupy.synthesis.coarse_to_fine import (
+    Synthesised,
+    pairs_of_level,
+    planned_pairs,
+    refine,
+    synthesise,
+)
 from pnncupy.synthesis.memory import Shape
-from pnncupy.synthesis.problem import Source
-from pnncupy.synthesis.progress import Event, ProgressReporter
+from pnncupy.synthesis.problem import SynthesisRun
+from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.execute import run
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import PreparedTask, checked_guess, prepare_task, source_list
-from pnncupy.tasks.retargeting import levels_of, run_gradually
+from pnncupy.tasks.execute import execute, synthesis
+from pnncupy.tasks.options import (
+    Callback,
+    ChannelWeights,
+    CheckpointPath,
+    Executor,
+    Memory,
+    Nodata,
+    TaskOptions,
+)
+from pnncupy.tasks.parameters import document_parameters
+from pnncupy.tasks.prepare import (
+    PreparedTask,
+    Requirements,
+    SourceImages,
+    prepare_task,
+)
+from pnncupy.tasks.retargeting import gradual_synthesis, levels_of, refuse_with_gradual
 
 
+@document_parameters
 @on_engine_device
 def collage(
     images: Any,
@@ -39,18 +61,18 @@ def collage(
     engine: str = "auto",
     channel_axis: int = -1,
     data_range: tuple[float, float] | None = None,
-    initial_guess: Any = None,
+    initial_guess: Array | None = None,
     return_index: bool = False,
     return_info: bool = False,
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | None = None,
     threads: int | None = None,
     incremental: bool = True,
-    executor: Any = None,
-    checkpoint: Any = None,
-    nodata: float | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: CheckpointPath | None = None,
+    nodata: Nodata | None = None,
     categorical: bool = False,
-    channel_weights: Any = None,
-    max_memory: int | str | None = None,
+    channel_weights: ChannelWeights | None = None,
+    max_memory: Memory | None = None,
 ) -> Any:
     """Merge several pictures into one that has something of each.
 
@@ -80,12 +102,6 @@ def collage(
     initial_guess : array, optional
         Replaces the shrunk canvas at the coarsest level, in units of the value range; not with
         `gradual`.
-    patch_size, iterations, keys, vote, method, engine, channel_axis
-        As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
-        As in `generate`.
-    nodata, categorical, channel_weights, max_memory
-        As in `generate`.
 
     Returns
     -------
@@ -109,48 +125,47 @@ def collage(
     >>> pnn.collage([first, second[:20]], iterations=1, coarse_iterations=1).shape
     (24, 30)
     """
-    options = TaskOptions.of(locals())
-    in_steps = validation.flag("gradual", gradual)
-    given, names = source_list("images", images)
-
-    def intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
-        level = 0 if in_steps else schedule.levels
-        shape, *others = (schedule.shape(each, level) for each in shapes)
-        canvas = _canvas_shape(others, shape[0])
-        steps = [canvas, *step_shapes(canvas, shape)]
-        return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
-
-    setup = prepare_task(
-        given, names, shape, options, intermediate=intermediate,
-        between=_full_size_steps if in_steps else None if initial_guess is not None else _canvas,
+    options = TaskOptions(
+        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
+        initial_guess=initial_guess, return_index=return_index, return_info=return_info,
+        callback=callback, threads=threads, incremental=incremental, executor=executor,
+        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        channel_weights=channel_weights, max_memory=max_memory,
     )  # fmt: skip
-    sources = setup.sources()
+    in_steps = validation.flag("gradual", gradual)
+    if in_steps:
+        refuse_with_gradual(initial_guess=initial_guess)
+    between = _full_size_steps if in_steps else _canvas if initial_guess is None else None
+    intermediate = partial(_intermediate, in_steps)
+    task = prepare_task(
+        SourceImages.of("images", images, options), shape, options,
+        Requirements(between=between, intermediate=intermediate),
+    )  # fmt: skip
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
-        if initial_guess is not None:
-            raise ValueError(
-                f"`initial_guess` must be None with `gradual`, got a {type(initial_guess).__name__}"
-            )
-        start = side_by_side(setup.planes, setup.shape[0])
-        shapes = step_shapes(start.shape[1:], setup.shape)
-        return run(
-            setup,
-            lambda samples: lambda reporter: run_gradually(setup, sources, start, shapes, reporter),
-            info,
-            stages=len(shapes),
+        start = side_by_side(task.planes, task.shape[0])
+        shapes = step_shapes(start.shape[1:], task.shape)
+        work = gradual_synthesis(task, start, shapes)
+        return execute(
+            task, lambda numbers: work, info, stages=[1.0] * len(shapes), resumable=False
         )
-    replacement = checked_guess(setup)
+    if initial_guess is None:
+        return _from_canvas(task, info)
+    work = synthesis(task, task.problem(task.sources()), task.planes[0][None])
+    return execute(task, lambda numbers: work, info)
 
-    def work(reporter: ProgressReporter) -> tuple[Array, Array, Layout]:
-        guess = replacement
-        if guess is None:
-            guess = _shrunk_canvas(setup, sources, reporter)
-        problem = setup.problem(sources)
-        return synthesise(
-            setup.settings, setup.schedule, problem, guess, reporter, setup.checkpoint
-        )
 
-    return run(setup, lambda samples: work, info)
+def _intermediate(
+    in_steps: bool, shapes: Sequence[Shape], schedule: Schedule
+) -> list[tuple[int, Shape]]:
+    """Levels and shapes of the images from the canvas to the result."""
+    level = 0 if in_steps else schedule.levels
+    shape, *others = (schedule.shape(each, level) for each in shapes)
+    canvas = _canvas_shape(others, shape[0])
+    steps = [canvas, *step_shapes(canvas, shape)]
+    return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
 
 def side_by_side(pictures: Any, height: int) -> Array:
@@ -195,15 +210,33 @@ def _scaled_width(shape: Sequence[int], height: int) -> int:
     return max(1, round(shape[1] * (height / shape[0])))
 
 
-def _shrunk_canvas(setup: PreparedTask, sources: list[Source], reporter: ProgressReporter) -> Array:
-    """The canvas at the coarsest level, shrunk to the result's size there step by step."""
-    settings = replace(setup.settings, tick=reporter.tick)
-    level = setup.schedule.levels
-    problem = setup.problem(sources)
-    picture = side_by_side([source.sharp[level] for source in sources], setup.coarsest_shape[0])
-    for shape in step_shapes(picture.shape[1:], setup.coarsest_shape):
-        picture, _, _ = refine(settings, setup.schedule, problem, level, picture, reporter)
-        scales = tuple(new / old for new, old in zip(shape, picture.shape[1:], strict=True))
-        xp = arrays.namespace(picture)
-        picture = xp.ascontiguousarray(resize_planes(picture, scales, shape))
-    return picture
+def _from_canvas(task: PreparedTask, info: dict[str, Any]) -> Any:
+    """A synthesis from the canvas, which is shrunk at the coarsest level before."""
+    problem = task.problem(task.sources())
+    level = task.schedule.levels
+    canvas = side_by_side(
+        [source.sharp[level] for source in problem.sources], task.coarsest_shape[0]
+    )
+    sizes = [canvas.shape[1:], *step_shapes(canvas.shape[1:], task.coarsest_shape)]
+
+    def work(reporter: ProgressReporter) -> Synthesised:
+        run = SynthesisRun(problem, task.schedule, task.settings, reporter)
+        return synthesise(run, _shrunk(run, canvas[None], sizes), task.options.checkpoint_file)
+
+    plan = SynthesisRun(problem, task.schedule, task.settings, ProgressReporter.silent())
+    shrinking = [sum(pairs_of_level(plan, level, size).values()) for size in sizes[:-1]]
+    stages = [*shrinking, sum(planned_pairs(plan).values())]
+    return execute(task, lambda numbers: work, info, stages=stages)
+
+
+def _shrunk(run: SynthesisRun, images: Array, sizes: Sequence[Shape]) -> Array:
+    """Images (1, C, h, w) of the coarsest level, shrunk through these sizes, with steps at each."""
+    run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
+    level = run.schedule.levels
+    for size, smaller in pairwise(sizes):
+        run.reporter.plan(run.schedule, pairs_of_level(run, level, size))
+        images = refine(run, level, images).images
+        scales = tuple(new / old for new, old in zip(smaller, size, strict=True))
+        xp = arrays.namespace(images)
+        images = xp.ascontiguousarray(resize_planes(images[0], scales, smaller))[None]
+    return images

@@ -1,8 +1,6 @@
 """Editing: a rough edit made seamless."""
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pnncupy import arrays
@@ -13,17 +11,32 @@ from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
 from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import FixedPixels
-from pnncupy.synthesis.progress import Event
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import prepare_task
+from pnncupy.tasks.execute import KeptPixels, execute, synthesis
+from pnncupy.tasks.options import (
+    Callback,
+    ChannelWeights,
+    CheckpointPath,
+    Executor,
+    Guides,
+    Memory,
+    Nodata,
+    TaskOptions,
+)
+from pnncupy.tasks.parameters import document_parameters
+from pnncupy.tasks.prepare import (
+    Requirements,
+    SourceImages,
+    prepare_task,
+    without_missing,
+)
 
 _LEVELS = 5
 # How far from the mask the picture may change, in patches.
 MARGIN_PATCHES = 2
 
 
+@document_parameters
 @on_engine_device
 def edit(
     source: Any,
@@ -42,19 +55,19 @@ def edit(
     engine: str = "auto",
     channel_axis: int = -1,
     data_range: tuple[float, float] | None = None,
-    initial_guess: Any = None,
+    initial_guess: Array | None = None,
     return_index: bool = False,
     return_info: bool = False,
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | None = None,
     threads: int | None = None,
     incremental: bool = True,
-    executor: Any = None,
-    checkpoint: Any = None,
-    nodata: float | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: CheckpointPath | None = None,
+    nodata: Nodata | None = None,
     categorical: bool = False,
-    channel_weights: Any = None,
-    guides: Any = None,
-    max_memory: int | str | None = None,
+    channel_weights: ChannelWeights | None = None,
+    guides: Guides | None = None,
+    max_memory: Memory | None = None,
 ) -> Any:
     """Make a rough edit seamless: parts shuffled, removed, duplicated or moved.
 
@@ -67,23 +80,11 @@ def edit(
     mask : (H, W) bool array, optional
         True where the edit was made. Pixels farther than two patches from it come back as they are
         in `edited`, bit for bit. Default: everything is made anew.
-    alpha : float, default infinity
-        Completeness, above 0, in squared units of the value range; see `generate`.
-    downscale : float, default 4/3
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size: more levels change more around a seam. Default: 5, or as
         many as fit.
-    coarse_iterations : int, default 1
-        PNN steps at the coarsest level.
     initial_guess : array, optional
         Replaces the edited picture's coarsest level, in units of the value range.
-    patch_size, iterations, keys, vote, method, engine, channel_axis
-        As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
-        As in `generate`.
-    nodata, categorical, channel_weights, guides, max_memory
-        As in `generate`.
 
     Returns
     -------
@@ -108,22 +109,33 @@ def edit(
     >>> pnn.edit(source, edited, iterations=2).shape
     (30, 40)
     """
-    options = TaskOptions.of(locals())
-    setup = prepare_task([source], ["source"], None, options, preferred_levels=_LEVELS, pyramids=1)
-    plain = setup.plain("edited", edited)
-    shape = image_shape("edited", plain, channel_axis)
-    if shape != setup.shape:
-        raise ValueError(f"`edited` must have the size of `source`, {setup.shape}, got {shape}")
-    pyramid = setup.pyramid(setup.encode("edited", plain))
-    problem = setup.problem(setup.sources())
-    kept = None
+    options = TaskOptions(
+        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
+        initial_guess=initial_guess, return_index=return_index, return_info=return_info,
+        callback=callback, threads=threads, incremental=incremental, executor=executor,
+        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+    )  # fmt: skip
+    images = SourceImages.of_known(
+        ["source"], *without_missing([source], ["source"], options), options
+    )
+    task = prepare_task(images, None, options, Requirements(preferred_levels=_LEVELS, pyramids=1))
+    plain = task.plain("edited", edited)
+    shape = image_shape("edited", plain, options.channel_axis)
+    if shape != task.shape:
+        raise ValueError(f"`edited` must have the size of `source`, {task.shape}, got {shape}")
+    pyramid = task.pyramid(task.encode("edited", plain))
+    fixed = kept = None
     if mask is not None:
-        changed = checked_mask("mask", mask, setup.shape, plain)
-        still = ~near(changed, MARGIN_PATCHES * setup.settings.patch_size)
-        problem = replace(problem, kept=FixedPixels(pyramid, kept_levels(still, setup.schedule)))
-        kept = (data_of(edited), still)
-    work = synthesis(setup, problem, pyramid[-1])
-    return run(setup, lambda samples: work, {"task": "edit"}, kept=kept)
+        changed = checked_mask("mask", mask, task.shape, plain)
+        still = ~near(changed, MARGIN_PATCHES * options.patch_size)
+        fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule))
+        kept = KeptPixels(data_of(edited), still)
+    problem = task.problem(task.sources(), fixed=fixed)
+    work = synthesis(task, problem, pyramid[-1][None])
+    return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 
 
 def near(mask: Array, distance: int) -> Array:
@@ -135,8 +147,8 @@ def near(mask: Array, distance: int) -> Array:
     return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
 
 
-def kept_levels(still: Array, schedule: Schedule) -> list[Array]:
-    """Which pixels are kept at each level: those of which more than half is."""
+def _levels_of_mask(still: Array, schedule: Schedule) -> list[Array]:
+    """Pixels that are kept at each level: those of which more than half is."""
     xp = arrays.namespace(still)
     # In float64, see `valid_shares`.
     whole = xp.astype(still, xp.float64)[None]

@@ -1,37 +1,37 @@
-"""What all tasks end with: making the samples, and returning what was asked for."""
+"""Execution of a prepared task: the realisations, and what is returned of them."""
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.search.patch_grid import Layout, fields_of, pictures_of
-from pnncupy.synthesis.coarse_to_fine import synthesise
-from pnncupy.synthesis.problem import SynthesisProblem
+from pnncupy.search.patch_grid import Layout
+from pnncupy.synthesis.coarse_to_fine import Synthesised, synthesise
+from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
-from pnncupy.synthesis.voting import apply_index, pixel_numbers
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import PreparedTask, checked_guess
+from pnncupy.synthesis.voting import VOTES, apply_index, pixel_numbers
+from pnncupy.tasks.prepare import PreparedTask
 
 
 class Result(NamedTuple):
-    """What a task returns when asked for more than the picture.
+    """What a task returns with `return_index` or `return_info`.
 
     Attributes
     ----------
     image : array
-        The picture, or the stack of them.
+        The image, or the stack of them.
     index : (H, W, 3) or (n, H, W, 3) int32 array, or None
         (source, row, column) of the pixel that the patch of the largest vote weight puts at each
-        place; pixels that were kept have their own. `apply_index` renders other layers through it.
-        None unless asked for.
+        position; fixed pixels have their own. `apply_index` renders other layers through it. None
+        without `return_index`.
     info : dict or None
-        Numbers about the run, of plain types: task, engine, method, seed, levels, and for each
-        sample the pairs of patches of a plain run (``pairs``), those that searches covered, by
+        Statistics of the run, of plain types: task, engine, method, seed, levels, and for each
+        realisation the pairs of patches of a plain run (``pairs``), those that searches covered, by
         comparing or through a tree (``pairs_searched``), the query patches whose match was to be
         proven without a search (``proofs_tried``) and was (``proofs_held``), the pairs that the
-        others cost (``pairs_again``), and seconds. None unless asked for.
+        others cost (``pairs_again``), and seconds. None without `return_info`.
     """
 
     image: Array
@@ -39,89 +39,102 @@ class Result(NamedTuple):
     info: dict[str, Any] | None
 
 
-# Makes some pictures, stacked as in `stacking`, their matches, and the layout of these.
-Work = Callable[[ProgressReporter], tuple[Array, Array, Layout]]
+# Synthesises a batch of realisations.
+Work = Callable[[ProgressReporter], Synthesised]
 
 
-def synthesis(setup: PreparedTask, problem: SynthesisProblem, guess: Array) -> Work:
-    """The work of a task that is one run of the loop."""
-    given = checked_guess(setup)
-    return lambda reporter: synthesise(
-        setup.settings, setup.schedule, problem, guess if given is None else given, reporter,
-        setup.checkpoint,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class KeptPixels:
+    """Pixels of a result that are those of an array of the caller, bit for bit.
+
+    Attributes
+    ----------
+    original : array
+        In the caller's form.
+    mask : (H, W) bool
+        True where a pixel is taken from it.
+    """
+
+    original: Array
+    mask: Array
 
 
-def run(
-    setup: PreparedTask,
+def synthesis(task: PreparedTask, problem: SynthesisProblem, guess: Array) -> Work:
+    """The work of a task that is one run of the loop; `guess` is (B, C, h, w)."""
+    given = task.checked_guess()
+    first = guess if given is None else given[None]
+
+    def work(reporter: ProgressReporter) -> Synthesised:
+        run = SynthesisRun(problem, task.schedule, task.settings, reporter)
+        return synthesise(run, first, task.options.checkpoint_file)
+
+    return work
+
+
+def execute(
+    task: PreparedTask,
     work: Callable[[range], Work],
     info: dict[str, Any],
     *,
     count: int | None = None,
-    stages: int = 1,
-    kept: tuple[Array, Array] | None = None,
+    stages: Sequence[float] = (1.0,),
+    resumable: bool = True,
+    kept: KeptPixels | None = None,
 ) -> Any:
-    """Make the samples, some at a time, and return what was asked for.
+    """Run the synthesis for each realisation and assemble the result.
 
-    ``work(samples)`` makes those samples together, by `stages` runs of the loop. `kept` is an array
-    as the caller gave it and a mask (H, W) of the pixels that are taken from it.
+    ``work(numbers)`` synthesises a batch of realisations. `stages` are the shares of work of its
+    plans, and it is `resumable` if it has one run of the loop.
     """
     info = info | {
-        "engine": setup.engine_name,
-        "method": setup.settings.method,
-        "threads": setup.settings.threads,
-        "levels": setup.schedule.levels,
-        "shape": list(setup.shape),
+        "engine": task.engine_name,
+        "method": task.settings.method,
+        "threads": task.settings.threads,
+        "levels": task.schedule.levels,
+        "shape": list(task.shape),
         "samples": [],
     }
     total = count or 1
-    if setup.options.checkpoint is not None and (total > 1 or stages > 1):
+    if task.options.checkpoint is not None and (total > 1 or not resumable):
         raise ValueError(
             "`checkpoint` must be None with several pictures or `gradual`, got "
-            f"{validation.shortened(setup.options.checkpoint)}; "
+            f"{validation.shortened(task.options.checkpoint)}; "
             "use `pnncupy.batch` for many pictures"
         )
-    together = min(total, setup.together)
-    made: list[Result] = []
-    while len(made) < total:
-        samples = range(len(made), min(len(made) + together, total))
+    batch_size = min(total, task.batch_size)
+    results: list[Result] = []
+    while len(results) < total:
+        numbers = range(len(results), min(len(results) + batch_size, total))
         reporter = ProgressReporter(
-            setup.options.callback, setup.form.decode, (setup.engine_name, setup.settings.method),
-            samples[0], total, stages, len(samples),
+            task.options.callback, task.encoding.decode, (task.engine_name, task.settings.method),
+            numbers[0], total, stages, len(numbers),
         )  # fmt: skip
         try:
-            made += _make(setup, work(samples), reporter, info, samples, kept)
+            results += _realise(task, work(numbers), reporter, info, numbers, kept)
         except MemoryError:
-            if len(samples) == 1:
+            if len(numbers) == 1:
                 raise
-            together = len(samples) // 2
-    return _collect(made, count is not None, info, setup.options)
+            batch_size = len(numbers) // 2
+    return _assembled(task, results, info, stack=count is not None)
 
 
-def _make(
-    setup: PreparedTask,
+def _realise(
+    task: PreparedTask,
     work: Work,
     reporter: ProgressReporter,
     info: dict[str, Any],
-    samples: range,
-    kept: tuple[Array, Array] | None,
+    numbers: range,
+    kept: KeptPixels | None,
 ) -> list[Result]:
-    """Make some samples together, and note in `info` what that took."""
+    """Synthesise a batch of realisations, and note in `info` what that took."""
     start = time.perf_counter()
-    pictures, indices, layout = work(reporter)
-    count, size = len(samples), setup.settings.patch_size
-    finished = []
-    for picture, index in zip(
-        pictures_of(pictures, count), fields_of(indices, count, size), strict=True
-    ):
-        index_map = None
-        if setup.options.return_index or setup.schedule.vote == "copy":
-            index_map = _index_map(index, layout, size)
-        image = _final_picture(setup, picture, index_map)
-        if kept is not None:
-            image, index_map = _with_kept(setup, image, index_map, *kept)
-        finished.append((image, index_map if setup.options.return_index else None))
-    # Samples that are made together have equal shares of the work.
+    images, indices, layout = work(reporter)
+    finished = [
+        _finished(task, images[number], indices[number], layout, kept)
+        for number in range(len(images))
+    ]
+    # Realisations of a batch have equal shares of the work.
+    count = len(numbers)
     record = {
         "pairs": reporter.pairs_planned // count,
         "pairs_searched": reporter.pairs_searched // count,
@@ -131,21 +144,36 @@ def _make(
         "seconds": (time.perf_counter() - start) / count,
     }
     results = [Result(*each, {**info, "samples": [record]}) for each in finished]
-    for sample, result in zip(samples, results, strict=True):
-        reporter.complete(sample, result)
+    for number, result in zip(numbers, results, strict=True):
+        reporter.complete(number, result)
     info["samples"] += [record] * count
     return results
 
 
-def _collect(samples: Sequence[Result], stack: bool, info: Any, options: TaskOptions) -> Any:
-    xp = arrays.namespace(samples[0].image)
-    image = xp.stack([made.image for made in samples]) if stack else samples[0].image
-    if not (options.return_index or options.return_info):
+def _finished(
+    task: PreparedTask, planes: Array, index: Array, layout: Layout, kept: KeptPixels | None
+) -> tuple[Array, Array | None]:
+    """A realisation in the caller's form, and its index map where that is returned."""
+    index_map = None
+    exact_copy = VOTES[task.schedule.vote].exact_copy
+    if task.options.return_index or exact_copy:
+        index_map = _index_map(index, layout, task.settings.patch_size)
+    image = _copied(task, index_map) if exact_copy else task.encoding.decode(planes)
+    if kept is not None:
+        image, index_map = _with_kept(task, image, index_map, kept)
+    return image, index_map if task.options.return_index else None
+
+
+def _assembled(task: PreparedTask, results: Sequence[Result], info: Any, stack: bool) -> Any:
+    """The images, or what was asked for beside them."""
+    xp = arrays.namespace(results[0].image)
+    image = xp.stack([each.image for each in results]) if stack else results[0].image
+    if not (task.options.return_index or task.options.return_info):
         return image
-    index = samples[0].index
-    if stack and options.return_index:
-        index = xp.stack([made.index for made in samples])
-    return Result(image, index, info if options.return_info else None)
+    index = results[0].index
+    if stack and task.options.return_index:
+        index = xp.stack([each.index for each in results])
+    return Result(image, index, info if task.options.return_info else None)
 
 
 def _index_map(index: Array, layout: Layout, patch_size: int) -> Array:
@@ -155,27 +183,26 @@ def _index_map(index: Array, layout: Layout, patch_size: int) -> Array:
     return xp.astype(xp.stack(layout.decode(numbers), axis=-1), xp.int32)
 
 
-def _final_picture(setup: PreparedTask, picture: Array, index_map: Array | None) -> Array:
-    """The result in the caller's form; copied pixels are taken from the originals themselves."""
-    if setup.schedule.vote != "copy":
-        return setup.form.decode(picture)
-    axis = setup.form.channel_axis
+def _copied(task: PreparedTask, index_map: Array | None) -> Array:
+    """The result of a vote that copies pixels, taken from the originals themselves."""
+    axis = task.encoding.channel_axis
+    originals = task.images.originals
     if axis is None:
-        return apply_index(setup.originals, index_map)
-    xp = arrays.namespace(picture)
-    last = [xp.moveaxis(image, axis, -1) for image in setup.originals]
+        return apply_index(originals, index_map)
+    xp = arrays.namespace(originals[0])
+    last = [xp.moveaxis(image, axis, -1) for image in originals]
     copied = apply_index(last, index_map)
     return xp.ascontiguousarray(xp.moveaxis(copied, -1, axis))
 
 
 def _with_kept(
-    setup: PreparedTask, image: Array, index_map: Array | None, original: Array, mask: Array
+    task: PreparedTask, image: Array, index_map: Array | None, kept: KeptPixels
 ) -> tuple[Array, Array | None]:
     """The kept pixels from the original array itself, bit for bit; they map to themselves."""
     xp = arrays.namespace(image)
-    axis = setup.form.channel_axis
+    axis, mask = task.encoding.channel_axis, kept.mask
     wide = mask if axis is None else xp.expand_dims(mask, axis=axis % 3)
-    image = xp.where(wide, original, image).astype(original.dtype)
+    image = xp.where(wide, kept.original, image).astype(kept.original.dtype)
     if index_map is not None:
         rows, columns = xp.meshgrid(
             xp.arange(mask.shape[0], dtype=xp.int32),

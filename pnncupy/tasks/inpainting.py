@@ -1,7 +1,6 @@
 """Conditional inpainting: holes filled with patches, steered by what is painted into them."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,29 +9,38 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images import planes
 from pnncupy.images.label_encoding import LabelEncoding, check_labels
-from pnncupy.images.missing import (
-    Masked,
-    checked_nodata,
-    data_of,
-    missing_pixels,
-    typical,
-    with_colour,
-)
-from pnncupy.images.pyramid import checked_downscale
+from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
+from pnncupy.images.planes import as_planes, checked_channel_axis, checked_mask, image_shape
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.masked_sources import MaskedPyramid
-from pnncupy.synthesis.problem import FixedPixels
-from pnncupy.synthesis.progress import Event
-from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import prepare_task, source_of, without_missing
+from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
+from pnncupy.tasks.execute import KeptPixels, execute, synthesis
+from pnncupy.tasks.options import (
+    Callback,
+    ChannelWeights,
+    CheckpointPath,
+    Executor,
+    Guides,
+    Memory,
+    Nodata,
+    TaskOptions,
+)
+from pnncupy.tasks.parameters import document_parameters
+from pnncupy.tasks.prepare import (
+    PreparedTask,
+    Requirements,
+    SourceImages,
+    prepare_task,
+    source_of,
+    without_missing,
+)
 
 _FILLS = ("mean", "noise")
 
 
+@document_parameters
 @on_engine_device
 def inpaint(
     image: Any,
@@ -53,19 +61,19 @@ def inpaint(
     engine: str = "auto",
     channel_axis: int = -1,
     data_range: tuple[float, float] | None = None,
-    initial_guess: Any = None,
+    initial_guess: Array | None = None,
     return_index: bool = False,
     return_info: bool = False,
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | None = None,
     threads: int | None = None,
     incremental: bool = True,
-    executor: Any = None,
-    checkpoint: Any = None,
-    nodata: float | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: CheckpointPath | None = None,
+    nodata: Nodata | None = None,
     categorical: bool = False,
-    channel_weights: Any = None,
-    guides: Any = None,
-    max_memory: int | str | None = None,
+    channel_weights: ChannelWeights | None = None,
+    guides: Guides | None = None,
+    max_memory: Memory | None = None,
 ) -> Any:
     """Fill holes with patches of the rest; colours painted into a hole steer what appears there.
 
@@ -87,23 +95,11 @@ def inpaint(
         as the paper's authors do.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise of ``fill="noise"``.
-    alpha : float, default infinity
-        Completeness, above 0, in squared units of the value range; see `generate`.
-    downscale : float, default 4/3
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size. Default: such that the largest square inside the hole is
         about one patch at the coarsest level, or as many as leave known patches there.
-    coarse_iterations : int, default 1
-        PNN steps at the coarsest level.
     initial_guess : array, optional
         Replaces the filled picture's coarsest level, in units of the value range.
-    patch_size, iterations, keys, vote, method, engine, channel_axis
-        As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
-        As in `generate`.
-    nodata, categorical, channel_weights, guides, max_memory
-        As in `generate`.
 
     Returns
     -------
@@ -132,31 +128,49 @@ def inpaint(
     >>> bool((made == image)[~mask].all())
     True
     """
-    options = TaskOptions.of(locals())
+    options = TaskOptions(
+        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
+        initial_guess=initial_guess, return_index=return_index, return_info=return_info,
+        callback=callback, threads=threads, incremental=incremental, executor=executor,
+        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+    )  # fmt: skip
     keep = validation.flag("keep_known", keep_known)
     seed = seed_sequence(rng)
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
-    setup = prepare_task(
-        [filled], ["image"], None, options, known=[known], unknown="`mask`",
-        preferred_levels=_wanted_levels(~known, options), pyramids=0 if keep else 1,
+    task = prepare_task(
+        SourceImages.of_known(["image"], [filled], [known], options), None, options,
+        Requirements(
+            preferred_levels=_wanted_levels(~known, options), unknown="`mask`",
+            pyramids=0 if keep else 1,
+        ),
     )  # fmt: skip
-    if isinstance(setup.form, LabelEncoding):
+    if isinstance(task.encoding, LabelEncoding):
         steering = "image" if fill is None else "fill"
-        check_labels(steering, planes.as_planes(steering, filled, channel_axis), setup.form)
-    working, schedule = setup.planes[0], setup.schedule
-    parts = MaskedPyramid.of(working, known, schedule.levels, schedule.ratio)
-    guess = setup.pyramid(working)[-1]
+        check_labels(steering, as_planes(steering, filled, channel_axis), task.encoding)
+    masked = MaskedPyramid.of(task.planes[0], known, task.schedule.levels, task.schedule.ratio)
+    guess = task.pyramid(task.planes[0])[-1]
     if isinstance(fill, str) and fill == "noise":
-        guess = _noisy(guess, working[:, known], ~parts.usable[-1], seed)
-    if keep or bool((~known & ~hole).any()):
-        kept = FixedPixels(parts.pictures, parts.usable) if keep else None
-        problem = setup.problem([parts.source(schedule.ratio, schedule.levels)], kept=kept)
-    else:
-        problem = setup.problem([source_of(setup.pyramid(working), schedule.ratio, parts.usable)])
-    work = synthesis(setup, problem, guess)
+        guess = _noisy(guess, task.planes[0][:, known], ~masked.usable[-1], seed)
+    problem = _problem(task, masked, known, hole, keep)
+    work = synthesis(task, problem, guess[None])
     info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
-    return run(setup, lambda samples: work, info, kept=(data_of(image), ~hole) if keep else None)
+    kept = KeptPixels(data_of(image), ~hole) if keep else None
+    return execute(task, lambda numbers: work, info, kept=kept)
+
+
+def _problem(
+    task: PreparedTask, masked: MaskedPyramid, known: Array, hole: Array, keep: bool
+) -> SynthesisProblem:
+    """The sources, without the hole where something steers it, and what is fixed."""
+    levels, ratio = task.schedule.levels, task.schedule.ratio
+    if not keep and not bool((~known & ~hole).any()):
+        return task.problem([source_of(task.pyramid(task.planes[0]), ratio, masked.usable)])
+    fixed = FixedPixels(masked.pictures, masked.usable) if keep else None
+    return task.problem([masked.source(ratio, levels)], fixed=fixed)
 
 
 def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, Array]:
@@ -174,14 +188,14 @@ def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, A
             )
         options = replace(options, nodata="nan")
     axis = options.channel_axis
-    plain, missing = missing_pixels("image", image, checked_nodata(options.nodata), axis)
-    shape = planes.image_shape("image", plain, axis)
+    plain, missing = missing_pixels("image", image, options.missing_value, axis)
+    shape = image_shape("image", plain, axis)
     if by_nodata:
         if missing is None:
             raise ValueError('`image` must have missing pixels with `mask` "nodata", got none')
         hole = missing
     else:
-        hole = planes.checked_mask("mask", mask, shape, plain)
+        hole = checked_mask("mask", mask, shape, plain)
     known = ~hole if missing is None else ~(hole | missing)
     if missing is not None:
         plain = with_colour(plain, missing, _known_colour(plain, known, options), axis)
@@ -190,11 +204,11 @@ def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, A
 
 def _known_colour(image: Array, known: Array, options: TaskOptions) -> Array:
     """The mean colour of the known pixels (C,); of labels the commonest."""
-    values = planes.as_planes("image", image, options.channel_axis)[:, known]
+    values = as_planes("image", image, options.channel_axis)[:, known]
     if not values.size:
         raise ValueError("`mask` must leave known pixels, got none")
     arrays.check_finite("image", values, arrays.namespace(values))
-    return typical(values, validation.flag("categorical", options.categorical))
+    return typical(values, options.categorical)
 
 
 def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOptions) -> Array:
@@ -214,7 +228,7 @@ def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOpt
         raise TypeError(f"`fill` must have the dtype of `image`, {image.dtype}, got {fill.dtype}")
     wide = hole
     if image.ndim == 3:
-        wide = xp.expand_dims(hole, axis=planes.checked_channel_axis(axis) % 3)
+        wide = xp.expand_dims(hole, axis=checked_channel_axis(axis) % 3)
     return xp.where(wide, fill, image).astype(image.dtype)
 
 
@@ -229,9 +243,8 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
 
 def _wanted_levels(hole: Array, options: TaskOptions) -> int:
     """The depth at which the largest square in the hole is about one patch."""
-    size = validation.integer("patch_size", options.patch_size, 2)
-    downscale = checked_downscale(options.downscale)
-    return max(0, round(math.log(largest_square(hole) / size) / math.log(downscale)))
+    factor = largest_square(hole) / options.patch_size
+    return max(0, round(math.log(factor) / math.log(options.downscale)))
 
 
 def largest_square(mask: Array) -> int:

@@ -1,53 +1,152 @@
-"""The keywords that all tasks have in common."""
+"""The keywords that all tasks share, typed and validated once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pnncupy import validation
+from pnncupy.arrays import Array
+from pnncupy.engine import registry
+from pnncupy.images.intensity_encoding import given_range
+from pnncupy.images.missing import checked_nodata
+from pnncupy.images.planes import checked_channel_axis
+from pnncupy.images.pyramid import checked_downscale
+from pnncupy.memory_limit import checked_limit
+from pnncupy.parallel.executors import Client, checked
+from pnncupy.parallel.threads import thread_count
+from pnncupy.search.method import METHODS
+from pnncupy.synthesis.checkpoint import Checkpoint
+from pnncupy.synthesis.progress import Event
+from pnncupy.synthesis.schedule import KEYS, Schedule
+from pnncupy.synthesis.voting import VOTES
 
-# Far more than any picture needs.
+Callback = Callable[[Event], object]
+CheckpointPath = str | os.PathLike[str]
+ChannelWeights = Sequence[float] | str
+Executor = futures.Executor | Client
+# (source_guide, target_guide, weight): arrays, or a list of them for several sources.
+Guides = Sequence[tuple[Any, Array, float]]
+Memory = int | str
+Nodata = float | str
+
+# Far more than any image needs.
 _MOST_STEPS = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskOptions:
-    """The keywords that all tasks have in common, as the caller gave them."""
+    """The keywords that all tasks share; see `generate`.
 
-    alpha: Any
-    patch_size: Any
-    downscale: Any
-    levels: Any
-    iterations: Any
-    coarse_iterations: Any
-    keys: Any
-    vote: Any
-    method: Any
-    engine: Any
-    channel_axis: Any
-    data_range: Any
-    initial_guess: Any
-    return_index: Any
-    return_info: Any
-    callback: Any
-    threads: Any
-    incremental: Any
-    executor: Any
-    checkpoint: Any
-    nodata: Any = None
-    categorical: Any = False
-    channel_weights: Any = None
-    guides: Any = None
-    max_memory: Any = None
+    What needs the images is checked with them: whether `levels` fit, and `initial_guess`,
+    `channel_weights` and `guides`.
 
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "TaskOptions":
-        """Pick the common keywords out of a task's ``locals()``."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: arguments[name] for name in names if name in arguments})
+    Raises
+    ------
+    TypeError, ValueError
+        An option is wrong by itself.
+    """
+
+    alpha: float
+    patch_size: int
+    downscale: float
+    levels: int | None
+    iterations: int
+    coarse_iterations: int
+    keys: str
+    vote: str
+    method: str
+    engine: str
+    channel_axis: int
+    data_range: tuple[float, float] | None
+    initial_guess: Array | None = None
+    return_index: bool
+    return_info: bool
+    callback: Callback | None
+    threads: int | None
+    incremental: bool = True
+    executor: Executor | None = None
+    checkpoint: CheckpointPath | None = None
+    nodata: Nodata | None = None
+    categorical: bool = False
+    channel_weights: ChannelWeights | None = None
+    guides: Guides | None = None
+    max_memory: Memory | None = None
+
+    def __post_init__(self) -> None:
+        # Numbers of NumPy become Python's.
+        self._set("alpha", validation.completeness("alpha", self.alpha))
+        self._set("patch_size", validation.integer("patch_size", self.patch_size, 2))
+        self._set("downscale", checked_downscale(self.downscale))
+        self._set("levels", validation.optional_integer("levels", self.levels, 0))
+        for name in ("iterations", "coarse_iterations"):
+            self._set(name, _checked_steps(name, getattr(self, name)))
+        self._set("channel_axis", checked_channel_axis(self.channel_axis))
+        choices = {"keys": KEYS, "vote": VOTES, "method": METHODS, "engine": registry.NAMES}
+        for name, allowed in choices.items():
+            validation.choice(name, getattr(self, name), tuple(allowed))
+        for name in ("return_index", "return_info", "incremental", "categorical"):
+            self._set(name, validation.flag(name, getattr(self, name)))
+        if self.data_range is not None:
+            given_range(self.data_range)
+        validation.optional_callable("callback", self.callback)
+        validation.optional_path("checkpoint", self.checkpoint)
+        checked(self.executor)
+        thread_count(self.threads)
+        checked_nodata(self.nodata)
+        checked_limit(self.max_memory)
+        self._check_categorical()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_categorical(self) -> None:
+        """Refuse what labels have not."""
+        if not self.categorical:
+            return
+        for name in ("data_range", "channel_weights"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"`{name}` must be None with `categorical`, as labels have no range, got "
+                    f"{validation.shortened(getattr(self, name))}"
+                )
+        if not VOTES[self.vote].labels:
+            raise ValueError(
+                f"`vote` must not be {self.vote!r} with `categorical`; 'weighted_mean' takes the "
+                "majority"
+            )
+
+    @property
+    def missing_value(self) -> float | None:
+        """Value of missing pixels."""
+        return checked_nodata(self.nodata)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that the call may use."""
+        return checked_limit(self.max_memory)
+
+    @property
+    def checkpoint_file(self) -> Checkpoint | None:
+        """File of the state between PNN steps."""
+        return None if self.checkpoint is None else Checkpoint(Path(self.checkpoint))
+
+    @property
+    def ratio(self) -> float:
+        """Side of a level over the side of the next finer one."""
+        return 1 / self.downscale
+
+    def schedule(self, levels: int) -> Schedule:
+        """Return what happens at which of so many levels."""
+        return Schedule(
+            self.ratio, levels, self.iterations, self.coarse_iterations, self.keys, self.vote,
+            self.incremental,
+        )  # fmt: skip
 
 
-def _steps(name: str, value: Any) -> int:
+def _checked_steps(name: str, value: int) -> int:
     """PNN steps of a level; each of them is planned, so that there must be an end."""
     count = validation.integer(name, value, 1)
     if count > _MOST_STEPS:

@@ -1,6 +1,6 @@
 """Retargeting: the same scene in another size or aspect, its parts in their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pnncupy import arrays, validation
@@ -8,21 +8,36 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis.coarse_to_fine import synthesise
+from pnncupy.synthesis.coarse_to_fine import Synthesised, synthesise
 from pnncupy.synthesis.memory import Shape
-from pnncupy.synthesis.problem import Source
-from pnncupy.synthesis.progress import Event, ProgressReporter
+from pnncupy.synthesis.problem import SynthesisRun
+from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.execute import run, synthesis
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_list
+from pnncupy.tasks.execute import Work, execute, synthesis
+from pnncupy.tasks.options import (
+    Callback,
+    ChannelWeights,
+    CheckpointPath,
+    Executor,
+    Guides,
+    Memory,
+    Nodata,
+    TaskOptions,
+)
+from pnncupy.tasks.parameters import document_parameters
+from pnncupy.tasks.prepare import (
+    PreparedTask,
+    Requirements,
+    SourceImages,
+    prepare_task,
+)
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
 _PATCHES_AT_COARSEST = 3.0
 
 
+@document_parameters
 @on_engine_device
 def retarget(
     image: Any,
@@ -41,19 +56,19 @@ def retarget(
     engine: str = "auto",
     channel_axis: int = -1,
     data_range: tuple[float, float] | None = None,
-    initial_guess: Any = None,
+    initial_guess: Array | None = None,
     return_index: bool = False,
     return_info: bool = False,
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | None = None,
     threads: int | None = None,
     incremental: bool = True,
-    executor: Any = None,
-    checkpoint: Any = None,
-    nodata: float | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: CheckpointPath | None = None,
+    nodata: Nodata | None = None,
     categorical: bool = False,
-    channel_weights: Any = None,
-    guides: Any = None,
-    max_memory: int | str | None = None,
+    channel_weights: ChannelWeights | None = None,
+    guides: Guides | None = None,
+    max_memory: Memory | None = None,
 ) -> Any:
     """Change the size or the aspect of a picture while its objects keep theirs.
 
@@ -84,12 +99,6 @@ def retarget(
     initial_guess : array, optional
         Replaces the resized source at the coarsest level, in units of the value range; not with
         `gradual`.
-    patch_size, iterations, keys, vote, method, engine, channel_axis
-        As in `generate`.
-    data_range, return_index, return_info, callback, threads, incremental, executor, checkpoint
-        As in `generate`.
-    nodata, categorical, channel_weights, guides, max_memory
-        As in `generate`.
 
     Returns
     -------
@@ -113,32 +122,38 @@ def retarget(
     >>> pnn.retarget(image, (30, 24), iterations=2, coarse_iterations=2).shape
     (30, 24)
     """
-    options = TaskOptions.of(locals())
-    in_steps = validation.flag("gradual", gradual)
-    sources, names = source_list("image", image)
-    validation.shape("shape", shape, validation.integer("patch_size", patch_size, 2))
-    setup = prepare_task(
-        sources, names, shape, options, coarsest_patches=_PATCHES_AT_COARSEST,
-        intermediate=_intermediate if in_steps else None,
+    options = TaskOptions(
+        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
+        initial_guess=initial_guess, return_index=return_index, return_info=return_info,
+        callback=callback, threads=threads, incremental=incremental, executor=executor,
+        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
     )  # fmt: skip
-    all_sources = setup.sources()
+    in_steps = validation.flag("gradual", gradual)
+    validation.shape("shape", shape, options.patch_size)
+    if in_steps:
+        refuse_with_gradual(initial_guess=initial_guess, guides=guides)
+    task = prepare_task(
+        SourceImages.of("image", image, options), shape, options,
+        Requirements(_PATCHES_AT_COARSEST, intermediate=_intermediate if in_steps else None),
+    )  # fmt: skip
     info = {"task": "retarget", "gradual": in_steps}
     if not in_steps:
-        guess = resized_guess(setup, setup.planes[0], setup.shape)
-        work = synthesis(setup, setup.problem(all_sources), guess)
-        return run(setup, lambda samples: work, info)
-    for name, value in (("initial_guess", initial_guess), ("guides", guides)):
+        guess = resized_guess(task, task.planes[0], task.shape)
+        work = synthesis(task, task.problem(task.sources()), guess)
+        return execute(task, lambda numbers: work, info)
+    shapes = step_shapes(task.planes[0].shape[1:], task.shape)
+    work = gradual_synthesis(task, task.planes[0], shapes)
+    return execute(task, lambda numbers: work, info, stages=[1.0] * len(shapes), resumable=False)
+
+
+def refuse_with_gradual(**options: Any) -> None:
+    """Refuse options that belong to one synthesis, where there are several."""
+    for name, value in options.items():
         if value is not None:
             raise ValueError(f"`{name}` must be None with `gradual`, got a {type(value).__name__}")
-    shapes = step_shapes(setup.planes[0].shape[1:], setup.shape)
-    return run(
-        setup,
-        lambda samples: (
-            lambda reporter: run_gradually(setup, all_sources, setup.planes[0], shapes, reporter)
-        ),
-        info,
-        stages=len(shapes),
-    )
 
 
 def _intermediate(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Shape]]:
@@ -152,25 +167,23 @@ def levels_of(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Sh
     return [(level, schedule.shape(shape, level)) for shape in shapes for level in levels]
 
 
-def resized_guess(setup: PreparedTask, planes: Array, shape: tuple[int, ...]) -> Array:
-    """The coarsest level of a picture that was resized to a shape."""
+def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> Array:
+    """The coarsest level (1, C, h, w) of an image that was resized to a shape."""
     scales = tuple(new / old for new, old in zip(shape, planes.shape[1:], strict=True))
     xp = arrays.namespace(planes)
-    return setup.pyramid(xp.ascontiguousarray(resize_planes(planes, scales, shape)))[-1]
+    return task.pyramid(xp.ascontiguousarray(resize_planes(planes, scales, shape)))[-1][None]
 
 
-def run_gradually(
-    setup: PreparedTask,
-    sources: list[Source],
-    picture: Array,
-    shapes: list[tuple[int, ...]],
-    reporter: ProgressReporter,
-) -> tuple[Array, Array, Layout]:
-    """One whole synthesis for each shape, each from the result of the last."""
-    for shape in shapes:
-        guess = resized_guess(setup, picture, shape)
-        problem = setup.problem(sources, shape)
-        picture, index, layout = synthesise(
-            setup.settings, setup.schedule, problem, guess, reporter
-        )
-    return picture, index, layout
+def gradual_synthesis(task: PreparedTask, image: Array, shapes: Sequence[Shape]) -> Work:
+    """One whole synthesis for each shape, each from the result of the last, `image` at first."""
+    sources = task.sources()
+
+    def work(reporter: ProgressReporter) -> Synthesised:
+        last = image
+        for shape in shapes:
+            run = SynthesisRun(task.problem(sources, shape), task.schedule, task.settings, reporter)
+            result = synthesise(run, resized_guess(task, last, shape))
+            last = result.images[0]
+        return result
+
+    return work
