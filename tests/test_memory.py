@@ -18,7 +18,7 @@ from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.kernels.numba_cpu.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.samples import load_sample
-from pnncupy.synthesis.memory import MemoryPlan, Workload, need, together_within, within
+from pnncupy.synthesis.memory import MemoryPlan, Workload, need, batch_within, within
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks import prepare
 
@@ -126,9 +126,9 @@ def test_trees_have_the_axes_that_memory_allows(alpha, monkeypatch):
 def test_pictures_are_made_together_as_memory_allows():
     means, work = MemoryPlan(1, incremental=False), workload()
     one = need(work, means)
-    assert together_within(None, work, means, 16) == 16
-    assert together_within(one, work, means, 16) == 1
-    assert together_within(need(work, means, 5), work, means, 16) == 4
+    assert batch_within(None, work, means, 16) == 16
+    assert batch_within(one, work, means, 16) == 1
+    assert batch_within(need(work, means, 5), work, means, 16) == 4
 
 
 @pytest.mark.parametrize(

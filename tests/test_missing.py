@@ -11,7 +11,7 @@ import pnncupy as pnn
 from pnncupy.images.missing import checked_nodata, split_missing
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.editing import kept_levels
+from pnncupy.tasks.editing import _levels_of_mask
 
 OPTIONS = {"iterations": 2, "coarse_iterations": 2}
 
@@ -323,7 +323,7 @@ def usable(known, levels, ratio):
 
 
 def kept(known, levels, ratio):
-    return kept_levels(known, Schedule(ratio, levels, 1, 1, "blurred", "mean", True))
+    return _levels_of_mask(known, Schedule(ratio, levels, 1, 1, "blurred", "mean", True))
 
 
 @pytest.mark.parametrize("decide", [usable, kept])

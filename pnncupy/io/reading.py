@@ -260,7 +260,7 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
     Examples
     --------
     >>> import tempfile, numpy as np, pnncupy.io
-    >>> from pnncupy.files.tiff_metadata import Metadata
+    >>> from pnncupy.io import Metadata
     >>> known = Metadata(pixel_size=(0.5, 0.5), unit="µm", kind="imagej")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = f"{folder}/micrograph.tif"
