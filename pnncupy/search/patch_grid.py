@@ -130,7 +130,7 @@ class Layout:
     ``row * width + column`` on that canvas, so that numbers rise with source, row and column.
     """
 
-    shapes: tuple[tuple[int, int], ...]
+    shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, planes: Sequence[Array]) -> "Layout":
