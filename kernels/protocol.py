@@ -15,8 +15,12 @@ of a pair does not depend on where it is computed, and an infinite key pixel exc
 patches that contain it.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 Array = Any
 Tick = Callable[[int], None]
@@ -26,6 +30,121 @@ COMPILER_OFF = (
     "Numba's compiler is switched off; unset NUMBA_DISABLE_JIT, or `disable_jit` in a file "
     ".numba_config.yaml, and start Python again"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One search of the patches of a query image among those of a key image.
+
+    Attributes
+    ----------
+    query, key : (C, HQ, WQ) and (C, HK, WK) float32
+        Key pixels that must not be used are infinite.
+    patch_size : int
+        Side p of a patch.
+    weight : (HK-p+1, WK-p+1) float32 or None
+        Factor of each key patch; None compares the plain sums of squared differences.
+    score, index : (HQ-p+1, WQ-p+1, k) float32 and int32
+        The k best so far, the best one first. A key enters only where it is strictly better than
+        the last one, and is placed behind its equals, so that of equal keys the first one scanned
+        is in front. Keys are scanned row by row.
+    index_stride, first_index : int
+        Key patch (row, column) is recorded as ``first_index + row * index_stride + column``.
+    active : (HQ-p+1, WQ-p+1) bool or None
+        Query patches to search; None is all.
+    key_score, key_index : (HK-p+1, WK-p+1) float32 and int32, or None
+        If given, they are lowered in the same scan: to the smallest plain sum over all query
+        patches, and the flat index ``row * WQ + column`` of a query patch that has it. Not together
+        with `active`.
+    """
+
+    query: Array
+    key: Array
+    patch_size: int
+    weight: Array | None
+    score: Array
+    index: Array
+    index_stride: int
+    first_index: int = 0
+    active: Array | None = None
+    key_score: Array | None = None
+    key_index: Array | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of query patches."""
+        rows, columns = self.score.shape[:2]
+        return rows, columns
+
+    @property
+    def key_shape(self) -> tuple[int, int]:
+        """Rows and columns of key patches."""
+        height, width = self.key.shape[1:]
+        return height - self.patch_size + 1, width - self.patch_size + 1
+
+
+@dataclass(frozen=True, slots=True)
+class PassRequest:
+    """One pass of PatchMatch.
+
+    Attributes
+    ----------
+    query, key : (C, HQ, WQ) and (C, HK, WK) float32
+    patch_size : int
+    usable : (HK-p+1, WK-p+1) bool
+        Key patches that may be matched; all pixels of these are finite.
+    index, sums : (HQ-p+1, WQ-p+1) int32 and float32
+        The match of each query patch, ``row * WK + column`` of a usable key patch, and their sum of
+        squared differences.
+    out_index, out_sums : the same
+        What is found.
+    step, radius, draws : int
+        See `Engine.patchmatch_pass`; a step or radius of 0 for none.
+    stream : int
+        Key of the random numbers, below 2**32.
+    bound : (HK-p+1, WK-p+1) float32, or None
+        Upper bound M of each key's smallest sum. With it keys are compared by ``D / (alpha + min(M,
+        D))``, D and M as means; without, by their sums.
+    alpha : float
+        Used with `bound` only.
+    key_words : (HK-p+1, WK-p+1) uint64, or None
+        With `bound`: for each key the sum of a pair (its bits, in the upper half) and the flat
+        index ``row * WQ + column`` of the query (lower half). They are not above the bounds, and
+        lowered by every pair tried whose sum does not exceed its key's bound.
+    active : (HQ-p+1, WQ-p+1) bool, or None
+        Query patches that try; the others keep what they have. None is all.
+    """
+
+    query: Array
+    key: Array
+    patch_size: int
+    usable: Array
+    index: Array
+    sums: Array
+    out_index: Array
+    out_sums: Array
+    step: int
+    radius: int
+    draws: int
+    stream: int
+    bound: Array | None = None
+    alpha: float = math.inf
+    key_words: Array | None = None
+    active: Array | None = None
+
+    @property
+    def mean_factor(self) -> np.float32:
+        """From a sum of squared differences to their mean."""
+        return np.float32(1 / (self.patch_size**2 * len(self.query)))
+
+
+def refuse_lists(request: SearchRequest) -> None:
+    """Raise where lists are requested of an engine without `SUPPORTS_TOP_K`."""
+    if request.score.shape[2] > 1 or request.key_score is not None:
+        raise NotImplementedError(
+            "this engine keeps one key of each query, and no `key_score` or `key_index`; use one "
+            "with SUPPORTS_TOP_K"
+        )
 
 
 class Engine(Protocol):
@@ -48,50 +167,22 @@ class Engine(Protocol):
     TREE_AXES: tuple[int, ...]
     QUERIES_PER_SEARCH: int
 
-    def update_nearest(
-        self,
-        query: Array,
-        key: Array,
-        patch_size: int,
-        weight: Array | None,
-        score: Array,
-        index: Array,
-        *,
-        key_score: Array | None = None,
-        key_index: Array | None = None,
-        first_index: int,
-        index_stride: int,
-        active: Array | None,
-        threads: int,
-        tick: Tick,
-    ) -> None:
+    def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:
         """Lower `score` and `index` of each query patch to its best key patches, in place.
 
         Parameters
         ----------
-        query, key : (C, HQ, WQ) and (C, HK, WK) float32
-            Key pixels that must not be used are infinite.
-        patch_size : int
-            Side p of a patch.
-        weight : (HK-p+1, WK-p+1) float32 or None
-            Factor of each key patch; None compares the plain sums of squared differences.
-        score, index : (HQ-p+1, WQ-p+1, k) float32 and int32
-            The k best so far, the best one first. A key enters only where it is strictly better
-            than the last one, and stands behind its equals, so that of equal keys the first one
-            scanned is in front. Keys are scanned row by row.
-        key_score, key_index : (HK-p+1, WK-p+1) float32 and int32, or None
-            If given, they are lowered in the same scan: to the smallest plain sum over all query
-            patches, and the number ``row * WQ + column`` of a query patch that has it. Not together
-            with `active`.
-        first_index, index_stride : int
-            Key patch (row, column) is recorded as ``first_index + row * index_stride + column``.
-        active : (HQ-p+1, WQ-p+1) bool or None
-            Query patches to search; None is all.
+        request : SearchRequest
         threads : int
             Threads to use, where the engine has threads.
         tick : callable
             Called now and then from the calling thread with the number of pairs done since the
             last call; what it raises ends the search.
+
+        Raises
+        ------
+        NotImplementedError
+            Lists or `key_score` are requested of an engine without `SUPPORTS_TOP_K`.
         """
 
     def build_tree(
@@ -109,21 +200,18 @@ class Engine(Protocol):
     def search_tree(
         self,
         tree: Any,
-        query: Array,
-        score: Array,
-        index: Array,
+        request: SearchRequest,
         *,
-        weight: Array | None = None,
-        first_index: int = 0,
-        index_stride: int,
-        active: Array | None = None,
         any_key: bool = False,
         most_steps: float | None = None,
         left: Array | None = None,
         threads: int,
         tick: Tick,
     ) -> Any:
-        """Lower lists through a tree and return its counts; see `kernels.search_tree.search`."""
+        """Lower lists through a tree of the request's key and return the counts of work.
+
+        See `kernels.numba_cpu.search_tree.search`.
+        """
 
     def pair_sums(
         self,
@@ -141,34 +229,13 @@ class Engine(Protocol):
         Parameters
         ----------
         query, key, patch_size, threads
-            As in `update_nearest`.
+            As in `update_nearest` and its request.
         query_number, key_number : (k,) int32
             Numbers ``row * W + column`` of the patches' first pixels, each in its own image.
         out : (k,) float32
         """
 
-    def patchmatch_pass(
-        self,
-        query: Array,
-        key: Array,
-        patch_size: int,
-        usable: Array,
-        index: Array,
-        sums: Array,
-        out_index: Array,
-        out_sums: Array,
-        *,
-        step: int,
-        radius: int,
-        draws: int,
-        stream: int,
-        bound: Array | None,
-        alpha: float,
-        key_words: Array | None,
-        active: Array | None,
-        threads: int,
-        tick: Tick,
-    ) -> None:
+    def patchmatch_pass(self, request: PassRequest, *, threads: int, tick: Tick) -> None:
         """One pass of PatchMatch: try a few keys for every query patch and keep the best one.
 
         Each query patch reads only what `index` and `sums` hold before the pass, so that the
@@ -179,38 +246,8 @@ class Engine(Protocol):
         2. for w = radius, radius // 2, ... down to 1, `draws` keys within w rows and columns of the
            best so far, drawn as `random_bits` says.
 
-        Keys outside of the image or not usable are passed over. Of equal scores the lowest key
-        number wins.
-
-        Parameters
-        ----------
-        query, key : (C, HQ, WQ) and (C, HK, WK) float32
-        patch_size, threads
-            As in `update_nearest`.
-        usable : (HK-p+1, WK-p+1) bool
-            Key patches that may be matched; all pixels of these are finite.
-        index, sums : (HQ-p+1, WQ-p+1) int32 and float32
-            The match of each query patch, ``row * WK + column`` of a usable key patch, and their
-            sum of squared differences.
-        out_index, out_sums : the same
-            What is found.
-        step, radius, draws : int
-            See above; a step or radius of 0 for none.
-        stream : int
-            Key of the random numbers, below 2**32.
-        bound : (HK-p+1, WK-p+1) float32, or None
-            Upper bound M of each key's smallest sum. With it keys are compared by ``D / (alpha +
-            min(M, D))``, D and M as means; without, by their sums.
-        alpha : float
-            Used with `bound` only.
-        key_words : (HK-p+1, WK-p+1) uint64, or None
-            With `bound`: for each key the sum of a pair (its bits, in the upper half) and the
-            number ``row * WQ + column`` of the query (lower half). They are not above the bounds,
-            and lowered by every pair tried whose sum does not exceed its key's bound.
-        active : (HQ-p+1, WQ-p+1) bool, or None
-            Query patches that try; the others keep what they have. None is all.
-        tick : callable
-            Called now and then with the number of query patches done; see `update_nearest`.
+        Keys outside of the image or not usable are passed over. Of equal scores the lowest flat
+        index wins. `tick` is called now and then with the number of query patches done.
         """
 
     def scatter_minimum(self, words: Array, places: Array, values: Array) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick
 from pnncupy.kernels.random_bits import combined, drawn
 
 SUPPORTS_TOP_K = True
@@ -49,28 +49,12 @@ def _overlap(size: int, key_size: int, shift: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(start + shift, stop + shift)
 
 
-def update_nearest(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    score: Array,
-    index: Array,
-    *,
-    key_score: Array | None = None,
-    key_index: Array | None = None,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search displacement by displacement; see `protocol.Engine.update_nearest`."""
-    rows, columns = score.shape[:2]
-    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
-    margin = patch_size - 1
-    numbers = first_index + np.add.outer(
-        np.arange(key_rows, dtype=np.int32) * np.int32(index_stride),
+    query, key, margin = request.query, request.key, request.patch_size - 1
+    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+    numbers = request.first_index + np.add.outer(
+        np.arange(key_rows, dtype=np.int32) * np.int32(request.index_stride),
         np.arange(key_columns, dtype=np.int32),
     )
     # Infinite key pixels make infinities and, times a weight of 0, NaN: neither ever wins.
@@ -84,18 +68,20 @@ def update_nearest(
                     key[
                         :, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin
                     ],
-                    patch_size,
+                    request.patch_size,
                 )
-                if key_score is not None and key_index is not None:
+                if request.key_score is not None and request.key_index is not None:
                     _lower_keys(
                         found, (ys.start * query.shape[2] + xs.start, query.shape[2]),
-                        key_score[key_ys, key_xs], key_index[key_ys, key_xs],
+                        request.key_score[key_ys, key_xs], request.key_index[key_ys, key_xs],
                     )  # fmt: skip
-                if weight is not None:
-                    found = found * weight[key_ys, key_xs]
-                if active is not None:
-                    found = np.where(active[ys, xs], found, np.float32(np.inf))
-                _insert(found, numbers[key_ys, key_xs], score[ys, xs], index[ys, xs])
+                if request.weight is not None:
+                    found = found * request.weight[key_ys, key_xs]
+                if request.active is not None:
+                    found = np.where(request.active[ys, xs], found, np.float32(np.inf))
+                _insert(
+                    found, numbers[key_ys, key_xs], request.score[ys, xs], request.index[ys, xs]
+                )
             tick((ys.stop - ys.start) * columns * key_columns)
 
 
@@ -154,32 +140,15 @@ def pair_sums(
         out[some] = sums[:, 0, 0]
 
 
-def patchmatch_pass(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    usable: Array,
-    index: Array,
-    sums: Array,
-    out_index: Array,
-    out_sums: Array,
-    *,
-    step: int,
-    radius: int,
-    draws: int,
-    stream: int,
-    bound: Array | None,
-    alpha: float,
-    key_words: Array | None,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Try one key for all query patches at a time; see `protocol.Engine.patchmatch_pass`."""
-    out_index[...], out_sums[...] = index, sums
+    query, key, usable, index = request.query, request.key, request.usable, request.index
+    out_index, out_sums, step, radius = (
+        request.out_index, request.out_sums, request.step, request.radius,
+    )  # fmt: skip
+    out_index[...], out_sums[...] = index, request.sums
     rows, columns = index.shape
     stride = np.int32(key.shape[2])
-    factor = np.float32(1 / (patch_size**2 * len(query)))
     place = np.add.outer(
         np.arange(rows, dtype=np.int32) * np.int32(query.shape[2]),
         np.arange(columns, dtype=np.int32),
@@ -189,21 +158,21 @@ def patchmatch_pass(
         """Try a key for each query patch where it is allowed."""
         allowed = allowed & (row >= 0) & (column >= 0)
         allowed &= (row < usable.shape[0]) & (column < usable.shape[1])
-        if active is not None:
-            allowed &= active
+        if request.active is not None:
+            allowed &= request.active
         allowed[allowed] = usable[row[allowed], column[allowed]]
         number = (row * stride + column)[allowed].astype(np.int32)
         found = np.empty(number.size, np.float32)
-        pair_sums(query, key, patch_size, place[allowed], number, found, threads=threads)
+        pair_sums(query, key, request.patch_size, place[allowed], number, found, threads=threads)
         old_number, old_sum = out_index[allowed], out_sums[allowed]
         score, old_score = found, old_sum
-        if bound is not None:
-            score = _normalised(found, bound, number, stride, factor, alpha)
-            old_score = _normalised(old_sum, bound, old_number, stride, factor, alpha)
-        if key_words is not None:
+        if request.bound is not None:
+            score = _normalised(request, found, number)
+            old_score = _normalised(request, old_sum, old_number)
+        if request.key_words is not None:
             words = found.view(np.uint32).astype(np.uint64) << np.uint64(32)
             words |= place[allowed].astype(np.uint64)
-            np.minimum.at(key_words, (number // stride, number % stride), words)
+            np.minimum.at(request.key_words, (number // stride, number % stride), words)
         better = (score < old_score) | ((score == old_score) & (number < old_number))
         out_index[allowed] = np.where(better, number, old_number)
         out_sums[allowed] = np.where(better, found, old_sum)
@@ -215,10 +184,10 @@ def patchmatch_pass(
         row, column = there // stride - dy, there % stride - dx
         new = (row != out_index // stride) | (column != out_index % stride)
         attempt(row, column, inside & new)
-    of_patch = combined(stream, place.astype(np.int64))
+    of_patch = combined(request.stream, place.astype(np.int64))
     draw = 0
     while radius > 0:
-        for _ in range(draws):
+        for _ in range(request.draws):
             sides = []
             for best, last in zip(np.divmod(out_index, stride), usable.shape, strict=True):
                 first, end = np.maximum(best - radius, 0), np.minimum(best + radius, last - 1)
@@ -229,12 +198,12 @@ def patchmatch_pass(
     tick(index.size)
 
 
-def _normalised(
-    sums: Array, bound: Array, number: Array, stride: np.int32, factor: np.float32, alpha: float
-) -> Array:
+def _normalised(request: PassRequest, sums: Array, number: Array) -> Array:
     """Scores of sums of squared differences to keys whose minima have an upper bound."""
-    smallest = np.minimum(bound[number // stride, number % stride], sums)
-    return sums * (factor / (np.float32(alpha) + smallest * factor))
+    assert request.bound is not None
+    stride, factor = np.int32(request.key.shape[2]), request.mean_factor
+    smallest = np.minimum(request.bound[number // stride, number % stride], sums)
+    return sums * (factor / (np.float32(request.alpha) + smallest * factor))
 
 
 def scatter_minimum(words: Array, places: Array, values: Array) -> None:

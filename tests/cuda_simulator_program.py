@@ -5,6 +5,7 @@ import numpy as np
 from pnncupy.kernels import reference
 from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
 from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
+from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
 for module in (nearest, patchmatch, vote):
     module.THREADS = 8
@@ -16,18 +17,12 @@ def search(engine, query, key, p, weight, active):
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
     ticks = []
     engine.update_nearest(
-        query,
-        key,
-        p,
-        weight,
-        score,
-        index,
-        first_index=3,
-        index_stride=key.shape[2],
-        active=active,
-        threads=1,
-        tick=ticks.append,
-    )
+        SearchRequest(
+            query, key, p, weight, score, index, first_index=3, index_stride=key.shape[2],
+            active=active,
+        ),
+        threads=1, tick=ticks.append,
+    )  # fmt: skip
     return score, index, sum(ticks)
 
 
@@ -77,24 +72,13 @@ def approximate(engine, query, key, p, index, bound, active, stream):
     for step, radius, draws in ((2, 0, 0), (1, max(key.shape), 2), (0, 3, 1)):
         found = np.empty_like(index), np.empty_like(sums)
         engine.patchmatch_pass(
-            query,
-            key,
-            p,
-            usable,
-            index,
-            sums,
-            *found,
-            step=step,
-            radius=radius,
-            draws=draws,
-            stream=stream,
-            bound=bound,
-            alpha=0.01,
-            key_words=words,
-            active=active,
-            threads=1,
-            tick=lambda patches: None,
-        )
+            PassRequest(
+                query, key, p, usable, index, sums, *found, step=step, radius=radius,
+                draws=draws, stream=stream, bound=bound, alpha=0.01, key_words=words,
+                active=active,
+            ),
+            threads=1, tick=lambda patches: None,
+        )  # fmt: skip
         index, sums = found
     flat = np.full(5, 9, np.uint64)
     engine.scatter_minimum(flat, np.array([1, 1, 4], np.int32), np.array([7, 3, 11], np.uint64))

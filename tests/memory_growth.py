@@ -1,5 +1,6 @@
 """Growth of a process in a call with a limit of memory: `python memory_growth.py CASE`.
 
+from pnncupy.kernels.protocol import SearchRequest
 CASE is JSON: the `task`, the `sides` of its images, the `share` (the limit over the least accepted
 one), and whatever else `Case` has. The process of the call warms up on tiny images of the same
 kind, so that all kernels are loaded, gives back freed memory, and waits; its parent reads its peak.
@@ -140,6 +141,7 @@ def warm_up(case):
 def search_sparse(case):
     """Search for single patches, which tiny images may do without."""
     from pnncupy.kernels.numba_cpu import engine as numba_cpu
+    from pnncupy.kernels.protocol import SearchRequest
 
     planes = (case.labels or case.channels) + case.guides
     size = case.options.get("patch_size", 7)
@@ -148,8 +150,10 @@ def search_sparse(case):
     active = np.arange(shape[0] ** 2).reshape(shape[:2]) == 0
     for weight in (None, np.ones(shape[:2], np.float32)):
         numba_cpu.update_nearest(
-            image, image, size, weight, np.full(shape, np.inf, np.float32),
-            np.full(shape, -1, np.int32), first_index=0, index_stride=TINY, active=active,
+            SearchRequest(
+                image, image, size, weight, np.full(shape, np.inf, np.float32),
+                np.full(shape, -1, np.int32), first_index=0, index_stride=TINY, active=active,
+            ),
             threads=1, tick=lambda pairs: None,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import pytest
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
+from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
 pytestmark = pytest.mark.process
 
@@ -61,8 +62,11 @@ def plain_search(query, key, p, weight=None, active=None):
     shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
     reference.update_nearest(
-        query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
-        active=active, threads=1, tick=lambda pairs: None,
+        SearchRequest(
+            query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
+            active=active,
+        ),
+        threads=1, tick=lambda pairs: None,
     )  # fmt: skip
     return score[..., 0], index[..., 0]
 
@@ -169,8 +173,11 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
     if engine is not None:
         engine.pair_sums(query, key, p, places.ravel(), index.ravel(), sums.reshape(-1), threads=1)
         engine.patchmatch_pass(
-            query, key, p, usable, index, sums, out, out_sums, bound=bound, alpha=0.01,
-            key_words=words, active=active, threads=1, tick=lambda patches: None, **options,
+            PassRequest(
+                query, key, p, usable, index, sums, out, out_sums, bound=bound, alpha=0.01,
+                key_words=words, active=active, **options,
+            ),
+            threads=1, tick=lambda patches: None,
         )  # fmt: skip
         return sums, out, out_sums, words
     code = sources.text("patchmatch.cu")

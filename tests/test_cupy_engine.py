@@ -13,6 +13,7 @@ from device_calls import CALLS, SMALL
 
 import pnncupy as pnn
 from pnncupy.engine import registry
+from pnncupy.kernels.protocol import SearchRequest
 
 pytestmark = [
     pytest.mark.slow,
@@ -134,7 +135,9 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
 
     def search(tick):
         cupy_raw.update_nearest(
-            pixels, pixels, 4, None, *lists, first_index=0, index_stride=16, active=None,
+            SearchRequest(
+                pixels, pixels, 4, None, *lists, first_index=0, index_stride=16, active=None,
+            ),
             threads=1, tick=tick,
         )  # fmt: skip
 

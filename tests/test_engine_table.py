@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ GREY = IMAGE[..., 0]
 
 
 def test_an_engine_that_cannot_be_loaded_says_why(monkeypatch):
-    monkeypatch.setitem(registry._MODULES, "numba", "pnncupy.kernels.missing")
+    spec = replace(registry.ENGINES["numba"], module="pnncupy.kernels.missing")
+    monkeypatch.setitem(registry.ENGINES, "numba", spec)
     registry._failure.cache_clear()
     try:
         with pytest.raises(pnn.EngineUnavailable, match="'numba' cannot run here: No module"):

@@ -74,7 +74,7 @@ def test_any_plan_covers_every_pair_once():
     for rows, key_rows, row_bytes, count in ((100, 90, 10, 3), (7, 1000, 2**20, 2), (1, 1, 1, 9)):
         seen = np.zeros((rows, key_rows), int)
         for (top, bottom), (first, end) in blocks.block_plan(
-            rows, 10**5, key_rows, 10**4, row_bytes, count
+            (rows, 10**5), (key_rows, 10**4), row_bytes, count
         ):
             seen[top:bottom, first:end] += 1
         assert (seen == 1).all()

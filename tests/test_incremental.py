@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pnncupy.kernels import reference, tiling
 from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.protocol import SearchRequest
 from pnncupy.search import candidate_lists, incremental
 from pnncupy.search.exact import SearchSettings, search
 from pnncupy.search.incremental import ReuseStatistics, incremental_search
@@ -213,8 +214,11 @@ def test_lists_and_minima_are_the_same_on_all_engines(length, weighted, both_way
     for kernels, threads in ((reference, 1), (numba_cpu, 1), (numba_cpu, 3)):
         query, key, lists, minima = everything(np.random.default_rng(seed), length, 2, both_ways)
         kernels.update_nearest(
-            query, key, 4, weight, *lists, key_score=minima[0], key_index=minima[1],
-            first_index=5, index_stride=26, active=None, threads=threads, tick=lambda pairs: None,
+            SearchRequest(
+                query, key, 4, weight, *lists, key_score=minima[0], key_index=minima[1],
+                first_index=5, index_stride=26, active=None,
+            ),
+            threads=threads, tick=lambda pairs: None,
         )  # fmt: skip
         results.append((*lists, *minima))
     for score, index, key_score, key_index in results[1:]:
@@ -235,8 +239,10 @@ def test_lists_hold_the_best_keys_in_order(engine, random):
     kernels = {"numpy": reference, "numba": numba_cpu}[engine]
     query, key, (score, index), _ = everything(random, 5, 1, both_ways=False)
     kernels.update_nearest(
-        query, key, 4, None, score, index, first_index=0, index_stride=26, active=None, threads=1,
-        tick=lambda pairs: None,
+        SearchRequest(
+            query, key, 4, None, score, index, first_index=0, index_stride=26, active=None,
+        ),
+        threads=1, tick=lambda pairs: None,
     )  # fmt: skip
     expected = naive.scores(query, [key], 4)
     for (y, x), scores in expected.items():
@@ -259,7 +265,9 @@ def test_pairs_have_the_sums_of_the_search(seed, p, channels):
     score = np.full((*shape, 1), np.inf, np.float32)
     index = np.full((*shape, 1), -1, np.int32)
     reference.update_nearest(
-        query, key, p, None, score, index, first_index=0, index_stride=p + 9, active=None,
+        SearchRequest(
+            query, key, p, None, score, index, first_index=0, index_stride=p + 9, active=None,
+        ),
         threads=1, tick=lambda pairs: None,
     )  # fmt: skip
     for kernels in (reference, numba_cpu):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import pnncupy as pnn
 from pnncupy.kernels import reference, tiling
 from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.protocol import SearchRequest
 
 INF = math.inf
 
@@ -186,8 +187,10 @@ def test_only_active_queries_are_searched(kernels, random):
 
     def search(score, index, active):
         kernels.update_nearest(
-            query, key, 5, None, score, index,
-            first_index=0, index_stride=30, active=active, threads=2, tick=lambda pairs: None,
+            SearchRequest(
+                query, key, 5, None, score, index, first_index=0, index_stride=30, active=active,
+            ),
+            threads=2, tick=lambda pairs: None,
         )  # fmt: skip
 
     everything = np.full((41, 66, 1), np.inf, np.float32), np.full((41, 66, 1), -1, np.int32)
@@ -204,9 +207,11 @@ def test_ticks_add_up_to_all_pairs(kernels, random):
     query, key = random.random((1, 60, 70), np.float32), random.random((1, 33, 21), np.float32)
     ticks = []
     kernels.update_nearest(
-        query, key, 4, None,
-        np.full((57, 67, 1), np.inf, np.float32), np.zeros((57, 67, 1), np.int32),
-        first_index=0, index_stride=21, active=None, threads=2, tick=ticks.append,
+        SearchRequest(
+            query, key, 4, None, np.full((57, 67, 1), np.inf, np.float32),
+            np.zeros((57, 67, 1), np.int32), first_index=0, index_stride=21, active=None,
+        ),
+        threads=2, tick=ticks.append,
     )  # fmt: skip
     assert sum(ticks) == 57 * 67 * 30 * 18
 
@@ -219,8 +224,10 @@ def test_an_exception_in_a_tick_ends_the_search(random):
     for threads in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             numba_cpu.update_nearest(
-                query, query, 4, None, np.full((77, 77, 1), np.inf, np.float32),
-                np.zeros((77, 77, 1), np.int32), first_index=0, index_stride=80, active=None,
+                SearchRequest(
+                    query, query, 4, None, np.full((77, 77, 1), np.inf, np.float32),
+                    np.zeros((77, 77, 1), np.int32), first_index=0, index_stride=80, active=None,
+                ),
                 threads=threads, tick=fail,
             )  # fmt: skip
 

@@ -18,7 +18,7 @@ from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.kernels.numba_cpu.search_tree.tree import build
 from pnncupy.memory_limit import in_words, limit_from_environment, parse_bytes
 from pnncupy.samples import load_sample
-from pnncupy.synthesis.memory import MemoryPlan, Workload, need, batch_within, within
+from pnncupy.synthesis.memory import MemoryPlan, Workload, batch_within, need, within
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks import prepare
 

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -13,12 +14,14 @@ import pytest
 from conftest import ENGINES
 
 import pnncupy as pnn
+from pnncupy.engine.registry import ENGINES as SPECS
 from pnncupy.kernels import reference
 from pnncupy.kernels.numba_cpu import engine as numba_cpu
+from pnncupy.kernels.protocol import PassRequest
 from pnncupy.samples import load_sample
 from pnncupy.search import method as methods
 from pnncupy.search import patchmatch
-from pnncupy.search.method import _APPROXIMATE_FROM, chosen
+from pnncupy.search.method import chosen
 
 INF = math.inf
 
@@ -41,8 +44,11 @@ def run_pass(engine, query, key, p, usable, index, bound=None, alpha=INF, active
         words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(2**32 - 1)
     out, out_sums, ticks = np.empty_like(numbers), np.empty_like(sums), []
     engine.patchmatch_pass(
-        query, key, p, usable, numbers, sums, out, out_sums, bound=bound, alpha=alpha,
-        key_words=words, active=active, threads=2, tick=ticks.append, **options,
+        PassRequest(
+            query, key, p, usable, numbers, sums, out, out_sums, bound=bound, alpha=alpha,
+            key_words=words, active=active, **options,
+        ),
+        threads=2, tick=ticks.append,
     )  # fmt: skip
     assert sum(ticks) == numbers.size
     check = np.empty_like(sums)
@@ -315,7 +321,7 @@ def test_auto_goes_by_pixel_counts_and_engine(monkeypatch, caplog, photograph):
     options = {"rng": 1, "iterations": 1, "method": "auto", "return_info": True}
     with caplog.at_level(logging.INFO, logger="pnncupy"):
         assert pnn.generate(photograph, **options).info["method"] == "exact"
-        monkeypatch.setitem(_APPROXIMATE_FROM, "numba", 1e6)
+        monkeypatch.setitem(SPECS, "numba", replace(SPECS["numba"], approximate_from=1e6))
         monkeypatch.setattr(methods, "_FEW_STEPS", 1)
         assert pnn.generate(photograph, **options).info["method"] == "patchmatch"
     assert "method 'auto' takes 'patchmatch' for 1700 x 1700 patches (" in caplog.text
@@ -329,13 +335,13 @@ def test_auto_is_exact_where_a_sample_takes_few_steps(monkeypatch):
     noise = np.random.default_rng(0).random((70, 70))
     mask = np.ones((70, 70), bool)
     mask[20:30, 20:30] = False
-    monkeypatch.setitem(_APPROXIMATE_FROM, "numba", 1e6)
+    monkeypatch.setitem(SPECS, "numba", replace(SPECS["numba"], approximate_from=1e6))
     options = {"rng": 1, "iterations": 1, "method": "auto", "return_info": True}
     assert pnn.generate(smooth, **options).info["method"] == "exact"
     assert pnn.generate(np.ma.masked_array(smooth, ~mask), **options).info["method"] == "exact"
     assert pnn.generate(noise, **options).info["method"] == "patchmatch"
     # Plain NumPy has no trees.
-    monkeypatch.setitem(_APPROXIMATE_FROM, "numpy", 1e6)
+    monkeypatch.setitem(SPECS, "numpy", replace(SPECS["numpy"], approximate_from=1e6))
     assert pnn.generate(smooth, engine="numpy", **options).info["method"] == "patchmatch"
     for image, method in ((smooth, "exact"), (noise, "patchmatch")):
         found = pnn.nearest_patches(image[::-1], image, method="auto", key_mask=mask)

@@ -9,6 +9,7 @@ from pnncupy.kernels.numba_cpu import engine as numba_cpu
 from pnncupy.kernels.numba_cpu.search_tree import projection
 from pnncupy.kernels.numba_cpu.search_tree.search import search
 from pnncupy.kernels.numba_cpu.search_tree.tree import build
+from pnncupy.kernels.protocol import SearchRequest
 from pnncupy.search import pruned_search
 from pnncupy.search.pruned_search import PairSearch
 
@@ -111,8 +112,11 @@ def compared(size, query, key, score, index, options):
     """Lists lowered by the search of all pairs."""
     score, index = score.copy(), index.copy()
     numba_cpu.update_nearest(
-        query, key, size, options["weight"], score, index, first_index=0,
-        index_stride=key.shape[2], active=options["active"], threads=1, tick=lambda pairs: None,
+        SearchRequest(
+            query, key, size, options["weight"], score, index, first_index=0,
+            index_stride=key.shape[2], active=options["active"],
+        ),
+        threads=1, tick=lambda pairs: None,
     )  # fmt: skip
     return score, index
 
@@ -157,7 +161,10 @@ def test_axes_change_no_bit(number, monkeypatch):
     expected = compared(size, query, key, score, index, options)
     axes = random_axes(random, len(key), size)
     tree = build(key, size, 1, axes=axes)
-    search(tree, query, score, index, index_stride=key.shape[2], **options)
+    request = SearchRequest(
+        query, key, size, options["weight"], score, index, key.shape[2], active=options["active"]
+    )
+    search(tree, request, threads=options["threads"])
     for found, wanted in zip(
         of_active((score, index), options), of_active(expected, options), strict=True
     ):

@@ -18,7 +18,7 @@ from pnncupy.kernels.cupy_raw.sources import (
     text,
     vote_options,
 )
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick, refuse_lists
 from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
@@ -49,45 +49,30 @@ def _kernel(file: str, name: str, options: tuple[str, ...]) -> Any:
     return _module(file, options).get_function(name)
 
 
-def update_nearest(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    score: Array,
-    index: Array,
-    *,
-    key_score: Array | None = None,
-    key_index: Array | None = None,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search band by band of the query rows; see `protocol.Engine.update_nearest`.
 
     One band holds all rows where the device has the memory, 8 bytes for each query patch.
     """
-    channels = len(query)
-    check_limits(patch_size, channels)
-    options = nearest_options(patch_size, channels, weight is not None)
-    rows = band = len(score)
+    refuse_lists(request)
+    channels, size, active = len(request.query), request.patch_size, request.active
+    check_limits(size, channels)
+    options = nearest_options(size, channels, request.weight is not None)
+    rows = band = request.shape[0]
     first = 0
     while first < rows:
         end = min(first + band, rows)
-        lists = score[first:end], index[first:end]
+        lists = request.score[first:end], request.index[first:end]
         try:
             best = cupy.empty(lists[0].shape[:2], np.uint64)
-            busy = None if active is None else _busy(active[first:end], strip_width(patch_size))
+            busy = None if active is None else _busy(active[first:end], strip_width(size))
         except cupy.cuda.memory.OutOfMemoryError:
             if end - first == 1:
                 raise
             band = (end - first) // 2
             continue
         _run_flat("nearest.cu", "pack_matches", options, (*lists, best), best.size)
-        _search(options, query, key, patch_size, weight, best, first, first_index, index_stride,
-                active, busy, tick)  # fmt: skip
+        _search(request, options, best, first, busy, tick)
         _run_flat("nearest.cu", "unpack_matches", options, (best, *lists), best.size)
         first = end
         del best, busy
@@ -103,25 +88,17 @@ def _run_flat(
 
 
 def _search(
+    request: SearchRequest,
     options: tuple[str, ...],
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
     best: Array,
     first_row: int,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
     busy: Array | None,
     tick: Tick,
 ) -> None:
     """Lower the matches of a band of query rows by launches of many displacements."""
     rows, columns = best.shape
-    height, width = query.shape[1:]
-    key_height, key_width = key.shape[1:]
-    key_rows, key_columns = key_height - patch_size + 1, key_width - patch_size + 1
-    strip = strip_width(patch_size)
+    key_rows, key_columns = request.key_shape
+    strip = strip_width(request.patch_size)
     strips = -(-columns // strip)
     blocks = strips * -(-(key_columns + strip - 1) // THREADS)
     end_row = first_row + rows
@@ -139,10 +116,10 @@ def _search(
             here = min(blocks_per_launch, blocks - first_block)
             kernel(
                 (here, -(-rows // _CHUNK_ROWS), count), (THREADS, 1, 1),
-                (query, np.int32(height), np.int32(width), key, np.int32(key_height),
-                 np.int32(key_width), _pointer(weight), _pointer(active), _pointer(busy), best,
-                 np.int32(first_index), np.int32(index_stride), np.int32(first_dy),
-                 np.int32(first_row), np.int32(end_row), np.int32(_CHUNK_ROWS), np.int32(strips),
+                (*_image(request.query), *_image(request.key), _pointer(request.weight),
+                 _pointer(request.active), _pointer(busy), best, np.int32(request.first_index),
+                 np.int32(request.index_stride), np.int32(first_dy), np.int32(first_row),
+                 np.int32(end_row), np.int32(_CHUNK_ROWS), np.int32(strips),
                  np.int32(first_block)),
             )  # fmt: skip
             event = cupy.cuda.Event()
@@ -194,39 +171,20 @@ def pair_sums(
     )  # fmt: skip
 
 
-def patchmatch_pass(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    usable: Array,
-    index: Array,
-    sums: Array,
-    out_index: Array,
-    out_sums: Array,
-    *,
-    step: int,
-    radius: int,
-    draws: int,
-    stream: int,
-    bound: Array | None,
-    alpha: float,
-    key_words: Array | None,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Work for one query patch a thread; see `protocol.Engine.patchmatch_pass`."""
-    check_patch(patch_size)
-    rows, columns = index.shape
-    options = patchmatch_options(patch_size, len(query), bound is not None)
-    factor = np.float32(1 / (patch_size**2 * len(query)))
+    check_patch(request.patch_size)
+    rows, columns = request.index.shape
+    options = patchmatch_options(request.patch_size, len(request.query), request.bound is not None)
     _kernel("patchmatch.cu", "patchmatch_pass", options)(
         (rows * -(-columns // THREADS), 1, 1), (THREADS, 1, 1),
-        (*_image(query), *_image(key), usable, index, sums, out_index, out_sums, np.int32(step),
-         np.int32(radius), np.int32(draws), np.int64(stream), _pointer(bound), factor,
-         np.float32(alpha), _pointer(key_words), _pointer(active)),
+        (*_image(request.query), *_image(request.key), request.usable, request.index,
+         request.sums, request.out_index, request.out_sums, np.int32(request.step),
+         np.int32(request.radius), np.int32(request.draws), np.int64(request.stream),
+         _pointer(request.bound), request.mean_factor, np.float32(request.alpha),
+         _pointer(request.key_words), _pointer(request.active)),
     )  # fmt: skip
-    tick(index.size)
+    tick(request.index.size)
 
 
 def scatter_minimum(words: Array, places: Array, values: Array) -> None:

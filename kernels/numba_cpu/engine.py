@@ -1,7 +1,8 @@
 """Engine `numba`: exact search and vote on the CPU, compiled, vectorised and on all cores."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from pnncupy.kernels.numba_cpu.search_tree.search import search as search_tree
 from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
 from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, patch_sums, sparse_kernel
 from pnncupy.kernels.numba_cpu.vote import vote
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, SearchRequest, Tick
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 __all__ = [
@@ -47,101 +48,111 @@ _NO_WEIGHT = np.empty(0, np.float32)
 _NO_MATCH = np.empty(0, np.int32)
 
 
-def update_nearest(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    score: Array,
-    index: Array,
-    *,
-    key_score: Array | None = None,
-    key_index: Array | None = None,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+@dataclass(frozen=True)
+class _PaddedKeys:
+    """The keys of a request as the kernels read them.
+
+    Attributes
+    ----------
+    pixels : (C, rows, columns) float32
+        The key image, infinite around it.
+    weights : (1, rows, columns) float32, or (0,)
+        Factors of the key patches. Whatever those of the padding are, it never wins.
+    """
+
+    pixels: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, request: SearchRequest) -> "_PaddedKeys":
+        key, size = request.key, request.patch_size
+        weights = _NO_WEIGHT
+        if request.weight is not None:
+            weights = pad(request.weight[None], key.shape, size, np.inf)
+        return cls(pad(key, key.shape, size, np.inf), weights)
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one row to the next."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def plane(self) -> int:
+        """Pixels from one channel to the next."""
+        return int(self.pixels.shape[1]) * self.stride
+
+
+def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search tile by tile; see `protocol.Engine.update_nearest`."""
-    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
-    padded = pad(key, key.shape, patch_size, np.inf)
-    # Whatever the weight of infinite distances is, they never win.
-    weights = _NO_WEIGHT if weight is None else pad(weight[None], key.shape, patch_size, np.inf)
-    boxes, places = divide(score.shape[:2], active, tile_width(patch_size), threads, patch_size)
+    keys = _PaddedKeys.of(request)
+    widest = tile_width(request.patch_size)
+    tiles, places = divide(request.shape, request.active, widest, threads, request.patch_size)
     # One copy of the keys' bests for each thread.
-    bests = deque(
-        _padded_bests(key_score, key_index, key.shape, patch_size) for _ in range(threads)
-    )
-    kernel = nearest_kernel(patch_size, key.shape[0], weight is not None, key_score is not None)
-    pairs_per_step = min(
-        _MOST_PAIRS_PER_STEP,
-        score.shape[0] * score.shape[1] * key_rows * key_columns / (_STEPS_PER_THREAD * threads),
-    )
+    bests = deque(_padded_bests(request) for _ in range(threads))
+    jobs = _tile_jobs(request, keys, tiles, bests, threads)
+    if places.size:
+        jobs += _sparse_jobs(request, keys, places)
+    run(jobs, threads, tick)
+    _merge_bests(request, bests)
+
+
+def _tile_jobs(
+    request: SearchRequest,
+    keys: _PaddedKeys,
+    tiles: Sequence[Tile],
+    bests: deque[tuple[Array, Array]],
+    threads: int,
+) -> list[Iterator[int]]:
+    """The search of whole tiles, in steps of some displacements."""
+    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+    kernel = nearest_kernel(
+        request.patch_size, len(request.key), request.weight is not None,
+        request.key_score is not None,
+    )  # fmt: skip
+    active = _NO_MASK if request.active is None else request.active
+    pairs = rows * columns * key_rows * key_columns
+    most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
 
     def search(tile: Tile) -> Iterator[int]:
         top, bottom, left, right = tile
-        patches = (bottom - top) * (right - left)
-        step = max(1, int(pairs_per_step / (patches * key_columns)))
+        step = max(1, int(most / ((bottom - top) * (right - left) * key_columns)))
         for first_dy in range(1 - bottom, key_rows - top, step):
             end_dy = min(first_dy + step, key_rows - top)
             key_best, key_match = bests.popleft()
             kernel(
-                query, padded.ravel(), key_rows, key_columns, padded.shape[2],
-                padded.shape[1] * padded.shape[2], weights.ravel(), score, index,
-                key_best.ravel(), key_match.ravel(), first_index, index_stride,
-                _NO_MASK if active is None else active, top, bottom, left, right, first_dy, end_dy,
+                request.query, keys.pixels.ravel(), key_rows, key_columns, keys.stride, keys.plane,
+                keys.weights.ravel(), request.score, request.index, key_best.ravel(),
+                key_match.ravel(), request.first_index, request.index_stride, active, top, bottom,
+                left, right, first_dy, end_dy,
             )  # fmt: skip
             bests.append((key_best, key_match))
             row_pairs = pairs_of_rows(top, bottom, key_rows, first_dy, end_dy)
             yield row_pairs * (right - left) * key_columns
 
-    jobs = list(map(search, boxes))
-    if places.size:
-        jobs += _sparse_jobs(query, key, patch_size, weight, padded, weights, score, index,
-                             first_index, index_stride, places)  # fmt: skip
-    run(jobs, threads, tick)
-    if key_score is not None and key_index is not None:
-        left = left_padding(patch_size)
-        inside = (0, slice(key_rows), slice(left, left + key_columns))
-        for key_best, key_match in bests:
-            better = key_best[inside] < key_score
-            np.copyto(key_score, key_best[inside], where=better)
-            np.copyto(key_index, key_match[inside], where=better)
+    return list(map(search, tiles))
 
 
-def _sparse_jobs(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    padded: Array,
-    weights: Array,
-    score: Array,
-    index: Array,
-    first_index: int,
-    index_stride: int,
-    places: Array,
-) -> list[Iterator[int]]:
+def _sparse_jobs(request: SearchRequest, keys: _PaddedKeys, places: Array) -> list[Iterator[int]]:
     """The search of separate query patches, a batch of them for each job."""
-    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
-    query_sums = np.empty((len(query), *score.shape[:2]), np.float32)
+    query, key, size = request.query, request.key, request.patch_size
+    key_rows, key_columns = request.key_shape
+    query_sums = np.empty((len(query), *request.shape), np.float32)
     key_sums = np.empty((len(key), key_rows, key_columns), np.float32)
-    patch_sums(query, patch_size, query_sums)
-    patch_sums(key, patch_size, key_sums)
-    slack = bound_slack(query_sums, key_sums, weight)
-    padded_sums = pad(key_sums, key.shape, patch_size, np.inf)
-    kernel = sparse_kernel(patch_size, len(key), weight is not None)
+    patch_sums(query, size, query_sums)
+    patch_sums(key, size, key_sums)
+    slack = bound_slack(query_sums, key_sums, request.weight)
+    sums = pad(key_sums, key.shape, size, np.inf)
+    kernel = sparse_kernel(size, len(key), request.weight is not None)
 
     def search(some: Array) -> Iterator[int]:
         step = max(1, int(_SPARSE_PAIRS_PER_STEP / (len(some) * key_columns)))
         for row in range(0, key_rows, step):
             end = min(row + step, key_rows)
             kernel(
-                query, query_sums, padded.ravel(), padded_sums.ravel(), key_columns,
-                padded.shape[2], padded.shape[1] * padded.shape[2],
-                padded_sums.shape[1] * padded_sums.shape[2], weights.ravel(), slack, score, index,
-                first_index, index_stride, some, row, end,
+                query, query_sums, keys.pixels.ravel(), sums.ravel(), key_columns, keys.stride,
+                keys.plane, sums.shape[1] * sums.shape[2], keys.weights.ravel(), slack,
+                request.score, request.index, request.first_index, request.index_stride, some, row,
+                end,
             )  # fmt: skip
             yield len(some) * (end - row) * key_columns
 
@@ -151,13 +162,25 @@ def _sparse_jobs(
     ]
 
 
-def _padded_bests(
-    key_score: Array | None, key_index: Array | None, key_shape: tuple[int, ...], patch_size: int
-) -> tuple[Array, Array]:
+def _padded_bests(request: SearchRequest) -> tuple[Array, Array]:
     """Padded copies of the keys' best sums and queries; nothing is found in the padding."""
-    if key_score is None or key_index is None:
+    if request.key_score is None or request.key_index is None:
         return _NO_WEIGHT, _NO_MATCH
+    shape, size = request.key.shape, request.patch_size
     return (
-        pad(key_score[None], key_shape, patch_size, -np.inf),
-        pad(key_index[None], key_shape, patch_size, -1),
+        pad(request.key_score[None], shape, size, -np.inf),
+        pad(request.key_index[None], shape, size, -1),
     )
+
+
+def _merge_bests(request: SearchRequest, bests: Iterable[tuple[Array, Array]]) -> None:
+    """Lower the keys' best sums and queries to those that the threads have found."""
+    if request.key_score is None or request.key_index is None:
+        return
+    rows, columns = request.key_shape
+    left = left_padding(request.patch_size)
+    inside = (0, slice(rows), slice(left, left + columns))
+    for key_best, key_match in bests:
+        better = key_best[inside] < request.key_score
+        np.copyto(request.key_score, key_best[inside], where=better)
+        np.copyto(request.key_index, key_match[inside], where=better)

@@ -14,7 +14,7 @@ from numba import njit
 from pnncupy.kernels import random_bits
 from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
 from pnncupy.kernels.numba_cpu.simd import LANES, atomic_minimum, float_bits, patch_sum
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, PassRequest, Tick
 from pnncupy.kernels.tiling import run, run_all
 
 # Query rows in one step of a thread: some milliseconds.
@@ -203,50 +203,34 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
     return pass_over_rows
 
 
-def patchmatch_pass(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    usable: Array,
-    index: Array,
-    sums: Array,
-    out_index: Array,
-    out_sums: Array,
-    *,
-    step: int,
-    radius: int,
-    draws: int,
-    stream: int,
-    bound: Array | None,
-    alpha: float,
-    key_words: Array | None,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Work on bands of rows; see `protocol.Engine.patchmatch_pass`."""
-    kernel = patchmatch_kernel(patch_size, len(query), bound is not None)
-    tail = np.zeros((-(-patch_size // LANES) + 1) * LANES, np.float32)
+    query, key, size = request.query, request.key, request.patch_size
+    kernel = patchmatch_kernel(size, len(query), request.bound is not None)
+    tail = np.zeros((-(-size // LANES) + 1) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))
-    words = _NO_WORDS if key_words is None else key_words.reshape(-1)
-    factor = np.float32(1 / (patch_size**2 * len(query)))
+    words = _NO_WORDS if request.key_words is None else request.key_words.reshape(-1)
+    bound = _NOTHING if request.bound is None else request.bound
+    active = _NO_MASK if request.active is None else request.active
     query_totals = key_totals = _NO_TOTALS
     step_squared = np.float32(0)
-    if radius > 0:
-        query_totals, key_totals, step_squared = _totals((query, key), patch_size, threads)
+    if request.radius > 0:
+        query_totals, key_totals, step_squared = _totals((query, key), size, threads)
+    rows, columns = request.index.shape
 
     def band(top: int) -> Iterator[int]:
-        bottom = min(top + _ROWS_PER_STEP, len(index))
+        bottom = min(top + _ROWS_PER_STEP, rows)
         kernel(
             flat_query, query.shape[2], query.shape[1] * query.shape[2], query_totals,
-            flat_key, key.shape[2], key.shape[1] * key.shape[2], key_totals, usable, index, sums,
-            out_index, out_sums, step, radius, draws, stream, _NOTHING if bound is None else bound,
-            factor, np.float32(alpha), words, _NO_MASK if active is None else active,
-            step_squared, top, bottom,
+            flat_key, key.shape[2], key.shape[1] * key.shape[2], key_totals,
+            request.usable, request.index, request.sums, request.out_index, request.out_sums,
+            request.step, request.radius, request.draws, request.stream, bound,
+            request.mean_factor, np.float32(request.alpha), words, active, step_squared, top,
+            bottom,
         )  # fmt: skip
-        yield (bottom - top) * index.shape[1]
+        yield (bottom - top) * columns
 
-    run(map(band, range(0, len(index), _ROWS_PER_STEP)), threads, tick)
+    run(map(band, range(0, rows, _ROWS_PER_STEP)), threads, tick)
 
 
 def scatter_minimum(words: Array, places: Array, values: Array) -> None:

@@ -15,7 +15,7 @@ from pnncupy.kernels.numba_cuda.device import (
     smaller,
     subtract,
 )
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, SearchRequest, Tick, refuse_lists
 from pnncupy.kernels.tiling import pairs_of_rows
 
 _STRIP = 4
@@ -134,45 +134,31 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
     return search
 
 
-def update_nearest(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    score: Array,
-    index: Array,
-    *,
-    key_score: Array | None = None,
-    key_index: Array | None = None,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search by launches of many displacements; see `protocol.Engine.update_nearest`."""
-    rows, columns = score.shape[:2]
-    key_rows, key_columns = (side - patch_size + 1 for side in key.shape[1:])
+    refuse_lists(request)
+    query, weight, active = request.query, request.weight, request.active
+    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
     strips = -(-columns // _STRIP)
     blocks = strips * -(-(key_columns + _STRIP - 1) // THREADS)
     chunk_rows = min(rows, _CHUNK_ROWS)
-    best = _pack(score[..., 0], index[..., 0])
-    kernel = nearest_kernel(patch_size, key.shape[0], weight is not None, active is not None)
+    best = _pack(request.score[..., 0], request.index[..., 0])
+    kernel = nearest_kernel(request.patch_size, len(query), weight is not None, active is not None)
     pairs_per_dy = columns * key_columns * min(rows, key_rows)
     step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
     for first_dy in range(1 - rows, key_rows, step):
         count = min(step, key_rows - first_dy)
         # Arrays that are missing are never read.
         kernel[(blocks, -(-rows // chunk_rows), count), THREADS](
-            query, key, query[0] if weight is None else weight,
-            query[0] if active is None else active, best, first_index, index_stride, first_dy,
-            chunk_rows, strips,
+            query, request.key, query[0] if weight is None else weight,
+            query[0] if active is None else active, best, request.first_index,
+            request.index_stride, first_dy, chunk_rows, strips,
         )  # fmt: skip
         cuda.synchronize()
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(row_pairs * columns * key_columns)
-    score[..., 0] = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
-    index[..., 0] = (best & np.uint64(0xFFFFFFFF)).astype(np.int32) - np.int32(1)
+    request.score[..., 0] = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    request.index[..., 0] = (best & np.uint64(0xFFFFFFFF)).astype(np.int32) - np.int32(1)
 
 
 def _pack(score: Array, index: Array) -> Array:

@@ -18,7 +18,7 @@ from pnncupy.kernels.numba_cuda.device import (
     subtract,
     thread_place,
 )
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, PassRequest, Tick
 
 _LEVELS = 8
 
@@ -171,38 +171,21 @@ def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
     return pass_over_patches
 
 
-def patchmatch_pass(
-    query: Array,
-    key: Array,
-    patch_size: int,
-    usable: Array,
-    index: Array,
-    sums: Array,
-    out_index: Array,
-    out_sums: Array,
-    *,
-    step: int,
-    radius: int,
-    draws: int,
-    stream: int,
-    bound: Array | None,
-    alpha: float,
-    key_words: Array | None,
-    active: Array | None,
-    threads: int,
-    tick: Tick,
-) -> None:
+def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Work for one query patch a thread; see `protocol.Engine.patchmatch_pass`."""
-    rows, columns = index.shape
-    factor = np.float32(1 / (patch_size**2 * len(query)))
+    rows, columns = request.index.shape
+    kernel = patchmatch_kernel(request.patch_size, request.bound is not None)
     # Arrays that are missing are never read.
-    patchmatch_kernel(patch_size, bound is not None)[rows * -(-columns // THREADS), THREADS](
-        query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream,
-        sums if bound is None else bound, factor, np.float32(alpha),
-        index if key_words is None else key_words, usable if active is None else active,
-        active is not None,
+    bound = request.sums if request.bound is None else request.bound
+    words = request.index if request.key_words is None else request.key_words
+    active = request.usable if request.active is None else request.active
+    kernel[rows * -(-columns // THREADS), THREADS](
+        request.query, request.key, request.usable, request.index, request.sums,
+        request.out_index, request.out_sums, request.step, request.radius, request.draws,
+        request.stream, bound, request.mean_factor, np.float32(request.alpha), words, active,
+        request.active is not None,
     )  # fmt: skip
-    tick(index.size)
+    tick(request.index.size)
 
 
 @cuda.jit

@@ -10,20 +10,56 @@ from typing import Any, cast
 import numpy as np
 
 from pnncupy import arrays, errors, validation
-from pnncupy.kernels.protocol import COMPILER_OFF, Engine
+from pnncupy.kernels.protocol import COMPILER_OFF, Engine, SearchRequest
 
-_MODULES = {
-    "numpy": "pnncupy.kernels.reference",
-    "numba": "pnncupy.kernels.numba_cpu.engine",
-    "cupy": "pnncupy.kernels.cupy_raw.engine",
-    "numba-cuda": "pnncupy.kernels.numba_cuda.engine",
-}
-# The array library whose arrays each engine takes.
-_LIBRARIES = {"numpy": "numpy", "numba": "numpy", "cupy": "cupy", "numba-cuda": "cupy"}
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What is known of an engine before it is loaded.
+
+    Attributes
+    ----------
+    module : str
+        Module with the functions of `protocol.Engine`.
+    description : str
+    library : str
+        Array library whose arrays it takes; arrays of "cupy" are on a GPU.
+    package : str
+        What to install where its array library is missing; empty for that by its own name.
+    approximate_from : float
+        Pairs of patches in one search from which on ``method="auto"`` is approximate: about where
+        that becomes several times faster than comparing them.
+    """
+
+    module: str
+    description: str
+    library: str = "numpy"
+    package: str = ""
+    # Images of some 350 x 350 pixels.
+    approximate_from: float = 1.5e10
+
+
+ENGINES = {
+    "numpy": EngineSpec(
+        "pnncupy.kernels.reference", "plain NumPy on one CPU core: slow, for checking the others"
+    ),
+    "numba": EngineSpec(
+        "pnncupy.kernels.numba_cpu.engine", "compiled and vectorised, on all CPU cores"
+    ),
+    "cupy": EngineSpec(
+        "pnncupy.kernels.cupy_raw.engine", "CUDA kernels on a GPU, for CuPy arrays", "cupy",
+        "'pnncupy[gpu]'", 1e12,
+    ),
+    "numba-cuda": EngineSpec(
+        "pnncupy.kernels.numba_cuda.engine",
+        "the same steps in Numba's CUDA Python, for reading and changing", "cupy",
+        "'pnncupy[gpu]'", 1e12,
+    ),
+}  # fmt: skip
+NAMES = ("auto", *ENGINES)
+
 # What `engine="auto"` takes for the arrays of each library.
 _AUTOMATIC = {"numpy": "numba", "cupy": "cupy"}
-# What to install where a module is missing, if not the module by its own name.
-_PACKAGES = {"cupy": "'pnncupy[gpu]'"}
 # What helps against failures of a GPU, by a word of their messages.
 _REMEDIES = {
     "InsufficientDriver": "install NVIDIA's driver, or a newer one",
@@ -31,14 +67,6 @@ _REMEDIES = {
     "InvalidDevice": "see `nvidia-smi` for the devices there are",
     "nvrtc": "install NVIDIA's compiler with `pip install 'pnncupy[gpu]'`",
 }
-_DESCRIPTIONS = {
-    "numpy": "plain NumPy on one CPU core: slow, for checking the others",
-    "numba": "compiled and vectorised, on all CPU cores",
-    "cupy": "CUDA kernels on a GPU, for CuPy arrays",
-    "numba-cuda": "the same steps in Numba's CUDA Python, for reading and changing",
-}
-
-NAMES = ("auto", *_MODULES)
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ def engines() -> tuple[EngineStatus, ...]:
     >>> [engine.name for engine in pnn.engines() if engine.available]
     ['numpy', 'numba']
     """
-    return tuple(_status(name) for name in _MODULES)
+    return tuple(_status(name) for name in ENGINES)
 
 
 def pick(name: Any, array: Any) -> tuple[str, Engine]:
@@ -85,10 +113,10 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
     if name == "auto":
         name = automatic(library)
     check(name)
-    if _LIBRARIES[name] != library:
+    if ENGINES[name].library != library:
         raise TypeError(
-            f"engine {name!r} takes {_LIBRARIES[name]} arrays, got {library}; convert them with "
-            "`cupy.asnumpy`, or use engine='auto'"
+            f"engine {name!r} takes {ENGINES[name].library} arrays, got {library}; convert them "
+            "with `cupy.asnumpy`, or use engine='auto'"
         )
     return name, load(name)
 
@@ -111,13 +139,13 @@ def check(name: str) -> None:
 
 def on_device(name: str) -> bool:
     """Whether an engine's arrays live on a GPU."""
-    return _LIBRARIES.get(name) == "cupy"
+    return name in ENGINES and ENGINES[name].library == "cupy"
 
 
 def load(name: str) -> Engine:
     """The kernel module of an engine, which must be there."""
     # A module offers the protocol's methods as functions.
-    return cast(Engine, import_module(_MODULES[name]))
+    return cast(Engine, import_module(ENGINES[name].module))
 
 
 @cache
@@ -127,10 +155,11 @@ def _failure(name: str) -> str:
         with warnings.catch_warnings():
             # CuPy's own words about several packages of it take many lines; see `_rivals`.
             warnings.filterwarnings("ignore", "(?s).*multiple CuPy packages", UserWarning)
-            import_module(_LIBRARIES[name])
+            import_module(ENGINES[name].library)
         load(name)
     except ModuleNotFoundError as error:
-        package = _PACKAGES.get(error.name or "", error.name)
+        own = ENGINES[name].package
+        package = own if own and error.name == "cupy" else error.name
         return f"{error}; install it with `pip install {package}`"
     except Exception as error:  # whatever a compiler or driver meets when it is loaded
         if str(error) == COMPILER_OFF:
@@ -142,18 +171,18 @@ def _failure(name: str) -> str:
 @cache
 def _device_failure(name: str) -> str:
     """Why a GPU cannot be used, found out by using it; empty if it can, or none is needed."""
-    return "" if _LIBRARIES[name] == "numpy" else _wrong_answer(name)
+    return "" if ENGINES[name].library == "numpy" else _wrong_answer(name)
 
 
 def _status(name: str) -> EngineStatus:
     reason = _failure(name) or _wrong_answer(name)
-    detail = reason or "; ".join([_DESCRIPTIONS[name], *_rivals(name)])
+    detail = reason or "; ".join([ENGINES[name].description, *_rivals(name)])
     return EngineStatus(name, not reason, detail)
 
 
 def _rivals(name: str) -> list[str]:
     """A warning where several packages are installed that each bring CuPy."""
-    if _LIBRARIES[name] != "cupy":
+    if ENGINES[name].library != "cupy":
         return []
     packages = sorted(set(packages_distributions().get("cupy", [])))
     if len(packages) < 2:
@@ -171,14 +200,12 @@ def _wrong_answer(name: str) -> str:
     numbers = np.arange(6, dtype=np.int32)[:, None] * 9 + np.arange(7, dtype=np.int32)
     expected = _first_equal_patch(image, numbers)
     try:
-        xp = import_module(_LIBRARIES[name])
+        xp = import_module(ENGINES[name].library)
         pixels = xp.asarray(image)
         score = xp.full((6, 7, 1), np.inf, np.float32)
         index = xp.full((6, 7, 1), -1, np.int32)
-        load(name).update_nearest(
-            pixels, pixels, 3, None, score, index,
-            first_index=0, index_stride=9, active=None, threads=1, tick=lambda pairs: None,
-        )  # fmt: skip
+        request = SearchRequest(pixels, pixels, 3, None, score, index, index_stride=9)
+        load(name).update_nearest(request, threads=1, tick=lambda pairs: None)
         right = not bool(score.any()) and bool((index[..., 0] == xp.asarray(expected)).all())
     except Exception as error:
         told = _in_one_line(error)

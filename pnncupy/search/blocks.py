@@ -8,7 +8,7 @@ in any order. So the result has the same bits with any plan of blocks and any nu
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib import import_module
 from itertools import pairwise, product
@@ -20,10 +20,9 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
-from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.kernels.protocol import Engine, SearchRequest, Tick, refuse_lists
 from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
 from pnncupy.parallel.threads import thread_count
-from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
 # Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
@@ -38,6 +37,9 @@ _FEWEST_PAIRS = 2e8
 _MOST_TREES = 2
 _TREES: dict[Any, Any] = {}
 _TREES_LOCK = Lock()
+
+
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -61,63 +63,29 @@ class BlockEngine:
     TREE_AXES: tuple[int, ...] = ()
     QUERIES_PER_SEARCH = 1
 
-    def update_nearest(
-        self,
-        query: Array,
-        key: Array,
-        patch_size: int,
-        weight: Array | None,
-        score: Array,
-        index: Array,
-        *,
-        key_score: Array | None = None,
-        key_index: Array | None = None,
-        first_index: int,
-        index_stride: int,
-        active: Array | None,
-        threads: int,
-        tick: Tick,
-    ) -> None:
+    def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:
         """Search block by block; see `protocol.Engine.update_nearest`."""
-        rows, columns = score.shape[:2]
-        key_rows, key_columns = PatchGrid.of(key, patch_size).shape
+        refuse_lists(request)
+        (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
         if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
-            self.local.update_nearest(
-                query, key, patch_size, weight, score, index, first_index=first_index,
-                index_stride=index_stride, active=active, threads=threads, tick=tick,
-            )  # fmt: skip
+            self.local.update_nearest(request, threads=threads, tick=tick)
             return
-        row_bytes = 4 * len(key) * max(query.shape[2], key.shape[2])
-        plan = list(
-            block_plan(rows, columns, key_rows, key_columns, row_bytes, worker_count(self.executor))
+        workers = worker_count(self.executor)
+        row_bytes = 4 * len(request.key) * max(request.query.shape[2], request.key.shape[2])
+        plan = list(block_plan(request.shape, request.key_shape, row_bytes, workers))
+        calls = (
+            (number, (self.name, block, self._threads_of_worker()))
+            for number, (queries, keys) in enumerate(plan)
+            if (block := _block_of(request, queries, keys)) is not None
         )
-        margin = patch_size - 1
-
-        def calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
-            for number, ((top, bottom), (first, end)) in enumerate(plan):
-                asked = None if active is None else active[top:bottom]
-                if asked is not None and not asked.any():
-                    continue
-                # Sent with the call and not scattered: what a dead worker held would be lost.
-                images = (
-                    np.ascontiguousarray(query[:, top : bottom + margin]),
-                    np.ascontiguousarray(key[:, first : end + margin]),
-                )
-                weights = None if weight is None else weight[first:end]
-                yield number, (
-                    self.name, *images, patch_size, weights, score[top:bottom, :, 0],
-                    index[top:bottom, :, 0], first_index + first * index_stride, index_stride,
-                    asked, self._threads_of_worker(),
-                )  # fmt: skip
-
-        window = 2 * worker_count(self.executor)
         # Closed at once where `tick` raises, which cancels the blocks that wait.
-        with closing(completed(self.executor, search_block, calls(), window)) as results:
+        with closing(completed(self.executor, search_block, calls, 2 * workers)) as results:
             for number, found in results:
                 if isinstance(found, BaseException):
                     raise found
                 (top, bottom), (first, end) = plan[number]
-                _reduce(score[top:bottom, :, 0], index[top:bottom, :, 0], *found)
+                lists = request.score[top:bottom, :, 0], request.index[top:bottom, :, 0]
+                _reduce(*lists, *found)
                 tick((bottom - top) * columns * (end - first) * key_columns)
 
     def _threads_of_worker(self) -> int:
@@ -184,13 +152,14 @@ class BlockEngine:
 
 
 def block_plan(
-    rows: int, columns: int, key_rows: int, key_columns: int, row_bytes: int, workers: int
-) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    shape: tuple[int, int], key_shape: tuple[int, int], row_bytes: int, workers: int
+) -> Iterator[tuple[Range, Range]]:
     """Blocks as pairs of ranges: of query rows, and of key rows.
 
     As many as there are workers, or more where they would be too much for one. Queries are divided
     first: every block begins with rows of incomplete sums, and few tall ones have least of these.
     """
+    (rows, columns), (key_rows, key_columns) = shape, key_shape
     pairs = rows * columns * key_rows * key_columns
     count = max(workers, math.ceil(pairs / _MOST_PAIRS))
     query_blocks = min(rows, max(count, math.ceil(rows * row_bytes / _MOST_BYTES)))
@@ -198,31 +167,44 @@ def block_plan(
     yield from product(_ranges(rows, query_blocks), _ranges(key_rows, key_blocks))
 
 
-def _ranges(size: int, count: int) -> list[tuple[int, int]]:
+def _ranges(size: int, count: int) -> list[Range]:
     return list(pairwise(size * k // count for k in range(count + 1)))
 
 
-def search_block(
-    engine: str,
-    query: Array,
-    key: Array,
-    patch_size: int,
-    weight: Array | None,
-    score: Array,
-    index: Array,
-    first_index: int,
-    index_stride: int,
-    active: Array | None,
-    threads: int,
-) -> tuple[Array, Array]:
+def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequest | None:
+    """The search of some query rows among some key rows, None where no query is active.
+
+    It holds copies: sent with the call and not scattered, as what a dead worker held would be lost.
+    """
+    (top, bottom), (first, end) = queries, keys
+    active = None if request.active is None else request.active[top:bottom]
+    if active is not None and not active.any():
+        return None
+    margin = request.patch_size - 1
+    return replace(
+        request,
+        query=np.ascontiguousarray(request.query[:, top : bottom + margin]),
+        key=np.ascontiguousarray(request.key[:, first : end + margin]),
+        weight=None if request.weight is None else request.weight[first:end],
+        score=request.score[top:bottom],
+        index=request.index[top:bottom],
+        first_index=request.first_index + first * request.index_stride,
+        active=active,
+    )
+
+
+def search_block(engine: str, request: SearchRequest, threads: int) -> tuple[Array, Array]:
     """Search one block on a worker; its scores and indices."""
     registry.check(engine)
-    module = registry.load(engine)
-    copies, cupy = _copies(engine, query, key, weight, score[..., None], index[..., None], active)
+    copies, cupy = _copies(
+        engine, request.query, request.key, request.weight, request.score, request.index,
+        request.active,
+    )  # fmt: skip
     query, key, weight, score, index, active = copies
     search = PairSearch(
-        module, patch_size, threads, lambda pairs: None, query, key, index_stride=index_stride,
-        first_index=first_index, weight=weight, active=active,
+        registry.load(engine), request.patch_size, threads, lambda pairs: None, query, key,
+        index_stride=request.index_stride, first_index=request.first_index, weight=weight,
+        active=active,
     )  # fmt: skip
     search.lower(score, index, _tree_of_block(search))
     if cupy is not None:

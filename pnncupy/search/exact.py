@@ -9,7 +9,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import Engine
+from pnncupy.kernels.protocol import Engine, SearchRequest
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
@@ -124,12 +124,12 @@ def lower(
     """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
     for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
         key_score, key_index = (None, None) if reverse is None else reverse[number]
-        settings.engine.update_nearest(
+        request = SearchRequest(
             query, image, settings.patch_size, None if weights is None else weights[number],
-            lists.score, lists.index, key_score=key_score, key_index=key_index,
-            first_index=top * layout.width, index_stride=layout.width, active=active,
-            threads=settings.threads, tick=settings.tick,
+            lists.score, lists.index, layout.width, top * layout.width, active, key_score,
+            key_index,
         )  # fmt: skip
+        settings.engine.update_nearest(request, threads=settings.threads, tick=settings.tick)
 
 
 def key_matches(

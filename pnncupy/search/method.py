@@ -4,14 +4,12 @@ import logging
 import math
 from collections.abc import Callable
 
+from pnncupy.engine.registry import ENGINES
+
 _LOG = logging.getLogger("pnncupy")
 
 METHODS = ("exact", "patchmatch", "auto")
 
-# Pairs of patches in one search from which on "auto" takes "patchmatch", about where it becomes
-# several times faster than comparing them: images of some 350 x 350 pixels on a CPU, of a megapixel
-# on a GPU.
-_APPROXIMATE_FROM = {"numpy": 1.5e10, "numba": 1.5e10, "cupy": 1e12, "numba-cuda": 1e12}
 # Steps a query through a tree of the keys, up to which exact search takes about the same time.
 _FEW_STEPS = 200
 # In tasks with "patchmatch", searches of fewer pairs are exact all the same: they cost no more.
@@ -33,7 +31,7 @@ def chosen(
     """
     if method != "auto":
         return method
-    if queries * keys < _APPROXIMATE_FROM[engine]:
+    if queries * keys < ENGINES[engine].approximate_from:
         taken, why = "exact", "few pairs"
     else:
         needed = steps()

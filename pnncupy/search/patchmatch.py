@@ -25,6 +25,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.kernels.protocol import PassRequest
 from pnncupy.kernels.random_bits import combined, drawn
 from pnncupy.search.candidate_lists import pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
@@ -142,11 +143,12 @@ class PatchMatch:
             tried = 4 + draws * radius.bit_length()
             out_index, out_sums = xp.empty_like(index), xp.empty_like(sums)
             settings.engine.patchmatch_pass(
-                query, key, settings.patch_size, usable, index, sums, out_index, out_sums,
-                step=step, radius=radius, draws=draws, stream=self._next_stream(), bound=bound,
-                alpha=settings.alpha, key_words=key_words, active=active,
-                threads=settings.threads,
-                tick=partial(_tick_pairs, settings, tried),
+                PassRequest(
+                    query, key, settings.patch_size, usable, index, sums, out_index, out_sums,
+                    step=step, radius=radius, draws=draws, stream=self._next_stream(),
+                    bound=bound, alpha=settings.alpha, key_words=key_words, active=active,
+                ),
+                threads=settings.threads, tick=partial(_tick_pairs, settings, tried),
             )  # fmt: skip
             index, sums = out_index, out_sums
         return index, sums

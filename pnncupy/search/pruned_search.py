@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import Engine, Tick
+from pnncupy.kernels.protocol import Engine, SearchRequest, Tick
 from pnncupy.search.patch_grid import PatchGrid
 
 # Searches of fewer pairs end before a tree is built.
@@ -131,18 +131,20 @@ class PairSearch:
         """Walk through a tree; return the counts, and which queries took too many steps."""
         left = np.zeros(score.shape[:2], np.bool_)
         counts = self.engine.search_tree(
-            tree, self.query, score, index, weight=self.weight, first_index=self.first_index,
-            index_stride=self.index_stride, active=self.active, any_key=self.any_key,
+            tree, self._request(self.active, score, index), any_key=self.any_key,
             most_steps=most * tree.size / _PAIRS_A_STEP, left=left, threads=self.threads,
             tick=self.tick,
         )  # fmt: skip
         return counts, left
 
     def _compare(self, active: Array | None, score: Array, index: Array) -> None:
-        self.engine.update_nearest(
-            self.query, self.key, self.patch_size, self.weight, score, index,
-            first_index=self.first_index, index_stride=self.index_stride, active=active,
-            threads=self.threads, tick=self.tick,
+        request = self._request(active, score, index)
+        self.engine.update_nearest(request, threads=self.threads, tick=self.tick)
+
+    def _request(self, active: Array | None, score: Array, index: Array) -> SearchRequest:
+        return SearchRequest(
+            self.query, self.key, self.patch_size, self.weight, score, index, self.index_stride,
+            self.first_index, active,
         )  # fmt: skip
 
     def _compare_again(self, left: Array, score: Array, index: Array) -> None:

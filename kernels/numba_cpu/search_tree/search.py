@@ -15,7 +15,7 @@ from pnncupy.kernels.numba_cpu.search_tree.tree import (
 )
 from pnncupy.kernels.numba_cpu.search_tree.walk import walk_kernel
 from pnncupy.kernels.numba_cpu.simd import LANES
-from pnncupy.kernels.protocol import Array, Tick
+from pnncupy.kernels.protocol import Array, SearchRequest, Tick
 from pnncupy.kernels.tiling import run
 
 _ROWS_PER_STEP = 8
@@ -42,14 +42,8 @@ class Counts:
 
 def search(
     tree: Tree,
-    query: Array,
-    score: Array,
-    index: Array,
+    request: SearchRequest,
     *,
-    weight: Array | None = None,
-    first_index: int = 0,
-    index_stride: int,
-    active: Array | None = None,
     any_key: bool = False,
     most_steps: float | None = None,
     left: Array | None = None,
@@ -61,23 +55,22 @@ def search(
     Parameters
     ----------
     tree : Tree
-    query : (C, HQ, WQ) float32
-        Patches with infinite pixels are not searched.
-    score, index : (HQ-p+1, WQ-p+1, k) float32 and int32
-        The best keys so far, different ones, and their scores, the best one first; limits and -1
-        where none is known. Of equal keys the one of lowest number wins, also over those known.
-    weight : (HK-p+1, WK-p+1) float32 or None
-        Factor of each key patch.
-    first_index, index_stride, active, threads, tick
-        As in `protocol.Engine.update_nearest`.
+        Of the key of the request.
+    request : SearchRequest
+        Without `key_score`. Query patches with infinite pixels are not searched. Lists hold
+        different keys, or limits and -1 where none is known; of equal keys the one of lowest flat
+        index wins, also over those known.
     any_key : bool, default False
         Of equal keys any one will do, so that nothing is compared once a distance is 0.
     most_steps : float, optional
         Steps after which a query is left as it is, and marked in `left`, bool (HQ-p+1, WQ-p+1).
+    threads, tick
+        As in `protocol.Engine.update_nearest`.
     """
+    query, score, weight = request.query, request.score, request.weight
     size, channels = tree.patch_size, len(query)
-    rows, columns = score.shape[:2]
-    active = _searched(query, size, active)
+    rows, columns = request.shape
+    active = _searched(query, size, request.active)
     of_keys, of_nodes, heaviest = _NO_WEIGHT, _NO_WEIGHT, 1.0
     if weight is not None:
         of_keys, of_nodes = node_weights(tree, weight)
@@ -101,9 +94,9 @@ def search(
             flat_key, key_width, key_height * key_width, key_height - size + 1,
             key_width - size + 1, tree.boxes.ravel(), tree.first_nodes, tree.leaves.ravel(),
             tree.places, _NO_WEIGHT if weight is None else weight.ravel(), of_keys, of_nodes,
-            _above(bound_slack(tree, radius, channels) * heaviest), score, index, first_index,
-            index_stride, _NO_MASK if active is None else active, any_key, most, left, top,
-            bottom, counts,
+            _above(bound_slack(tree, radius, channels) * heaviest), score, request.index,
+            request.first_index, request.index_stride, _NO_MASK if active is None else active,
+            any_key, most, left, top, bottom, counts,
         )  # fmt: skip
         found.append(counts)
         yield (bottom - top) * columns * tree.size
