@@ -8,10 +8,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 import pnncupy as pnn
+from pnncupy.synthesis import voting
 
 TASKS = ("generate", "retarget", "inpaint", "analogy", "collage", "edit")
 DTYPES = ("?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
-VOTES = ("weighted_mean", "mean", "median", "copy")
+VOTES = tuple(voting.VOTES)
 # Kernels are compiled for each pair of patch size and channels, so each count has one patch size.
 PATCH_SIZES = {1: 2, 2: 3, 3: 4, 4: 3, 5: 5}
 SMALLEST, LARGEST = 7, 14

@@ -8,7 +8,7 @@ from conftest import NUMPY_EXHAUSTIVE
 import pnncupy as pnn
 from pnncupy.synthesis import voting
 
-HOWS = ("weighted_mean", "mean", "median", "copy")
+HOWS = tuple(voting.VOTES)
 
 
 def random_index(random, shapes, p, places):

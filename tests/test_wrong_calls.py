@@ -15,6 +15,7 @@ import pytest
 
 import pnncupy as pnn
 from pnncupy import baselines, batch, metrics, plot, samples
+from pnncupy.synthesis.voting import VOTES
 
 RANDOM = np.random.default_rng(0)
 IMAGE = RANDOM.random((20, 24, 3))
@@ -84,7 +85,7 @@ NEGATIVE_SEED = "must hold non-negative integers"
 RANGE = "must be None or two numbers (low, high)"
 AXIS = "must be an axis of a 3-D array (-3 to 2)"
 EXECUTOR = "must be a concurrent.futures.Executor, such as pnncupy.batch.ProcessPool, or a"
-HOWS = "must be one of 'weighted_mean', 'mean', 'median', 'copy'"
+HOWS = f"must be one of {', '.join(map(repr, VOTES))}"
 
 # Parameter, wrong value, exception, rule, what the message says was given.
 SHARED = [

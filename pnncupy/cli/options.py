@@ -7,6 +7,10 @@ from typing import Any
 import click
 
 from pnncupy import samples
+from pnncupy.engine.registry import NAMES
+from pnncupy.search.method import METHODS
+from pnncupy.synthesis.schedule import KEYS
+from pnncupy.synthesis.voting import VOTES
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -38,16 +42,16 @@ SYNTHESIS_OPTIONS = [
     click.option("--patch-size", type=int, help="Side of a patch; default 7."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
-    click.option("--keys", type=click.Choice(["blurred", "sharp", "both"]),
+    click.option("--keys", type=click.Choice(KEYS),
                  help="What patches are compared with; default blurred."),
-    click.option("--vote", type=click.Choice(["weighted_mean", "mean", "median", "copy"]),
+    click.option("--vote", type=click.Choice(list(VOTES)),
                  help="How overlapping patches make a picture; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
-    click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
+    click.option("--method", type=click.Choice(METHODS),
                  help="How patches are searched: all pairs, the default; approximately, for large "
                  "pictures; or by the number of pixels."),
-    click.option("--engine", type=click.Choice(["auto", "numpy", "numba", "cupy", "numba-cuda"]),
+    click.option("--engine", type=click.Choice(NAMES),
                  help="What computes; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
     click.option("--scheduler", metavar="ADDRESS",

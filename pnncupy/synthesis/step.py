@@ -44,7 +44,7 @@ def pnn_step(
         What they are replaced by.
     patch_size, alpha, key_mask, method, engine, channel_axis, threads
         As in `nearest_patches`.
-    vote : {"weighted_mean", "mean", "median", "copy"}
+    vote : str, default "weighted_mean"
         As `how` in `pnncupy.vote`.
 
     Returns
