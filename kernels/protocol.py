@@ -275,9 +275,10 @@ class Engine(Protocol):
         value : (C, HV, WV) float32
         index : (HQ-p+1, WQ-p+1) int32
             Pixel number ``row * WV + column`` in `value` of each patch's first pixel.
-        reduction : {"mean", "median"}
-            Mean weighted by `weight`, its sums over the rows of the patch, then its columns; or
-            median, the lower one of two in the middle.
+        reduction : {"mean", "median", "trimmed_mean"}
+            Mean weighted by `weight`, its sums over the rows of the patch, then its columns;
+            median, the lower one of two in the middle; or mean of what is left of n values without
+            the n // 4 lowest and highest ones, summed from the lowest.
         weight : p floats or None
             One side of the separable weights of the mean.
         out : (C, HQ, WQ) float32

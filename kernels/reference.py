@@ -225,8 +225,8 @@ def vote(
     """Vote offset by offset in the patch; see `protocol.Engine.vote`."""
     row, column = np.divmod(index, np.int32(value.shape[2]))
     made = np.zeros_like(out)
-    if reduction == "median":
-        _vote_median(value, row, column, patch_size, made)
+    if reduction != "mean":
+        _vote_ranked(value, row, column, patch_size, reduction == "trimmed_mean", made)
     else:
         rows, columns = index.shape
         side = np.asarray(weight, np.float32)
@@ -241,7 +241,10 @@ def vote(
     np.copyto(out, made, where=True if active is None else active)
 
 
-def _vote_median(value: Array, row: Array, column: Array, patch_size: int, out: Array) -> None:
+def _vote_ranked(
+    value: Array, row: Array, column: Array, patch_size: int, trimmed: bool, out: Array
+) -> None:
+    """Mean of the values in the middle: one, or all but a quarter on either side."""
     rows, columns = row.shape
     for y in range(out.shape[1]):
         for x in range(out.shape[2]):
@@ -249,4 +252,11 @@ def _vote_median(value: Array, row: Array, column: Array, patch_size: int, out: 
             xs = np.arange(max(0, x - columns + 1), min(patch_size, x + 1))
             here = np.ix_(y - ys, x - xs)
             covering = value[:, row[here] + ys[:, None], column[here] + xs].reshape(len(out), -1)
-            out[:, y, x] = np.sort(covering, axis=1)[:, (covering.shape[1] - 1) // 2]
+            covering, count = np.sort(covering, axis=1), covering.shape[1]
+            first, end = (count - 1) // 2, (count - 1) // 2 + 1
+            if trimmed:
+                first, end = count // 4, count - count // 4
+            total = covering[:, first].copy()
+            for rank in range(first + 1, end):
+                total += covering[:, rank]
+            out[:, y, x] = total / np.float32(end - first)

@@ -47,7 +47,12 @@ for p, channels, weighted, masked, chunk_rows, pairs in (
     index = random.integers(0, 3, (4, 5)).astype(np.int32) + np.int32(p + 6)
     pixels = random.random((p + 3, p + 4)) > 0.4 if masked else None
     mean, edge = [1.0] * p, np.linspace(0.3, 1, p)
-    for reduction, sides in (("mean", mean), ("median", None), ("mean", edge)):
+    for reduction, sides in (
+        ("mean", mean),
+        ("median", None),
+        ("trimmed_mean", None),
+        ("mean", edge),
+    ):
         outs = [np.full((channels, p + 3, p + 4), 7, np.float32) for _ in range(2)]
         for engine, out in zip((numba_cuda, reference), outs, strict=True):
             engine.vote(

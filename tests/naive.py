@@ -108,6 +108,10 @@ def vote(values, index, p, how):
                     result[channel, y, x] = sum(pixels) / len(pixels)
                 elif how == "median":
                     result[channel, y, x] = sorted(pixels)[(len(pixels) - 1) // 2]
+                elif how == "trimmed_mean":
+                    trim = len(pixels) // 4
+                    left = sorted(pixels)[trim : len(pixels) - trim]
+                    result[channel, y, x] = sum(left) / len(left)
                 else:
                     nearest_one = min(range(len(covering)), key=lambda k: covering[k][1])
                     result[channel, y, x] = pixels[nearest_one]

@@ -22,7 +22,8 @@ searches = [
 ]
 votes = [
     (vote._vote_mean, (images, field, table, flags, types.boolean, images)),
-    (vote._median_kernel(7), (images, field, flags, types.boolean, images)),
+    (vote._ranked_kernel(7, False), (images, field, flags, types.boolean, images)),
+    (vote._ranked_kernel(7, True), (images, field, flags, types.boolean, images)),
 ]
 words, masks = types.Array(types.uint64, 2, "C"), types.Array(types.boolean, 2, "C")
 flat = types.Array(types.int32, 1, "C")

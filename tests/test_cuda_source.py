@@ -245,9 +245,11 @@ def vote_on_host(value, index, p, how, backwards=False, active=None):
     sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
              np.int32(width), NOTHING if active is None else active)  # fmt: skip
     options = sources.vote_options(p, channels)
-    if how == "median":
-        launch = host_cuda.build(sources.text("vote.cu"), "vote_median", options)
-        launch((-(-width // 32) * height, channels, 1), 32, (value, *sizes, out), backwards)
+    if how in ("median", "trimmed_mean"):
+        launch = host_cuda.build(sources.text("vote.cu"), "vote_ranked", options)
+        trimmed = np.int32(how == "trimmed_mean")
+        grid = (-(-width // 32) * height, channels, 1)
+        launch(grid, 32, (value, *sizes, trimmed, out), backwards)
         return out
     side = np.ones(p, np.float32)
     if how == "weighted_mean":
@@ -259,7 +261,7 @@ def vote_on_host(value, index, p, how, backwards=False, active=None):
 
 
 @needs_compiler
-@pytest.mark.parametrize("how", ["weighted_mean", "mean", "median"])
+@pytest.mark.parametrize("how", ["weighted_mean", "mean", "median", "trimmed_mean"])
 @pytest.mark.parametrize(("p", "channels"), [(7, 3), (2, 1), (5, 4), (15, 1), (3, 64)])
 def test_vote_equals_the_oracle(p, channels, how, random):
     value = random.random((channels, p + 6, p + 11), np.float32)
@@ -272,7 +274,7 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     np.testing.assert_array_equal(found, vote_on_host(value, index, p, how, backwards=True))
     same = np.empty_like(found)
-    weight = None if how == "median" else [1.0] * p
+    weight = [1.0] * p if how == "mean" else None
     if how != "weighted_mean":
         reference.vote(value, index, p, how, weight, same, active=None, threads=1)
         np.testing.assert_array_equal(found, same)

@@ -50,7 +50,7 @@ def test_shared_searches_have_the_same_bits(alpha, workers, every_search, random
     check_same(found, pnn.nearest_patches(query, keys, **options))
 
 
-@pytest.mark.parametrize("how", ["weighted_mean", "median"])
+@pytest.mark.parametrize("how", ["mean", "median", "trimmed_mean"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_shared_votes_have_the_same_bits(how, masked, every_search, random):
     value = random.random((2, 30, 33), np.float32)
@@ -58,8 +58,8 @@ def test_shared_votes_have_the_same_bits(how, masked, every_search, random):
     active = random.random((25, 22)) > 0.8 if masked else None
     if masked:
         active[:9] = False
-    weight = None if how == "median" else [0.5, 0.7, 1.0, 0.7, 0.5]
-    given = (value, index, 5, "median" if weight is None else "mean", weight)
+    weight = [0.5, 0.7, 1.0, 0.7, 0.5] if how == "mean" else None
+    given = (value, index, 5, how, weight)
     outs = [np.full((2, 25, 22), 7, np.float32) for _ in range(2)]
     numba_cpu.vote(*given, outs[0], active=active, threads=1)
     for count in (1, 3, 40):

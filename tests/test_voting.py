@@ -53,6 +53,25 @@ def test_every_value_of_a_copy_or_median_exists_in_the_source(engine, random):
         assert np.isin(pnn.vote(value, index, patch_size=6, how=how, engine=engine), value).all()
 
 
+def test_a_trimmed_mean_is_good_at_outliers(random):
+    """Wrong matches spoil a mean, and a median keeps more of the noise."""
+    rows, columns = np.mgrid[:60, :70]
+    clean = np.sin(rows / 9) + np.cos(columns / 9)
+    value = (clean + random.normal(0, 0.1, clean.shape)).astype(np.float32)
+    index = np.stack(np.mgrid[:54, :64], axis=-1)
+    # Every patch is moved a little, so that a vote averages noise, and some are quite wrong.
+    index = np.clip(index + random.integers(-2, 3, index.shape), 0, [53, 63])
+    wrong = random.random(index.shape[:2]) < 0.15
+    index[wrong] = random.integers(0, [54, 64], (int(wrong.sum()), 2))
+    errors = {
+        how: float(np.std((pnn.vote(value, index, how=how) - clean)[8:-8, 8:-8]))
+        for how in ("weighted_mean", "mean", "median", "trimmed_mean")
+    }
+    assert errors["trimmed_mean"] < 0.95 * errors["median"], errors
+    assert errors["trimmed_mean"] < 0.5 * errors["mean"], errors
+    assert errors["trimmed_mean"] < 0.5 * errors["weighted_mean"], errors
+
+
 def test_identity_matches_give_back_the_image(engine, random):
     image = random.random((18, 23, 2), np.float32)
     index = pnn.nearest_patches(image, image, engine=engine).index

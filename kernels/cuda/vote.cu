@@ -1,4 +1,4 @@
-// What the matched patches say of each pixel: weighted mean, or median.
+// What the matched patches say of each pixel: weighted mean, median or trimmed mean.
 //
 // One thread gathers one pixel of the output, so that nothing is added atomically and the order of
 // the sums is fixed: the rows of a patch, then its columns. `active` says which pixels are wanted,
@@ -48,10 +48,11 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
         out[((long long)channel * height + y) * width + x] = __fdiv_rn(sums[channel], total);
 }
 
-// The lower one of two values in the middle. Blocks: x over parts of rows and rows, y over channels.
-extern "C" __global__ void vote_median(const float *value, int value_height, int value_width,
+// The lower one of two values in the middle, or the mean of all but a quarter on either side.
+// Blocks: x over parts of rows and rows, y over channels.
+extern "C" __global__ void vote_ranked(const float *value, int value_height, int value_width,
                                        const int *index, int height, int width,
-                                       const unsigned char *active, float *out)
+                                       const unsigned char *active, int trimmed, float *out)
 {
     const int blocks = (width + blockDim.x - 1) / blockDim.x;
     const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
@@ -61,6 +62,7 @@ extern "C" __global__ void vote_median(const float *value, int value_height, int
     const Field field = {index, height - P + 1, width - P + 1, value_width};
     const float *plane = value + (long long)channel * value_height * value_width;
     float covering[P * P];
+    covering[0] = 0.0f;  // there is always a patch, which compilers do not know
     int count = 0;
     for (int dy = max(0, y - field.rows + 1); dy < min(P, y + 1); dy++)
         for (int dx = max(0, x - field.columns + 1); dx < min(P, x + 1); dx++) {
@@ -71,5 +73,10 @@ extern "C" __global__ void vote_median(const float *value, int value_height, int
                 covering[place] = covering[place - 1];
             covering[place] = value_here;
         }
-    out[((long long)channel * height + y) * width + x] = covering[(count - 1) / 2];
+    const int first = trimmed ? count / 4 : (count - 1) / 2;
+    const int end = trimmed ? count - count / 4 : first + 1;
+    float total = covering[first];
+    for (int rank = first + 1; rank < end; rank++)
+        total = add(total, covering[rank]);
+    out[((long long)channel * height + y) * width + x] = __fdiv_rn(total, (float)(end - first));
 }

@@ -215,9 +215,10 @@ def vote(
              np.int32(width), _pointer(active))  # fmt: skip
     options = vote_options(patch_size, channels)
     columns = -(-width // _VOTE_THREADS)
-    if reduction == "median":
-        _kernel("vote.cu", "vote_median", options)(
-            (columns * height, channels, 1), (_VOTE_THREADS, 1, 1), (*given, out)
+    if reduction != "mean":
+        trimmed = np.int32(reduction == "trimmed_mean")
+        _kernel("vote.cu", "vote_ranked", options)(
+            (columns * height, channels, 1), (_VOTE_THREADS, 1, 1), (*given, trimmed, out)
         )
         return
     side = np.asarray(weight, np.float32)

@@ -47,8 +47,8 @@ def _vote_mean(value, value_width, index, patch_size, weight, active, out, first
 
 
 @compiled
-def _vote_median(value, value_width, index, patch_size, active, out, first_row, last_row):
-    """Lower median of the patches that cover each pixel, per channel; `value` is (C, pixels)."""
+def _vote_ranked(value, value_width, index, patch_size, trimmed, active, out, first_row, last_row):
+    """Lower median or trimmed mean of the patches that cover each pixel; `value` is (C, pixels)."""
     places = np.empty(patch_size * patch_size, np.int64)
     offsets = np.empty(patch_size * patch_size, np.int64)
     covering = np.empty(patch_size * patch_size, np.float32)
@@ -66,7 +66,13 @@ def _vote_median(value, value_width, index, patch_size, active, out, first_row, 
                         covering[place] = covering[place - 1]
                         place -= 1
                     covering[place] = new
-                out[channel, y, x] = covering[(count - 1) // 2]
+                first, end = (count - 1) // 2, (count - 1) // 2 + 1
+                if trimmed:
+                    first, end = count // 4, count - count // 4
+                total = covering[first]
+                for rank in range(first + 1, end):
+                    total += covering[rank]
+                out[channel, y, x] = total / np.float32(end - first)
 
 
 def vote(
@@ -87,9 +93,12 @@ def vote(
     bands = [(height * k // count, height * (k + 1) // count) for k in range(count)]
     planes, width = value.reshape(len(value), -1), value.shape[2]
     pixels = _ALL if active is None else active
-    if reduction == "median":
+    if reduction != "mean":
+        trimmed = reduction == "trimmed_mean"
         run_all(
-            lambda band: _vote_median(planes, width, index, patch_size, pixels, out, *band),
+            lambda band: _vote_ranked(
+                planes, width, index, patch_size, trimmed, pixels, out, *band
+            ),
             bands, threads,
         )  # fmt: skip
         return

@@ -32,11 +32,11 @@ def _vote_mean(value, index, weight, active, masked, out):
 
 
 @cache
-def _median_kernel(patch_size: int) -> Any:
+def _ranked_kernel(patch_size: int, trimmed: bool) -> Any:
     size = patch_size * patch_size
 
     @cuda.jit
-    def vote_median(value, index, active, masked, out):
+    def vote_ranked(value, index, active, masked, out):
         rows, columns = index.shape
         y, x = thread_place(out.shape[2])
         channel = cuda.blockIdx.y
@@ -57,9 +57,15 @@ def _median_kernel(patch_size: int) -> Any:
                     place -= 1
                 covering[place] = new
                 count += 1
-        out[channel, y, x] = covering[(count - 1) // 2]
+        first, end = (count - 1) // 2, (count - 1) // 2 + 1
+        if trimmed:
+            first, end = count // 4, count - count // 4
+        total = covering[first]
+        for rank in range(first + 1, end):
+            total = add(total, covering[rank])
+        out[channel, y, x] = total / float32(end - first)
 
-    return vote_median
+    return vote_ranked
 
 
 def vote(
@@ -78,8 +84,9 @@ def vote(
     columns = -(-width // THREADS)
     # Arrays that are missing are never read.
     mask = (out[0] if active is None else active, active is not None)
-    if reduction == "median":
-        _median_kernel(patch_size)[(columns * height, channels), THREADS](value, index, *mask, out)
+    if reduction != "mean":
+        kernel = _ranked_kernel(patch_size, reduction == "trimmed_mean")
+        kernel[(columns * height, channels), THREADS](value, index, *mask, out)
         return
     side = np.asarray(weight, np.float32)
     table = cuda.to_device(side[:, None] * side[None, :])

@@ -56,6 +56,7 @@ VOTES = {
     "weighted_mean": Vote("mean", side_weights),
     "mean": Vote("mean", equal_weights),
     "median": Vote("median", labels=False),
+    "trimmed_mean": Vote("trimmed_mean", labels=False),
     "copy": Vote(exact_copy=True),
 }
 
@@ -85,10 +86,11 @@ def vote(
         Height and width of the result; it must be that of `index` plus ``patch_size - 1``.
     patch_size : int, default 7
         Side p of a patch, at least 2.
-    how : {"weighted_mean", "mean", "median", "copy"}
+    how : {"weighted_mean", "mean", "median", "trimmed_mean", "copy"}
         Mean weighted by ``exp(-t**2 / (2 * 1.7**2))`` along each axis, t from -1 to 1 across the
-        patch; plain mean; median per channel (the lower of two in the middle); or the pixel of the
-        patch of the largest weight (ties: lowest row, then column).
+        patch; plain mean; median per channel (the lower of two in the middle); mean per channel
+        without the lowest and the highest quarter of the values; or the pixel of the patch of the
+        largest weight (ties: lowest row, then column).
     engine, channel_axis, threads
         As in `nearest_patches`.
 
