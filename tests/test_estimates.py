@@ -1,5 +1,6 @@
 """What a call will cost."""
 
+import inspect
 import time
 
 import numpy as np
@@ -17,9 +18,14 @@ def quick(monkeypatch):
     monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e9, 4), "patchmatch": (2e7, 2)})
 
 
+def named(task, arguments):
+    """Arguments by the names of a task's parameters."""
+    return dict(zip(inspect.signature(task).parameters, arguments, strict=False))
+
+
 def test_pairs_are_those_of_the_call(photograph, quick):
     options = {"rng": 1, "alpha": 0.01, "iterations": 3}
-    cost = estimate(pnn.generate, [photograph, 5], options)
+    cost = estimate(pnn.generate, {"image": photograph, "n": 5, **options})
     info = pnn.generate(photograph, return_info=True, **options).info
     assert cost.pairs == info["samples"][0]["pairs"]
     assert (cost.method, cost.engine, cost.samples) == ("exact", "numba", 5)
@@ -32,7 +38,7 @@ def test_time_is_about_that_of_the_call(quick):
     start = time.perf_counter()
     pnn.generate(image, rng=1)
     seconds = time.perf_counter() - start
-    cost = estimate(pnn.generate, [image, None], {"rng": 1})
+    cost = estimate(pnn.generate, {"image": image, "rng": 1})
     assert 0.3 < cost.scale < 1
     # Both are measured on machines that others use too.
     assert seconds / 8 < cost.seconds < 8 * seconds
@@ -52,14 +58,14 @@ def test_every_kind_of_argument_becomes_smaller(quick):
         (pnn.edit, [image, image[::-1]], {"mask": mask}),
     ]
     for task, arguments, options in calls:
-        cost = estimate(task, arguments, {"iterations": 2, **options})
+        cost = estimate(task, {**named(task, arguments), "iterations": 2, **options})
         assert cost.scale < 1
         assert cost.seconds > 0
 
 
 def test_large_pictures_are_estimated_for_the_method_they_take(quick):
     image = np.random.default_rng(0).integers(0, 256, (700, 900), np.uint8)
-    cost = estimate(pnn.generate, [image, 2], {"rng": 0, "method": "auto"})
+    cost = estimate(pnn.generate, {"image": image, "n": 2, "rng": 0, "method": "auto"})
     assert cost.method == "patchmatch"
     assert cost.scale < 0.5
     assert cost.pairs < 2000 * image.size
@@ -67,7 +73,7 @@ def test_large_pictures_are_estimated_for_the_method_they_take(quick):
 
 def test_all_stages_count(photograph, quick):
     options = {"gradual": True, "levels": 1, "iterations": 1, "coarse_iterations": 1}
-    cost = estimate(pnn.retarget, [photograph, (40, 30)], options)
+    cost = estimate(pnn.retarget, {"image": photograph, "shape": (40, 30), **options})
     info = pnn.retarget(photograph, (40, 30), return_info=True, **options).info
     assert cost.pairs == pytest.approx(info["samples"][0]["pairs"], rel=0.2)
 
@@ -75,15 +81,15 @@ def test_all_stages_count(photograph, quick):
 def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
     monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e7, 4), "patchmatch": (1e6, 2)})
     image = load_sample("rocket")
-    cost = estimate(pnn.generate, [image, None], {"levels": 10, "iterations": 1})
+    cost = estimate(pnn.generate, {"image": image, "levels": 10, "iterations": 1})
     assert 0 < cost.scale <= 1
     hole = np.zeros(image.shape[:2], bool)
     hole[30, 40] = True
-    assert estimate(pnn.inpaint, [image, hole], {"iterations": 1}).scale < 1
+    assert estimate(pnn.inpaint, {"image": image, "mask": hole, "iterations": 1}).scale < 1
 
 
 @pytest.mark.slow
 def test_small_sources_of_large_pictures_are_made_smaller_too(quick):
     image = load_sample("rocket")[:60, :60]
-    cost = estimate(pnn.generate, [image, None], {"shape": (900, 900), "iterations": 1})
+    cost = estimate(pnn.generate, {"image": image, "shape": (900, 900), "iterations": 1})
     assert cost.scale < 0.9

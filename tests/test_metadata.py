@@ -9,12 +9,13 @@ import pytest
 import tifffile
 
 from pnncupy import __version__, batch
-from pnncupy.batch.provenance import near_mask, provenance
+from pnncupy.batch.provenance import provenance
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result, rational
 from pnncupy.io.formats.units import converted
 from pnncupy.io.writing import default_suffix
+from pnncupy.tasks.editing import near_mask
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
 SCALE = (33550, 12, 3, (10.0, 10.0, 0.0), True)
@@ -412,11 +413,11 @@ def test_marks():
 def test_what_an_edit_changes():
     mask = np.zeros((40, 50), bool)
     mask[20, 10] = True
-    changed = near_mask(mask, 3)
+    changed = near_mask(mask, 2, 3)
     assert changed.sum() == 13 * 13
     assert changed[14:27, 4:17].all()
-    assert near_mask(mask, None).sum() == 29 * (11 + 14)
-    assert near_mask(mask, 10**9).all()
+    assert near_mask(mask, 2, None).sum() == 29 * (11 + 14)
+    assert near_mask(mask, 2, 10**9).all()
 
 
 # The command line

@@ -327,3 +327,31 @@ def test_too_many_levels_for_a_mask_say_how_many_work():
     with pytest.raises(ValueError, match=r"got none at level 3; at most 2 levels would work"):
         pnn.inpaint(image, mask, levels=6)
     assert pnn.inpaint(image, mask, return_info=True, **FAST).info["levels"] == 2
+
+
+@pytest.mark.parametrize("gradual", [False, True])
+def test_a_collage_tells_its_progress_from_the_canvas_on(gradual, random):
+    images = [random.random((24, 30)), random.random((20, 26))]
+    events = []
+    pnn.collage(
+        images, iterations=2, coarse_iterations=2, gradual=gradual, callback=events.append
+    )
+    fractions = [event.fraction for event in events]
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[0] < 0.3
+    assert fractions[-1] == 1
+    # The canvas is wider than the result.
+    assert events[0].render().shape[1] > events[-1].render().shape[1] or gradual
+    assert events[0].level == events[0].levels
+    assert len({event.pairs for event in events}) == 1
+
+    def cancel(event):
+        raise Stopped
+
+    class Stopped(Exception):
+        pass
+
+    with pytest.raises(Stopped):
+        pnn.collage(images, gradual=gradual, callback=cancel)
+    with pytest.raises(pnn.Cancelled, match="at sample 0, level"):
+        pnn.collage(images, gradual=gradual, callback=lambda event: False)

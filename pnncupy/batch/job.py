@@ -14,22 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, errors, tasks, validation
+from pnncupy import __version__, errors, validation
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
 from pnncupy.io import read_image, read_metadata, write_image
 from pnncupy.io.masks import read_mask, without_opaque_alpha
+from pnncupy.tasks.registry import TASKS, task_function
 
-# The images that each task takes, and whether it draws random numbers.
-VERBS: Mapping[str, tuple[tuple[str, ...], bool]] = {
-    "generate": (("image",), True),
-    "retarget": (("image",), False),
-    "inpaint": (("image", "mask", "fill"), True),
-    "analogy": (("source", "structure"), False),
-    "collage": (("images",), False),
-    "edit": (("source", "edited", "mask"), False),
-}
-_OPTIONAL_IMAGES = ("fill", "mask")
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
 _NOT_ARGUMENTS = {
     "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
@@ -69,9 +60,9 @@ class Job:
     inputs : dict
         For each image parameter of the task an `Input`, or a tuple of them.
     arguments : dict
-        The task\'s other keywords, in types that JSON has.
+        The task's other keywords, in types that JSON has.
     output : str
-        File to write, relative to the batch\'s folder.
+        File to write, relative to the batch's folder.
     seed : int or None
         Seed of the random numbers, where the task draws some.
     sample : int
@@ -118,9 +109,9 @@ class Made:
     error : str
         Why there is no picture; empty if there is one.
     number : int or None
-        The operating system\'s number of the error, if it has one.
+        The operating system's number of the error, if it has one.
     notes : tuple of str
-        What of the source\'s metadata the picture does not keep, a line each.
+        What of the source's metadata the picture does not keep, a line each.
     """
 
     digest: str = ""
@@ -132,7 +123,7 @@ class Made:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """What a picture\'s bits may depend on."""
+    """What a picture's bits may depend on."""
     others = ("numpy", "imagecodecs", "tifffile")
     return {"pnncupy": __version__, **{name: version(name) for name in others}}
 
@@ -140,7 +131,7 @@ def versions() -> dict[str, str]:
 def execute(
     job: Job, folder: str, threads: int | None, arrays: Mapping[str, Any] | None = None
 ) -> Made:
-    """Make a job\'s picture and write it; what goes wrong is told, not raised.
+    """Make a job's picture and write it; what goes wrong is told, not raised.
 
     `arrays` holds those inputs that are no files, by digest.
     """
@@ -165,25 +156,22 @@ def execute(
 
 def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
     task, arguments = task_call(job, arrays)
-    if job.verb == "generate":
-        arguments |= {"n": 1, "first_sample": job.sample}
-    made = task(**arguments, threads=threads)
-    return made[0] if job.verb == "generate" else made
+    if not TASKS[job.verb].realisations:
+        return task(**arguments, threads=threads)
+    return task(**arguments, threads=threads, n=1, first_sample=job.sample)[0]
 
 
 def job_provenance(job: Job, channels: int) -> Provenance:
     """What a job's picture says of itself, with so many channels."""
-    sources = _as_tuple(job.inputs[VERBS[job.verb][0][0]])
-    masked = job.verb == "edit" and "mask" in job.inputs
-    known = job.verb == "inpaint" and job.arguments.get("keep_known", True)
-    draws = job.verb == "generate" or job.arguments.get("fill") == "noise"
+    spec = TASKS[job.verb]
+    sources = _as_tuple(job.inputs[spec.images[0].name])
     return provenance(
         job.verb,
         ["an array" if each.kind == "array" else each.path for each in sources],
         channels,
         file=None if sources[0].kind == "array" else sources[0].path,
-        seed=job.seed if draws else None,
-        partly=bool(masked or known),
+        seed=job.seed if spec.draws(job.arguments) else None,
+        partly=spec.changes_a_part(job.inputs, job.arguments),
     )
 
 
@@ -207,13 +195,13 @@ def task_call(
         arguments["shape"] = tuple(
             round(side * scale) for side, scale in zip(sides, scales, strict=True)
         )
-    if VERBS[job.verb][1]:
+    if TASKS[job.verb].seeded:
         arguments["rng"] = job.seed
     if arguments.get("nodata") == "none":
         arguments["nodata"] = None
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
-    return getattr(tasks, job.verb), {**inputs, **arguments}
+    return task_function(job.verb), {**inputs, **arguments}
 
 
 def _nodata_of_all(job: Job) -> float | None:
@@ -289,21 +277,19 @@ def check_arguments(
     `refused` are arguments that cannot be given here. What becomes a tuple is looked at too: where
     it is made, Python would speak of something else.
     """
-    validation.choice("verb", verb, tuple(VERBS))
-    names = VERBS[verb][0]
-    allowed = (arguments_of(verb) | set(names)) - _NOT_ARGUMENTS - set(refused)
+    validation.choice("verb", verb, tuple(TASKS))
+    spec = TASKS[verb]
+    allowed = (arguments_of(verb) | set(spec.image_names)) - _NOT_ARGUMENTS - set(refused)
     for name in given:
         if name not in allowed:
             raise ValueError(
                 f"{verb} has no argument `{name}`; it has {', '.join(sorted(allowed))}"
             )
-    for name in names:
-        if name not in given and name not in _OPTIONAL_IMAGES:
-            raise ValueError(f"{verb} needs `{name}`")
-    if verb == "inpaint" and "mask" not in given:
-        raise ValueError("inpaint needs `mask`")
-    if verb == "retarget" and ("shape" in given) == ("scale" in given):
-        raise ValueError("retarget needs either `shape` or `scale`")
+    for image in spec.images:
+        if image.required and image.name not in given:
+            raise ValueError(f"{verb} needs `{image.name}`")
+    if spec.scalable and ("shape" in given) == ("scale" in given):
+        raise ValueError(f"{verb} needs either `shape` or `scale`")
     if given.get("shape") is not None:
         validation.shape("shape", given["shape"], 1)
     if given.get("data_range") is not None:
@@ -329,9 +315,9 @@ def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments_of(verb: str) -> set[str]:
-    """Names of a task\'s parameters, and what stands for some of them in jobs."""
-    names = set(inspect.signature(getattr(tasks, verb)).parameters)
-    return names | ({"scale"} if verb == "retarget" else set())
+    """Names of a task's parameters, and what stands for some of them in jobs."""
+    names = set(inspect.signature(task_function(verb)).parameters)
+    return names | ({"scale"} if TASKS[verb].scalable else set())
 
 
 def _as_tuple(given: Any) -> tuple[Any, ...]:

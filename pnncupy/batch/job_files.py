@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import errors, validation
-from pnncupy.batch.job import VERBS, Input, Job, check_arguments, file_digest, plain
+from pnncupy.batch.job import Input, Job, check_arguments, file_digest, plain
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.provenance import provenance
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
 from pnncupy.io import read_image
 from pnncupy.io.writing import SUFFIXES, default_suffix
+from pnncupy.tasks.registry import TASKS, ImageParameter
 
 # Samples of one image, more than can ever be made.
 _MOST_SAMPLES = 10**12
 _LONGEST_NAME = 200
-_WORDS = {"fill": ("mean", "noise"), "mask": ("nodata",)}
-# Where a task takes a list of files: instead of one, or always.
-_ONE_OR_SEVERAL = (("generate", "image"), ("retarget", "image"), ("analogy", "source"))
-_SEVERAL = (("collage", "images"),)
 
 
 def jobs_of_folder(
@@ -155,12 +152,12 @@ def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
     seed = validation.integer("seed", given.pop("seed", 0), 0)
     output = given.pop("output", None)
     check_arguments(verb, given)
-    if count > 1 and verb != "generate":
+    if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` is for generate, not for {verb}")
     inputs = take_inputs(verb, given, folder)
     first = next(iter(inputs.values()))
     source = Path((first[0] if isinstance(first, tuple) else first).path)
-    drawn = VERBS[verb][1]
+    drawn = TASKS[verb].seeded
     stem = f"{source.stem}_{verb}" + (f"_seed{seed}" if drawn else "")
     name = Path(stem) if output is None else checked_output("output", output)
     suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source, verb)
@@ -188,28 +185,31 @@ def checked_output(name: str, value: Any) -> Path:
 def take_inputs(verb: str, given: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The images among a task's arguments, which are removed from them."""
     return {
-        name: _inputs_of(verb, name, given.pop(name), folder)
-        for name in VERBS[verb][0]
-        if name in given and given[name] not in _WORDS.get(name, ())
+        image.name: _inputs_of(verb, image, given.pop(image.name), folder)
+        for image in TASKS[verb].images
+        if image.name in given and given[image.name] not in image.words
     }
 
 
-def _inputs_of(verb: str, name: str, given: Any, folder: Path) -> Input | tuple[Input, ...]:
+def _inputs_of(
+    verb: str, image: ImageParameter, given: Any, folder: Path
+) -> Input | tuple[Input, ...]:
     """One file, or a tuple of them, as the task takes it."""
+    name = image.name
     if not isinstance(given, list):
-        if (verb, name) in _SEVERAL:
+        if image.several == "required":
             raise TypeError(f"`{name}` must be a list of files, got {validation.shortened(given)}")
-        return input_of(name, given, folder)
-    if (verb, name) not in (*_SEVERAL, *_ONE_OR_SEVERAL):
+        return input_of(name, given, folder, mask=image.mask)
+    if image.several == "no":
         raise TypeError(f"`{name}` of {verb} must be one file, got {validation.shortened(given)}")
     if not given:
         raise ValueError(f"`{name}` must name at least one file, got an empty list")
     return tuple(input_of(name, each, folder) for each in given)
 
 
-def input_of(name: str, given: Any, folder: Path) -> Input:
+def input_of(name: str, given: Any, folder: Path, *, mask: bool = False) -> Input:
     """A file relative to a folder."""
     path = folder / validation.text(name, given)
     if not path.is_file():
         raise ValueError(f"`{name}`: there is no file {path}; name one relative to {folder}")
-    return Input(str(path.resolve()), file_digest(path), "mask" if name == "mask" else "image")
+    return Input(str(path.resolve()), file_digest(path), "mask" if mask else "image")

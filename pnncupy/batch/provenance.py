@@ -1,20 +1,15 @@
 """What results say about themselves: what they were made from, and what holds of it still."""
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pnncupy.errors import ImageReadError
 from pnncupy.io import read_metadata
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result
 from pnncupy.io.writing import SUFFIXES
+from pnncupy.tasks.registry import TASKS
 
-# Tasks whose results have their pixels where the source has them.
-ORIGIN_KEPT = ("inpaint", "edit")
-# What a task has made if it was given a mask.
-_PARTS = {"inpaint": "pixels of the mask only", "edit": "pixels of the mask and near it only"}
 _MOST_NAMES = 3
 
 
@@ -62,7 +57,7 @@ class Provenance:
         drawn = "" if self.seed is None else f", seed {self.seed}"
         if sample:
             drawn += f", sample {sample}"
-        what = _PARTS[self.verb] if self.partly else "all pixels"
+        what = TASKS[self.verb].changed if self.partly else "all pixels"
         return f"synthesised by pnncupy {self.verb} from {names}{drawn}: {what}"
 
     def notes(self, suffix: str) -> list[str]:
@@ -109,30 +104,9 @@ def provenance(
             metadata = read_metadata(file, page=page)
         except ImageReadError as error:  # its pixels were read, so work can go on
             problem = str(error).removeprefix(f"{file}: ")
-    kept, dropped = for_result(metadata, origin_kept=verb in ORIGIN_KEPT, channels=channels)
+    kept, dropped = for_result(metadata, origin_kept=TASKS[verb].keeps_origin, channels=channels)
     names = tuple(_printable(Path(source).name) for source in sources)
     return Provenance(verb, names, seed, partly, kept, dropped, problem)
-
-
-def near_mask(mask: Any, patch_size: int | None) -> Any:
-    """What an edit with a mask may change: the mask, and what is near it.
-
-    Parameters
-    ----------
-    mask : (H, W) bool array
-    patch_size : int or None
-        Side of a patch; None: the default.
-
-    Returns
-    -------
-    (H, W) bool array
-    """
-    from pnncupy.tasks import edit
-    from pnncupy.tasks.editing import MARGIN_PATCHES, near
-
-    side = patch_size or inspect.signature(edit).parameters["patch_size"].default
-    # The task refuses patches without a size or larger than the picture, later.
-    return near(mask, MARGIN_PATCHES * min(max(side, 1), *mask.shape))
 
 
 def _printable(name: str) -> str:

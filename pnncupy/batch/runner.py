@@ -19,7 +19,7 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.arrays import library
 from pnncupy.atomic_files import remove_left_over, whole_file
-from pnncupy.batch.job import VERBS, Input, Job, Made, array_digest, check_arguments, execute, plain
+from pnncupy.batch.job import Input, Job, Made, array_digest, check_arguments, execute, plain
 from pnncupy.batch.job_files import checked_count, checked_output
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.manifest import NAME, Manifest
@@ -34,6 +34,7 @@ from pnncupy.parallel.executors import (
     worker_count,
 )
 from pnncupy.parallel.process_pool import ProcessPool
+from pnncupy.tasks.registry import TASKS
 
 # Jobs under way for each worker: one to work on, and one to go on with.
 _JOBS_PER_WORKER = 2
@@ -117,7 +118,7 @@ def make_jobs(
         raise TypeError(f"`suffix` must be a string, got {validation.described(suffix)}")
     name = f"{checked_output('output', output)}{suffix}"
     checked_output("suffix", name)
-    if count > 1 and verb != "generate":
+    if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` must be 1 for {verb}, got {n}")
     arrays: dict[str, Any] = {}
 
@@ -131,7 +132,7 @@ def make_jobs(
         return Input(digest[:12], digest, "array")
 
     inputs = {
-        name: entered(name, given.pop(name)) for name in VERBS[verb][0]
+        name: entered(name, given.pop(name)) for name in TASKS[verb].image_names
         if name in given and given[name] is not None and not isinstance(given[name], str)
     }  # fmt: skip
     try:
@@ -140,7 +141,7 @@ def make_jobs(
         raise TypeError(
             f"the arguments of a job must be numbers, words or lists of them: {error}"
         ) from error
-    job = Job(verb, inputs, given, name, seed if VERBS[verb][1] else None)
+    job = Job(verb, inputs, given, name, seed if TASKS[verb].seeded else None)
     return JobList([Series(job, count, suffix, numbered=count > 1)]), arrays
 
 

@@ -11,8 +11,8 @@ from pnncupy import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
 from pnncupy.cli.report_command import report
-from pnncupy.cli.task_commands import analogy, collage, edit, generate, inpaint, retarget
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
+from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import guarded_output, say, visible
 
 INTERRUPTED = 130
@@ -91,7 +91,23 @@ def _with_option_names(message: str) -> str:
     return re.sub(r"`(\w+)(\[\d+\])?`", option, message)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands of a group and one for each task, which is built when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*self.commands, *TASKS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name."""
+        if cmd_name not in TASKS:
+            return super().get_command(ctx, cmd_name)
+        from pnncupy.cli.task_commands import task_command
+
+        return task_command(cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pnncupy")
 def commands() -> None:
     """Make new pictures from the patches of others, without training."""
@@ -107,5 +123,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, generate, retarget, inpaint, analogy, collage, edit, batch, report):
+for command in (engines, batch, report):
     commands.add_command(command)

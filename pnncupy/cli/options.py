@@ -88,9 +88,13 @@ SHAPE_OPTION = click.option(
 SEED_OPTION = click.option(
     "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
 )
-GRADUAL_OPTION = click.option(
-    "--gradual", is_flag=True, help="Go there in small steps: better for strong changes, slower."
+COUNT_OPTION = click.option(
+    "-n", "count", type=int, default=1, show_default=True, help="Pictures to make."
 )
+SCALE_OPTION = click.option(
+    "--scale", nargs=2, type=float, metavar="Y X",
+    help="Instead of --shape: factors of the height and the width.",
+)  # fmt: skip
 
 
 def with_options(*groups: Any) -> Callable[[Any], Any]:

@@ -2,71 +2,125 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pnncupy.cli.batch_command import dask_client
+from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 from pnncupy.terminal import say
 
 
 def run_task(
-    task: Callable[..., Any],
-    arguments: Sequence[Any],
+    verb: str,
+    images: dict[str, Any],
     stem: str,
     sources: Sequence[Any],
     options: dict[str, Any],
-    count: int | None = None,
-    synthesised: Any = None,
 ) -> Any:
-    """Run a task with a progress bar and write its pictures as they are finished.
+    """Run a task with a progress bar and write its results as they are finished.
 
-    `synthesised` is a mask of what is made anew; None: everything.
+    Parameters
+    ----------
+    verb : str
+    images : dict
+        Its images by parameter.
+    stem : str
+        What results are named after, where a folder is given.
+    sources : sequence of arrays
+        The images given first.
+    options : dict
+        The other options of the command, which are changed in place.
+
+    Returns
+    -------
+    array
+        The result, or the stack of them.
     """
     from pnncupy.cli.arguments import spoken_arguments
     from pnncupy.cli.outputs import ResultFiles
-    from pnncupy.cli.progress_bars import progress_bar
 
-    output, save_index = options.pop("output"), options.pop("save_index")
-    force, quiet, dry = options.pop("force"), options.pop("quiet"), options.pop("dry_run")
-    scheduler, save_mask = options.pop("scheduler"), options.pop("save_mask", None)
-    made_from = _made_from(sources, options, partly=synthesised is not None)
-    spoken_arguments(options, _pictures())
-    if dry:
+    spec = TASKS[verb]
+    command = _CommandOptions.taken_from(options)
+    changed = _changed_pixels(spec, images, options)
+    made_from = _made_from(verb, spec, sources, options, partly=changed is not None)
+    spoken_arguments(options, _pictures(spec))
+    if command.dry_run:
         options["checkpoint"] = None
     given = {
         name: value
-        for name, value in options.items()
+        for name, value in (images | options).items()
         if value is not None and not (isinstance(value, tuple) and not value)
     }
-    if dry:
-        _report_costs(task, arguments, given)
+    if command.dry_run:
+        _report_costs(task_function(verb), given)
         raise click.exceptions.Exit
-    if output is None:
+    if command.output is None:
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(
-        output, stem, count, sources[0], save_index, force, made_from, save_mask
-    )
-    with files.in_use(_inputs()):
+        command.output, stem, options.get("n"), sources[0], command.save_index, command.force,
+        made_from, command.save_mask,
+    )  # fmt: skip
+    with files.in_use(_inputs(spec)):
         for note in made_from.notes(files.pictures[0].suffix):
             say(note, error=True)
-        start = time.perf_counter()
-        with dask_client(scheduler) as client, progress_bar(quiet) as show:
-
-            def save(event: Any) -> None:
-                show(event)
-                if event.result is not None:
-                    files.write(event.sample, event.result)
-
-            made = task(
-                *arguments, callback=save, return_index=save_index is not None, return_info=True,
-                executor=client, **given,
-            )  # fmt: skip
-        seconds = time.perf_counter() - start
-        _write_more(files, made, sources, given, synthesised)
+        made, seconds = _run(task_function(verb), given, command, files)
+        _write_more(files, made, sources, given, changed)
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
+
+
+@dataclass(frozen=True)
+class _CommandOptions:
+    """The options of a command that are no parameters of its task."""
+
+    output: Path | None
+    save_index: Path | None
+    force: bool
+    quiet: bool
+    dry_run: bool
+    scheduler: str | None
+    save_mask: Path | None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> "_CommandOptions":
+        return cls(**{each.name: options.pop(each.name, None) for each in fields(cls)})
+
+
+def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, Any]) -> Any:
+    """A mask of what is synthesised, or "nodata"; None is everything."""
+    given = [name for name, image in images.items() if image is not None]
+    if not spec.changes_a_part(given, {k: v for k, v in options.items() if v is not None}):
+        return None
+    from pnncupy.tasks.editing import near_mask
+
+    mask = images["mask"]
+    if isinstance(mask, str):
+        return mask
+    return near_mask(mask, spec.margin_patches, options["patch_size"])
+
+
+def _run(
+    task: Callable[..., Any], given: dict[str, Any], command: _CommandOptions, files: Any
+) -> tuple[Any, float]:
+    """The result of a task, and its seconds; realisations are written when they are finished."""
+    from pnncupy.cli.progress_bars import progress_bar
+
+    start = time.perf_counter()
+    with dask_client(command.scheduler) as client, progress_bar(command.quiet) as show:
+
+        def save(event: Any) -> None:
+            show(event)
+            if event.result is not None:
+                files.write(event.sample, event.result)
+
+        made = task(
+            **given, callback=save, return_index=command.save_index is not None, return_info=True,
+            executor=client,
+        )  # fmt: skip
+    return made, time.perf_counter() - start
 
 
 def _write_more(
@@ -101,32 +155,30 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
     return synthesised
 
 
-def _made_from(sources: Sequence[Any], options: dict[str, Any], partly: bool) -> Any:
+def _made_from(
+    verb: str, spec: TaskSpec, sources: Sequence[Any], options: dict[str, Any], partly: bool
+) -> Any:
     """What results say of themselves."""
     from pnncupy.batch.provenance import provenance
 
-    context = click.get_current_context()
-    given, verb = context.params, str(context.command.name)
-    draws = verb == "generate" or given.get("fill") == "noise"
+    given = click.get_current_context().params
     return provenance(
         verb,
         given["files"] or [f"sample {name}" for name in given["sample_names"]],
         1 if sources[0].ndim == 2 else sources[0].shape[2],
         file=given["files"][0] if given["files"] else None,
         page=given["page"],
-        seed=options["rng"] if draws else None,
+        seed=options["rng"] if spec.draws(given) else None,
         partly=partly,
     )
 
 
-def _report_costs(
-    task: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
-) -> None:
+def _report_costs(task: Callable[..., Any], given: dict[str, Any]) -> None:
     """Print what a call would cost."""
     from pnncupy.tasks.cost_estimate import estimate
 
     say("trying it on smaller pictures ...", error=True)
-    cost = estimate(task, arguments, options)
+    cost = estimate(task, given)
     what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
     each, total = "", _duration(cost.seconds * cost.samples)
     if cost.samples > 1:
@@ -149,18 +201,18 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _pictures() -> list[Path]:
+def _pictures(spec: TaskSpec) -> list[Path]:
     """The files of a command whose pixels are worked on."""
     given = click.get_current_context().params
-    single = [given.get(name) for name in ("edited_file", "structure_file", "fill")]
+    single = [given.get(image.name) for image in spec.images if not image.mask]
     named = [*given.get("files", ()), *(name for name in single if name is not None)]
     return [Path(name) for name in named if Path(name).is_file()]
 
 
-def _inputs() -> list[Path]:
+def _inputs(spec: TaskSpec) -> list[Path]:
     """Every file that the command reads, none of which a result may replace."""
     given = click.get_current_context().params
-    single = [given.get(name) for name in ("mask_file", "edited_file", "structure_file", "fill")]
+    single = [given.get(image.name) for image in spec.images]
     guides = [name for each in given.get("guide_files", ()) for name in each[:2]]
     named = [*given.get("files", ()), *guides, *(name for name in single if name is not None)]
     return [Path(name) for name in named if Path(name).exists()]

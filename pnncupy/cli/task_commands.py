@@ -1,4 +1,4 @@
-"""The commands that run one task each."""
+"""The commands that run one task each, built from the table of tasks."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,234 +8,148 @@ from typing import Any
 import click
 
 from pnncupy.cli.options import (
+    COUNT_OPTION,
     EXISTING_FILE,
-    GRADUAL_OPTION,
     GUIDE_OPTION,
     MASK_RESULT_OPTION,
     RESULT_OPTIONS,
+    SCALE_OPTION,
     SEED_OPTION,
     SHAPE_OPTION,
     SOURCE_OPTIONS,
     SYNTHESIS_OPTIONS,
     with_options,
-)  # fmt: skip
+)
 from pnncupy.cli.run_task import run_task
+from pnncupy.tasks.registry import TASKS, ImageParameter, OwnOption, TaskSpec
 from pnncupy.terminal import say
 
 
-@click.command()
-@with_options(SOURCE_OPTIONS)
-@click.option("-n", "count", type=int, default=1, show_default=True, help="Pictures to make.")
-@click.option("--noise-std", type=float,
-              help="Noise at the coarsest level, in units of the value range: more is more "
-              "diverse; default 0.75.")  # fmt: skip
-@with_options(SHAPE_OPTION, SEED_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
-def generate(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    count: int,
-    seed: int | None,
-    **options: Any,
-) -> None:
-    """Make new pictures with the patches of IMAGE, arranged differently.
+def task_command(verb: str) -> click.Command:
+    """Build the command of a task."""
+    spec = TASKS[verb]
 
-    \b
-    pnncupy generate photo.png -o results -n 8
-    pnncupy generate --sample rocket -o rocket.png --shape 165 400
-    """
+    def call(**given: Any) -> None:
+        _call(verb, spec, given)
+
+    call.__doc__ = spec.help
+    return click.command(verb)(with_options(*_options(spec))(call))
+
+
+def _options(spec: TaskSpec) -> list[Any]:
+    """All options of a task, in the order of its help."""
+    return [
+        *SOURCE_OPTIONS,
+        *([COUNT_OPTION] if spec.realisations else []),
+        *map(_image_option, spec.images[1:]),
+        *(_own_option(option) for option in spec.options if option.value is not True),
+        *([SHAPE_OPTION] if "shape" in spec.takes else []),
+        *([SCALE_OPTION] if spec.scalable else []),
+        *(_own_option(option) for option in spec.options if option.value is True),
+        *([SEED_OPTION] if spec.seeded else []),
+        *SYNTHESIS_OPTIONS,
+        *([GUIDE_OPTION] if "guides" in spec.takes else []),
+        *RESULT_OPTIONS,
+        *([MASK_RESULT_OPTION] if spec.keeps_origin else []),
+    ]
+
+
+def _image_option(image: ImageParameter) -> Any:
+    if not image.words:
+        return click.option(
+            f"--{image.name}", image.name, required=image.required, type=EXISTING_FILE,
+            help=image.help,
+        )  # fmt: skip
+    return click.option(
+        f"--{image.name}", image.name, required=image.required, help=image.help,
+        metavar="|".join(["FILE", *image.words]),
+    )  # fmt: skip
+
+
+def _own_option(option: OwnOption) -> Any:
+    if option.value is None:
+        return click.option(option.flag, option.parameter, type=float, help=option.help)
+    return click.option(
+        option.flag, option.parameter, flag_value=option.value, is_flag=True, default=None,
+        type=bool, help=option.help,
+    )  # fmt: skip
+
+
+def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
+    """Read the images of a command, run its task and report."""
     from pnncupy.cli.arguments import without_missing_pixels
     from pnncupy.cli.inputs import read_sources
-    from pnncupy.tasks import generate
 
+    count = given.pop("count", 1)
     if count < 1:
         raise click.UsageError(f"-n must be at least 1, got {count}")
-    name, sources = read_sources(files, sample_names, page)
-    seed = secrets.randbits(32) if seed is None else seed
-    stem = f"{name}_generate_seed{seed}"
-    options["rng"] = seed
-    pictures = run_task(generate, [_one_or_all(sources), count], stem, sources, options, count)
-    say(f"seed {seed}")
-    _report_near_copies(without_missing_pixels(sources[:1], options)[0], pictures)
-
-
-@click.command()
-@with_options(SOURCE_OPTIONS, SHAPE_OPTION)
-@click.option("--scale", nargs=2, type=float, metavar="Y X",
-              help="Instead of --shape: factors of the height and the width.")  # fmt: skip
-@with_options(GRADUAL_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
-def retarget(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    shape: tuple[int, int] | None,
-    scale: tuple[float, float] | None,
-    **options: Any,
-) -> None:
-    """Change the size or aspect of IMAGE while its objects keep theirs.
-
-    \b
-    pnncupy retarget photo.png -o narrow.png --scale 1 0.6
-    """
-    from pnncupy.cli.inputs import read_sources
-    from pnncupy.tasks import retarget
-
-    name, sources = read_sources(files, sample_names, page)
-    if bool(shape) == bool(scale):
-        raise click.UsageError("give either --shape H W or --scale Y X")
-    if scale:
-        height, width = sources[0].shape[:2]
-        shape = (round(height * scale[0]), round(width * scale[1]))
-    run_task(retarget, [_one_or_all(sources), shape], f"{name}_retarget", sources, options)
-
-
-@click.command()
-@with_options(SOURCE_OPTIONS)
-@click.option(
-    "--mask",
-    "mask_file",
-    required=True,
-    metavar="FILE|nodata",
-    help="Picture of IMAGE's size, bright where it is to be made anew; nodata: what is missing.",
-)
-@click.option(
-    "--fill",
-    metavar="FILE|mean|noise",
-    help="What steers the result instead of what stands in the hole.",
-)
-@click.option("--remake-known", is_flag=True,
-              help="Make the rest anew too, instead of leaving it as it is.")  # fmt: skip
-@with_options(SEED_OPTION, SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS, MASK_RESULT_OPTION)
-def inpaint(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    mask_file: str,
-    fill: str | None,
-    remake_known: bool,
-    seed: int | None,
-    **options: Any,
-) -> None:
-    """Fill holes of IMAGE with its patches, steered by the colours painted into them.
-
-    \b
-    pnncupy inpaint painted.png --mask mask.png -o filled.png
-    """
-    from pnncupy.cli.inputs import read_picture, read_sources
-    from pnncupy.io.masks import read_mask
-    from pnncupy.tasks import inpaint
-
-    name, sources = read_sources(files, sample_names, page)
-    seed = secrets.randbits(32) if seed is None else seed
-    steering = fill if fill in (None, "mean", "noise") else read_picture(fill)
-    options |= {"fill": steering, "keep_known": not remake_known, "rng": seed}
-    if mask_file != "nodata" and not Path(mask_file).is_file():
-        raise click.UsageError(f"--mask must name a file, or be nodata: there is no {mask_file}")
-    mask = "nodata" if mask_file == "nodata" else read_mask(mask_file)
-    made = None if remake_known else mask
-    run_task(inpaint, [_only(sources), mask], f"{name}_inpaint", sources, options, synthesised=made)
-    if fill == "noise":
+    files, names, page = given.pop("files"), given.pop("sample_names"), given.pop("page")
+    name, sources = read_sources(files, names, page)
+    images = {spec.images[0].name: _source(spec.images[0], sources)}
+    stem = f"{name}_{verb}"
+    for image in spec.images[1:]:
+        file = given.pop(image.name)
+        images[image.name] = _read(image, file)
+        stem += f"_{Path(file).stem}" if image.in_name else ""
+    if spec.scalable:
+        given["shape"] = _required_shape(given["shape"], given.pop("scale"), sources[0])
+    if "shape" in spec.takes:
+        given["shape"] = given["shape"] or None
+    seed = None
+    if spec.seeded:
+        given_seed = given.pop("seed")
+        given["rng"] = seed = secrets.randbits(32) if given_seed is None else given_seed
+    if spec.realisations:
+        given["n"], stem = count, f"{stem}_seed{seed}"
+    made = run_task(verb, images, stem, sources, given)
+    if spec.draws(images | given):
         say(f"seed {seed}")
+    if spec.realisations:
+        _report_near_copies(without_missing_pixels(sources[:1], given)[0], made)
 
 
-@click.command()
-@with_options(SOURCE_OPTIONS)
-@click.option("--structure", "structure_file", required=True, type=EXISTING_FILE,
-              help="Picture that gives the layout and the size.")  # fmt: skip
-@with_options(SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS)
-def analogy(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    structure_file: str,
-    **options: Any,
-) -> None:
-    """Rebuild the layout of a structure picture with the patches of IMAGE.
-
-    \b
-    pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
-    """
-    from pnncupy.cli.inputs import read_picture, read_sources
-    from pnncupy.tasks import analogy
-
-    name, sources = read_sources(files, sample_names, page)
-    stem = f"{name}_analogy_{Path(structure_file).stem}"
-    run_task(analogy, [_one_or_all(sources), read_picture(structure_file)], stem, sources, options)
-
-
-@click.command()
-@with_options(SOURCE_OPTIONS, SHAPE_OPTION, GRADUAL_OPTION, SYNTHESIS_OPTIONS, RESULT_OPTIONS)
-def collage(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    shape: tuple[int, int] | None,
-    **options: Any,
-) -> None:
-    """Merge two or more IMAGEs into one picture that has something of each.
-
-    \b
-    pnncupy collage beach.png forest.png city.png -o merged.png
-    """
-    from pnncupy.cli.inputs import read_sources
-    from pnncupy.tasks import collage
-
-    name, sources = read_sources(files, sample_names, page)
-    run_task(collage, [sources, shape or None], f"{name}_collage", sources, options)
-
-
-@click.command()
-@with_options(SOURCE_OPTIONS)
-@click.option(
-    "--edited", "edited_file", required=True, type=EXISTING_FILE, help="IMAGE after a rough edit."
-)
-@click.option("--mask", "mask_file", type=EXISTING_FILE,
-              help="Picture that is bright where the edit was made; the rest is kept.")  # fmt: skip
-@with_options(SYNTHESIS_OPTIONS, GUIDE_OPTION, RESULT_OPTIONS, MASK_RESULT_OPTION)
-def edit(
-    files: Sequence[str],
-    sample_names: Sequence[str],
-    page: int | None,
-    edited_file: str,
-    mask_file: str | None,
-    **options: Any,
-) -> None:
-    """Make a rough edit of IMAGE seamless.
-
-    \b
-    pnncupy edit photo.png --edited rough.png -o seamless.png
-    """
-    from pnncupy.batch.provenance import near_mask
-    from pnncupy.cli.inputs import read_picture, read_sources
-    from pnncupy.io.masks import read_mask
-    from pnncupy.tasks import edit
-
-    name, sources = read_sources(files, sample_names, page)
-    made = None
-    if mask_file is not None:
-        options["mask"] = read_mask(mask_file)
-        made = near_mask(options["mask"], options["patch_size"])
-    pictures = [_only(sources), read_picture(edited_file)]
-    run_task(edit, pictures, f"{name}_edit", sources, options, synthesised=made)
-
-
-def _one_or_all(sources: Sequence[Any]) -> Any:
-    """A single source by itself, so that messages do not number it."""
+def _source(image: ImageParameter, sources: list[Any]) -> Any:
+    """The images of a command as the task takes them; a single one is not numbered in messages."""
+    if image.several == "required":
+        return sources
+    if len(sources) > 1 and image.several == "no":
+        raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")
     return sources[0] if len(sources) == 1 else sources
 
 
-def _only(sources: Sequence[Any]) -> Any:
-    """The one source of a task that takes one."""
-    if len(sources) > 1:
-        raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")
-    return sources[0]
+def _read(image: ImageParameter, file: str | None) -> Any:
+    """The image or mask in a file, or one of the words that may stand for it."""
+    from pnncupy.cli.inputs import read_picture
+    from pnncupy.io.masks import read_mask
+
+    if file is None or file in image.words:
+        return file
+    if not image.mask:
+        return read_picture(file)
+    if not Path(file).is_file():
+        raise click.UsageError(
+            f"--{image.name} must name a file, or be {' or '.join(image.words)}: there is no {file}"
+        )
+    return read_mask(file)
 
 
-def _report_near_copies(source: Any, pictures: Any) -> None:
+def _required_shape(
+    shape: tuple[int, int] | None, scale: tuple[float, float] | None, source: Any
+) -> tuple[int, int]:
+    if bool(shape) == bool(scale):
+        raise click.UsageError("give either --shape H W or --scale Y X")
+    if shape:
+        return shape
+    assert scale is not None
+    height, width = source.shape[:2]
+    return round(height * scale[0]), round(width * scale[1])
+
+
+def _report_near_copies(source: Any, pictures: Sequence[Any]) -> None:
     """Say how many results are hardly different from the source, rather than hide it."""
     from pnncupy.metrics import NEAR_COPY_DECIBELS, near_copy
 
-    if pictures.shape[1:] != source.shape:
+    if pictures[0].shape != source.shape:
         return
     close = sum(near_copy(source, made).is_copy for made in pictures)
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""

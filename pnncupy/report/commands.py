@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy.report.spec import Entry
+from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import visible
 
-# Parameters that are no option of the same name on the command line.
-_IMAGE_OPTIONS = ("mask", "fill", "structure", "edited")
 # Options that take any number of values, joined by commas.
 _ONE_WORD = ("channel_weights",)
 
@@ -17,20 +16,21 @@ _ONE_WORD = ("channel_weights",)
 def command_of(entry: Entry, folder: Path) -> str:
     """The command line; files are named relative to a folder where they lie in it."""
     job = entry.job
+    spec = TASKS[job.verb]
     words = ["pnncupy", job.verb]
     options: list[str] = []
     for name, given in job.inputs.items():
         files = [
             _file(each.path, folder) for each in (given if isinstance(given, tuple) else (given,))
         ]
-        if name in _IMAGE_OPTIONS:
-            options += [f"--{name}", *files]
-        else:
+        if name == spec.images[0].name:
             words += files
+        else:
+            options += [f"--{name}", *files]
     words += [*options, "-o", "results"]
-    if job.verb == "generate":
+    if spec.realisations:
         words += ["-n", str(entry.count)]
-    if job.seed is not None and (job.verb == "generate" or job.arguments.get("fill") == "noise"):
+    if job.seed is not None and spec.draws(job.arguments):
         words += ["--seed", str(job.seed)]
     for name, value in job.arguments.items():
         words += _option(name, value)

@@ -22,32 +22,12 @@ from pnncupy.report.resources import Cost, processor
 from pnncupy.report.results import BASELINE_ARGUMENTS, Made
 from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT, Spec, Study
 from pnncupy.report.tables import Table, table_of
+from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import visible
 
 # Where a spreadsheet may see a formula begin: in a cell, or in one of a list with semicolons, by
 # which some take lines apart whatever is quoted.
 _FORMULA = re.compile(r"(^|;)(?=\s*[=+@＝＋－＠-])")
-# Verb -> heading and introduction of its section.
-_SECTIONS = {
-    "generate": (
-        "Diverse generation",
-        "New pictures from the patches of one; noise at the coarsest level decides where they go.",
-    ),
-    "inpaint": (
-        "Conditional inpainting",
-        "A hole is filled with patches from elsewhere, steered by the colours painted into it.",
-    ),
-    "analogy": (
-        "Structural analogies",
-        "The patches of one picture in the layout of another.",
-    ),
-    "retarget": (
-        "Retargeting",
-        "Another size or aspect, in which objects keep theirs.",
-    ),
-    "collage": ("Collage", "Several pictures merged into one that has something of each."),
-    "edit": ("Editing", "A rough edit, made seamless with patches of the unedited picture."),
-}
 
 
 @dataclass(frozen=True)
@@ -137,16 +117,16 @@ def write_page(
     """Write index.html and all its files into a folder; commands name files relative to `home`."""
     files = PictureFiles(folder)
     page = Page(spec.title, study_asked=spec.study is not None)
-    made = sorted(made, key=lambda each: list(_SECTIONS).index(each.entry.job.verb))
+    made = sorted(made, key=lambda each: list(TASKS).index(each.entry.job.verb))
     number = 0
-    for verb, (heading, introduction) in _SECTIONS.items():
+    for verb, task in TASKS.items():
         figures = []
         for each in made:
             if each.entry.job.verb == verb:
                 number += 1
                 figures.append(_figure(number, each, files))
         if figures:
-            page.sections.append(Section(verb, heading, introduction, figures))
+            page.sections.append(Section(verb, task.heading, task.introduction, figures))
     if spec.study is not None:
         page.pairs, key = _pairs(spec.study, made, files)
         if page.pairs:
@@ -273,7 +253,7 @@ def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[lis
         fits = [
             sample
             for sample, picture in enumerate(each.pictures)
-            if each.entry.job.verb == "generate" and picture.shape == each.sources[0].shape
+            if TASKS[each.entry.job.verb].realisations and picture.shape == each.sources[0].shape
         ]
         count = min(study.pairs, len(fits))
         chosen += (

@@ -17,6 +17,7 @@ from pnncupy.report.display_range import is_missing, shown_range
 from pnncupy.report.resources import Cost, measured
 from pnncupy.report.spec import Entry, Spec
 from pnncupy.tasks import generate
+from pnncupy.tasks.registry import TASKS
 
 # What a wrong entry raises; a kind before those that it is one of.
 _KINDS = (ImageReadError, EngineUnavailable, TypeError, ValueError)
@@ -162,19 +163,19 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         if event.sample == 0 and event.finished and event.result is None:
             last_of_level[event.level] = event.render
 
-    if job.verb == "generate":
+    if TASKS[job.verb].realisations:
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(
             **arguments, threads=threads, callback=watch, return_index=True, return_info=True
         )
-    several = job.verb == "generate"
+    several = TASKS[job.verb].realisations
     pictures = list(result.image) if several else [result.image]
     sources = _sources(inputs)
     nodata = checked_nodata(arguments.get("nodata"))
     categorical = bool(arguments.get("categorical"))
     # Bicubic resizing mixes labels.
-    is_resized = job.verb == "retarget" and not categorical
+    is_resized = TASKS[job.verb].scalable and not categorical
     shape = planes.image_shape("result", pictures[0], -1)
     baseline, baseline_cost = None, None
     if entry.baseline:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.batch.job import VERBS, Input, Job, check_arguments, plain
+from pnncupy.batch.job import Input, Job, check_arguments, plain
 from pnncupy.batch.job_files import input_of, take_inputs
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
+from pnncupy.tasks.registry import TASKS
 
 MOST_SAMPLES = 50
 # Tasks that the classical method can do too.
-WITH_BASELINE = ("retarget", "collage")
-_TOP_LEVEL = ("title", "study", *VERBS)
+WITH_BASELINE = tuple(verb for verb, spec in TASKS.items() if spec.baseline)
+_TOP_LEVEL = ("title", "study", *TASKS)
 # Arguments that the command line does not have, so that no command could be shown.
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
 # Arguments that the classical method does not know.
@@ -101,11 +102,11 @@ def read_spec(file: Path) -> Spec:
         if name not in _TOP_LEVEL:
             message = (
                 f"unknown section `{name}`; there are title, [study] and "
-                f"{', '.join(f'[[{verb}]]' for verb in VERBS)}"
+                f"{', '.join(f'[[{verb}]]' for verb in TASKS)}"
             )
             raise ValueError(at_line(file, line_of_key(text, name), message))
     entries = []
-    for verb in VERBS:
+    for verb in TASKS:
         tables = content.get(verb, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise ValueError(at_line(file, line_of_key(text, verb), f"write [[{verb}]]"))
@@ -130,9 +131,9 @@ def read_spec(file: Path) -> Spec:
 
 def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
     folder = table.file.parent
-    drawn = VERBS[verb][1]
+    drawn = TASKS[verb].seeded
     count = validation.integer("n", given.pop("n", 1), 1)
-    if count > 1 and verb != "generate":
+    if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` is for generate, not for {verb}")
     if count > MOST_SAMPLES:
         raise ValueError(f"`n` must be at most {MOST_SAMPLES} in a report, got {count}")
@@ -170,7 +171,7 @@ def _baseline(verb: str, given: dict[str, Any]) -> bool:
 
 
 def _drawing() -> list[str]:
-    return [verb for verb, (_, drawn) in VERBS.items() if drawn]
+    return [verb for verb, spec in TASKS.items() if spec.seeded]
 
 
 def _others(given: Any, folder: Path) -> dict[str, Input]:

@@ -10,6 +10,7 @@ from pnncupy import metrics
 from pnncupy.metrics.copies import largest_region
 from pnncupy.report.results import Made
 from pnncupy.report.spec import BASELINE, RESIZED_IN_TABLES, RESULT_IN_TABLES
+from pnncupy.tasks.registry import TASKS
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Table:
 
 def table_of(made: Made) -> Table:
     """The measures that fit a task."""
-    if made.entry.job.verb == "generate":
+    if TASKS[made.entry.job.verb].realisations:
         return _of_samples(made)
     return _of_results(made)
 

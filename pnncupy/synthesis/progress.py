@@ -66,7 +66,7 @@ class ProgressReporter:
         engine_and_method: tuple[str, str],
         sample: int,
         samples: int,
-        stages: Sequence[float] = (1.0,),
+        stages: Sequence[int] = (),
         batch_size: int = 1,
     ):
         self._callback = callback
@@ -75,6 +75,7 @@ class ProgressReporter:
         self._sample, self._samples, self._batch_size = sample, samples, batch_size
         self._schedule: Schedule | None = None
         self._planned: dict[tuple[int, int], int] = {}
+        # Pairs of each plan, where there are several.
         self._stages, self._stage = stages, -1
         self.pairs_planned = 0
         self._place = (0, 0)
@@ -124,7 +125,7 @@ class ProgressReporter:
     def complete(self, sample: int, result: Any) -> None:
         """A sample is finished."""
         self._done_before = sum(self._planned.values())
-        self._stage = len(self._stages) - 1
+        self._stage = max(0, len(self._stages) - 1)
         self._tell(finished=True, sample=sample, result=result)
 
     def _tell(self, finished: bool, sample: int | None = None, result: Any = None) -> None:
@@ -136,15 +137,17 @@ class ProgressReporter:
         # A search may count a little more than was planned; the step's end must not go back.
         here = min(self._done_here, self._planned.get(self._place, self._done_here))
         share = min(1.0, (self._done_before + here) / planned)
-        before, now = sum(self._stages[: self._stage]), self._stages[self._stage]
-        share = (before + share * now) / sum(self._stages)
+        pairs = self.pairs_planned // self._batch_size
+        if self._stages:
+            pairs = sum(self._stages)
+            share = (sum(self._stages[: self._stage]) + share * self._stages[self._stage]) / pairs
         sample = self._sample if sample is None else sample
         fraction = (self._sample + share * self._batch_size) / self._samples
         images, number = self._images, sample - self._sample
         event = Event(
             sample, self._samples, level, self._schedule.levels, iteration,
             self._schedule.steps(level), finished, *self._engine_and_method,
-            self.pairs_planned // self._batch_size, fraction,
+            pairs, fraction,
             lambda: self._render(images[number]), result,
         )  # fmt: skip
         if self._callback(event) is False:

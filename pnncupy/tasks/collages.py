@@ -147,10 +147,7 @@ def collage(
     if in_steps:
         start = side_by_side(task.planes, task.shape[0])
         shapes = step_shapes(start.shape[1:], task.shape)
-        work = gradual_synthesis(task, start, shapes)
-        return execute(
-            task, lambda numbers: work, info, stages=[1.0] * len(shapes), resumable=False
-        )
+        return gradual_synthesis(task, start, shapes, info)
     if initial_guess is None:
         return _from_canvas(task, info)
     work = synthesis(task, task.problem(task.sources()), task.planes[0][None])

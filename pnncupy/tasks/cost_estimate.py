@@ -3,7 +3,7 @@
 import math
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,42 +59,39 @@ class Estimate:
     scale: float
 
 
-def estimate(
-    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
-) -> Estimate:
-    """Find out what ``task(*arguments, **options)`` will cost, in some seconds.
+def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
+    """Find out what ``task(**given)`` will cost, in some seconds; the first argument is the source.
 
     The pairs of patches are counted; time and memory are those of a trial with the same options on
     images made smaller. Memory grows with the pixels; how fast time grows with the pairs is found
     by a second, smaller trial, since it depends on the images how many of them are compared. So the
     time is a guess that may be off by a factor of two.
     """
-    first = _first_event(task, arguments, options)
-    words = [value for value in arguments if isinstance(value, str)]
-    scale = _trial_scale(first, arguments, options)
+    first = _first_event(task, given)
+    scale = _trial_scale(first, given)
+    words = [value for value in given.values() if isinstance(value, str)]
     # Labels and missing pixels have no means.
-    sampled = bool(options.get("categorical")) or "nodata" in options or "nodata" in words
+    sampled = bool(given.get("categorical")) or "nodata" in given or "nodata" in words
 
-    def scaled(scale: float) -> tuple[list[Any], dict[str, Any]]:
-        trial_options = {
+    def scaled(scale: float) -> dict[str, Any]:
+        smaller = {
             name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
-            for name, value in options.items()
+            for name, value in given.items()
         }
-        trial_options |= {"method": first.method, "return_info": True}
-        return [_scaled(value, scale, sampled) for value in arguments], trial_options
+        return smaller | {"method": first.method, "return_info": True}
 
     while True:
         trial = scaled(scale)
         try:
-            small = first if scale == 1 else _first_event(task, *trial)
+            small = first if scale == 1 else _first_event(task, trial)
             break
         except ValueError:  # so many levels, or so small a hole, do not fit into smaller images
             if scale == 1:
                 raise
             scale = min(1.0, 1.5 * scale)
-    (info, seconds), peak = _with_peak(lambda: _one(task, *trial), first.engine)
+    (info, seconds), peak = _with_peak(lambda: _one(task, trial), first.engine)
     if seconds < _LONG:
-        info, seconds = _one(task, *trial)
+        info, seconds = _one(task, trial)
     growth = first.pairs / small.pairs
     power = 1.0
     if scale < 1 and first.method == "exact":
@@ -107,7 +104,7 @@ def estimate(
 
 def _power_of_time(
     task: Callable[..., Any],
-    smaller: tuple[list[Any], dict[str, Any]],
+    smaller: Mapping[str, Any],
     pairs: float,
     seconds: float,
 ) -> float:
@@ -116,8 +113,8 @@ def _power_of_time(
     It is 1 where all pairs are compared, and 1/2 where each query patch costs the same.
     """
     try:
-        fewer = _first_event(task, *smaller).pairs
-        _, less = _one(task, *smaller)
+        fewer = _first_event(task, smaller).pairs
+        _, less = _one(task, smaller)
     except ValueError:  # too small for this call
         return 1.0
     if not fewer < pairs:
@@ -125,25 +122,19 @@ def _power_of_time(
     return min(1.0, max(0.5, math.log(seconds / less) / math.log(pairs / fewer)))
 
 
-def _trial_scale(first: Event, arguments: Sequence[Any], options: Mapping[str, Any]) -> float:
+def _trial_scale(first: Event, given: Mapping[str, Any]) -> float:
     """Side of the trial's pictures over those of the call."""
     budget, power = _TRIAL[first.method]
     scale = (budget / first.pairs) ** (1 / power)
-    smallest = min(min(array.shape[:2]) for array in arrays_among([*arguments, *options.values()]))
-    scale = max(scale, 4 * options.get("patch_size", 7) / smallest)
+    smallest = min(min(array.shape[:2]) for array in arrays_among(given.values()))
+    scale = max(scale, 4 * given.get("patch_size", 7) / smallest)
     if first.method == "patchmatch":
         # Enough pairs that searches at full size are approximate, as those of the call.
-        sources = _sources(arguments)
-        given = [value for value in (*arguments, options.get("shape")) if _is_shape(value)]
-        queries = math.prod([*given, sources[0].shape[:2]][0])
+        sources = list(arrays_among([next(iter(given.values()))]))
+        queries = math.prod(given.get("shape") or sources[0].shape[:2])
         keys = sum(math.prod(source.shape[:2]) for source in sources)
         scale = max(scale, (4 * EXACT_BELOW / (keys * queries)) ** 0.25)
     return min(1.0, float(scale))
-
-
-def _sources(arguments: Sequence[Any]) -> list[Any]:
-    """The first argument: a picture or a list of them."""
-    return list(arrays_among(arguments[:1]))
 
 
 def _is_shape(given: Any) -> bool:
@@ -154,9 +145,7 @@ def _is_shape(given: Any) -> bool:
     )
 
 
-def _first_event(
-    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
-) -> Event:
+def _first_event(task: Callable[..., Any], given: Mapping[str, Any]) -> Event:
     """What the call itself plans, told before it gets far."""
     seen: list[Event] = []
 
@@ -165,17 +154,15 @@ def _first_event(
         return False
 
     with suppress(Cancelled):
-        task(*arguments, **{**options, "callback": stop})
+        task(**{**given, "callback": stop})
     return seen[0]
 
 
-def _one(
-    task: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]
-) -> tuple[dict[str, Any], float]:
-    """Make one picture; the facts on the run, and its seconds."""
-    few = [1 if isinstance(value, int) else value for value in arguments]
+def _one(task: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """Synthesise one realisation; statistics of the run, and its seconds."""
+    single = {**given, "n": 1} if "n" in given else given
     start = time.perf_counter()
-    info = task(*few, **options).info
+    info = task(**single).info
     return info, time.perf_counter() - start
 
 

@@ -1,5 +1,6 @@
 """Editing: a rough edit made seamless."""
 
+import inspect
 import math
 from typing import Any
 
@@ -30,10 +31,9 @@ from pnncupy.tasks.prepare import (
     prepare_task,
     without_missing,
 )
+from pnncupy.tasks.registry import TASKS
 
 _LEVELS = 5
-# How far from the mask the picture may change, in patches.
-MARGIN_PATCHES = 2
 
 
 @document_parameters
@@ -130,12 +130,32 @@ def edit(
     fixed = kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, task.shape, plain)
-        still = ~near(changed, MARGIN_PATCHES * options.patch_size)
+        still = ~near(changed, TASKS["edit"].margin_patches * options.patch_size)
         fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule))
         kept = KeptPixels(data_of(edited), still)
     problem = task.problem(task.sources(), fixed=fixed)
     work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
+
+
+def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array:
+    """What a task with a mask may change: the mask, and what is near it.
+
+    Parameters
+    ----------
+    mask : (H, W) bool array
+    margin_patches : int
+        How far from the mask, in patches.
+    patch_size : int or None
+        Side of a patch; None: the default.
+
+    Returns
+    -------
+    (H, W) bool array
+    """
+    side = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    # The task refuses patches without a size or larger than the image, later.
+    return near(mask, margin_patches * min(max(side, 1), *mask.shape))
 
 
 def near(mask: Array, distance: int) -> Array:

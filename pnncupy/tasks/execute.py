@@ -77,14 +77,14 @@ def execute(
     info: dict[str, Any],
     *,
     count: int | None = None,
-    stages: Sequence[float] = (1.0,),
+    stages: Sequence[int] = (),
     resumable: bool = True,
     kept: KeptPixels | None = None,
 ) -> Any:
     """Run the synthesis for each realisation and assemble the result.
 
-    ``work(numbers)`` synthesises a batch of realisations. `stages` are the shares of work of its
-    plans, and it is `resumable` if it has one run of the loop.
+    ``work(numbers)`` synthesises a batch of realisations. `stages` are the pairs of its plans, if
+    it has several; it is `resumable` if it has one run of the loop.
     """
     info = info | {
         "engine": task.engine_name,

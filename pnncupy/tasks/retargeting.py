@@ -8,12 +8,12 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.synthesis.coarse_to_fine import Synthesised, synthesise
+from pnncupy.synthesis.coarse_to_fine import Synthesised, planned_pairs, synthesise
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
-from pnncupy.tasks.execute import Work, execute, synthesis
+from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -145,8 +145,7 @@ def retarget(
         work = synthesis(task, task.problem(task.sources()), guess)
         return execute(task, lambda numbers: work, info)
     shapes = step_shapes(task.planes[0].shape[1:], task.shape)
-    work = gradual_synthesis(task, task.planes[0], shapes)
-    return execute(task, lambda numbers: work, info, stages=[1.0] * len(shapes), resumable=False)
+    return gradual_synthesis(task, task.planes[0], shapes, info)
 
 
 def refuse_with_gradual(**options: Any) -> None:
@@ -174,16 +173,24 @@ def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> 
     return task.pyramid(xp.ascontiguousarray(resize_planes(planes, scales, shape)))[-1][None]
 
 
-def gradual_synthesis(task: PreparedTask, image: Array, shapes: Sequence[Shape]) -> Work:
+def gradual_synthesis(
+    task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any]
+) -> Any:
     """One whole synthesis for each shape, each from the result of the last, `image` at first."""
     sources = task.sources()
+
+    def run_of(shape: Shape, reporter: ProgressReporter) -> SynthesisRun:
+        problem = task.problem(sources, shape)
+        return SynthesisRun(problem, task.schedule, task.settings, reporter)
 
     def work(reporter: ProgressReporter) -> Synthesised:
         last = image
         for shape in shapes:
-            run = SynthesisRun(task.problem(sources, shape), task.schedule, task.settings, reporter)
+            run = run_of(shape, reporter)
             result = synthesise(run, resized_guess(task, last, shape))
             last = result.images[0]
         return result
 
-    return work
+    silent = ProgressReporter.silent()
+    stages = [sum(planned_pairs(run_of(shape, silent)).values()) for shape in shapes]
+    return execute(task, lambda numbers: work, info, stages=stages, resumable=False)

@@ -1,0 +1,245 @@
+"""The table of tasks: what the command line, batches, reports and estimates know of each.
+
+Nothing of a task is loaded before it is called.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+
+@dataclass(frozen=True)
+class ImageParameter:
+    """An argument of a task that is an image, or several.
+
+    Attributes
+    ----------
+    name : str
+    help : str
+        Of the option of that name on the command line; the first image has none.
+    several : {"no", "allowed", "required"}
+        Whether it may be a list.
+    mask : bool
+        It is read as a mask.
+    required : bool
+    words : tuple of str
+        What may be given instead of an image.
+    in_name : bool
+        Its name becomes part of the result's.
+    """
+
+    name: str
+    help: str = ""
+    several: str = "no"
+    mask: bool = False
+    required: bool = True
+    words: tuple[str, ...] = ()
+    in_name: bool = False
+
+
+@dataclass(frozen=True)
+class OwnOption:
+    """An option on the command line for a parameter that only this task has.
+
+    Attributes
+    ----------
+    flag : str
+    parameter : str
+        What it sets.
+    help : str
+    value : object
+        What a flag without a value sets; None for an option that takes a number.
+    """
+
+    flag: str
+    parameter: str
+    help: str
+    value: object = None
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task.
+
+    Attributes
+    ----------
+    module : str
+        Where the function with the name of the task is.
+    images : tuple of ImageParameter
+        The source first.
+    heading, introduction : str
+        Of its section in a report.
+    help : str
+        What its command does, with examples.
+    takes : tuple of str
+        Which of the shared options it has: "guides", "rng", "shape".
+    options : tuple of OwnOption
+    realisations : bool
+        It takes `n` and `first_sample`, and always draws random numbers.
+    scalable : bool
+        A size has to be given, which may be factors of the source's.
+    keeps_origin : bool
+        Pixels of the result have the positions of the source's: a georeference holds, and a mask
+        says what changes.
+    margin_patches : int
+        Around the mask so many patches change too.
+    baseline : bool
+        `baselines.bidirectional_similarity` can do the same.
+    """
+
+    module: str
+    images: tuple[ImageParameter, ...]
+    heading: str = ""
+    introduction: str = ""
+    help: str = ""
+    takes: tuple[str, ...] = ()
+    options: tuple[OwnOption, ...] = ()
+    realisations: bool = False
+    scalable: bool = False
+    keeps_origin: bool = False
+    margin_patches: int = 0
+    baseline: bool = False
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """Names of all image parameters."""
+        return tuple(image.name for image in self.images)
+
+    def image(self, name: str) -> ImageParameter:
+        """Return the image parameter of a name."""
+        return next(image for image in self.images if image.name == name)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether it takes a seed."""
+        return "rng" in self.takes
+
+    def draws(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call draws random numbers."""
+        noisy = [image.name for image in self.images if "noise" in image.words]
+        return self.realisations or any(
+            isinstance(value := arguments.get(name), str) and value == "noise" for name in noisy
+        )
+
+    def changes_a_part(self, given: Collection[str], arguments: Mapping[str, Any]) -> bool:
+        """Whether a call with these images and arguments leaves pixels as they are."""
+        masked = "mask" in given or "mask" in arguments
+        return self.keeps_origin and masked and bool(arguments.get("keep_known", True))
+
+    @property
+    def changed(self) -> str:
+        """What a call with a mask changes, in words."""
+        return f"pixels of the mask {'and near it ' if self.margin_patches else ''}only"
+
+
+TASKS = {
+    "generate": TaskSpec(
+        "pnncupy.tasks.generation",
+        (ImageParameter("image", several="allowed"),),
+        "Diverse generation",
+        "New pictures from the patches of one; noise at the coarsest level decides where they go.",
+        """Make new pictures with the patches of IMAGE, arranged differently.
+
+        \b
+        pnncupy generate photo.png -o results -n 8
+        pnncupy generate --sample rocket -o rocket.png --shape 165 400
+        """,
+        ("shape", "rng", "guides"),
+        (OwnOption("--noise-std", "noise_std", "Noise at the coarsest level, in units of the value "
+                   "range: more is more diverse; default 0.75."),),
+        realisations=True,
+    ),
+    "inpaint": TaskSpec(
+        "pnncupy.tasks.inpainting",
+        (
+            ImageParameter("image"),
+            ImageParameter("mask", "Picture of IMAGE's size, bright where it is to be made anew; "
+                           "nodata: what is missing.", mask=True, words=("nodata",)),
+            ImageParameter("fill", "What steers the result instead of what stands in the hole.",
+                           required=False, words=("mean", "noise")),
+        ),
+        "Conditional inpainting",
+        "A hole is filled with patches from elsewhere, steered by the colours painted into it.",
+        """Fill holes of IMAGE with its patches, steered by the colours painted into them.
+
+        \b
+        pnncupy inpaint painted.png --mask mask.png -o filled.png
+        """,
+        ("rng", "guides"),
+        (OwnOption("--remake-known", "keep_known", "Make the rest anew too, instead of leaving it "
+                   "as it is.", value=False),),
+        keeps_origin=True,
+    ),
+    "analogy": TaskSpec(
+        "pnncupy.tasks.analogies",
+        (
+            ImageParameter("source", several="allowed"),
+            ImageParameter("structure", "Picture that gives the layout and the size.",
+                           in_name=True),
+        ),
+        "Structural analogies",
+        "The patches of one picture in the layout of another.",
+        """Rebuild the layout of a structure picture with the patches of IMAGE.
+
+        \b
+        pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
+        """,
+        ("guides",),
+    ),
+    "retarget": TaskSpec(
+        "pnncupy.tasks.retargeting",
+        (ImageParameter("image", several="allowed"),),
+        "Retargeting",
+        "Another size or aspect, in which objects keep theirs.",
+        """Change the size or aspect of IMAGE while its objects keep theirs.
+
+        \b
+        pnncupy retarget photo.png -o narrow.png --scale 1 0.6
+        """,
+        ("shape", "guides"),
+        (OwnOption("--gradual", "gradual", "Go there in small steps: better for strong changes, "
+                   "slower.", value=True),),
+        scalable=True,
+        baseline=True,
+    ),
+    "collage": TaskSpec(
+        "pnncupy.tasks.collages",
+        (ImageParameter("images", several="required"),),
+        "Collage",
+        "Several pictures merged into one that has something of each.",
+        """Merge two or more IMAGEs into one picture that has something of each.
+
+        \b
+        pnncupy collage beach.png forest.png city.png -o merged.png
+        """,
+        ("shape",),
+        (OwnOption("--gradual", "gradual", "Go there in small steps: better for strong changes, "
+                   "slower.", value=True),),
+        baseline=True,
+    ),
+    "edit": TaskSpec(
+        "pnncupy.tasks.editing",
+        (
+            ImageParameter("source"),
+            ImageParameter("edited", "IMAGE after a rough edit."),
+            ImageParameter("mask", "Picture that is bright where the edit was made; the rest is "
+                           "kept.", mask=True, required=False),
+        ),
+        "Editing",
+        "A rough edit, made seamless with patches of the unedited picture.",
+        """Make a rough edit of IMAGE seamless.
+
+        \b
+        pnncupy edit photo.png --edited rough.png -o seamless.png
+        """,
+        ("guides",),
+        keeps_origin=True,
+        margin_patches=2,
+    ),
+}  # fmt: skip
+
+
+def task_function(verb: str) -> Callable[..., Any]:
+    """Load the function of a task."""
+    return cast(Callable[..., Any], getattr(import_module(TASKS[verb].module), verb))
