@@ -333,9 +333,7 @@ def test_too_many_levels_for_a_mask_say_how_many_work():
 def test_a_collage_tells_its_progress_from_the_canvas_on(gradual, random):
     images = [random.random((24, 30)), random.random((20, 26))]
     events = []
-    pnn.collage(
-        images, iterations=2, coarse_iterations=2, gradual=gradual, callback=events.append
-    )
+    pnn.collage(images, iterations=2, coarse_iterations=2, gradual=gradual, callback=events.append)
     fractions = [event.fraction for event in events]
     assert fractions == sorted(fractions)
     assert 0 < fractions[0] < 0.3
@@ -346,12 +344,12 @@ def test_a_collage_tells_its_progress_from_the_canvas_on(gradual, random):
     assert len({event.pairs for event in events}) == 1
 
     def cancel(event):
-        raise Stopped
+        raise StoppedError
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         pnn.collage(images, gradual=gradual, callback=cancel)
     with pytest.raises(pnn.Cancelled, match="at sample 0, level"):
         pnn.collage(images, gradual=gradual, callback=lambda event: False)
