@@ -14,8 +14,6 @@ from pnncupy.tasks.registry import TASKS
 
 MOST_SAMPLES = 50
 # Tasks that the classical method can do too.
-WITH_BASELINE = tuple(verb for verb, spec in TASKS.items() if spec.baseline)
-_TOP_LEVEL = ("title", "study", *TASKS)
 # Arguments that the command line does not have, so that no command could be shown.
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
 # Arguments that the classical method does not know.
@@ -99,7 +97,7 @@ def read_spec(file: Path) -> Spec:
     """
     content, text = read_toml(file)
     for name in content:
-        if name not in _TOP_LEVEL:
+        if name not in ("title", "study", *TASKS):
             message = (
                 f"unknown section `{name}`; there are title, [study] and "
                 f"{', '.join(f'[[{verb}]]' for verb in TASKS)}"
@@ -161,10 +159,11 @@ def _baseline(verb: str, given: dict[str, Any]) -> bool:
     """Whether the classical method is asked for; by default where it can do the same."""
     # 0 is a value of missing pixels, too.
     other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
-    can = verb in WITH_BASELINE and not other
+    can = TASKS[verb].baseline and not other
     wanted = validation.flag("baseline", given.pop("baseline", can))
-    if wanted and verb not in WITH_BASELINE:
-        raise ValueError(f"`baseline` is for {' and '.join(WITH_BASELINE)}, not for {verb}")
+    if wanted and not TASKS[verb].baseline:
+        able = " and ".join(each for each, spec in TASKS.items() if spec.baseline)
+        raise ValueError(f"`baseline` is for {able}, not for {verb}")
     if wanted and other:
         raise ValueError(f"`baseline` must be false with `{other[0]}`, which it does not know")
     return wanted
