@@ -6,6 +6,8 @@ See `generate` for the main task and https://arxiv.org/abs/2103.15545 for the me
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pnncupy._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from pnncupy import baselines as baselines
     from pnncupy import batch as batch
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from pnncupy.synthesis.voting import apply_index, vote
     from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Cancelled",

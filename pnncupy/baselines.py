@@ -10,10 +10,10 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.interface import combined
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
-from pnncupy.kernels.random_bits import combined
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.method import is_approximate

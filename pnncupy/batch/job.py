@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import __version__, errors, validation
+from pnncupy import errors, validation
+from pnncupy._version import __version__
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
 from pnncupy.io import read_image, read_metadata, write_image

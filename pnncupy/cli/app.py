@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from pnncupy import __version__
+from pnncupy._version import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
 from pnncupy.cli.report_command import report

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from pnncupy import __version__, errors, validation
+from pnncupy import errors, validation
+from pnncupy._version import __version__
 from pnncupy.parallel import threads
 from pnncupy.parallel.process_pool import MOST_DEATHS, WorkerDied
 

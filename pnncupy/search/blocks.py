@@ -20,7 +20,7 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
-from pnncupy.kernels.protocol import Engine, SearchRequest, Tick, refuse_lists
+from pnncupy.engine.interface import Engine, SearchRequest, Tick, refuse_lists
 from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search.pruned_search import PairSearch

@@ -9,7 +9,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import Engine, SearchRequest
+from pnncupy.engine.interface import Engine, SearchRequest
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 

@@ -25,8 +25,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import PassRequest
-from pnncupy.kernels.random_bits import combined, drawn
+from pnncupy.engine.interface import PassRequest, combined, drawn
 from pnncupy.search.candidate_lists import pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
 from pnncupy.search.patch_grid import Layout, PatchGrid

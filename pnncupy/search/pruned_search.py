@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy.arrays import Array
-from pnncupy.kernels.protocol import Engine, SearchRequest, Tick
+from pnncupy.engine.interface import Engine, SearchRequest, Tick
 from pnncupy.search.patch_grid import PatchGrid
 
 # Searches of fewer pairs end before a tree is built.

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy import __version__, arrays
+from pnncupy import arrays
+from pnncupy._version import __version__
 from pnncupy.arrays import Array
 from pnncupy.atomic_files import whole_file
 from pnncupy.errors import CheckpointError

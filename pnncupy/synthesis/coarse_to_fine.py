@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.engine.interface import combined
 from pnncupy.images.pyramid import enlarge
-from pnncupy.kernels.random_bits import combined
 from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
 from pnncupy.search.exact import search

@@ -10,9 +10,9 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
+from pnncupy.engine.interface import Engine
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
-from pnncupy.kernels.protocol import Engine
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index

@@ -11,6 +11,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.interface import Engine
 from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
 from pnncupy.images.label_encoding import LabelEncoding, check_labels, label_encoding_of
 from pnncupy.images.missing import split_missing
@@ -23,7 +24,6 @@ from pnncupy.images.pyramid import (
     planes_pyramid,
     valid_shares,
 )
-from pnncupy.kernels.protocol import Engine
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from pnncupy import __version__
+from pnncupy._version import __version__
 from pnncupy.io.formats.tiff_metadata import (
     RESOLUTION_UNITS,
     Metadata,

@@ -1,0 +1,6 @@
+"""What the floors above know of the kernels: the engines' protocol and its random numbers."""
+
+from pnncupy.kernels.protocol import Engine, PassRequest, SearchRequest, Tick, refuse_lists
+from pnncupy.kernels.random_bits import combined, drawn
+
+__all__ = ["Engine", "PassRequest", "SearchRequest", "Tick", "combined", "drawn", "refuse_lists"]
