@@ -5,6 +5,7 @@ from pathlib import Path
 import cupy_stand_in
 import numpy as np
 import pytest
+from engines import ENGINES
 from hypothesis import settings
 
 # `--hypothesis-profile exhaustive` tries more.
@@ -12,9 +13,6 @@ settings.register_profile("short", max_examples=20)
 settings.register_profile("exhaustive", max_examples=250)
 settings.load_profile("short")
 
-ENGINES = ("numpy", "numba")
-# Parameters of tests that take long with the engine of plain NumPy.
-NUMPY_EXHAUSTIVE = (pytest.param("numpy", marks=pytest.mark.exhaustive), "numba")
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 

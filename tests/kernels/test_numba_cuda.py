@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.process
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "helpers"
 
 
 @pytest.mark.exhaustive

@@ -11,7 +11,7 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from conftest import ENGINES
+from engines import ENGINES
 
 import pnncupy as pnn
 from pnncupy.engine.registry import ENGINES as SPECS

@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from conftest import NUMPY_EXHAUSTIVE
+from engines import NUMPY_EXHAUSTIVE
 
 import pnncupy as pnn
 from pnncupy.synthesis import voting

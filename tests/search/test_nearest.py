@@ -5,7 +5,7 @@ import math
 import naive
 import numpy as np
 import pytest
-from conftest import NUMPY_EXHAUSTIVE
+from engines import NUMPY_EXHAUSTIVE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
