@@ -1,6 +1,7 @@
 """Engine `numba-cuda` in Numba's simulator against engine `numpy`; run by test_numba_cuda.py."""
 
 import numpy as np
+from contract import CHECKS
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
@@ -10,6 +11,9 @@ from pnncupy.kernels.protocol import PassRequest, SearchRequest
 for module in (nearest, patchmatch, vote):
     module.THREADS = 8
 random = np.random.default_rng(5)
+for check in CHECKS:
+    check(numba_cuda, np, np.random.default_rng(20220103))
+    print(check.__name__, "holds, the bits are equal")
 
 
 def search(engine, query, key, p, weight, active):

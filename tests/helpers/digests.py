@@ -1,6 +1,6 @@
 """Digests of what the public calls return, and of the files they write.
 
-`python tests/helpers/digests.py` prints the table that `digests.txt` beside it holds, of every engine that runs
+`python tests/helpers/digests.py` prints the table in `digests.txt`, of every engine that runs
 on a CPU. A change of the code that changes a line has changed a result.
 """
 
