@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import pnncupy as pnn
 from pnncupy import file_locks
@@ -190,9 +190,7 @@ def test_two_batches_in_one_folder(folder):
     program = [sys.executable, "-m", "pnncupy", "batch", "in", "-o", "out", "--seed", "1", "-n"]
     first = subprocess.Popen([*program, "3000", "--workers", "1"], stderr=subprocess.DEVNULL)
     try:
-        manifest, deadline = folder / "out" / "manifest.jsonl", time.monotonic() + 60
-        while not manifest.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until((folder / "out" / "manifest.jsonl").exists)
         second = subprocess.run([*program, "3"], capture_output=True, text=True)
         assert second.returncode == 1
         assert f"Error: out is in use by process {first.pid}; wait" in second.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 import killed_batch
 import numpy as np
 import pytest
+from waiting import wait_until
 
 import pnncupy as pnn
 from pnncupy import batch
@@ -139,15 +140,14 @@ def test_workers_end_with_their_parent():
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(100):
+
+    def is_gone():
         try:
-            state = Path(f"/proc/{worker}/stat").read_text().split()[2]
+            return Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z"
         except (FileNotFoundError, ProcessLookupError):
-            return
-        if state == "Z":
-            return
-        time.sleep(0.05)
-    pytest.fail("the worker is still there")
+            return True
+
+    wait_until(is_gone, 5)
 
 
 def test_one_bad_input_does_not_stop_the_others(pictures, tmp_path, pool):
@@ -367,10 +367,7 @@ def test_ctrl_c_ends_a_batch_with_130_and_a_whole_manifest(pictures, tmp_path):
          "-o", str(out), "-n", "400", "--workers", "2"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    for _ in range(600):
-        if out.exists() and len(list(out.glob("*.png"))) > 3:
-            break
-        time.sleep(0.05)
+    wait_until(lambda: len(list(out.glob("*.png"))) > 3)
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, told = process.communicate(timeout=20)
@@ -378,5 +375,4 @@ def test_ctrl_c_ends_a_batch_with_130_and_a_whole_manifest(pictures, tmp_path):
     assert process.returncode == 130, told
     for record in records(out):
         assert file_digest(out / record["output"]) == record["sha256"]
-    time.sleep(0.2)
-    assert not list(out.glob(".*"))
+    wait_until(lambda: not list(out.glob(".*")), 5)

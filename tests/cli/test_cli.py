@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
@@ -174,10 +175,10 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     write_image(tmp_path / "big.png", np.random.default_rng(0).integers(0, 256, (700, 700), "u1"))
     process = subprocess.Popen(
         [sys.executable, "-c", "from pnncupy.cli.app import main; main()", "generate",
-         tmp_path / "big.png", "-o", tmp_path / "out"],
+         tmp_path / "big.png", "-o", tmp_path / "out", "--checkpoint", tmp_path / "state.npz"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(6)
+    wait_until((tmp_path / "state.npz").exists)
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, error = process.communicate(timeout=60)
@@ -185,7 +186,8 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path):
     assert process.returncode == 130
     assert "Interrupted" in error
     assert "Traceback" not in error
-    assert {path.name for path in tmp_path.iterdir()} == {"big.png"}
+    names = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")}
+    assert names == {"big.png", "state.npz"}
 
 
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, capsys):
@@ -242,11 +244,10 @@ def test_a_killed_command_goes_on_where_it_was(file, tmp_path):
     command = [sys.executable, "-c", program, *words, "--iterations"]
     options = ["30", "-o", str(tmp_path / "made.png")]
     process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        if (tmp_path / "state.npz").exists():
-            break
-        time.sleep(0.02)
-    time.sleep(0.2)
+    state = tmp_path / "state.npz"
+    wait_until(state.exists)
+    first = state.stat().st_mtime_ns
+    wait_until(lambda: state.stat().st_mtime_ns != first)
     process.kill()
     process.wait()
     assert not (tmp_path / "made.png").exists()

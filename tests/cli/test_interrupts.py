@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from signalled import Signalled, children
+from waiting import wait_until
 
 import pnncupy as pnn
 from pnncupy import batch
@@ -126,7 +127,7 @@ def test_what_was_finished_is_kept(folder, tmp_path):
         ["generate", "tiny.png", "-n", 5000, "--iterations", 1, "-o", "out", "--save-index",
          out / "index.tif"], tmp_path,
     )  # fmt: skip
-    wait_for(lambda: len(list(out.glob("tiny*"))) > 5)
+    wait_until(lambda: len(list(out.glob("tiny*"))) > 5)
     check(process.end_by(signal.SIGTERM), tmp_path)
     made = list(out.iterdir())
     assert len(made) > 10
@@ -139,7 +140,7 @@ def test_a_checkpoint_stays_whole_and_is_gone_on_with(folder, tmp_path):
     words = ["generate", "tiny.png", "--seed", 1, "--alpha", 0.005, "--iterations", 20]
     state = tmp_path / "state.npz"
     process = Signalled([*words, "-o", "made.png", "--checkpoint", state], tmp_path)
-    wait_for(state.exists)
+    wait_until(state.exists)
     check(process.end_by(signal.SIGINT), tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["state.npz", "tiny.png"]
     words[1] = tmp_path / words[1]
@@ -156,7 +157,7 @@ def test_a_batch_keeps_a_whole_manifest(folder, tmp_path):
     words = ["batch", "in", "-n", 2000, "--workers", 1, "-o"]
     running = [Signalled([*words, out], tmp_path) for out in outs]
     for process, out, number in zip(running, outs, BOTH, strict=True):
-        wait_for(lambda out=out: len(list(out.glob("*.png"))) > 3)
+        wait_until(lambda out=out: len(list(out.glob("*.png"))) > 3)
         check(process.end_by(number, group=number == signal.SIGINT), out)
         lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
         assert lines
@@ -170,14 +171,6 @@ def test_more_signals_change_nothing(folder, tmp_path):
     commands = [[*LONG, "-o", tmp_path / "out"], ["batch", *VERBS["batch"], "-o", tmp_path / "out"]]
     for each in interrupt(commands, folder, [2.0, 2.5], group=True, times=5):
         check(each, tmp_path)
-
-
-def wait_for(event):
-    for _ in range(1000):
-        if event():
-            return
-        time.sleep(0.02)
-    pytest.fail("it does not happen")
 
 
 # Within one process

@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from signalled import Signalled
+from waiting import wait_until
 
 import pnncupy as pnn
 from pnncupy import batch
@@ -104,13 +106,12 @@ def test_processes_may_share_a_search_and_be_killed(random):
         pool.submit(os.getpid).result()
 
         def kill():
+            killed = set()
             for _ in range(3):
-                time.sleep(0.3)
-                pids = pool.pids()
-                try:
-                    os.kill(pids[0], signal.SIGKILL)
-                except (ProcessLookupError, IndexError):
-                    continue
+                (pid, *_) = wait_until(lambda: set(pool.pids()) - killed)
+                killed.add(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
         thread = threading.Thread(target=kill)
         thread.start()
@@ -323,14 +324,6 @@ def test_versions_are_asked_for_without_sending_functions(cluster, monkeypatch):
         executors.check_versions(cluster)
 
 
-def wait_for(event):
-    for _ in range(1500):
-        if event():
-            return
-        time.sleep(0.02)
-    pytest.fail("it does not happen")
-
-
 @pytest.fixture
 def scheduler(tmp_path):
     """A scheduler and a worker in processes of their own, and the scheduler's address."""
@@ -346,7 +339,7 @@ def scheduler(tmp_path):
 
     running = [start("scheduler", "--port", "0", *common)]
     try:
-        wait_for(file.exists)
+        wait_until(file.exists)
         running.append(start("worker", "--nthreads", "1", "--no-nanny", *common))
         with distributed.Client(scheduler_file=str(file)) as client:
             client.wait_for_workers(1, timeout=60)
@@ -375,7 +368,7 @@ def test_a_scheduler_that_dies_is_told_in_one_line(scheduler, random, tmp_path):
         )
         for words in commands
     ]  # fmt: skip
-    wait_for(lambda: state.exists() and len(list(out.glob("cat*"))) > 2)
+    wait_until(lambda: state.exists() and len(list(out.glob("cat*"))) > 2)
     process.kill()
     for each in running:
         _, told = each.communicate(timeout=60)
@@ -416,7 +409,7 @@ def test_commands_with_a_scheduler_end_soon(verb, cluster, random, tmp_path):
     words = [verb, source, "-n", 50, "--scheduler", cluster.scheduler.address, "-o"]
     running = [Signalled([*words, tmp_path / name], tmp_path) for name in "ab"]
     for process, name, number in zip(running, "ab", (signal.SIGINT, signal.SIGTERM), strict=True):
-        time.sleep(1.5)
+        wait_until(lambda: any(cluster.processing().values()))
         ended = process.end_by(number)
         assert not ended.wrong(tmp_path / name)
         assert ended.seconds < 4
