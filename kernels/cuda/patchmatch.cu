@@ -123,6 +123,32 @@ __device__ __forceinline__ Word word_of(float sum, int number)
     return (Word)__float_as_uint(sum) << 32 | (unsigned)number;
 }
 
+// Row and column of a key.
+struct Place {
+    int row, column;
+};
+
+// Match of a neighbour, moved back to the query patch at (y, x), as row and column; -1 where there
+// is none. Neighbours 0 to 3 are `step` patches above, below, left and right.
+__device__ __forceinline__ Place propagated_key(const int *index, int rows, int columns, int y, int x,
+                                               int neighbour, int step, int key_width)
+{
+    const int move = step * (2 * (neighbour & 1) - 1);
+    const int dy = neighbour < 2 ? move : 0, dx = neighbour < 2 ? 0 : move;
+    if (y + dy < 0 || x + dx < 0 || y + dy >= rows || x + dx >= columns)
+        return {-1, -1};
+    const int there = index[(long long)(y + dy) * columns + x + dx];
+    return {there / key_width - dy, there % key_width - dx};
+}
+
+// Row and column of a key drawn within a radius of the best one.
+__device__ __forceinline__ Place random_key(long long of_patch, int draw, int row, int column,
+                                           int radius, int key_rows, int key_columns)
+{
+    return {drawn(combined(of_patch, draw), row, radius, key_rows),
+            drawn(combined(of_patch, draw + 1), column, radius, key_columns)};
+}
+
 // The best match of a query patch so far, and what to beat.
 struct Best {
     int number, row, column;
@@ -136,6 +162,12 @@ struct Keys {
     Word *words;
     float factor, alpha;
 };
+
+// Whether a key is better than the best one; of equal scores the lower flat index is.
+__device__ __forceinline__ bool accept(const Best &best, float score, int number)
+{
+    return score < best.score || (score == best.score && number < best.number);
+}
 
 // Try one key for the query patch at `place`.
 __device__ __forceinline__ void attempt(Best &best, const Image &query, int place, const Keys &keys,
@@ -166,7 +198,7 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
         atomicMin(keys.words + at, mine);
     score = normalised(sum, bound, keys.factor, keys.alpha);
 #endif
-    if (score < best.score || (score == best.score && number < best.number))
+    if (accept(best, score, number))
         best = {number, row, column, sum, score};
 }
 
@@ -195,22 +227,17 @@ extern "C" __global__ void patchmatch_pass(const float *query, int query_height,
         best.score = normalised(best.sum, bound[best.row * key_columns + best.column], factor, alpha);
 #endif
         for (int neighbour = step > 0 ? 0 : 4; neighbour < 4; neighbour++) {
-            const int move = step * (2 * (neighbour & 1) - 1);
-            const int dy = neighbour < 2 ? move : 0, dx = neighbour < 2 ? 0 : move;
-            if (y + dy < 0 || x + dx < 0 || y + dy >= rows || x + dx >= columns)
-                continue;
-            const int there = index[at + (long long)dy * columns + dx];
-            const int row = there / key_width - dy, column = there % key_width - dx;
-            if (row != best.row || column != best.column)
-                attempt(best, picture, place, keys, row, column);
+            const Place there =
+                propagated_key(index, rows, columns, y, x, neighbour, step, key_width);
+            if (there.row != best.row || there.column != best.column)
+                attempt(best, picture, place, keys, there.row, there.column);
         }
         const long long of_patch = combined(stream, place);
         for (int draw = 0; radius > 0; radius /= 2)
             for (int k = 0; k < draws; k++, draw += 2) {
-                const int row = drawn(combined(of_patch, draw), best.row, radius, key_height - P + 1);
-                const int column =
-                    drawn(combined(of_patch, draw + 1), best.column, radius, key_width - P + 1);
-                attempt(best, picture, place, keys, row, column);
+                const Place there = random_key(of_patch, draw, best.row, best.column, radius,
+                                               key_height - P + 1, key_width - P + 1);
+                attempt(best, picture, place, keys, there.row, there.column);
             }
     }
     out_index[at] = best.number;

@@ -44,6 +44,82 @@ def _drawn(stream, best, radius, count):
     return first + (stream * (last - first + 1) >> 32)
 
 
+@njit(nogil=True)
+def _propagated_key(index, y, x, neighbour, step, key_stride, best):
+    """Match of a neighbour, moved back to this query patch; (-1, -1) where there is no other.
+
+    Neighbours 0 to 3 are `step` patches above, below, left and right.
+    """
+    dy, dx = step * (2 * (neighbour & 1) - 1), 0
+    if neighbour >= 2:
+        dy, dx = dx, dy
+    if y + dy < 0 or x + dx < 0 or y + dy >= index.shape[0] or x + dx >= index.shape[1]:
+        return np.int64(-1), np.int64(-1)
+    there = np.int64(index[y + dy, x + dx])
+    if there - dy * key_stride - dx == best:
+        return np.int64(-1), np.int64(-1)
+    return there // key_stride - dy, there % key_stride - dx
+
+
+@njit(nogil=True)
+def _random_key(of_patch, draw, row, column, radius, key_rows, key_columns):
+    """Row and column of a key drawn within a radius of the best one."""
+    return (
+        _drawn(_combined(of_patch, 2 * draw), row, radius, key_rows),
+        _drawn(_combined(of_patch, 2 * draw + 1), column, radius, key_columns),
+    )
+
+
+@njit(nogil=True)
+def _normalised(total, bound, factor, alpha):
+    """Score of a sum to a key whose smallest sum has an upper bound."""
+    return total * (factor / (alpha + min(bound, total) * factor))
+
+
+@njit(nogil=True)
+def _limit(score, bound, factor, alpha):
+    """Sums above it neither score less than `score` nor lower the key's bound.
+
+    A sum D of at least M, the bound, scores ``D f / (alpha + M f)``, which is below `score` only
+    for ``D < score (alpha + M f) / f``; widened for rounding. Sums up to M count for the key,
+    whatever they score.
+    """
+    return max((score + _TINY) * ((alpha + bound * factor) / factor) * _WIDENING, bound)
+
+
+@njit(nogil=True)
+def _totals_exceed(query_totals, key_totals, y, x, row, column, step_squared, limit):
+    """Whether the totals of two patches alone make their sum larger than a limit.
+
+    Most random keys are far off already in their mean colours, which lie in one cache line; a
+    patch lies in many.
+    """
+    steps = 0
+    for channel in range(query_totals.shape[2]):
+        difference = abs(int(query_totals[y, x, channel]) - int(key_totals[row, column, channel]))
+        # Each may be rounded by half a step.
+        difference = max(difference - 1, 0)
+        steps += difference * difference
+    return steps * step_squared > limit * _FILTER_WIDENING
+
+
+@njit(nogil=True)
+def _note_query(key_words, at, found, place):
+    """Lower what a key knows of its nearest query.
+
+    A look is cheaper than an atomic operation, and mostly shows it needless.
+    """
+    word = float_bits(found) << np.uint64(32) | np.uint64(place)
+    if word < key_words[at]:
+        atomic_minimum(key_words, at, word)
+
+
+@njit(nogil=True)
+def _accept(score, number, best_score, best):
+    """Whether a key is better than the best one; of equal scores the lower flat index is."""
+    return score < best_score or (score == best_score and number < best)
+
+
 @compiled
 def _totals_of_rows(image, patch_size, low, step, out, top, bottom):
     """Sum of each patch's pixels over p, channel by channel, in steps from `low`, as bytes."""
@@ -116,7 +192,7 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
         usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound, factor, alpha,
         key_words, active, step_squared, top, bottom,
     ):  # fmt: skip
-        rows, columns = index.shape
+        columns = index.shape[1]
         key_rows, key_columns = usable.shape
         tries = 0 * revision
         while draws > 0 and radius >> tries // draws > 0:
@@ -131,53 +207,32 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
                 place = y * query_stride + x
                 limit, score = best_sum, best_sum
                 if is_normalised:
-                    smallest = min(bound[row, column], best_sum)
-                    score = best_sum * (factor / (alpha + smallest * factor))
+                    score = _normalised(best_sum, bound[row, column], factor, alpha)
                 of_patch = _combined(stream, place) if tries > 0 else 0
                 for attempt in range(0 if step > 0 else 4, 4 + tries):
                     if attempt < 4:
-                        dy, dx = step * (2 * (attempt & 1) - 1), 0
-                        if attempt >= 2:
-                            dy, dx = dx, dy
-                        if y + dy < 0 or x + dx < 0 or y + dy >= rows or x + dx >= columns:
-                            continue
-                        there = np.int64(index[y + dy, x + dx])
-                        if there - dy * key_stride - dx == best:
-                            continue
-                        key_row, key_column = there // key_stride - dy, there % key_stride - dx
+                        key_row, key_column = _propagated_key(
+                            index, y, x, attempt, step, key_stride, best
+                        )
                         if key_row < 0 or key_column < 0:
                             continue
                         if key_row >= key_rows or key_column >= key_columns:
                             continue
                     else:
                         draw = attempt - 4
-                        reach = radius >> draw // draws
-                        key_row = _drawn(_combined(of_patch, 2 * draw), row, reach, key_rows)
-                        key_column = _drawn(
-                            _combined(of_patch, 2 * draw + 1), column, reach, key_columns
-                        )
-                    number = key_row * key_stride + key_column
+                        key_row, key_column = _random_key(
+                            of_patch, draw, row, column, radius >> draw // draws, key_rows,
+                            key_columns,
+                        )  # fmt: skip
                     if is_normalised:
-                        smallest = bound[key_row, key_column]
-                        limit = (score + _TINY) * ((alpha + smallest * factor) / factor) * _WIDENING
-                        # Sums up to the bound count for the key, whatever they score.
-                        limit = max(limit, smallest)
-                    if attempt >= 4:
-                        # Most random keys are far off already in their mean colours, which lie in
-                        # one cache line; a patch lies in many.
-                        steps = 0
-                        for channel in range(channels):
-                            difference = abs(
-                                int(query_totals[y, x, channel])
-                                - int(key_totals[key_row, key_column, channel])
-                            )
-                            # Each may be rounded by half a step.
-                            difference = max(difference - 1, 0)
-                            steps += difference * difference
-                        if steps * step_squared > limit * _FILTER_WIDENING:
-                            continue
+                        limit = _limit(score, bound[key_row, key_column], factor, alpha)
+                    if attempt >= 4 and _totals_exceed(
+                        query_totals, key_totals, y, x, key_row, key_column, step_squared, limit
+                    ):
+                        continue
                     if not usable[key_row, key_column]:
                         continue
+                    number = key_row * key_stride + key_column
                     found = patch_sum(
                         query, place, query_stride, query_plane, key, number, key_stride, key_plane,
                         patch_size, channels, limit,
@@ -186,14 +241,9 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
                         continue
                     found_score = found
                     if is_normalised:
-                        word = float_bits(found) << np.uint64(32) | np.uint64(place)
-                        at = key_row * key_columns + key_column
-                        # A look is cheaper than an atomic operation, and mostly shows it needless.
-                        if word < key_words[at]:
-                            atomic_minimum(key_words, at, word)
-                        smallest = min(smallest, found)
-                        found_score = found * (factor / (alpha + smallest * factor))
-                    if found_score < score or (found_score == score and number < best):
+                        _note_query(key_words, key_row * key_columns + key_column, found, place)
+                        found_score = _normalised(found, bound[key_row, key_column], factor, alpha)
+                    if _accept(found_score, number, score, best):
                         best, best_sum, score = number, found, found_score
                         row, column = key_row, key_column
                         if not is_normalised:

@@ -92,6 +92,55 @@ def _normalised(total, bound, factor, alpha):
     return multiply(total, divide(factor, add(alpha, multiply(smallest, factor))))
 
 
+@cuda.jit(device=True)
+def _propagated_key(index, y, x, neighbour, step, width):
+    """Match of a neighbour, moved back to this query patch; (-1, -1) where there is none.
+
+    Neighbours 0 to 3 are `step` patches above, below, left and right.
+    """
+    dy, dx = step * (2 * (neighbour & 1) - 1), 0
+    if neighbour >= 2:
+        dy, dx = dx, dy
+    if y + dy < 0 or x + dx < 0 or y + dy >= index.shape[0] or x + dx >= index.shape[1]:
+        return int64(-1), int64(-1)
+    there = int64(index[y + dy, x + dx])
+    return there // width - dy, there % width - dx
+
+
+@cuda.jit(device=True)
+def _random_key(of_patch, draw, row, column, radius, rows, columns):
+    """Row and column of a key drawn within a radius of the best one."""
+    return (
+        _drawn(_combined(of_patch, 2 * draw), row, radius, rows),
+        _drawn(_combined(of_patch, 2 * draw + 1), column, radius, columns),
+    )
+
+
+@cuda.jit(device=True)
+def _limit(score, bound, factor, alpha):
+    """Sums above it neither score less than `score` nor lower the key's bound.
+
+    Widened for the rounding of a score; and sums up to the bound count for the key.
+    """
+    limit = (score + float32(1e-37)) * ((alpha + bound * factor) / factor)
+    limit *= float32(1.00001)
+    return bound if bound > limit else limit
+
+
+@cuda.jit(device=True)
+def _note_query(words, row, column, found, place):
+    """Lower what a key knows of its nearest query."""
+    word = np.uint64(bits(found)) << np.uint64(32) | np.uint64(place)
+    if word < words[row, column]:
+        cuda.atomic.min(words, (row, column), word)
+
+
+@cuda.jit(device=True)
+def _accept(score, number, best_score, best):
+    """Whether a key is better than the best one; of equal scores the lower flat index is."""
+    return score < best_score or (score == best_score and number < best)
+
+
 @cache
 def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
     """Pass of PatchMatch: a thread works for one query patch; see `cuda/patchmatch.cu`."""
@@ -101,7 +150,7 @@ def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
         query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound,
         factor, alpha, words, active, masked,
     ):  # fmt: skip
-        rows, columns = index.shape
+        columns = index.shape[1]
         y, x = thread_place(columns)
         if x >= columns:
             return
@@ -123,32 +172,21 @@ def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
             tries += draws
         for attempt in range(0 if step > 0 else 4, 4 + tries):
             if attempt < 4:
-                dy, dx = step * (2 * (attempt & 1) - 1), 0
-                if attempt >= 2:
-                    dy, dx = dx, dy
-                if y + dy < 0 or x + dx < 0 or y + dy >= rows or x + dx >= columns:
-                    continue
-                there = int64(index[y + dy, x + dx])
-                row, column = there // width - dy, there % width - dx
+                row, column = _propagated_key(index, y, x, attempt, step, width)
                 if row == best_row and column == best_column:
                     continue
                 if row < 0 or column < 0 or row >= usable.shape[0] or column >= usable.shape[1]:
                     continue
             else:
                 draw = attempt - 4
-                reach = radius >> draw // draws
-                row = _drawn(_combined(of_patch, 2 * draw), best_row, reach, usable.shape[0])
-                column = _drawn(
-                    _combined(of_patch, 2 * draw + 1), best_column, reach, usable.shape[1]
-                )
+                row, column = _random_key(
+                    of_patch, draw, best_row, best_column, radius >> draw // draws,
+                    usable.shape[0], usable.shape[1],
+                )  # fmt: skip
             if not usable[row, column]:
                 continue
             if normalised:
-                # Widened for the rounding of a score; and sums up to the bound count for the key.
-                smallest = bound[row, column]
-                limit = (score + float32(1e-37)) * ((alpha + smallest * factor) / factor)
-                limit *= float32(1.00001)
-                limit = smallest if smallest > limit else limit
+                limit = _limit(score, bound[row, column], factor, alpha)
             found = _patch_sum(
                 query, y, x, key, row, column, patch_size, limit, row_levels, column_levels
             )
@@ -156,12 +194,10 @@ def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
                 continue
             found_score = found
             if normalised:
-                word = np.uint64(bits(found)) << np.uint64(32) | np.uint64(place)
-                if word < words[row, column]:
-                    cuda.atomic.min(words, (row, column), word)
+                _note_query(words, row, column, found, place)
                 found_score = _normalised(found, bound[row, column], factor, alpha)
             number = row * width + column
-            if found_score < score or (found_score == score and number < best):
+            if _accept(found_score, number, score, best):
                 best, best_sum, score = number, found, found_score
                 best_row, best_column = row, column
                 if not normalised:
