@@ -25,6 +25,7 @@ from pnncupy.kernels.numba_cpu.simd import (
     load_history,
     lowest_bit,
     push,
+    squared_difference,
     store,
     store_history,
 )
@@ -169,20 +170,11 @@ def nearest_kernel(
                     upper_history = infinite_history(margin)
                     lower_history = infinite_history(margin)
                     for x in range(end - begin + margin):
-                        difference = broadcast(tile, pixel) - load(strip, x)
-                        upper = difference * difference
-                        difference = broadcast(tile, pixel + query_stride) - load(
-                            strip, x + channels * strip_stride
-                        )
-                        lower = difference * difference
-                        for channel in range(1, channels):
-                            at = x + channel * strip_stride
-                            difference = broadcast(tile, pixel + channel) - load(strip, at)
-                            upper = upper + difference * difference
-                            difference = broadcast(tile, pixel + query_stride + channel) - load(
-                                strip, at + channels * strip_stride
-                            )
-                            lower = lower + difference * difference
+                        upper = squared_difference(tile, pixel, strip, x, channels, strip_stride)
+                        lower = squared_difference(
+                            tile, pixel + query_stride, strip, x + channels * strip_stride,
+                            channels, strip_stride,
+                        )  # fmt: skip
                         columns_so_far = load_history(history, x * history_stride, margin)
                         columns_so_far, upper = push(columns_so_far, upper)
                         columns_so_far, lower = push(columns_so_far, lower)

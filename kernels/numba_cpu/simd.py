@@ -9,7 +9,7 @@ independently, so results do not depend on the width.
 import operator
 
 from llvmlite import binding, ir
-from numba import config, types
+from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -440,3 +440,17 @@ def atomic_minimum(typing_context, array, position, value):
         return context.get_dummy_value()
 
     return types.void(array, position, types.uint64), generate
+
+
+@njit(nogil=True)
+def squared_difference(query, pixel, key, at, channels, plane):
+    """Squared differences of a query pixel and the key pixels of all lanes, summed over channels.
+
+    The channels of the query are neighbours, those of the key `plane` apart.
+    """
+    difference = broadcast(query, pixel) - load(key, at)
+    total = difference * difference
+    for channel in range(1, channels):
+        difference = broadcast(query, pixel + channel) - load(key, at + channel * plane)
+        total = total + difference * difference
+    return total

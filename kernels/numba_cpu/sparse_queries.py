@@ -15,7 +15,15 @@ from numba import njit
 from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
 from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
 from pnncupy.kernels.numba_cpu.padding import left_padding
-from pnncupy.kernels.numba_cpu.simd import LANES, any_less, broadcast, load, store, sum_of_stored
+from pnncupy.kernels.numba_cpu.simd import (
+    LANES,
+    any_less,
+    broadcast,
+    load,
+    squared_difference,
+    store,
+    sum_of_stored,
+)  # fmt: skip
 from pnncupy.kernels.protocol import Array
 
 # Share by which the bound is widened, so that rounding of the patch sums can be paid for.
@@ -96,13 +104,9 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
             for key_row in range(first_row, end_row):
                 line = key_row * key_stride + left_pad
                 for first in range(0, key_columns, LANES):
-                    difference = broadcast(patch_sum, 0) - load(key_sums, line + first)
-                    bound = difference * difference
-                    for channel in range(1, channels):
-                        difference = broadcast(patch_sum, channel) - load(
-                            key_sums, line + first + channel * sums_plane
-                        )
-                        bound = bound + difference * difference
+                    bound = squared_difference(
+                        patch_sum, 0, key_sums, line + first, channels, sums_plane
+                    )
                     if is_weighted:
                         bound = bound * load(weight, line + first)
                     if not any_less(bound, broadcast(limits, 1)):
@@ -113,13 +117,7 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
                     for x in range(patch_size):
                         for y in range(patch_size):
                             pixel = line + first + y * key_stride + x
-                            difference = broadcast(patch, at) - load(key, pixel)
-                            value = difference * difference
-                            for channel in range(1, channels):
-                                difference = broadcast(patch, at + channel) - load(
-                                    key, pixel + channel * key_plane
-                                )
-                                value = value + difference * difference
+                            value = squared_difference(patch, at, key, pixel, channels, key_plane)
                             at += channels
                             store(column_values, y * LANES, value)
                         value = sum_of_stored(column_values, 0, patch_size)

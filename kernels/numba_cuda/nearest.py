@@ -72,6 +72,31 @@ def _window(sums, first, patch_size, scratch):
     return total
 
 
+@cuda.jit(device=True)
+def _squared_difference(query, y, x, key, row, column):
+    """Squared differences of two pixels, summed over channels; infinite outside of an image."""
+    if x >= query.shape[2] or column < 0 or column >= key.shape[2]:
+        return float32(np.inf)
+    total = float32(0)
+    for channel in range(query.shape[0]):
+        difference = subtract(query[channel, y, x], key[channel, row, column])
+        squared = multiply(difference, difference)
+        total = squared if channel == 0 else add(total, squared)
+    return total
+
+
+@cuda.jit(device=True)
+def _lower_match(best, y, x, score, number):
+    """Lower the match of a query patch, if a key is better.
+
+    Scores are not negative, so their bits order as integers. A look is cheaper than an atomic
+    operation, and mostly shows it needless.
+    """
+    match = np.uint64(bits(score)) << np.uint64(32) | np.uint64(number + 1)
+    if match < best[y, x]:
+        cuda.atomic.min(best, (y, x), match)
+
+
 @cache
 def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool) -> Any:
     """Search kernel: a thread owns one displacement and a strip of query columns.
@@ -104,12 +129,7 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
         for y in range(start, stop + margin):
             for column in range(columns):
                 x = left + column
-                total = float32(np.inf)
-                if x < query.shape[2] and 0 <= x + dx < key.shape[2]:
-                    for channel in range(channels):
-                        difference = subtract(query[channel, y, x], key[channel, y + dy, x + dx])
-                        squared = multiply(difference, difference)
-                        total = squared if channel == 0 else add(total, squared)
+                total = _squared_difference(query, y, x, key, y + dy, x + dx)
                 sums[column] = _push(history, column, total, patch_size, scratch)
             done = y - margin
             if done < start:
@@ -125,11 +145,7 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
                     score = multiply(score, weight[done + dy, x + dx])
                 if score < np.inf:
                     number = first_index + (done + dy) * index_stride + x + dx
-                    # Scores are not negative, so their bits order as integers.
-                    match = np.uint64(bits(score)) << np.uint64(32) | np.uint64(number + 1)
-                    # A look is cheaper than an atomic operation, and mostly shows it needless.
-                    if match < best[done, x]:
-                        cuda.atomic.min(best, (done, x), match)
+                    _lower_match(best, done, x, score, number)
 
     return search
 
