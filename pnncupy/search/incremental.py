@@ -278,18 +278,15 @@ class NormalisedIncrementalSearch:
     ) -> NearestNeighborField:
         """Score the listed keys with the exact minima; search where an unlisted one may be better.
 
-        `lowered` says of which keys the bound was not the minimum: their scores are too small.
+        `lowered` says of which keys the bound was not the minimum: their scores are too small. A
+        key that is not listed scores at least as much as the last one listed, so that a match is
+        certain where ``exact score < last listed score``. It is certain too where the first one
+        listed has its exact score: none is better, and equal ones come later.
         """
         xp = arrays.namespace(query)
         weights = self._weights()
         wrong = self._keys.take(lowered, listed.index) & (listed.index >= 0)
-        queries = xp.any(wrong, axis=-1)
-        exact = listed.sums(query, queries) * self._keys.take(weights, listed.index[queries])
-        scores = listed.score.copy()
-        scores[queries] = xp.where(wrong[queries], exact, scores[queries])
-        found = lowest(scores, listed.index)
-        # A key that is not listed scores at least as much as the last one listed. And where the
-        # first one listed has its exact score, none is better, and equal ones come later.
+        found = lowest(self._exact_scores(query, listed, wrong, weights), listed.index)
         held = (found.score < listed.score[..., -1]) | ~wrong[..., 0]
         self._reuse.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
@@ -302,31 +299,56 @@ class NormalisedIncrementalSearch:
             xp.where(held, found.score, again.score[..., 0]),
         )
 
+    def _exact_scores(
+        self, query: Array, listed: Candidates, wrong: Array, weights: Sequence[Array]
+    ) -> Array:
+        """Scores of the listed keys, of which the `wrong` ones are computed again."""
+        xp = arrays.namespace(query)
+        queries = xp.any(wrong, axis=-1)
+        exact = listed.sums(query, queries) * self._keys.take(weights, listed.index[queries])
+        scores = listed.score.copy()
+        scores[queries] = xp.where(wrong[queries], exact, scores[queries])
+        return scores
+
     def _bounds(self, query: Array, index: Array, sums: Array) -> list[tuple[Array, Array]]:
         """For each key a query near it, and their distance: an upper bound of its minimum.
 
         That is the query that was nearest before, or one that has the key in its list.
         """
+        bounds = []
+        for number in range(len(self._keys.images)):
+            bound, match = self._bounds_of_last(query, number)
+            self._lower_by_lists(query, number, index, sums, bound, match)
+            bounds.append((bound, match))
+        return bounds
+
+    def _bounds_of_last(self, query: Array, number: int) -> tuple[Array, Array]:
+        """Distances of the keys of an image to the queries that were nearest before."""
+        xp = arrays.namespace(query)
+        key = self._keys.images[number]
+        nothing = empty_lists(key, self._settings.patch_size, 1)
+        match, bound = nothing.index[..., 0], nothing.score[..., 0]
+        if self._reverse:
+            match = self._reverse[number][1].copy()
+            known = match >= 0
+            keys = self._settings.grid(key).flat_indices(xp)[known]
+            bound[known] = pair_sums(self._settings, query, key, match[known], keys)
+        return bound, match
+
+    def _lower_by_lists(
+        self, query: Array, number: int, index: Array, sums: Array, bound: Array, match: Array
+    ) -> None:
+        """Lower the bounds of the keys that some query lists, and note that query, in place."""
         xp = arrays.namespace(query)
         here = self._settings.grid(query).flat_indices(xp)
         here = xp.broadcast_to(here[..., None], index.shape).ravel()
-        bounds = []
-        for number, key in enumerate(self._keys.images):
-            nothing = empty_lists(key, self._settings.patch_size, 1)
-            match, bound = nothing.index[..., 0], nothing.score[..., 0]
-            if self._reverse:
-                match = self._reverse[number][1].copy()
-                known = match >= 0
-                keys = self._settings.grid(key).flat_indices(xp)[known]
-                bound[known] = pair_sums(self._settings, query, key, match[known], keys)
-            places, keys = self._keys.inside(index.ravel(), number)
-            at = keys // key.shape[2] * match.shape[1] + keys % key.shape[2]
-            before = bound.ravel()[at]
-            xp.minimum.at(bound.ravel(), at, sums.ravel()[places])
-            nearer = (sums.ravel()[places] == bound.ravel()[at]) & (bound.ravel()[at] < before)
-            match.ravel()[at[nearer]] = here[places[nearer]]
-            bounds.append((bound, match))
-        return bounds
+        width = self._keys.layout.shapes[number][1]
+        places, keys = self._keys.inside(index.ravel(), number)
+        at = keys // width * match.shape[1] + keys % width
+        before = bound.ravel()[at]
+        xp.minimum.at(bound.ravel(), at, sums.ravel()[places])
+        nearer = (sums.ravel()[places] == bound.ravel()[at]) & (bound.ravel()[at] < before)
+        match.ravel()[at[nearer]] = here[places[nearer]]
 
 
 def movement(query: Array, last_query: Array, patch_size: int) -> tuple[Array, Array]:
