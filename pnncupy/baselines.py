@@ -24,8 +24,10 @@ from pnncupy.synthesis.progress import Event, ProgressReporter
 from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.execute import execute
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import PreparedTask, Requirements, SourceImages, prepare_task
+from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.source_images import SourceImages
 
 # As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
 # level.

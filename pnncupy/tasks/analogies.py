@@ -6,6 +6,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.tasks.execute import execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -17,12 +18,8 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    Requirements,
-    SourceImages,
-    prepare_task,
-    without_missing,
-)
+from pnncupy.tasks.prepare import prepare_task
+from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _LEVELS = 5
 

@@ -23,6 +23,7 @@ from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -33,13 +34,9 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    PreparedTask,
-    Requirements,
-    SourceImages,
-    prepare_task,
-)
+from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.retargeting import gradual_synthesis, levels_of, refuse_with_gradual
+from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters

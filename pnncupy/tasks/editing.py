@@ -14,6 +14,7 @@ from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -25,13 +26,9 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    Requirements,
-    SourceImages,
-    prepare_task,
-    without_missing,
-)
+from pnncupy.tasks.prepare import prepare_task
 from pnncupy.tasks.registry import TASKS
+from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _LEVELS = 5
 

@@ -14,6 +14,7 @@ from pnncupy.images.resize import resize_planes
 from pnncupy.rng import describe, draw_normal, sample_seed, seed_sequence, stream
 from pnncupy.synthesis.problem import SynthesisProblem
 from pnncupy.tasks.execute import Work, execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -25,12 +26,8 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    PreparedTask,
-    Requirements,
-    SourceImages,
-    prepare_task,
-)
+from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters

@@ -17,6 +17,7 @@ from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -28,14 +29,8 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    PreparedTask,
-    Requirements,
-    SourceImages,
-    prepare_task,
-    source_of,
-    without_missing,
-)
+from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_of
+from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _FILLS = ("mean", "noise")
 

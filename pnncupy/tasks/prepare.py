@@ -1,8 +1,8 @@
-"""Preparation of a task: its sources, levels, encoding, memory plan and searches."""
+"""Preparation of a task: its levels, encoding, memory plan and searches."""
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,15 +14,10 @@ from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine
 from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
 from pnncupy.images.label_encoding import LabelEncoding, check_labels, label_encoding_of
-from pnncupy.images.missing import split_missing
 from pnncupy.images.planes import as_planes, check_fits_patch, checked_channel_axis, raw_planes
 from pnncupy.images.pyramid import (
-    default_levels,
     enlarge,
-    fitting_levels,
-    more_than_half,
     planes_pyramid,
-    valid_shares,
 )
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search import blocks
@@ -37,109 +32,15 @@ from pnncupy.search.patch_metric import (
     total_channels,
 )
 from pnncupy.search.pruned_search import expected_steps
-from pnncupy.synthesis.masked_sources import MaskedPyramid, usable_levels
+from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.memory import MemoryPlan, Shape, Workload, batch_within, within
 from pnncupy.synthesis.problem import FixedPixels, Source, SynthesisProblem
 from pnncupy.synthesis.schedule import Schedule
+from pnncupy.tasks.level_count import Requirements, level_count
 from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.source_images import SourceImages, check_like, without_missing
 
 Encoding = IntensityEncoding | LabelEncoding
-
-
-@dataclass(frozen=True)
-class Requirements:
-    """What a task needs beside the options that all share.
-
-    Attributes
-    ----------
-    coarsest_patches : float
-        Smallest side of the coarsest level, in patches, that the default depth is chosen for.
-    preferred_levels : int, optional
-        Default depth instead. Either is lowered where fewer levels fit.
-    unknown : str
-        What hides pixels of the sources, for messages; default: that they are missing.
-    between : callable, optional
-        From the shapes of the result and the sources, the ratio and a level to the shapes of
-        other images that have to hold a patch there.
-    intermediate : callable, optional
-        From the shapes of the result and the sources and the schedule to the levels and shapes of
-        the query images that are not levels of the result, for the memory limit.
-    pyramids : int
-        Pyramids of the result's size that the task keeps, for the memory limit.
-    realisations : int, optional
-        Results that are stacked, if any.
-    """
-
-    coarsest_patches: float = 2.0
-    preferred_levels: int | None = None
-    unknown: str = ""
-    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]] | None = None
-    intermediate: Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]] | None = None
-    pyramids: int = 0
-    realisations: int | None = None
-
-
-@dataclass(frozen=True)
-class SourceImages:
-    """The sources of a call, checked.
-
-    Attributes
-    ----------
-    names : sequence of str
-        What messages call them.
-    originals : sequence of arrays
-        In the caller's form; missing pixels are filled.
-    known : sequence of (H, W) bool arrays, or None
-        Pixels that are not missing; None is all.
-    planes : sequence of (C, H, W) arrays
-        The originals as planes, in their dtype.
-    """
-
-    names: Sequence[str]
-    originals: Sequence[Array]
-    known: Sequence[Array | None]
-    planes: Sequence[Array]
-
-    @classmethod
-    def of(cls, name: str, images: Any, options: TaskOptions) -> "SourceImages":
-        """One image, or a list of them."""
-        if not isinstance(images, (list, tuple)):
-            sources, names = [images], [name]
-        elif images:
-            sources = list(images)
-            names = [f"{name}[{number}]" for number in range(len(images))]
-        else:
-            raise ValueError(f"`{name}` must hold at least one image, got an empty list")
-        plain, known = without_missing(sources, names, options)
-        return cls.of_known(names, plain, known, options)
-
-    @classmethod
-    def of_known(
-        cls,
-        names: Sequence[str],
-        images: Sequence[Array],
-        known: Sequence[Array | None],
-        options: TaskOptions,
-    ) -> "SourceImages":
-        """Images whose known pixels have been found out."""
-        xp = arrays.same_library(**dict(zip(names, images, strict=True)))
-        axis = options.channel_axis
-        planes = [as_planes(name, image, axis) for name, image in zip(names, images, strict=True)]
-        for name, image, own in zip(names, images, planes, strict=True):
-            check_fits_patch(name, own, options.patch_size)
-            arrays.check_finite(name, image, xp)
-            check_like(name, image, own, images[0], planes[0])
-        return cls(names, images, known, planes)
-
-    @property
-    def shapes(self) -> list[Shape]:
-        """Height and width of each."""
-        return [tuple(image.shape[1:]) for image in self.planes]
-
-    @property
-    def largest(self) -> int:
-        """Number of the largest."""
-        return max(range(len(self.planes)), key=lambda number: int(self.planes[number].size))
 
 
 @dataclass(frozen=True)
@@ -251,50 +152,20 @@ def source_of(pyramid: Sequence[Array], ratio: float, usable: Any = None) -> Sou
     return Source(pyramid, blurred, usable)
 
 
-def check_like(name: str, image: Array, planes: Array, first: Array, first_planes: Array) -> None:
-    """Refuse an image whose dtype or channels are not those of the first source."""
-    if image.dtype.newbyteorder("=") != first.dtype.newbyteorder("="):
-        raise TypeError(
-            f"`{name}` must have the dtype of the source, {first.dtype}, got {image.dtype}"
-        )
-    if planes.shape[0] != first_planes.shape[0]:
-        raise ValueError(
-            f"`{name}` must have the channels of the source, {first_planes.shape[0]}, got "
-            f"{planes.shape[0]}"
-        )
-    if image.ndim != first.ndim:
-        raise ValueError(
-            f"`{name}` must have as many axes as the source, {first.ndim}, got {image.ndim}"
-        )
-
-
-def without_missing(
-    sources: Sequence[Any], names: Sequence[str], options: TaskOptions
-) -> tuple[list[Array], list[Array | None]]:
-    """Plain sources, missing pixels filled, and their known pixels (None for all)."""
-    pairs = [
-        split_missing(
-            name, source, options.missing_value, options.channel_axis,
-            categorical=options.categorical,
-        )
-        for name, source in zip(names, sources, strict=True)
-    ]  # fmt: skip
-    return [plain for plain, _ in pairs], [known for _, known in pairs]
-
-
 def prepare_task(
     images: SourceImages,
     shape: Any,
     options: TaskOptions,
-    requirements: Requirements = Requirements(),
+    requirements: Requirements | None = None,
 ) -> PreparedTask:
     """Validate the common arguments and prepare the sources.
 
     Nothing large is allocated before the memory limit is known to hold.
     """
+    requirements = requirements or Requirements()
     size = options.patch_size
     result = images.shapes[0] if shape is None else validation.shape("shape", shape, size)
-    schedule = options.schedule(_levels(images, result, options, requirements))
+    schedule = options.schedule(level_count(images, result, options, requirements))
     if options.checkpoint_file is not None:
         options.checkpoint_file.check()
     encoding = _encoding(images, options)
@@ -323,74 +194,6 @@ def prepare_task(
         options, images, result, schedule, encoding, planes, metric, engine_name, settings,
         batch_size,
     )  # fmt: skip
-
-
-def _levels(
-    images: SourceImages, result: Shape, options: TaskOptions, requirements: Requirements
-) -> int:
-    """The number of levels: as given, if they fit, or as many of the preferred as fit."""
-    size, ratio = options.patch_size, options.ratio
-    shapes = [result, *images.shapes]
-    preferred = requirements.preferred_levels
-    if preferred is None:
-        preferred = default_levels(shapes, size, ratio, requirements.coarsest_patches)
-    most = fitting_levels(shapes, size, ratio)
-    levels = min(preferred, most) if options.levels is None else options.levels
-    if levels > most:
-        raise ValueError(
-            f"`levels` must be at most {most}, so that the coarsest level still holds a patch of "
-            f"{size} x {size} pixels, got {levels}"
-        )
-    levels = _levels_with_known_patches(images, levels, options, requirements.unknown)
-    if requirements.between is None:
-        return levels
-    return _levels_that_hold(requirements.between, shapes, levels, options)
-
-
-def _levels_with_known_patches(
-    images: SourceImages, levels: int, options: TaskOptions, unknown: str
-) -> int:
-    """As many of the levels as have a patch of known pixels."""
-    masks = [mask for mask in images.known if mask is not None]
-    if len(masks) < len(images.known):
-        return levels
-    usable = [
-        [more_than_half(share) for share in valid_shares(mask, levels, options.ratio)]
-        for mask in masks
-    ]
-    what = unknown or f"missing pixels of `{images.names[0]}`"
-    return usable_levels(what, usable, options.patch_size, levels, given=options.levels is not None)
-
-
-def _levels_that_hold(
-    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]],
-    shapes: Sequence[Shape],
-    levels: int,
-    options: TaskOptions,
-) -> int:
-    """As many of the levels as leave a patch in the images between; a given number has to fit."""
-    size = options.patch_size
-
-    def holds(level: int, height: int) -> bool:
-        result = (height, shapes[0][1])
-        images = between([result, *shapes[1:]], options.ratio, level)
-        return all(min(each) >= size for each in images)
-
-    height, width = shapes[0]
-    fitting = next((level for level in range(levels, -1, -1) if holds(level, height)), None)
-    if fitting is None:
-        least = next(higher for higher in itertools.count(height) if holds(0, higher))
-        raise ValueError(
-            f"`shape` must be at least {least} pixels high, so that the images side by side "
-            f"hold a patch of {size} x {size} pixels, got {(height, width)}; or "
-            "use a smaller `patch_size`"
-        )
-    if fitting < levels and options.levels is not None:
-        raise ValueError(
-            f"`levels` must be at most {fitting}, so that the images side by side hold a patch of "
-            f"{size} x {size} pixels at the coarsest level, got {levels}"
-        )
-    return fitting
 
 
 def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:

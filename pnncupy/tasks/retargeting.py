@@ -14,6 +14,7 @@ from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import execute, synthesis
+from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
     ChannelWeights,
@@ -25,12 +26,8 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import (
-    PreparedTask,
-    Requirements,
-    SourceImages,
-    prepare_task,
-)
+from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.source_images import SourceImages
 
 # The paper says four patches; with three, objects of a third of the picture keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.

@@ -15,8 +15,9 @@ from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import SourceImages, prepare_task
+from pnncupy.tasks.prepare import prepare_task
 from pnncupy.tasks.registry import TASKS, ImageParameter, OwnOption, TaskSpec, task_function
+from pnncupy.tasks.source_images import SourceImages
 
 
 @pytest.mark.parametrize("verb", TASKS)

@@ -1,0 +1,118 @@
+"""How many pyramid levels a call has, and what a task asks of them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pnncupy.images.pyramid import (
+    default_levels,
+    fitting_levels,
+    more_than_half,
+    valid_shares,
+)
+from pnncupy.synthesis.masked_sources import usable_levels
+from pnncupy.synthesis.memory import Shape
+from pnncupy.synthesis.schedule import Schedule
+from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.source_images import SourceImages
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a task needs beside the options that all share.
+
+    Attributes
+    ----------
+    coarsest_patches : float
+        Smallest side of the coarsest level, in patches, that the default depth is chosen for.
+    preferred_levels : int, optional
+        Default depth instead. Either is lowered where fewer levels fit.
+    unknown : str
+        What hides pixels of the sources, for messages; default: that they are missing.
+    between : callable, optional
+        From the shapes of the result and the sources, the ratio and a level to the shapes of
+        other images that have to hold a patch there.
+    intermediate : callable, optional
+        From the shapes of the result and the sources and the schedule to the levels and shapes of
+        the query images that are not levels of the result, for the memory limit.
+    pyramids : int
+        Pyramids of the result's size that the task keeps, for the memory limit.
+    realisations : int, optional
+        Results that are stacked, if any.
+    """
+
+    coarsest_patches: float = 2.0
+    preferred_levels: int | None = None
+    unknown: str = ""
+    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]] | None = None
+    intermediate: Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]] | None = None
+    pyramids: int = 0
+    realisations: int | None = None
+
+
+def level_count(
+    images: SourceImages, result: Shape, options: TaskOptions, requirements: Requirements
+) -> int:
+    """The number of levels: as given, if they fit, or as many of the preferred as fit."""
+    size, ratio = options.patch_size, options.ratio
+    shapes = [result, *images.shapes]
+    preferred = requirements.preferred_levels
+    if preferred is None:
+        preferred = default_levels(shapes, size, ratio, requirements.coarsest_patches)
+    most = fitting_levels(shapes, size, ratio)
+    levels = min(preferred, most) if options.levels is None else options.levels
+    if levels > most:
+        raise ValueError(
+            f"`levels` must be at most {most}, so that the coarsest level still holds a patch of "
+            f"{size} x {size} pixels, got {levels}"
+        )
+    levels = _levels_with_known_patches(images, levels, options, requirements.unknown)
+    if requirements.between is None:
+        return levels
+    return _levels_that_hold(requirements.between, shapes, levels, options)
+
+
+def _levels_with_known_patches(
+    images: SourceImages, levels: int, options: TaskOptions, unknown: str
+) -> int:
+    """As many of the levels as have a patch of known pixels."""
+    masks = [mask for mask in images.known if mask is not None]
+    if len(masks) < len(images.known):
+        return levels
+    usable = [
+        [more_than_half(share) for share in valid_shares(mask, levels, options.ratio)]
+        for mask in masks
+    ]
+    what = unknown or f"missing pixels of `{images.names[0]}`"
+    return usable_levels(what, usable, options.patch_size, levels, given=options.levels is not None)
+
+
+def _levels_that_hold(
+    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]],
+    shapes: Sequence[Shape],
+    levels: int,
+    options: TaskOptions,
+) -> int:
+    """As many of the levels as leave a patch in the images between; a given number has to fit."""
+    size = options.patch_size
+
+    def holds(level: int, height: int) -> bool:
+        result = (height, shapes[0][1])
+        images = between([result, *shapes[1:]], options.ratio, level)
+        return all(min(each) >= size for each in images)
+
+    height, width = shapes[0]
+    fitting = next((level for level in range(levels, -1, -1) if holds(level, height)), None)
+    if fitting is None:
+        least = next(higher for higher in itertools.count(height) if holds(0, higher))
+        raise ValueError(
+            f"`shape` must be at least {least} pixels high, so that the images side by side "
+            f"hold a patch of {size} x {size} pixels, got {(height, width)}; or "
+            "use a smaller `patch_size`"
+        )
+    if fitting < levels and options.levels is not None:
+        raise ValueError(
+            f"`levels` must be at most {fitting}, so that the images side by side hold a patch of "
+            f"{size} x {size} pixels at the coarsest level, got {levels}"
+        )
+    return fitting
