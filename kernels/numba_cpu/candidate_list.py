@@ -1,21 +1,27 @@
 """What the search kernels of engine `numba` share: aligned memory, and lists of best keys."""
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 
+from pnncupy.kernels.numba_cpu.compile import inlined
 from pnncupy.kernels.numba_cpu.simd import LANES, broadcast, less_lanes, lowest_bit, store
+from pnncupy.kernels.protocol import Array
 
 
-@njit(nogil=True)
-def aligned(length, value):
+@inlined
+def aligned(length: int, value: Array) -> Any:
     """A flat array that starts on a cache line, where a vector costs one access and not two."""
     array = np.full(length + LANES, value, np.float32)
     first = -(array.ctypes.data // 4) % LANES
     return array[first : first + length]
 
 
-@njit(nogil=True)
-def insert_lanes(sums, lanes, limit, position, score, index, row, column, first_key):
+@inlined
+def insert_lanes(
+    sums: Array, lanes: Array, limit: Any, position: int, score: Array, index: Array, row: int,
+    column: int, first_key: int,
+) -> None:  # fmt: skip
     """Insert the lanes that are below the limit into a query's list of best keys, in order."""
     store(lanes, 0, sums)
     last = score.shape[2] - 1

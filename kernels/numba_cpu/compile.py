@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from numba import config, njit
 
@@ -23,6 +23,14 @@ _HELPERS = (
 HELPERS_REVISION = zlib.crc32(
     b"".join((Path(__file__).parent / helper).read_bytes() for helper in _HELPERS)
 )
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function that kernels call, as part of these."""
+    return cast(Function, njit(nogil=True)(function))
 
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:

@@ -8,12 +8,12 @@ is. Known from fast non-local means (Darbon et al. 2008, doi:10.1109/ISBI.2008.4
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.padding import left_padding
 from pnncupy.kernels.numba_cpu.simd import (
     LANES,
@@ -29,15 +29,17 @@ from pnncupy.kernels.numba_cpu.simd import (
     store,
     store_history,
 )
+from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import WIDEST_TILE
 
 
-@njit(nogil=True)
+@inlined
 def _note_two_rows(
-    upper, lower, upper_score, lower_score, lanes, limit, upper_limit, lower_limit, score, index,
-    row, column, first_key, index_stride, key_best, key_match, upper_key, lower_key, query_number,
-    query_columns,
-):  # fmt: skip
+    upper: Any, lower: Any, upper_score: Any, lower_score: Any, lanes: Array, limit: Any,
+    upper_limit: int, lower_limit: int, score: Array, index: Array, row: int, column: int,
+    first_key: int, index_stride: int, key_best: Array, key_match: Array, upper_key: int,
+    lower_key: int, query_number: int, query_columns: int,
+) -> None:  # fmt: skip
     """Insert into the lists of two queries, one below the other, and lower the bests of their keys.
 
     One function for all of it, too large to be inlined: else the compiler runs short of registers
@@ -53,8 +55,10 @@ def _note_two_rows(
         _lower_keys(lower, lanes, key_best, key_match, lower_key, query_number + query_columns)
 
 
-@njit(nogil=True)
-def _lower_keys(sums, lanes, key_best, key_match, first_key, query_number):
+@inlined
+def _lower_keys(
+    sums: Array, lanes: Array, key_best: Array, key_match: Array, first_key: int, query_number: int,
+) -> None:  # fmt: skip
     """Note the query for the keys of the lanes that it is nearest to so far."""
     bits = less_lanes(sums, load(key_best, first_key))
     store(lanes, 0, sums)
@@ -65,8 +69,10 @@ def _lower_keys(sums, lanes, key_best, key_match, first_key, query_number):
         key_match[first_key + lane] = query_number
 
 
-@njit(nogil=True)
-def _copy_query_tile(query, top, left, rows, columns, tile, tile_stride):
+@inlined
+def _copy_query_tile(
+    query: Array, top: int, left: int, rows: int, columns: int, tile: Array, tile_stride: int,
+) -> None:  # fmt: skip
     """Query pixels of a tile with interleaved channels, in rows of `tile_stride` floats."""
     channels = query.shape[0]
     for row in range(rows):
@@ -77,8 +83,11 @@ def _copy_query_tile(query, top, left, rows, columns, tile, tile_stride):
                 ]
 
 
-@njit(nogil=True)
-def _copy_strip(key, position, key_stride, key_plane, columns, strip, strip_stride):
+@inlined
+def _copy_strip(
+    key: Array, position: int, key_stride: int, key_plane: int, columns: int, strip: Array,
+    strip_stride: int,
+) -> None:  # fmt: skip
     """Key pixels of two rows, all channels of the upper one first, for `columns` x `LANES`."""
     channels = strip.size // (2 * strip_stride)
     for row in range(2):
@@ -89,8 +98,11 @@ def _copy_strip(key, position, key_stride, key_plane, columns, strip, strip_stri
                 store(strip, target + x, load(key, source + x))
 
 
-@njit(nogil=True)
-def _copy_limits(score, active, top, left, rows, columns, limit, stride):
+@inlined
+def _copy_limits(
+    score: Array, active: Array, top: int, left: int, rows: int, columns: int, limit: Any,
+    stride: int,
+) -> None:  # fmt: skip
     """The worst score listed of each query, from row 1 on, over minus infinities.
 
     Nothing is found where those stay.
@@ -134,9 +146,11 @@ def nearest_kernel(
 
     @compiled
     def search_tile(
-        query, key, key_rows, key_columns, key_stride, key_plane, weight, score, index, key_best,
-        key_match, first_index, index_stride, active, top, bottom, left, right, first_dy, end_dy,
-    ):  # fmt: skip
+        query: Array, key: Array, key_rows: int, key_columns: int, key_stride: int, key_plane: int,
+        weight: Array, score: Array, index: Array, key_best: Array, key_match: Array,
+        first_index: int, index_stride: int, active: Array, top: int, bottom: int, left: int,
+        right: int, first_dy: int, end_dy: int,
+    ) -> None:  # fmt: skip
         lanes = np.empty(LANES + 0 * revision, np.float32)
         history = aligned(tile_columns * history_stride, np.float32(0))
         strip = aligned(2 * channels * strip_stride, np.float32(0))

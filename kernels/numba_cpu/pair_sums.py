@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pnncupy.kernels.numba_cpu.candidate_list import aligned
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.simd import LANES, load, store, sum_of_stored
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
@@ -15,8 +15,8 @@ from pnncupy.kernels.tiling import run_all
 _PAIRS_PER_STEP = 20_000
 
 
-@njit(nogil=True)
-def _sum(values, count):
+@inlined
+def _sum(values: Array, count: int) -> Any:
     """Sum of the first values in the order that `protocol` fixes; the values are used up."""
     total, start, begun = values[0], 0, False
     power = 1
@@ -46,9 +46,9 @@ def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
 
     @compiled
     def sum_pairs(
-        query, query_stride, query_plane, key, key_stride, key_plane, query_number, key_number,
-        out, first, end,
-    ):  # fmt: skip
+        query: Array, query_stride: int, query_plane: int, key: Array, key_stride: int,
+        key_plane: int, query_number: Array, key_number: Array, out: Array, first: int, end: int,
+    ) -> None:  # fmt: skip
         rows = aligned(patch_size * LANES + 0 * revision, np.float32(0))
         columns = aligned(blocks * LANES, np.float32(0))
         for pair in range(first, end):

@@ -7,12 +7,12 @@ flooding (Rong and Tan 2006, doi:10.1145/1111411.1111431).
 import math
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pnncupy.kernels import random_bits
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.simd import LANES, atomic_minimum, float_bits, patch_sum
 from pnncupy.kernels.protocol import Array, PassRequest, Tick
 from pnncupy.kernels.tiling import run, run_all
@@ -29,23 +29,25 @@ _TINY = np.float32(1e-37)
 # The same for the rounding of bounds from the patches' totals.
 _FILTER_WIDENING = np.float32(1 + 1e-3)
 
-_mixed = njit(nogil=True)(random_bits.mixed)
+_mixed = inlined(random_bits.mixed)
 
 
-@njit(nogil=True)
-def _combined(stream, value):
+@inlined
+def _combined(stream: int, value: Array) -> Any:
     return _mixed((stream ^ value * 0x1E3779B1) & 0xFFFFFFFF)
 
 
-@njit(nogil=True)
-def _drawn(stream, best, radius, count):
+@inlined
+def _drawn(stream: int, best: int, radius: int, count: int) -> Any:
     """A position within a radius of the best one, inside of [0, count)."""
     first, last = max(best - radius, 0), min(best + radius, count - 1)
     return first + (stream * (last - first + 1) >> 32)
 
 
-@njit(nogil=True)
-def _propagated_key(index, y, x, neighbour, step, key_stride, best):
+@inlined
+def _propagated_key(
+    index: Array, y: int, x: int, neighbour: int, step: int, key_stride: int, best: Any,
+) -> Any:  # fmt: skip
     """Match of a neighbour, moved back to this query patch; (-1, -1) where there is no other.
 
     Neighbours 0 to 3 are `step` patches above, below, left and right.
@@ -61,8 +63,10 @@ def _propagated_key(index, y, x, neighbour, step, key_stride, best):
     return there // key_stride - dy, there % key_stride - dx
 
 
-@njit(nogil=True)
-def _random_key(of_patch, draw, row, column, radius, key_rows, key_columns):
+@inlined
+def _random_key(
+    of_patch: int, draw: int, row: Any, column: Any, radius: int, key_rows: int, key_columns: int,
+) -> Any:  # fmt: skip
     """Row and column of a key drawn within a radius of the best one."""
     return (
         _drawn(_combined(of_patch, 2 * draw), row, radius, key_rows),
@@ -70,14 +74,14 @@ def _random_key(of_patch, draw, row, column, radius, key_rows, key_columns):
     )
 
 
-@njit(nogil=True)
-def _normalised(total, bound, factor, alpha):
+@inlined
+def _normalised(total: float, bound: Array, factor: float, alpha: float) -> Any:
     """Score of a sum to a key whose smallest sum has an upper bound."""
     return total * (factor / (alpha + min(bound, total) * factor))
 
 
-@njit(nogil=True)
-def _limit(score, bound, factor, alpha):
+@inlined
+def _limit(score: Array, bound: Array, factor: float, alpha: float) -> Any:
     """Sums above it neither score less than `score` nor lower the key's bound.
 
     A sum D of at least M, the bound, scores ``D f / (alpha + M f)``, which is below `score` only
@@ -87,8 +91,11 @@ def _limit(score, bound, factor, alpha):
     return max((score + _TINY) * ((alpha + bound * factor) / factor) * _WIDENING, bound)
 
 
-@njit(nogil=True)
-def _totals_exceed(query_totals, key_totals, y, x, row, column, step_squared, limit):
+@inlined
+def _totals_exceed(
+    query_totals: Array, key_totals: Array, y: int, x: int, row: int, column: int,
+    step_squared: float, limit: Any,
+) -> Any:  # fmt: skip
     """Whether the totals of two patches alone make their sum larger than a limit.
 
     Most random keys are far off already in their mean colours, which lie in one cache line; a
@@ -103,8 +110,8 @@ def _totals_exceed(query_totals, key_totals, y, x, row, column, step_squared, li
     return steps * step_squared > limit * _FILTER_WIDENING
 
 
-@njit(nogil=True)
-def _note_query(key_words, at, found, place):
+@inlined
+def _note_query(key_words: Array, at: int, found: Any, place: int) -> None:
     """Lower what a key knows of its nearest query.
 
     A look is cheaper than an atomic operation, and mostly shows it needless.
@@ -114,14 +121,16 @@ def _note_query(key_words, at, found, place):
         atomic_minimum(key_words, at, word)
 
 
-@njit(nogil=True)
-def _accept(score, number, best_score, best):
+@inlined
+def _accept(score: Array, number: Any, best_score: float, best: Any) -> Any:
     """Whether a key is better than the best one; of equal scores the lower flat index is."""
     return score < best_score or (score == best_score and number < best)
 
 
 @compiled
-def _totals_of_rows(image, patch_size, low, step, out, top, bottom):
+def _totals_of_rows(
+    image: Array, patch_size: int, low: float, step: int, out: Array, top: int, bottom: int,
+) -> None:  # fmt: skip
     """Sum of each patch's pixels over p, channel by channel, in steps from `low`, as bytes."""
     line = np.empty(image.shape[2], np.float64)
     for row in range(top, bottom):
@@ -188,10 +197,12 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
 
     @compiled
     def pass_over_rows(
-        query, query_stride, query_plane, query_totals, key, key_stride, key_plane, key_totals,
-        usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound, factor, alpha,
-        key_words, active, step_squared, top, bottom,
-    ):  # fmt: skip
+        query: Array, query_stride: int, query_plane: int, query_totals: Array, key: Array,
+        key_stride: int, key_plane: int, key_totals: Array, usable: Array, index: Array,
+        sums: Array, out_index: Array, out_sums: Array, step: int, radius: int, draws: int,
+        stream: int, bound: Array, factor: float, alpha: float, key_words: Array, active: Array,
+        step_squared: float, top: int, bottom: int,
+    ) -> None:  # fmt: skip
         columns = index.shape[1]
         key_rows, key_columns = usable.shape
         tries = 0 * revision

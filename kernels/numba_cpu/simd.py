@@ -7,11 +7,30 @@ independently, so results do not depend on the width.
 """
 
 import operator
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import binding, ir
-from numba import config, njit, types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
+
+from pnncupy.kernels.numba_cpu.compile import inlined
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Function of kernels that generates LLVM code."""
+    return cast(Callable[..., Any], intrinsic(function))
+
+
+def _intrinsic_of_literals(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, which sees constants among its arguments."""
+    return cast(Callable[..., Any], intrinsic(prefer_literal=True)(function))
+
+
+def _overloaded(operation: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let an operator work with vectors."""
+    return cast(Callable[[Callable[..., Any]], Callable[..., Any]], overload(operation))
 
 
 def _register_lanes() -> int:
@@ -36,10 +55,10 @@ _MASK = ir.IntType(LANES)
 _UNDEFINED = ir.Constant(_VECTOR, ir.Undefined)
 
 
-class VectorType(types.Type):
+class VectorType(types.Type):  # type: ignore[misc]  # Numba has no types
     """Numba type of `LANES` floats."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(name=f"float32x{LANES}")
 
 
@@ -47,37 +66,40 @@ vector = VectorType()
 
 
 @register_model(VectorType)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager, numba_type):
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
         super().__init__(manager, numba_type, _VECTOR)
 
 
-def _element(context, builder, array_type, array, position_type, position, offset=0):
+def _element(
+    context: Any, builder: Any, array_type: Any, array: Any, position_type: Any, position: Any,
+    offset: Any = 0,
+) -> Any:  # fmt: skip
     """Address of element `position + offset` of a flat array; no bounds check, no wrap-around."""
     data = context.make_array(array_type)(context, builder, array).data
     position = context.cast(builder, position, position_type, types.intp)
     return builder.gep(data, [builder.add(position, position.type(offset))])
 
 
-def _load(builder, address):
+def _load(builder: Any, address: Any) -> Any:
     return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=4)
 
 
-def _store(builder, value, address):
+def _store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.bitcast(address, _VECTOR.as_pointer()), align=4)
 
 
-def _splat(builder, value):
+def _splat(builder: Any, value: Any) -> Any:
     first = builder.insert_element(_UNDEFINED, value, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
     return builder.shuffle_vector(first, _UNDEFINED, zeros)
 
 
-@intrinsic
-def load(typing_context, array, position):
+@_intrinsic
+def load(typing_context: Any, array: Any, position: Any) -> Any:
     """`LANES` consecutive elements of a flat float32 array."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type = signature.args
         return _load(
             builder,
@@ -87,11 +109,11 @@ def load(typing_context, array, position):
     return vector(array, position), generate
 
 
-@intrinsic
-def store(typing_context, array, position, value):
+@_intrinsic
+def store(typing_context: Any, array: Any, position: Any, value: Any) -> Any:
     """Write a vector to `LANES` consecutive elements of a flat float32 array."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type, _ = signature.args
         address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
         _store(builder, arguments[2], address)
@@ -100,11 +122,11 @@ def store(typing_context, array, position, value):
     return types.void(array, position, value), generate
 
 
-@intrinsic
-def broadcast(typing_context, array, position):
+@_intrinsic
+def broadcast(typing_context: Any, array: Any, position: Any) -> Any:
     """One element of a flat float32 array in every lane."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type = signature.args
         address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
         return _splat(builder, builder.load(address))
@@ -112,10 +134,10 @@ def broadcast(typing_context, array, position):
     return vector(array, position), generate
 
 
-def _elementwise(instruction):
-    @intrinsic
-    def apply(typing_context, left, right):
-        def generate(context, builder, signature, arguments):
+def _elementwise(instruction: Any) -> Any:
+    @_intrinsic
+    def apply(typing_context: Any, left: Any, right: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return getattr(builder, instruction)(*arguments)
 
         return vector(vector, vector), generate
@@ -126,71 +148,80 @@ def _elementwise(instruction):
 _add, _subtract, _multiply = map(_elementwise, ("fadd", "fsub", "fmul"))
 
 
-@overload(operator.add)
-def _overload_add(left, right):
-    if left is vector and right is vector:
-        return lambda left, right: _add(left, right)
+# Numba compares the names and annotations of both functions.
+@_overloaded(operator.add)
+def _overload_add(left: Any, right: Any) -> Any:
+    def implementation(left: Any, right: Any) -> Any:
+        return _add(left, right)
+
+    return implementation if left is vector and right is vector else None
 
 
-@overload(operator.sub)
-def _overload_subtract(left, right):
-    if left is vector and right is vector:
-        return lambda left, right: _subtract(left, right)
+@_overloaded(operator.sub)
+def _overload_subtract(left: Any, right: Any) -> Any:
+    def implementation(left: Any, right: Any) -> Any:
+        return _subtract(left, right)
+
+    return implementation if left is vector and right is vector else None
 
 
-@overload(operator.mul)
-def _overload_multiply(left, right):
-    if left is vector and right is vector:
-        return lambda left, right: _multiply(left, right)
+@_overloaded(operator.mul)
+def _overload_multiply(left: Any, right: Any) -> Any:
+    def implementation(left: Any, right: Any) -> Any:
+        return _multiply(left, right)
+
+    return implementation if left is vector and right is vector else None
 
 
-@intrinsic
-def maximum(typing_context, left, right):
+@_intrinsic
+def maximum(typing_context: Any, left: Any, right: Any) -> Any:
     """The larger one in each lane; `right` where either is NaN."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
 
     return vector(vector, vector), generate
 
 
-@intrinsic
-def any_less(typing_context, left, right):
+@_intrinsic
+def any_less(typing_context: Any, left: Any, right: Any) -> Any:
     """Whether any lane has ``left < right``; NaN is never less."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
         return builder.icmp_unsigned("!=", lanes, _MASK(0))
 
     return types.boolean(vector, vector), generate
 
 
-@intrinsic
-def less_lanes(typing_context, left, right):
+@_intrinsic
+def less_lanes(typing_context: Any, left: Any, right: Any) -> Any:
     """Bit k is set where lane k has ``left < right``; NaN is never less."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
         return builder.zext(lanes, ir.IntType(64))
 
     return types.int64(vector, vector), generate
 
 
-@intrinsic
-def lowest_bit(typing_context, bits):
+@_intrinsic
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
     """Number of the lowest bit that is set in a 64-bit integer other than 0."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.IntType(1)(1))
 
     return types.int64(types.int64), generate
 
 
-@intrinsic
-def either_less(typing_context, left, right, other_left, other_right):
+@_intrinsic
+def either_less(
+    typing_context: Any, left: Any, right: Any, other_left: Any, other_right: Any,
+) -> Any:  # fmt: skip
     """Whether any lane has ``left < right`` or ``other_left < other_right``; NaN is never less."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         first = builder.fcmp_ordered("<", arguments[0], arguments[1])
         second = builder.fcmp_ordered("<", arguments[2], arguments[3])
         lanes = builder.bitcast(builder.or_(first, second), _MASK)
@@ -204,24 +235,24 @@ def either_less(typing_context, left, right, other_left, other_right):
 # first, level after level.
 
 
-@intrinsic(prefer_literal=True)
-def infinite_history(typing_context, length):
+@_intrinsic_of_literals
+def infinite_history(typing_context: Any, length: Any) -> Any:
     """History of `length` vectors whose sums stay infinite until it is full of pushed values."""
     history = types.UniTuple(vector, length.literal_value)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         infinite = ir.Constant(_VECTOR, [float("inf")] * LANES)
         return context.make_tuple(builder, history, [infinite] * history.count)
 
     return history(length), generate
 
 
-@intrinsic(prefer_literal=True)
-def load_history(typing_context, array, position, length):
+@_intrinsic_of_literals
+def load_history(typing_context: Any, array: Any, position: Any, length: Any) -> Any:
     """History stored by `store_history`."""
     history = types.UniTuple(vector, length.literal_value)
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type, _ = signature.args
         values = [
             _load(
@@ -237,11 +268,11 @@ def load_history(typing_context, array, position, length):
     return history(array, position, length), generate
 
 
-@intrinsic
-def store_history(typing_context, array, position, history):
+@_intrinsic
+def store_history(typing_context: Any, array: Any, position: Any, history: Any) -> Any:
     """Write a history to consecutive elements of a flat float32 array."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type, _ = signature.args
         for k in range(history.count):
             address = _element(
@@ -253,11 +284,11 @@ def store_history(typing_context, array, position, history):
     return types.void(array, position, history), generate
 
 
-@intrinsic
-def push(typing_context, history, value):
+@_intrinsic
+def push(typing_context: Any, history: Any, value: Any) -> Any:
     """Push a value: the new history and the sum of the last ``len(history) + 1`` values."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         old = [builder.extract_value(arguments[0], k) for k in range(history.count)]
         new, total = _slide(builder, old, arguments[1])
         return context.make_tuple(
@@ -267,7 +298,7 @@ def push(typing_context, history, value):
     return types.Tuple((history, vector))(history, value), generate
 
 
-def _slide(builder, history, value):
+def _slide(builder: Any, history: Any, value: Any) -> Any:
     """Emit the additions of `push`; plain Python lists of LLVM values in and out."""
     size = len(history) + 1
     top = size.bit_length() - 1
@@ -289,12 +320,12 @@ def _slide(builder, history, value):
     return [kept for level in levels for kept in level[1:]], total
 
 
-@intrinsic(prefer_literal=True)
-def sum_of_stored(typing_context, array, position, count):
+@_intrinsic_of_literals
+def sum_of_stored(typing_context: Any, array: Any, position: Any, count: Any) -> Any:
     """Sum of `count` consecutive vectors of a flat array, in the order that `protocol` fixes."""
     number = count.literal_value
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type, _ = signature.args
         values = [
             _load(
@@ -310,7 +341,7 @@ def sum_of_stored(typing_context, array, position, count):
     return vector(array, position, count), generate
 
 
-def _sum_of(builder, values):
+def _sum_of(builder: Any, values: Any) -> Any:
     """Emit the sum of LLVM values by powers of two, from the largest down."""
     total, rest, count = None, values, len(values)
     for power in (1 << k for k in reversed(range(count.bit_length())) if count >> k & 1):
@@ -321,11 +352,11 @@ def _sum_of(builder, values):
     return total
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic_of_literals
 def patch_sum(
-    typing_context, query, query_place, query_stride, query_plane, key, key_place, key_stride,
-    key_plane, size, channels, limit,
-):  # fmt: skip
+    typing_context: Any, query: Any, query_place: Any, query_stride: Any, query_plane: Any,
+    key: Any, key_place: Any, key_stride: Any, key_plane: Any, size: Any, channels: Any, limit: Any,
+) -> Any:  # fmt: skip
     """Sum of squared differences of two patches, or what is above `limit` and not above that sum.
 
     Images are flat planar arrays with the length of a vector, or more, behind their last pixel;
@@ -338,7 +369,7 @@ def patch_sum(
         query, *positions, key, *positions, size, channels, types.float32
     )  # fmt: skip
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         images = [
             (context.make_array(signature.args[first])(context, builder, arguments[first]).data,
              *arguments[first + 1 : first + 4])
@@ -365,7 +396,7 @@ def patch_sum(
     return signature, generate
 
 
-def _growth(size):
+def _growth(size: Any) -> Any:
     """Rows (first, count) to add one after the other to the first one, in the order of `protocol`.
 
     The largest power of two is reached by doubling; then come the smaller ones.
@@ -380,7 +411,7 @@ def _growth(size):
     return steps
 
 
-def _rows_sum(builder, images, planes, row, count, column):
+def _rows_sum(builder: Any, images: Any, planes: Any, row: Any, count: Any, column: Any) -> Any:
     """Emit the sum of `count` rows of squared differences, a power of two, as a balanced tree."""
     if count > 1:
         half = count // 2
@@ -389,7 +420,7 @@ def _rows_sum(builder, images, planes, row, count, column):
             _rows_sum(builder, images, planes, row + half, half, column),
         )
 
-    def square(channel):
+    def square(channel: Any) -> Any:
         pixels = []
         for data, place, stride, plane in images:
             offset = builder.add(
@@ -410,7 +441,7 @@ def _rows_sum(builder, images, planes, row, count, column):
     return builder.load(total)
 
 
-def _sum_of_columns(builder, vectors, count):
+def _sum_of_columns(builder: Any, vectors: Any, count: Any) -> Any:
     """Emit the sum of the first `count` lanes, by powers of two."""
     lanes = [
         builder.extract_element(vectors[k // LANES], ir.IntType(32)(k % LANES))
@@ -419,21 +450,21 @@ def _sum_of_columns(builder, vectors, count):
     return _sum_of(builder, lanes)
 
 
-@intrinsic
-def float_bits(typing_context, value):
+@_intrinsic
+def float_bits(typing_context: Any, value: Any) -> Any:
     """The bits of a float32 as an unsigned integer of 64 bits."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.zext(builder.bitcast(arguments[0], ir.IntType(32)), ir.IntType(64))
 
     return types.uint64(types.float32), generate
 
 
-@intrinsic
-def atomic_minimum(typing_context, array, position, value):
+@_intrinsic
+def atomic_minimum(typing_context: Any, array: Any, position: Any, value: Any) -> Any:
     """Lower an element of a flat uint64 array, whatever other threads do to it."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array_type, position_type, _ = signature.args
         address = _element(context, builder, array_type, arguments[0], position_type, arguments[1])
         builder.atomic_rmw("umin", address, arguments[2], "monotonic")
@@ -442,8 +473,8 @@ def atomic_minimum(typing_context, array, position, value):
     return types.void(array, position, types.uint64), generate
 
 
-@njit(nogil=True)
-def squared_difference(query, pixel, key, at, channels, plane):
+@inlined
+def squared_difference(query: Any, pixel: Any, key: Any, at: Any, channels: Any, plane: Any) -> Any:
     """Squared differences of a query pixel and the key pixels of all lanes, summed over channels.
 
     The channels of the query are neighbours, those of the key `plane` apart.

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-from numba import njit
 
 from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.padding import left_padding
 from pnncupy.kernels.numba_cpu.simd import (
     LANES,
@@ -31,7 +30,7 @@ _WIDENING = 1e-3
 
 
 @compiled
-def patch_sums(image, patch_size, out):
+def patch_sums(image: Array, patch_size: int, out: Array) -> None:
     """Sum of each patch's pixels over p, channel by channel; `out` is (C, H-p+1, W-p+1) float32."""
     rows, columns = out.shape[1:]
     line = np.empty(image.shape[2], np.float64)
@@ -58,8 +57,8 @@ def bound_slack(query_sums: Array, key_sums: Array, weight: Array | None) -> flo
     return float((1 + 1 / _WIDENING) * len(key_sums) * error * error * heaviest)
 
 
-@njit(nogil=True)
-def _copy_patch(query, row, column, patch_size, patch):
+@inlined
+def _copy_patch(query: Array, row: int, column: int, patch_size: int, patch: Array) -> None:
     """Pixels of a query patch, column by column, with interleaved channels."""
     at = 0
     for x in range(patch_size):
@@ -85,9 +84,11 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
 
     @compiled
     def search_sparse(
-        query, query_sums, key, key_sums, key_columns, key_stride, key_plane, sums_plane, weight,
-        slack, score, index, first_index, index_stride, places, first_row, end_row,
-    ):  # fmt: skip
+        query: Array, query_sums: Array, key: Array, key_sums: Array, key_columns: int,
+        key_stride: int, key_plane: int, sums_plane: int, weight: Array, slack: float, score: Array,
+        index: Array, first_index: int, index_stride: int, places: Array, first_row: int,
+        end_row: int,
+    ) -> None:  # fmt: skip
         lanes = np.empty(LANES + 0 * revision, np.float32)
         patch = np.empty(area * channels, np.float32)
         patch_sum = np.empty(channels, np.float32)

@@ -1,11 +1,11 @@
 """Vote of engine `numba`, parallel over rows of pixels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-from pnncupy.kernels.numba_cpu.compile import compiled
+from pnncupy.kernels.numba_cpu.compile import compiled, inlined
 from pnncupy.kernels.protocol import Array
 from pnncupy.kernels.tiling import run_all
 
@@ -13,8 +13,10 @@ _ALL = np.empty((0, 0), np.bool_)
 _MOST_PIXELS_PER_BAND = 2**16
 
 
-@njit(nogil=True)
-def _cover(index, y, x, patch_size, value_width, places, offsets):
+@inlined
+def _cover(
+    index: Array, y: int, x: int, patch_size: int, value_width: int, places: Array, offsets: Array,
+) -> Any:  # fmt: skip
     """Value pixels that the patches over a pixel put there, row by row, and how many."""
     rows, columns = index.shape
     count = 0
@@ -27,7 +29,10 @@ def _cover(index, y, x, patch_size, value_width, places, offsets):
 
 
 @compiled
-def _vote_mean(value, value_width, index, patch_size, weight, active, out, first_row, last_row):
+def _vote_mean(
+    value: Array, value_width: int, index: Array, patch_size: int, weight: Array, active: Array,
+    out: Array, first_row: int, last_row: int,
+) -> None:  # fmt: skip
     """Weighted mean of the patches that cover each pixel; `value` is (C, pixels)."""
     places = np.empty(patch_size * patch_size, np.int64)
     offsets = np.empty(patch_size * patch_size, np.int64)
@@ -47,7 +52,10 @@ def _vote_mean(value, value_width, index, patch_size, weight, active, out, first
 
 
 @compiled
-def _vote_ranked(value, value_width, index, patch_size, trimmed, active, out, first_row, last_row):
+def _vote_ranked(
+    value: Array, value_width: int, index: Array, patch_size: int, trimmed: int, active: Array,
+    out: Array, first_row: int, last_row: int,
+) -> None:  # fmt: skip
     """Lower median or trimmed mean of the patches that cover each pixel; `value` is (C, pixels)."""
     places = np.empty(patch_size * patch_size, np.int64)
     offsets = np.empty(patch_size * patch_size, np.int64)

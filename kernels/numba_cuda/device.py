@@ -3,12 +3,17 @@
 In Numba's simulator, which has no intrinsics, the host's own arithmetic.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 import numpy as np
 from numba import config, cuda
 
+from pnncupy.kernels.protocol import Array
+
 __all__ = [
-    "THREADS", "add", "bits", "divide", "larger", "multiply", "smaller", "subtract",
-    "thread_place",
+    "THREADS", "add", "bits", "device_function", "device_kernel", "divide", "larger", "multiply",
+    "smaller", "subtract", "thread_place",
 ]  # fmt: skip
 
 # Threads of a block.
@@ -20,7 +25,7 @@ if config.ENABLE_CUDASIM:
     from operator import sub as subtract
     from operator import truediv as divide
 
-    def bits(value):
+    def bits(value: Array) -> Any:
         """The bits of a float32 as an integer."""
         return np.float32(value).view(np.int32)
 
@@ -32,21 +37,34 @@ else:
     divide, bits = libdevice.fdiv_rn, libdevice.float_as_int
 
 
-@cuda.jit(device=True)
-def smaller(a, b):
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def device_function(function: Function) -> Function:
+    """Compile a function that kernels call."""
+    return cast(Function, cuda.jit(device=True)(function))
+
+
+def device_kernel(function: Callable[..., None]) -> Any:
+    """Compile a kernel; it is launched by ``kernel[blocks, threads](...)``."""
+    return cuda.jit(function)
+
+
+@device_function
+def smaller(a: Any, b: Any) -> Any:
     """The smaller one of two numbers."""
     # Python's own `min` does not compile in every version of Numba's CUDA target.
     return a if a < b else b
 
 
-@cuda.jit(device=True)
-def larger(a, b):
+@device_function
+def larger(a: Any, b: Any) -> Any:
     """The larger one of two numbers."""
     return a if a > b else b
 
 
-@cuda.jit(device=True)
-def thread_place(columns):
+@device_function
+def thread_place(columns: int) -> Any:
     """Row and column of a thread whose blocks are over parts of rows and, slower, rows."""
     blocks = (columns + cuda.blockDim.x - 1) // cuda.blockDim.x
     column = cuda.blockIdx.x % blocks * cuda.blockDim.x + cuda.threadIdx.x

@@ -10,6 +10,8 @@ from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
     bits,
+    device_function,
+    device_kernel,
     larger,
     multiply,
     smaller,
@@ -24,8 +26,8 @@ _PAIRS_PER_LAUNCH = 5e9
 _MOST_BLOCKS_Z = 65535
 
 
-@cuda.jit(device=True)
-def _push(history, column, value, patch_size, levels):
+@device_function
+def _push(history: Array, column: int, value: float, patch_size: int, levels: Array) -> Any:
     """Sum of the last values pushed to a column's history, by powers of two; see `sums.cuh`."""
     levels[0] = value
     top = 0
@@ -50,8 +52,8 @@ def _push(history, column, value, patch_size, levels):
     return total
 
 
-@cuda.jit(device=True)
-def _window(sums, first, patch_size, scratch):
+@device_function
+def _window(sums: Array, first: int, patch_size: int, scratch: Array) -> Any:
     """Sum of neighbouring values, by powers of two."""
     for i in range(patch_size):
         scratch[i] = sums[first + i]
@@ -72,8 +74,8 @@ def _window(sums, first, patch_size, scratch):
     return total
 
 
-@cuda.jit(device=True)
-def _squared_difference(query, y, x, key, row, column):
+@device_function
+def _squared_difference(query: Array, y: int, x: int, key: Array, row: int, column: int) -> Any:
     """Squared differences of two pixels, summed over channels; infinite outside of an image."""
     if x >= query.shape[2] or column < 0 or column >= key.shape[2]:
         return float32(np.inf)
@@ -85,8 +87,8 @@ def _squared_difference(query, y, x, key, row, column):
     return total
 
 
-@cuda.jit(device=True)
-def _lower_match(best, y, x, score, number):
+@device_function
+def _lower_match(best: Array, y: int, x: int, score: float, number: int) -> None:
     """Lower the match of a query patch, if a key is better.
 
     Scores are not negative, so their bits order as integers. A look is cheaper than an atomic
@@ -106,10 +108,11 @@ def nearest_kernel(patch_size: int, channels: int, weighted: bool, masked: bool)
     margin = patch_size - 1
     columns = _STRIP + margin
 
-    @cuda.jit
+    @device_kernel
     def search(
-        query, key, weight, active, best, first_index, index_stride, first_dy, chunk_rows, strips
-    ):  # fmt: skip
+        query: Array, key: Array, weight: Array, active: Array, best: int, first_index: int,
+        index_stride: int, first_dy: int, chunk_rows: int, strips: int,
+    ) -> None:  # fmt: skip
         history = cuda.local.array((columns, margin), float32)
         sums = cuda.local.array(columns, float32)
         scratch = cuda.local.array(patch_size, float32)

@@ -11,6 +11,8 @@ from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
     bits,
+    device_function,
+    device_kernel,
     divide,
     larger,
     multiply,
@@ -23,8 +25,8 @@ from pnncupy.kernels.protocol import Array, PassRequest, Tick
 _LEVELS = 8
 
 
-@cuda.jit(device=True)
-def _append(levels, count, value):
+@device_function
+def _append(levels: Array, count: int, value: Array) -> None:
     """Add a value to sums by powers of two: level k is set where bit k of the count is."""
     k = 0
     while count >> k & 1:
@@ -33,8 +35,8 @@ def _append(levels, count, value):
     levels[k] = value
 
 
-@cuda.jit(device=True)
-def _total(levels, count):
+@device_function
+def _total(levels: Array, count: int) -> Any:
     k = _LEVELS - 1
     while not count >> k & 1:
         k -= 1
@@ -45,8 +47,11 @@ def _total(levels, count):
     return total
 
 
-@cuda.jit(device=True)
-def _patch_sum(query, y, x, key, row, column, patch_size, limit, row_levels, column_levels):
+@device_function
+def _patch_sum(
+    query: Array, y: int, x: int, key: Array, row: int, column: int, patch_size: int, limit: Any,
+    row_levels: Array, column_levels: Array,
+) -> Any:  # fmt: skip
     """Sum of squared differences of two patches, or what is above the limit and not above that."""
     top = 1
     while 2 * top <= patch_size:
@@ -71,29 +76,29 @@ def _patch_sum(query, y, x, key, row, column, patch_size, limit, row_levels, col
     return _total(column_levels, patch_size)
 
 
-_mixed = cuda.jit(device=True)(random_bits.mixed)
+_mixed = device_function(random_bits.mixed)
 
 
-@cuda.jit(device=True)
-def _combined(stream, value):
+@device_function
+def _combined(stream: int, value: Array) -> Any:
     return _mixed((stream ^ value * 0x1E3779B1) & 0xFFFFFFFF)
 
 
-@cuda.jit(device=True)
-def _drawn(stream, best, radius, count):
+@device_function
+def _drawn(stream: int, best: int, radius: int, count: int) -> Any:
     """A position within a radius of the best one, inside of [0, count)."""
     first, last = larger(best - radius, 0), smaller(best + radius, count - 1)
     return first + (stream * (last - first + 1) >> 32)
 
 
-@cuda.jit(device=True)
-def _normalised(total, bound, factor, alpha):
+@device_function
+def _normalised(total: float, bound: Array, factor: float, alpha: float) -> Any:
     smallest = bound if bound < total else total
     return multiply(total, divide(factor, add(alpha, multiply(smallest, factor))))
 
 
-@cuda.jit(device=True)
-def _propagated_key(index, y, x, neighbour, step, width):
+@device_function
+def _propagated_key(index: Array, y: int, x: int, neighbour: int, step: int, width: int) -> Any:
     """Match of a neighbour, moved back to this query patch; (-1, -1) where there is none.
 
     Neighbours 0 to 3 are `step` patches above, below, left and right.
@@ -107,8 +112,10 @@ def _propagated_key(index, y, x, neighbour, step, width):
     return there // width - dy, there % width - dx
 
 
-@cuda.jit(device=True)
-def _random_key(of_patch, draw, row, column, radius, rows, columns):
+@device_function
+def _random_key(
+    of_patch: int, draw: int, row: int, column: int, radius: int, rows: int, columns: int,
+) -> Any:  # fmt: skip
     """Row and column of a key drawn within a radius of the best one."""
     return (
         _drawn(_combined(of_patch, 2 * draw), row, radius, rows),
@@ -116,8 +123,8 @@ def _random_key(of_patch, draw, row, column, radius, rows, columns):
     )
 
 
-@cuda.jit(device=True)
-def _limit(score, bound, factor, alpha):
+@device_function
+def _limit(score: Array, bound: Array, factor: float, alpha: float) -> Any:
     """Sums above it neither score less than `score` nor lower the key's bound.
 
     Widened for the rounding of a score; and sums up to the bound count for the key.
@@ -127,16 +134,16 @@ def _limit(score, bound, factor, alpha):
     return bound if bound > limit else limit
 
 
-@cuda.jit(device=True)
-def _note_query(words, row, column, found, place):
+@device_function
+def _note_query(words: Array, row: int, column: int, found: Any, place: int) -> None:
     """Lower what a key knows of its nearest query."""
     word = np.uint64(bits(found)) << np.uint64(32) | np.uint64(place)
     if word < words[row, column]:
         cuda.atomic.min(words, (row, column), word)
 
 
-@cuda.jit(device=True)
-def _accept(score, number, best_score, best):
+@device_function
+def _accept(score: Array, number: int, best_score: float, best: int) -> Any:
     """Whether a key is better than the best one; of equal scores the lower flat index is."""
     return score < best_score or (score == best_score and number < best)
 
@@ -145,11 +152,12 @@ def _accept(score, number, best_score, best):
 def patchmatch_kernel(patch_size: int, normalised: bool) -> Any:
     """Pass of PatchMatch: a thread works for one query patch; see `cuda/patchmatch.cu`."""
 
-    @cuda.jit
+    @device_kernel
     def pass_over_patches(
-        query, key, usable, index, sums, out_index, out_sums, step, radius, draws, stream, bound,
-        factor, alpha, words, active, masked,
-    ):  # fmt: skip
+        query: Array, key: Array, usable: Array, index: Array, sums: Array, out_index: Array,
+        out_sums: Array, step: int, radius: int, draws: int, stream: int, bound: Array,
+        factor: float, alpha: float, words: Array, active: Array, masked: bool,
+    ) -> None:  # fmt: skip
         columns = index.shape[1]
         y, x = thread_place(columns)
         if x >= columns:
@@ -224,8 +232,10 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     tick(request.index.size)
 
 
-@cuda.jit
-def _sum_pairs(query, key, patch_size, query_number, key_number, out):
+@device_kernel
+def _sum_pairs(
+    query: Array, key: Array, patch_size: int, query_number: Array, key_number: Array, out: Array,
+) -> None:  # fmt: skip
     i = cuda.grid(1)
     if i >= out.shape[0]:
         return
@@ -255,8 +265,8 @@ def pair_sums(
         )
 
 
-@cuda.jit
-def _lower_words(words, places, values):
+@device_kernel
+def _lower_words(words: Array, places: Array, values: Array) -> None:
     i = cuda.grid(1)
     if i < places.shape[0] and values[i] < words[places[i]]:
         cuda.atomic.min(words, places[i], values[i])

@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from numba import cuda, float32
 
-from pnncupy.kernels.numba_cuda.device import THREADS, add, larger, multiply, smaller, thread_place
+from pnncupy.kernels.numba_cuda.device import (
+    THREADS,
+    add,
+    device_kernel,
+    larger,
+    multiply,
+    smaller,
+    thread_place,
+)
 from pnncupy.kernels.protocol import Array
 
 
-@cuda.jit
-def _vote_mean(value, index, weight, active, masked, out):
+@device_kernel
+def _vote_mean(
+    value: Array, index: Array, weight: Array, active: Array, masked: bool, out: Array,
+) -> None:  # fmt: skip
     rows, columns = index.shape
     y, x = thread_place(out.shape[2])
     if x >= out.shape[2]:
@@ -35,8 +45,8 @@ def _vote_mean(value, index, weight, active, masked, out):
 def _ranked_kernel(patch_size: int, trimmed: bool) -> Any:
     size = patch_size * patch_size
 
-    @cuda.jit
-    def vote_ranked(value, index, active, masked, out):
+    @device_kernel
+    def vote_ranked(value: Array, index: Array, active: Array, masked: bool, out: Array) -> None:
         rows, columns = index.shape
         y, x = thread_place(out.shape[2])
         channel = cuda.blockIdx.y

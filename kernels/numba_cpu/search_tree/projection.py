@@ -105,7 +105,10 @@ def _cosines(count: int) -> Array:
 @cache
 def _projection() -> Callable[..., None]:
     @compiled
-    def project_rows(image, channels, middle, waves, lines, chosen, active, out, top, bottom):
+    def project_rows(
+        image: Array, channels: Array, middle: Any, waves: Array, lines: Array, chosen: Array,
+        active: Array, out: Array, top: int, bottom: int,
+    ) -> Any:  # fmt: skip
         """Coordinates of the patches of rows [top, bottom), summed in float64; `out` begins there.
 
         Returns the largest norm of those that are active.

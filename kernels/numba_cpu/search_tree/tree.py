@@ -190,7 +190,9 @@ def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array
 @cache
 def _drop_equals() -> Callable[..., None]:
     @compiled
-    def drop_equals(image, size, numbers, ends, columns, kept):
+    def drop_equals(
+        image: Array, size: int, numbers: Array, ends: Array, columns: int, kept: Any,
+    ) -> None:  # fmt: skip
         """In each group of patches, drop those with the pixels of one of lower number.
 
         Patches with the same coordinates but other pixels are rare: a few are told apart, and of
@@ -236,7 +238,7 @@ def _drop_equals() -> Callable[..., None]:
 @cache
 def _arrange() -> Callable[..., None]:
     @compiled
-    def arrange(found, order, unit):
+    def arrange(found: Any, order: Array, unit: Array) -> None:
         """Order keys into pieces of LEAF * FAN**h, split where a sample of them spreads most."""
         pieces = [(0, len(order), unit)]
         while len(pieces) > 0:
@@ -290,7 +292,10 @@ def _arrange() -> Callable[..., None]:
 @cache
 def _fill() -> Callable[..., None]:
     @compiled
-    def fill(found, order, columns, width, leaves, places, boxes, first, end):
+    def fill(
+        found: Any, order: Array, columns: int, width: int, leaves: Array, places: Array,
+        boxes: Array, first: int, end: int,
+    ) -> None:  # fmt: skip
         """Copy keys [first, end) into their leaves, and widen the boxes of these."""
         for number in range(first, end):
             leaf, lane = number // LEAF, number % LEAF

@@ -7,12 +7,12 @@ the order that `protocol` fixes, so that scores and ties have the bits of any ot
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pnncupy.kernels.numba_cpu.candidate_list import aligned
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.search_tree.tree import BOX_AXES, FAN, LEAF, WIDENING
 from pnncupy.kernels.numba_cpu.simd import (
     LANES,
@@ -24,6 +24,7 @@ from pnncupy.kernels.numba_cpu.simd import (
     patch_sum,
     store,
 )
+from pnncupy.kernels.protocol import Array
 
 # Nodes waiting to be visited: FAN of each level, for more levels than there can be.
 _STACK = 256
@@ -54,11 +55,13 @@ def walk_kernel(
 
     @compiled
     def walk(
-        query, query_stride, query_plane, coordinates, key, key_stride, key_plane, key_rows,
-        key_columns, boxes, first_nodes, leaves, places, weight, key_weight, node_weight, slack,
-        score, index, first_index, index_stride, active, any_key, most_steps, left, top, bottom,
-        counts,
-    ):  # fmt: skip
+        query: Array, query_stride: int, query_plane: int, coordinates: Array, key: Array,
+        key_stride: int, key_plane: int, key_rows: int, key_columns: int, boxes: Array,
+        first_nodes: Array, leaves: Array, places: Array, weight: Array, key_weight: Array,
+        node_weight: Array, slack: float, score: Array, index: Array, first_index: int,
+        index_stride: int, active: Array, any_key: bool, most_steps: int, left: Array, top: int,
+        bottom: int, counts: Array,
+    ) -> None:  # fmt: skip
         columns = score.shape[1]
         lanes = aligned(LANES + 0 * revision, np.float32(0))
         zero = aligned(LANES, np.float32(0))
@@ -200,8 +203,8 @@ def walk_kernel(
     return walk
 
 
-@njit(nogil=True)
-def insert(scores, numbers, found, number):
+@inlined
+def insert(scores: Array, numbers: Array, found: Any, number: int) -> None:
     """Insert a key into a list in order of score, then number; the last one falls out."""
     place = len(scores) - 1
     while place > 0 and (
@@ -212,7 +215,7 @@ def insert(scores, numbers, found, number):
     scores[place], numbers[place] = found, number
 
 
-@njit(nogil=True)
-def swap(values, one, other):
+@inlined
+def swap(values: Array, one: Any, other: Any) -> None:
     """Exchange two values of an array."""
     values[one], values[other] = values[other], values[one]
