@@ -1,4 +1,4 @@
-"""What every engine offers: the steps that cost time, with one signature for all engines.
+"""Engine protocol: the steps that cost time, with one signature for all engines.
 
 Arrays are planar (channels, rows, columns), float32 and C-contiguous, in the engine's own array
 library. Nothing is validated here: the public functions did that once.
@@ -159,7 +159,7 @@ class Engine(Protocol):
         Axes that the trees of `build_tree` and `search_tree` may have, the fastest number first;
         empty without such functions. See `kernels.search_tree`.
     QUERIES_PER_SEARCH : int
-        Query patches that one search should have to keep the engine busy: pictures of one call are
+        Query patches that one search should have to keep the engine busy: images of one call are
         searched together up to that many.
     """
 

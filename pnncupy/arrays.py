@@ -1,4 +1,4 @@
-"""Which array library an array belongs to, and the checks of arrays that need to know."""
+"""Array libraries: which one an array belongs to, and checks that depend on it."""
 
 import os
 from importlib import import_module

@@ -57,7 +57,7 @@ def bidirectional_similarity(
     callback: Callable[[Event], Any] | None = None,
     threads: int | None = None,
 ) -> Any:
-    """Retarget or merge pictures by Bidirectional Similarity, the method before GPNN.
+    """Retarget or merge images by Bidirectional Similarity, the method before GPNN.
 
     The result T is to hold nothing that is not in the source S (coherence) and to miss nothing
     that is (completeness). It is resized gradually at the coarsest level of a pyramid, and refined
@@ -147,10 +147,10 @@ def _coarse_to_fine(
 ) -> Synthesised:
     """Gradual resizing at the coarsest level, then refinement."""
     coarsest = [pyramid[-1] for pyramid in pyramids]
-    picture = coarsest[0]
+    image = coarsest[0]
     if len(coarsest) > 1:
-        picture = side_by_side(coarsest, task.coarsest_shape[0])
-    sizes = step_shapes(picture.shape[1:], task.coarsest_shape, shrinking, 1 / shrinking)
+        image = side_by_side(coarsest, task.coarsest_shape[0])
+    sizes = step_shapes(image.shape[1:], task.coarsest_shape, shrinking, 1 / shrinking)
     steps = task.schedule.iterations
     schedule = replace(task.schedule, coarse_iterations=steps * len(sizes))
     settings = replace(task.settings, tick=reporter.tick)
@@ -160,13 +160,13 @@ def _coarse_to_fine(
         shapes = sizes if level == schedule.levels else [schedule.shape(task.shape, level)]
         for number, shape in enumerate(shapes):
             if level == schedule.levels:
-                picture = _resized(picture, shape)
+                image = _resized(image, shape)
             else:
-                picture = enlarge(picture, schedule.ratio, shape)
+                image = enlarge(image, schedule.ratio, shape)
             numbers = range(number * steps, (number + 1) * steps)
             voting = _Voting(settings, sources, reporter.reuse)
-            picture, index = _converged(voting, picture, tolerance, reporter, level, numbers)
-    return Synthesised(picture[None], index[None], voting.layout)
+            image, index = _converged(voting, image, tolerance, reporter, level, numbers)
+    return Synthesised(image[None], index[None], voting.layout)
 
 
 def _planned_pairs(
@@ -184,32 +184,32 @@ def _planned_pairs(
     return planned
 
 
-def _resized(picture: Array, shape: tuple[int, ...]) -> Array:
-    """A planar picture in another size."""
-    scales = tuple(new / old for new, old in zip(shape, picture.shape[1:], strict=True))
-    return arrays.namespace(picture).ascontiguousarray(resize_planes(picture, scales, shape))
+def _resized(image: Array, shape: tuple[int, ...]) -> Array:
+    """A planar image in another size."""
+    scales = tuple(new / old for new, old in zip(shape, image.shape[1:], strict=True))
+    return arrays.namespace(image).ascontiguousarray(resize_planes(image, scales, shape))
 
 
 def _converged(
     voting: "_Voting",
-    picture: Array,
+    image: Array,
     tolerance: float,
     reporter: ProgressReporter,
     level: int,
     numbers: range,
 ) -> tuple[Array, Array]:
-    """Vote until the dissimilarity hardly falls; the picture and its last coherence matches."""
+    """Vote until the dissimilarity hardly falls; the image and its last coherence matches."""
     dissimilarity = math.inf
     for number in numbers:
-        reporter.begin(level, number, picture[None])
-        picture, index, last = voting.step(picture, number), voting.index, dissimilarity
+        reporter.begin(level, number, image[None])
+        image, index, last = voting.step(image, number), voting.index, dissimilarity
         dissimilarity = voting.dissimilarity
-        reporter.end(picture[None])
+        reporter.end(image[None])
         if dissimilarity >= (1 - tolerance) * last or dissimilarity == 0:
             for skipped in range(number + 1, numbers.stop):
                 reporter.skip(level, skipped)
             break
-    return picture, index
+    return image, index
 
 
 @dataclass
@@ -242,20 +242,20 @@ class _Voting:
             self.settings, self.sources, self.layout, None, None, self.reuse
         )
 
-    def step(self, picture: Array, number: int) -> Array:
-        """The picture that all patches vote for."""
-        xp = arrays.namespace(picture)
+    def step(self, image: Array, number: int) -> Array:
+        """The image that all patches vote for."""
+        xp = arrays.namespace(image)
         size, settings = self.settings.patch_size, self.settings
-        if self._approximate(picture, self.layout):
-            coherence = self._near(picture, self.sources, self.layout, self.index, number)
+        if self._approximate(image, self.layout):
+            coherence = self._near(image, self.sources, self.layout, self.index, number)
         else:
-            coherence = self._follow(picture)
-        own = Layout.of([picture])
+            coherence = self._follow(image)
+        own = Layout.of([image])
         before = self._reverse or [None] * len(self.sources)
         completeness = [
-            self._near(source, [picture], own, start, number)
+            self._near(source, [image], own, start, number)
             if self._approximate(source, own)
-            else search(settings, source, [picture], own)
+            else search(settings, source, [image], own)
             for source, start in zip(self.sources, before, strict=True)
         ]
         self.index, self._reverse = coherence.index, [found.index for found in completeness]
@@ -273,7 +273,7 @@ class _Voting:
         total = xp.astype(mean, xp.float64) * cover
         weight = cover[None]
         for source, found in zip(self.sources, completeness, strict=True):
-            sums, counts = scattered(source, found.index, picture.shape[1:], size)
+            sums, counts = scattered(source, found.index, image.shape[1:], size)
             total, weight = total + sums / keys, weight + counts / keys
         return xp.ascontiguousarray(xp.astype(total / weight, xp.float32))
 
@@ -294,7 +294,7 @@ class _Voting:
 def scattered(
     source: Array, index: Array, shape: tuple[int, ...], patch_size: int
 ) -> tuple[Array, Array]:
-    """Sums of the patches of a source laid over a picture, and how many cover each pixel.
+    """Sums of the patches of a source laid over an image, and how many cover each pixel.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ def scattered(
     index : (HS-p+1, WS-p+1) int32
         For each patch the pixel number ``row * W + column`` where its first pixel is laid.
     shape : (int, int)
-        Height and width of the picture.
+        Height and width of the image.
     patch_size : int
 
     Returns
@@ -326,6 +326,6 @@ def scattered(
 
 
 def _cover(xp: Any, patches_shape: Sequence[int], patch_size: int) -> Array:
-    """How many of a picture's patches cover each of its pixels, (H, W) float64."""
+    """Number of patches that cover each pixel of an image, (H, W) float64."""
     sides = [np.convolve(np.ones(count), np.ones(patch_size)) for count in patches_shape]
     return xp.asarray(np.outer(*sides))

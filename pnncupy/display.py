@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 
-def preview(picture: Any, data_range: tuple[float, float]) -> Any:
-    """A picture as 8-bit RGB.
+def preview(image: Any, data_range: tuple[float, float]) -> Any:
+    """An image as 8-bit RGB.
 
     Parameters
     ----------
-    picture : (H, W) or (H, W, C) NumPy array
+    image : (H, W) or (H, W, C) NumPy array
         Of more than four channels the first three are shown as RGB; of two, the first; a fourth
         channel is opacity over white. What is NaN is white.
     data_range : (float, float)
@@ -23,7 +23,7 @@ def preview(picture: Any, data_range: tuple[float, float]) -> Any:
     (H, W, 3) uint8 array.
     """
     low, high = data_range
-    values = (np.atleast_3d(picture).astype(np.float64) - low) / (high - low)
+    values = (np.atleast_3d(image).astype(np.float64) - low) / (high - low)
     if values.shape[2] == 4:
         opacity = values[..., 3:]
         values = values[..., :3] * opacity + (1 - opacity)
@@ -61,24 +61,24 @@ _WHITE = 255
 
 
 def contact_sheet(
-    pictures: Sequence[Any], data_range: tuple[float, float], columns: int | None = None
+    images: Sequence[Any], data_range: tuple[float, float], columns: int | None = None
 ) -> Any:
-    """Arrange pictures in a grid, row by row, with white gaps.
+    """Arrange images in a grid, row by row, with white gaps.
 
     Parameters
     ----------
-    pictures : sequence of (H, W) or (H, W, C) NumPy arrays
+    images : sequence of (H, W) or (H, W, C) NumPy arrays
         Sizes may differ; shown as `preview` does.
     data_range : (float, float)
         The values that become black and white.
     columns : int, optional
-        Pictures in a row; default: as many as make the sheet about as wide as a screen.
+        Images in a row; default: as many as make the sheet about as wide as a screen.
 
     Returns
     -------
     (h, w, 3) uint8 array.
     """
-    tiles = [preview(picture, data_range) for picture in pictures]
+    tiles = [preview(image, data_range) for image in images]
     if columns is None:
         height = max(tile.shape[0] for tile in tiles)
         width = max(tile.shape[1] for tile in tiles)

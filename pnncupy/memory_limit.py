@@ -1,4 +1,4 @@
-"""How much memory may be used: numbers of bytes as people write them."""
+"""Memory limits: numbers of bytes as people write them."""
 
 import math
 import operator

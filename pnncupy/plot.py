@@ -1,4 +1,4 @@
-"""Figures for notebooks and reports: pictures side by side, samples, and where pixels come from.
+"""Figures for notebooks and reports: images side by side, samples, and where pixels come from.
 
 Needs matplotlib: ``pip install 'pnncupy[report]'``. No function here touches pyplot: a figure shows
 itself in a notebook, and ``figure.savefig`` writes it, with or without a display.
@@ -26,7 +26,7 @@ Figure = Any
 _DOTS_PER_INCH = 100
 _MOST_COLUMNS = 4
 _ASPECT = 16 / 9
-# In dots: white around and between pictures, and titles of 9 points.
+# In dots: white around and between images, and titles of 9 points.
 _GAP = 10
 _FONT_POINTS = 9
 _LINE = 16
@@ -43,7 +43,7 @@ def compare(
     columns: int | None = None,
     size: float = 3.0,
 ) -> Figure:
-    """Show pictures side by side, all at one scale.
+    """Show images side by side, all at one scale.
 
     Parameters
     ----------
@@ -52,16 +52,16 @@ def compare(
         two channels the first is shown, of three or more the first three as RGB, and a fourth of
         four is opacity over white.
     titles : list of str, optional
-        One for each picture, shown as it is: ``$`` and ``_`` mean themselves.
+        One for each image, shown as it is: ``$`` and ``_`` mean themselves.
     data_range : (float, float), optional
-        The values that are black and white in all pictures. Default: those of the first picture, as
+        The values that are black and white in all images. Default: those of the first image, as
         tasks find them: 0 to 255 for uint8, 0 to 1 for bool, else its smallest and largest value.
     channel_axis : int, default -1
-        Axis of the channels of 3-D pictures.
+        Axis of the channels of 3-D images.
     columns : int, optional
-        Pictures in a row; default: up to four.
+        Images in a row; default: up to four.
     size : float, default 3
-        Longest side of the largest picture in inches (100 dots each). It is rounded down such that
+        Longest side of the largest image in inches (100 dots each). It is rounded down such that
         a pixel takes a whole number of dots, if it takes one at all.
 
     Returns
@@ -92,10 +92,10 @@ def compare(
                 f"{validation.shortened(titles)}"
             )
         titles, images = list(images), list(images.values())
-    pictures = _list("images", images)
-    labels = _titles(titles, len(pictures))
-    names = [f"images[{number}]" for number in range(len(pictures))]
-    shown = _previews(names, pictures, channel_axis, data_range)
+    given = _list("images", images)
+    labels = _titles(titles, len(given))
+    names = [f"images[{number}]" for number in range(len(given))]
+    shown = _previews(names, given, channel_axis, data_range)
     width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
     return _figure(_panels(shown, labels), width, size)
 
@@ -113,19 +113,19 @@ def samples(
 
     Parameters
     ----------
-    samples : (n, H, W) or (n, H, W, C) array, or list of pictures
-        What ``generate`` returns with `n`, or pictures as in `compare`.
+    samples : (n, H, W) or (n, H, W, C) array, or list of images
+        What ``generate`` returns with `n`, or images as in `compare`.
     source : (H, W) or (H, W, C) array, optional
         What they were made from.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the source, or of the first sample,
         as in `compare`.
     channel_axis : int, default -1
-        Axis of the channels of one picture.
+        Axis of the channels of one image.
     columns : int, optional
-        Pictures in a row; default: as many as make the figure about as wide as a screen.
+        Images in a row; default: as many as make the figure about as wide as a screen.
     size : float, default 2
-        Longest side of the largest picture in inches, as in `compare`.
+        Longest side of the largest image in inches, as in `compare`.
 
     Returns
     -------
@@ -144,12 +144,12 @@ def samples(
     >>> len(pnn.plot.samples(made, image).axes)
     4
     """
-    pictures = _stack_or_list(samples)
-    names = [f"samples[{number}]" for number in range(len(pictures))]
-    titles = [f"sample {number}" for number in range(len(pictures))]
+    images = _stack_or_list(samples)
+    names = [f"samples[{number}]" for number in range(len(images))]
+    titles = [f"sample {number}" for number in range(len(images))]
     if source is not None:
-        pictures, names, titles = [source, *pictures], ["source", *names], ["source", *titles]
-    shown = _previews(names, pictures, channel_axis, data_range)
+        images, names, titles = [source, *images], ["source", *names], ["source", *titles]
+    shown = _previews(names, images, channel_axis, data_range)
     width = validation.optional_integer("columns", columns, 1) or _columns_of_a_screen(shown)
     return _figure(_panels(shown, titles), width, size)
 
@@ -178,18 +178,18 @@ def index_map(
     sources : (H, W) or (H, W, C) array, or a list of them
         What the index map points into, in the order of the task.
     image : (H, W) or (H, W, C) array, optional
-        The picture that the map belongs to. It is shown below the map's colours.
+        The image that the map belongs to. It is shown below the map's colours.
     opacity : float, default 0.7
-        Of the colours over the pictures, which are grey below them: from 0, only the pictures, to
+        Of the colours over the images, which are grey below them: from 0, only the images, to
         1, only the colours.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the first source, as in `compare`.
     channel_axis : int, default -1
-        Axis of the channels of 3-D pictures.
+        Axis of the channels of 3-D images.
     columns : int, optional
-        Pictures in a row; default: up to four.
+        Images in a row; default: up to four.
     size : float, default 5
-        Longest side of the largest picture in inches, as in `compare`.
+        Longest side of the largest image in inches, as in `compare`.
 
     Returns
     -------
@@ -214,23 +214,23 @@ def index_map(
     """
     cover = _opacity(opacity)
     if isinstance(sources, (list, tuple)):
-        pictures = _list("sources", sources)
-        names = [f"sources[{number}]" for number in range(len(pictures))]
+        images = _list("sources", sources)
+        names = [f"sources[{number}]" for number in range(len(images))]
     else:
-        pictures, names = [sources], ["sources"]
-    count = len(pictures)
+        images, names = [sources], ["sources"]
+    count = len(images)
     if image is not None:
-        pictures, names = [*pictures, image], [*names, "image"]
-    shown = _previews(names, pictures, channel_axis, data_range)
-    shapes = [picture.shape[:2] for picture in shown[:count]]
+        images, names = [*images, image], [*names, "image"]
+    shown = _previews(names, images, channel_axis, data_range)
+    shapes = [panel.shape[:2] for panel in shown[:count]]
     numbers = _host_index(index, shapes)
     colours = index_colours(numbers, shapes)
     if image is not None:
         _check_same_size(shown[-1], numbers)
         colours = _over(shown[-1], colours, cover)
     keys = [
-        _over(picture, index_colours(_positions(number, picture.shape[:2]), shapes), cover)
-        for number, picture in enumerate(shown[:count])
+        _over(panel, index_colours(_positions(number, panel.shape[:2]), shapes), cover)
+        for number, panel in enumerate(shown[:count])
     ]
     titles = ["source"] if count == 1 else [f"source {number}" for number in range(count)]
     panels = _panels([colours, *keys], ["where pixels come from", *titles])
@@ -238,44 +238,42 @@ def index_map(
     return _figure(panels, width, size)
 
 
-def _list(name: str, pictures: Any) -> list[Any]:
-    """Pictures that are given one by one; an array could be a single picture."""
-    alone = hasattr(pictures, "dtype") or isinstance(pictures, (str, bytes))
-    if alone or not isinstance(pictures, Iterable):
+def _list(name: str, images: Any) -> list[Any]:
+    """Images that are given one by one; an array could be a single image."""
+    alone = hasattr(images, "dtype") or isinstance(images, (str, bytes))
+    if alone or not isinstance(images, Iterable):
         raise TypeError(
-            f"`{name}` must be a list of arrays, got {type(pictures).__qualname__}; put a single "
-            "picture into a list"
+            f"`{name}` must be a list of arrays, got {type(images).__qualname__}; put a single "
+            "image into a list"
         )
-    found = list(pictures)
+    found = list(images)
     if not found:
-        raise ValueError(f"`{name}` must hold at least one picture, got none")
+        raise ValueError(f"`{name}` must hold at least one image, got none")
     return found
 
 
 def _stack_or_list(samples: Any) -> list[Any]:
-    """Pictures along the first axis of an array, or those of a list."""
+    """Images along the first axis of an array, or those of a list."""
     if not hasattr(samples, "dtype"):
         return _list("samples", samples)
     arrays.library("samples", samples)
     if samples.ndim not in (3, 4) or len(samples) == 0:
         raise ValueError(
-            "`samples` must be a list of pictures or an array of shape (n, H, W) or (n, H, W, C), "
+            "`samples` must be a list of images or an array of shape (n, H, W) or (n, H, W, C), "
             f"got shape {samples.shape}"
         )
     return [samples[number] for number in range(len(samples))]
 
 
 def _titles(titles: Any, count: int) -> list[str]:
-    """As many titles as pictures."""
+    """As many titles as images."""
     if titles is None:
         return [""] * count
     if isinstance(titles, (str, bytes)) or not isinstance(titles, Iterable):
         raise TypeError(f"`titles` must be a list of strings, got {titles!r}")
     found = [str(title) for title in titles]
     if len(found) != count:
-        raise ValueError(
-            f"`titles` must hold one for each of the {count} pictures, got {len(found)}"
-        )
+        raise ValueError(f"`titles` must hold one for each of the {count} images, got {len(found)}")
     return found
 
 
@@ -289,27 +287,26 @@ def _opacity(opacity: Any) -> float:
 
 def _columns_of_a_screen(shown: Sequence[Array]) -> int:
     """As many columns as give the grid the aspect of a screen."""
-    height = max(picture.shape[0] for picture in shown)
-    width = max(picture.shape[1] for picture in shown)
+    height = max(image.shape[0] for image in shown)
+    width = max(image.shape[1] for image in shown)
     return max(1, round(math.sqrt(len(shown) * height / width * _ASPECT)))
 
 
 def _previews(
-    names: Sequence[str], pictures: Sequence[Any], channel_axis: int, data_range: Any
+    names: Sequence[str], images: Sequence[Any], channel_axis: int, data_range: Any
 ) -> list[Array]:
-    """Pictures as 8-bit RGB on the host, in the value range of the first."""
+    """Images as 8-bit RGB on the host, in the value range of the first."""
     planes = [
-        _host_planes(name, picture, channel_axis)
-        for name, picture in zip(names, pictures, strict=True)
+        _host_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
     ]
     limits = value_range(planes[:1], data_range)
     return [preview(np.moveaxis(each, 0, -1), limits) for each in planes]
 
 
-def _host_planes(name: str, picture: Any, channel_axis: int) -> Array:
-    """A checked picture as a (C, H, W) NumPy array."""
-    arrays.library(name, picture)
-    on_host = arrays.on_host(picture)
+def _host_planes(name: str, image: Any, channel_axis: int) -> Array:
+    """A checked image as a (C, H, W) NumPy array."""
+    arrays.library(name, image)
+    on_host = arrays.on_host(image)
     planes = as_planes(name, on_host, channel_axis)
     arrays.check_finite(name, on_host, np)
     return planes
@@ -338,24 +335,24 @@ def _positions(source: int, shape: tuple[int, int]) -> Array:
     return np.stack([np.full(shape, source), rows, columns], axis=-1)
 
 
-def _over(picture: Array, colours: Array, opacity: float) -> Array:
-    """Colours over a picture in grey, so that every hue is one of the colours."""
-    grey = picture.mean(axis=2, keepdims=True)
+def _over(image: Array, colours: Array, opacity: float) -> Array:
+    """Colours over an image in grey, so that every hue is one of the colours."""
+    grey = image.mean(axis=2, keepdims=True)
     return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
 class _Panel(NamedTuple):
-    picture: Array
+    image: Array
     title: str
 
 
-def _panels(pictures: Sequence[Array], titles: Sequence[str]) -> list[_Panel]:
-    return [_Panel(*pair) for pair in zip(pictures, titles, strict=True)]
+def _panels(images: Sequence[Array], titles: Sequence[str]) -> list[_Panel]:
+    return [_Panel(*pair) for pair in zip(images, titles, strict=True)]
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where the panels of a figure lie, in dots from its upper left corner."""
+    """Positions of the panels of a figure, in dots from its upper left corner."""
 
     rows: list[list[_Panel]]
     scale: float  # dots a pixel
@@ -365,7 +362,7 @@ class _Grid:
         """Of the columns."""
         columns = range(len(self.rows[0]))
         return [
-            max(row[k].picture.shape[1] for row in self.rows if k < len(row)) * self.scale
+            max(row[k].image.shape[1] for row in self.rows if k < len(row)) * self.scale
             for k in columns
         ]
 
@@ -381,13 +378,13 @@ class _Grid:
         return wrapped, lines * _LINE + _BELOW_TITLE
 
     def height(self, row: Sequence[_Panel]) -> float:
-        """Of the pictures of a row."""
-        pixels: int = max(panel.picture.shape[0] for panel in row)
+        """Of the images of a row."""
+        pixels: int = max(panel.image.shape[0] for panel in row)
         return pixels * self.scale
 
 
 def _figure(panels: Sequence[_Panel], columns: int, size: Any) -> Figure:
-    """Panels in rows; the pictures of a row hang from one line below their titles."""
+    """Panels in rows; the images of a row hang from one line below their titles."""
     make = _figure_class()
     rows = [list(panels[start : start + columns]) for start in range(0, len(panels), columns)]
     grid = _Grid(rows, _dots_per_pixel(panels, validation.positive("size", size)))
@@ -402,9 +399,9 @@ def _figure(panels: Sequence[_Panel], columns: int, size: Any) -> Figure:
         top += heading
         left = float(_GAP)
         for panel, title, column in zip(row, titles, grid.widths, strict=False):
-            tall, wide = (side * grid.scale for side in panel.picture.shape[:2])
+            tall, wide = (side * grid.scale for side in panel.image.shape[:2])
             box = (left / width, 1 - (top + tall) / height, wide / width, tall / height)
-            _draw(figure, panel.picture, title, box, interpolation)
+            _draw(figure, panel.image, title, box, interpolation)
             left += column + _GAP
         top += grid.height(row) + _GAP
     # Without pyplot a notebook knows no other way to show a figure.
@@ -424,17 +421,17 @@ def _figure_class() -> Any:
 
 def _dots_per_pixel(panels: Sequence[_Panel], size: float) -> float:
     """A whole number, so that all pixels are equal, unless that would be none."""
-    longest = max(max(panel.picture.shape[:2]) for panel in panels)
+    longest = max(max(panel.image.shape[:2]) for panel in panels)
     scale: float = size * _DOTS_PER_INCH / longest
     return float(math.floor(scale)) if scale >= 1 else scale
 
 
 def _draw(
-    figure: Figure, picture: Array, title: str, box: tuple[float, ...], interpolation: str
+    figure: Figure, image: Array, title: str, box: tuple[float, ...], interpolation: str
 ) -> None:
-    """One picture that fills its axes, and its title as plain text."""
+    """One image that fills its axes, and its title as plain text."""
     axes = figure.add_axes(box)
-    axes.imshow(picture, aspect="auto", interpolation=interpolation)
+    axes.imshow(image, aspect="auto", interpolation=interpolation)
     axes.set_axis_off()
     axes.set_title(
         title, loc="left", fontsize=_FONT_POINTS, pad=_BELOW_TITLE, parse_math=False, usetex=False

@@ -49,9 +49,9 @@ def stream(seed: np.random.SeedSequence) -> int:
 
 
 def draw_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Standard normal numbers for a planar picture (C, H, W), float64.
+    """Standard normal numbers for a planar image (C, H, W), float64.
 
-    They are drawn pixel by pixel, row by row, so that a seed means the same picture wherever the
+    They are drawn pixel by pixel, row by row, so that a seed means the same image wherever the
     channels of the caller's array lie.
     """
     drawn = generator.standard_normal((*shape[1:], shape[0]))

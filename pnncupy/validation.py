@@ -165,11 +165,11 @@ def flag(name: str, value: Any) -> bool:
 
 
 def described(value: Any) -> str:
-    """What was given and its type, short enough for one line."""
+    """Value and its type, short enough for one line."""
     return f"{shortened(value)} of type {type(value).__name__}"
 
 
 def shortened(value: Any) -> str:
-    """What was given, short enough for one line."""
+    """Value, short enough for one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."

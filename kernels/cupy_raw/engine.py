@@ -24,7 +24,7 @@ from pnncupy.kernels.tiling import pairs_of_rows
 # Searches keep one key for each query: lists of them are not worth their registers here.
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
-# A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
+# A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
 QUERIES_PER_SEARCH = 1 << 20
 
 # Query rows that a block walks down, so that small images make enough blocks too.
@@ -139,12 +139,12 @@ def _finish(launch: tuple[Any, int], tick: Tick) -> None:
 
 
 def _pointer(array: Array | None) -> Any:
-    """What a kernel takes for an array that may be missing."""
+    """Kernel argument for an array that may be missing."""
     return np.uint64(0) if array is None else array
 
 
 def _busy(active: Array, strip: int) -> Array:
-    """Which part of (chunk of rows, strip of columns) has an active query; (chunks, strips)."""
+    """Parts (chunk of rows, strip of columns) that have an active query; (chunks, strips)."""
     chunks, strips = -(-active.shape[0] // _CHUNK_ROWS), -(-active.shape[1] // strip)
     padded = cupy.zeros((chunks * _CHUNK_ROWS, strips * strip), dtype=bool)
     padded[: active.shape[0], : active.shape[1]] = active
@@ -194,7 +194,7 @@ def scatter_minimum(words: Array, places: Array, values: Array) -> None:
 
 
 def _image(planes: Array) -> tuple[Any, ...]:
-    """What a kernel takes for an image."""
+    """Kernel arguments for an image."""
     return planes, np.int32(planes.shape[1]), np.int32(planes.shape[2])
 
 

@@ -1,4 +1,4 @@
-"""What the search kernels of engine `numba` share: aligned memory, and lists of best keys."""
+"""Aligned memory and lists of best keys, shared by the search kernels of engine `numba`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the kernels of engine `numba` are compiled and cached."""
+"""Compilation and caching of the kernels of engine `numba`."""
 
 import zlib
 from collections.abc import Callable

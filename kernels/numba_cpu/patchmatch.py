@@ -96,7 +96,7 @@ def _totals_exceed(
     query_totals: Array, key_totals: Array, y: int, x: int, row: int, column: int,
     step_squared: float, limit: Any,
 ) -> Any:  # fmt: skip
-    """Whether the totals of two patches alone make their sum larger than a limit.
+    """Test whether the totals of two patches alone push their sum above a limit.
 
     Most random keys are far off already in their mean colours, which lie in one cache line; a
     patch lies in many.
@@ -123,7 +123,7 @@ def _note_query(key_words: Array, at: int, found: Any, place: int) -> None:
 
 @inlined
 def _accept(score: Array, number: Any, best_score: float, best: Any) -> Any:
-    """Whether a key is better than the best one; of equal scores the lower flat index is."""
+    """Test whether a key is better than the best one; ties go to the lower flat index."""
     return score < best_score or (score == best_score and number < best)
 
 

@@ -185,7 +185,7 @@ def maximum(typing_context: Any, left: Any, right: Any) -> Any:
 
 @_intrinsic
 def any_less(typing_context: Any, left: Any, right: Any) -> Any:
-    """Whether any lane has ``left < right``; NaN is never less."""
+    """Test whether any lane has ``left < right``; NaN is never less."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
@@ -219,7 +219,7 @@ def lowest_bit(typing_context: Any, bits: Any) -> Any:
 def either_less(
     typing_context: Any, left: Any, right: Any, other_left: Any, other_right: Any,
 ) -> Any:  # fmt: skip
-    """Whether any lane has ``left < right`` or ``other_left < other_right``; NaN is never less."""
+    """Test any lane for ``left < right`` or ``other_left < other_right``; NaN is never less."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         first = builder.fcmp_ordered("<", arguments[0], arguments[1])

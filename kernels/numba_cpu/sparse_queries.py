@@ -48,7 +48,7 @@ def patch_sums(image: Array, patch_size: int, out: Array) -> None:
 
 
 def bound_slack(query_sums: Array, key_sums: Array, weight: Array | None) -> float:
-    """What the rounding of patch sums to float32 may add to the left side of the bound."""
+    """Bound of what the rounding of patch sums adds to the left side of the inequality."""
     finite = key_sums[np.isfinite(key_sums)]
     largest = max(float(np.abs(query_sums).max()), float(np.abs(finite).max(initial=0)))
     # Each of two sums is rounded, their difference once more.

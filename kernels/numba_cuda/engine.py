@@ -19,5 +19,5 @@ __all__ = [
 
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
-# A device holds some hundred thousand threads, and the coarse levels of a picture have few patches.
+# A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
 QUERIES_PER_SEARCH = 1 << 20

@@ -144,7 +144,7 @@ def _note_query(words: Array, row: int, column: int, found: Any, place: int) -> 
 
 @device_function
 def _accept(score: Array, number: int, best_score: float, best: int) -> Any:
-    """Whether a key is better than the best one; of equal scores the lower flat index is."""
+    """Test whether a key is better than the best one; ties go to the lower flat index."""
     return score < best_score or (score == best_score and number < best)
 
 

@@ -1,4 +1,4 @@
-"""One picture of a batch: what it is made of, and making it wherever the batch is worked on."""
+"""One image of a batch: what it is made of, and making it wherever the batch is worked on."""
 
 import functools
 import hashlib
@@ -27,13 +27,13 @@ _NOT_ARGUMENTS = {
     "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
     "executor", "checkpoint", "threads", "guides",
 }  # fmt: skip
-# Pictures that a worker keeps, since the next job mostly needs them again.
+# Images that a worker keeps, since the next job mostly needs them again.
 _CACHED = 8
 
 
 @dataclass(frozen=True)
 class Input:
-    """A picture that a job is made from.
+    """An image that a job is made from.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to be made.
+    """One image to be made.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Job:
     sample: int = 0
 
     def record(self) -> dict[str, Any]:
-        """What determines the picture, in types that JSON has."""
+        """Record of all that determines the result, in types that JSON has."""
         return {
             "output": self.output,
             "verb": self.verb,
@@ -99,7 +99,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """What a worker returns of a job: small, whatever the picture is.
+    """Small record that a worker returns of a job.
 
     Attributes
     ----------
@@ -108,11 +108,11 @@ class Made:
     seconds : float
         Time it took.
     error : str
-        Why there is no picture; empty if there is one.
+        Why there is no image; empty if there is one.
     number : int or None
         The operating system's number of the error, if it has one.
     notes : tuple of str
-        What of the source's metadata the picture does not keep, a line each.
+        What of the source's metadata the image does not keep, a line each.
     """
 
     digest: str = ""
@@ -124,7 +124,7 @@ class Made:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """What a picture's bits may depend on."""
+    """Versions that the bits of a result may depend on."""
     others = ("numpy", "imagecodecs", "tifffile")
     return {"pnncupy": __version__, **{name: version(name) for name in others}}
 
@@ -132,18 +132,18 @@ def versions() -> dict[str, str]:
 def execute(
     job: Job, folder: str, threads: int | None, arrays: Mapping[str, Any] | None = None
 ) -> Made:
-    """Make a job's picture and write it; what goes wrong is told, not raised.
+    """Make a job's image and write it; what goes wrong is told, not raised.
 
     `arrays` holds those inputs that are no files, by digest.
     """
     start = time.perf_counter()
     try:
-        picture = _picture(job, threads, arrays or {})
+        image = _image_of(job, threads, arrays or {})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
-        made_from = job_provenance(job, 1 if picture.ndim == 2 else picture.shape[2])
+        made_from = job_provenance(job, 1 if image.ndim == 2 else image.shape[2])
         write_image(
-            file, picture, overwrite=True, metadata=made_from.metadata,
+            file, image, overwrite=True, metadata=made_from.metadata,
             description=made_from.mark(job.sample),
         )  # fmt: skip
         notes = tuple(made_from.notes(file.suffix))
@@ -155,7 +155,7 @@ def execute(
         return Made("", time.perf_counter() - start, told, getattr(error, "errno", None))
 
 
-def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
+def _image_of(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
     task, arguments = task_call(job, arrays)
     if not TASKS[job.verb].realisations:
         return task(**arguments, threads=threads)
@@ -163,7 +163,7 @@ def _picture(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
 
 
 def job_provenance(job: Job, channels: int) -> Provenance:
-    """What a job's picture says of itself, with so many channels."""
+    """Provenance of the result of a job, with a number of channels."""
     spec = TASKS[job.verb]
     sources = _as_tuple(job.inputs[spec.images[0].name])
     return provenance(
@@ -179,7 +179,7 @@ def job_provenance(job: Job, channels: int) -> Provenance:
 def task_call(
     job: Job, arrays: Mapping[str, Any] | None = None
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The task of a job, and the arguments that make its picture."""
+    """The task of a job, and the arguments that make its image."""
     inputs = {
         name: [_read(each, arrays or {}) for each in given]
         if isinstance(given, tuple)
@@ -206,7 +206,7 @@ def task_call(
 
 
 def _nodata_of_all(job: Job) -> float | None:
-    """What the tags of a job's files say about missing pixels, all the same."""
+    """Nodata value in the tags of a job's files, which must agree."""
     files = [each for given in job.inputs.values() for each in _as_tuple(given)]
     tags = [tag for each in files if each.kind == "image" and (tag := _nodata_of(each)) is not None]
     if len({str(tag) for tag in tags}) > 1:
@@ -219,7 +219,7 @@ def _nodata_of_all(job: Job) -> float | None:
 
 @functools.lru_cache(_CACHED)
 def _nodata_of(given: Input) -> float | None:
-    """What a file says about missing pixels; what cannot be read says nothing."""
+    """Nodata value in the tags of a file; None if it cannot be read."""
     try:
         return read_metadata(given.path).nodata
     except errors.ImageReadError:
@@ -234,7 +234,7 @@ def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
 
 @functools.lru_cache(_CACHED)
 def read_input(given: Input) -> Any:
-    """The picture or mask in a file, which must be what it was when the job was listed."""
+    """The image or mask in a file, which must be what it was when the job was listed."""
     if given.kind == "array":
         return _read_array(given)
     if file_digest(Path(given.path)) != given.digest:
@@ -259,7 +259,7 @@ def file_digest(file: Path) -> str:
     """SHA-256 of a file."""
     mode = file.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
-        raise errors.ImageReadError(f"{file}: not a regular file; save the picture to one first")
+        raise errors.ImageReadError(f"{file}: not a regular file; save the image to one first")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

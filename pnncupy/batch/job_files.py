@@ -1,4 +1,4 @@
-"""Jobs from files: a folder of pictures, or a list of jobs in TOML."""
+"""Jobs from files: a folder of images, or a list of jobs in TOML."""
 
 import os
 import unicodedata
@@ -23,16 +23,16 @@ _LONGEST_NAME = 200
 def jobs_of_folder(
     folder: str | os.PathLike[str], count: int, seed: int, arguments: Mapping[str, Any]
 ) -> JobList:
-    """List generated samples of every picture in a folder.
+    """List generated samples of every image in a folder.
 
     Parameters
     ----------
     folder : path
         Its image files are the sources, in the order of their names.
     count : int
-        Samples of each picture, at least 1.
+        Samples of each image, at least 1.
     seed : int
-        Seed of all pictures, at least 0; sample i is that of ``generate(n, rng=seed)``.
+        Seed of all images, at least 0; sample i is that of ``generate(n, rng=seed)``.
     arguments : dict
         Arguments of `pnncupy.generate` by name, in plain types.
 
@@ -44,15 +44,15 @@ def jobs_of_folder(
     Raises
     ------
     ValueError
-        The folder holds no pictures, or there is no argument of that name.
+        The folder holds no images, or there is no argument of that name.
     """
     folder = Path(folder)
     count, seed = checked_count("count", count), validation.integer("seed", seed, 0)
-    pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not pictures:
-        raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    images = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not images:
+        raise ValueError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})")
     check_arguments("generate", {"image": "", **arguments})
-    return JobList(_samples(file, count, seed, dict(arguments)) for file in pictures)
+    return JobList(_samples(file, count, seed, dict(arguments)) for file in images)
 
 
 def checked_count(name: str, value: Any) -> int:
@@ -98,7 +98,7 @@ def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
     """Read the jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
 
     Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
-    `output`, the name of its picture. A table ``[defaults]`` holds arguments of all jobs.
+    `output`, the name of its image. A table ``[defaults]`` holds arguments of all jobs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The record of a batch: one line of JSON for each picture that was finished."""
+"""The record of a batch: one line of JSON for each image that was finished."""
 
 import hashlib
 import json
@@ -14,20 +14,20 @@ from pnncupy.batch.job import Job, Made, file_digest
 from pnncupy.batch.job_list import JobList
 
 NAME = "manifest.jsonl"
-# Entries of a line that say nothing of how the picture was made; inputs count by their contents.
+# Entries of a line that say nothing of how the image was made; inputs count by their contents.
 _NOT_COMPARED = ("files", "sha256", "seconds")
 _CHECKSUM = "checksum"
 
 
 class _Noted(NamedTuple):
-    """Record of a picture: digests of how it was made, and of its file."""
+    """Record of an image: digests of how it was made, and of its file."""
 
     origin: str
     sha256: str
 
 
 class Manifest:
-    """Record of the pictures in a folder, and of the jobs that made them.
+    """Record of the images in a folder, and of the jobs that made them.
 
     Lines are only ever added, each of them synced to the disk, and each with a checksum. Of several
     lines for one file the last one counts; one that is cut off, edited or foreign does not.
@@ -64,7 +64,7 @@ class Manifest:
             more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
             self.damage = (
                 f"{self._file}, line {wrong[0]}{more}: not as this version of pnncupy wrote it; "
-                "such pictures are made again"
+                "such images are made again"
             )
 
     def seed(self) -> int:
@@ -72,7 +72,7 @@ class Manifest:
         return secrets.randbits(32) if self._seed is None else self._seed
 
     def holds(self, job: Job, folder: Path) -> bool:
-        """Whether a job's picture is there, made by this very job, and unchanged since."""
+        """Test whether the result of this very job exists and is unchanged."""
         noted = self._noted.get(job.output)
         if noted is None or noted.origin != _origin(job.record()):
             return False
@@ -80,12 +80,12 @@ class Manifest:
         return file.is_file() and file_digest(file) == noted.sha256
 
     def kept(self, jobs: JobList, folder: Path) -> set[int]:
-        """Places in a list of the jobs whose pictures are there; see `holds`."""
+        """Places in a list of the jobs whose images are there; see `holds`."""
         places = (jobs.place_of(output) for output in self._noted)
         return {place for place in places if place is not None and self.holds(jobs[place], folder)}
 
     def add(self, job: Job, made: Made) -> None:
-        """Note a finished picture."""
+        """Note a finished image."""
         record = job.record() | {"sha256": made.digest, "seconds": round(made.seconds, 3)}
         line = json.dumps(record | {_CHECKSUM: _digest(record)}) + "\n"
         try:
@@ -115,7 +115,7 @@ def _has_form(record: Mapping[str, Any]) -> bool:
 
 
 def _origin(record: Mapping[str, Any]) -> str:
-    """Digest of all that determines a picture."""
+    """Digest of all that determines an image."""
     return _digest({name: value for name, value in record.items() if name not in _NOT_COMPARED})
 
 

@@ -1,4 +1,4 @@
-"""What results say about themselves: what they were made from, and what holds of it still."""
+"""Provenance of results: their sources, and the metadata that still holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the pictures of one call come from.
+    """Origin of the results of one call.
 
     Attributes
     ----------
     verb : str
         Name of the task.
     sources : tuple of str
-        What to call the pictures that it was made from, without folders.
+        What to call the images that it was made from, without folders.
     seed : int or None
         Seed, if random numbers were drawn.
     partly : bool
@@ -61,7 +61,7 @@ class Provenance:
         return f"synthesised by pnncupy {self.verb} from {names}{drawn}: {what}"
 
     def notes(self, suffix: str) -> list[str]:
-        """What the maker of a result with some suffix should know, a line each."""
+        """Notes about a result with this suffix, a line each."""
         name = self.sources[0]
         lines = [f"{name}: {self.problem}"] if self.problem else []
         if self.dropped:
@@ -94,7 +94,7 @@ def provenance(
     file : str, optional
         The first source, if it is a file.
     page : int, optional
-        Which picture in it.
+        Which image in it.
     seed, partly
         As in `Provenance`.
     """

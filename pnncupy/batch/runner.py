@@ -1,6 +1,6 @@
-"""Many pictures: lists of jobs, worked on by processes, executors or a Dask cluster, and resumed.
+"""Many images: lists of jobs, worked on by processes, executors or a Dask cluster, and resumed.
 
-Each picture is written by the worker that made it, under a temporary name first, and noted in the
+Each image is written by the worker that made it, under a temporary name first, and noted in the
 folder's manifest; only a small record returns. The same call again does what is missing.
 """
 
@@ -43,7 +43,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after every job.
+    """Event that a callback receives after every job.
 
     Attributes
     ----------
@@ -62,16 +62,16 @@ class Progress:
 
 @dataclass
 class Report:
-    """How a batch ended.
+    """Outcome of a batch.
 
     Attributes
     ----------
     made, kept : int
-        Pictures made now, and those that were there already.
+        Images made now, and those that were there already.
     failures : list of (Job, str)
-        Jobs without a picture, and why.
+        Jobs without an image, and why.
     notes : list of str
-        What pictures do not keep of their sources' metadata, each line once, and what of an earlier
+        What images do not keep of their sources' metadata, each line once, and what of an earlier
         manifest does not count.
     """
 
@@ -84,7 +84,7 @@ class Report:
 def make_jobs(
     verb: str, n: int = 1, *, output: str, seed: int = 0, suffix: str = ".png", **given: Any
 ) -> tuple[JobList, dict[str, Any]]:
-    """Jobs of one task: n samples, for "generate", or one picture.
+    """Jobs of one task: n samples, for "generate", or one image.
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def make_jobs(
         Samples; more than 1 only for "generate". Any number costs the same: jobs are created when
         they are asked for.
     output : str
-        Name of the pictures in the batch's folder, numbered if there are several, without suffix.
+        Name of the images in the batch's folder, numbered if there are several, without suffix.
     seed : int, default 0
         Seed where random numbers are drawn; sample i is that of ``generate(n, rng=seed)``.
     suffix : str, default ".png"
-        Format of the pictures.
+        Format of the images.
     **given
         The task's arguments; images are NumPy arrays.
 
@@ -154,14 +154,14 @@ def run(
     workers: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
 ) -> Report:
-    """Make the pictures of all jobs that are not there yet.
+    """Make the images of all jobs that are not there yet.
 
     Parameters
     ----------
     jobs : sequence of Job
         As from `jobs_of_folder`, `jobs_of_toml` or `make_jobs`.
     folder : path
-        Where the pictures and the manifest go; made if missing.
+        Where the images and the manifest go; made if missing.
     arrays : dict, optional
         The arrays that jobs of `make_jobs` are made of.
     executor : concurrent.futures.Executor or distributed.Client, optional
@@ -183,7 +183,7 @@ def run(
         Two jobs have the same output, or an array is missing.
     OSError
         The folder cannot be written to, or the disk is full, or the scheduler of a Dask cluster
-        has gone (`SchedulerLost`): the pictures noted so far are whole.
+        has gone (`SchedulerLost`): the images noted so far are whole.
     FilesInUse
         Another process works on the folder.
     EngineUnavailable
@@ -191,7 +191,7 @@ def run(
 
     Notes
     -----
-    Pictures have the same bits whatever works on them. A worker that is killed is replaced, and
+    Images have the same bits whatever works on them. A worker that is killed is replaced, and
     its job done again, up to ten times.
     """
     place, listed = Path(folder), _checked_list(jobs)
@@ -204,12 +204,12 @@ def run(
                 with _workers(executor, workers) as pool, _sent(arrays or {}, listed, pool) as sent:
                     _work(listed, kept, place, pool, sent, manifest, report, callback)
             except SchedulerLost as lost:
-                raise SchedulerLost(f"{lost} ({report.made} pictures of this run)") from lost
+                raise SchedulerLost(f"{lost} ({report.made} images of this run)") from lost
     return report
 
 
 def count_kept(jobs: Sequence[Job], folder: str | os.PathLike[str]) -> int:
-    """Count the jobs whose pictures are in a folder, so that `run` would keep them.
+    """Count the jobs whose images are in a folder, so that `run` would keep them.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def _work(
     report: Report,
     callback: Callable[[Progress], Any] | None,
 ) -> None:
-    """Make the pictures of all jobs but those that are kept, and count them in the report."""
+    """Make the images of all jobs but those that are kept, and count them in the report."""
     threads, total = getattr(pool, "threads", 1), len(jobs) - len(kept)
     calls = (
         (number, (sent.job(job), str(place), threads, sent.arrays))
@@ -279,7 +279,7 @@ def _note(report: Report, manifest: Manifest, job: Job, made: Made | Exception) 
     if made.number in _DISK_FULL:
         raise OSError(
             made.number, f"the disk is full ({job.output}); free space and run the same again: "
-            f"{report.made} pictures were finished"
+            f"{report.made} images were finished"
         )  # fmt: skip
     if made.error:
         report.failures.append((job, made.error))
@@ -292,7 +292,7 @@ def _note(report: Report, manifest: Manifest, job: Job, made: Made | Exception) 
 
 @contextmanager
 def _workers(executor: Any, workers: int | None) -> Iterator[Any]:
-    """What works on the jobs; a pool of our own is ended."""
+    """Executor that works on the jobs; a pool of our own is shut down."""
     if checked(executor) is not None:
         if is_client(executor):
             check_versions(executor)
@@ -307,7 +307,7 @@ def _workers(executor: Any, workers: int | None) -> Iterator[Any]:
 
 @dataclass
 class _Sent:
-    """How arrays reach the workers: as futures of a cluster, or as files of this machine."""
+    """Transfer of arrays to the workers: futures of a cluster, or files of this machine."""
 
     arrays: Mapping[str, Any]
     folder: str = ""

@@ -168,5 +168,5 @@ def _key(name: str) -> str:
 
 
 def _name(name: str) -> str:
-    """What matches a name as TOML writes it: bare, or in quotes."""
+    """Pattern of a name as TOML writes it: bare, or in quotes."""
     return rf"""["']?{re.escape(name)}["']?"""

@@ -51,7 +51,7 @@ def _outcome(arguments: Sequence[str] | None) -> int:
         _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("Interrupted; pictures that were finished are kept.", error=True)
+        say("Interrupted; images that were finished are kept.", error=True)
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:
         say(f"Error: {error or type(error).__name__}", error=True)
@@ -110,7 +110,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pnncupy")
 def commands() -> None:
-    """Make new pictures from the patches of others, without training."""
+    """Make new images from the patches of others, without training."""
 
 
 @click.command()

@@ -17,7 +17,7 @@ from pnncupy.validation import number_of
 def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
     """Turn words among a command's options into arguments, in place.
 
-    What the tags of its picture `files` say about missing pixels is used, and told, unless the
+    What the tags of its image `files` say about missing pixels is used, and told, unless the
     caller says otherwise.
     """
     if options.get("nodata") is not None:
@@ -90,7 +90,7 @@ def _weights(words: str) -> Any:
 
 
 def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
-    from pnncupy.cli.inputs import read_picture
+    from pnncupy.cli.inputs import read_input_image
 
     try:
         number = float(weight)
@@ -98,12 +98,12 @@ def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
         raise click.UsageError(
             f"--guide must end with a weight, a number, got {weight!r}"
         ) from None
-    pictures = [read_picture(source), read_picture(target)]
-    for file, picture in zip((source, target), pictures, strict=True):
+    images = [read_input_image(source), read_input_image(target)]
+    for file, image in zip((source, target), images, strict=True):
         tag = _tag(Path(file))
-        if tag is not None and bool(equal_to(picture, tag).any()):
+        if tag is not None and bool(equal_to(image, tag).any()):
             raise click.UsageError(
                 f"--guide {file} has missing pixels (nodata {_told(tag)}); guides must be "
                 "complete: fill them first, for example with pnncupy inpaint --mask nodata"
             )
-    return pictures[0], pictures[1], number
+    return images[0], images[1], number

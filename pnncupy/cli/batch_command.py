@@ -22,11 +22,11 @@ _SCHEDULER_TIMEOUT = 8
 @click.command()
 @click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the pictures and the manifest (made if missing).")  # fmt: skip
+              help="Folder for the images and the manifest (made if missing).")  # fmt: skip
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Pictures to make of each in a folder.")  # fmt: skip
+              help="Images to make of each in a folder.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0),
-              help="Of a folder's pictures; default: as in the manifest, or new.")  # fmt: skip
+              help="Of a folder's images; default: as in the manifest, or new.")  # fmt: skip
 @click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
               help="How patches are searched, for a folder.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one a core.")
@@ -45,7 +45,7 @@ def batch(
     quiet: bool,
     dry_run: bool,
 ) -> None:
-    """Make many pictures: of every picture in a folder, or those listed in a JOBS.toml.
+    """Make many images: of every image in a folder, or those listed in a JOBS.toml.
 
     The same command again makes only what is missing or was changed.
 
@@ -59,14 +59,14 @@ def batch(
     jobs = _listed(source, output, count, seed, method)
     if dry_run:
         there = batches.count_kept(jobs, output)
-        say(f"{len(jobs) - there} pictures to make in {output}, {there} are there already")
+        say(f"{len(jobs) - there} images to make in {output}, {there} are there already")
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
     for note in report.notes:
         say(note, error=True)
     kept = f", {report.kept} were there already" if report.kept else ""
-    say(f"made {report.made} pictures in {output}{kept}")
+    say(f"made {report.made} images in {output}{kept}")
     if report.failures:
         for job, error in report.failures:
             say(f"failed: {job.output}: {error}", error=True)
@@ -78,7 +78,7 @@ def batch(
 def _listed(
     source: Path, output: Path, count: int, seed: int | None, method: str | None
 ) -> "JobList":
-    """The jobs of a folder of pictures, or of a list."""
+    """The jobs of a folder of images, or of a list."""
     from pnncupy import batch as batches
 
     if not source.is_dir():

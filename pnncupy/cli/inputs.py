@@ -12,13 +12,13 @@ from pnncupy.io.masks import without_opaque_alpha
 from pnncupy.terminal import say
 
 
-def read_picture(path: str, page: int | None = None) -> Any:
-    """A picture from a file, without an alpha channel that says nothing, which is told."""
+def read_input_image(path: str, page: int | None = None) -> Any:
+    """An image from a file, without an alpha channel that says nothing, which is told."""
     image = read_image(path, page=page)
-    picture = without_opaque_alpha(image)
-    if picture is not image:
+    visible_image = without_opaque_alpha(image)
+    if visible_image is not image:
         say(f"{path}: dropped its alpha channel, which is opaque", error=True)
-    return picture
+    return visible_image
 
 
 def read_sources(
@@ -33,4 +33,4 @@ def read_sources(
         say(f"sample {name}: {samples.CREDITS[name]}", error=True)
     if sample_names:
         return "_".join(sample_names), [samples.load_sample(name) for name in sample_names]
-    return Path(files[0]).stem, [read_picture(file, page) for file in files]
+    return Path(files[0]).stem, [read_input_image(file, page) for file in files]

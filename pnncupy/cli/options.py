@@ -19,7 +19,7 @@ SOURCE_OPTIONS = [
     click.option("--sample", "sample_names", multiple=True, metavar="NAME",
                  type=click.Choice(sorted(samples.CREDITS)),
                  help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
-    click.option("--page", type=int, help="Picture of a TIFF stack, from 0."),
+    click.option("--page", type=int, help="Image of a TIFF stack, from 0."),
 ]  # fmt: skip
 
 RESULT_OPTIONS = [
@@ -30,7 +30,7 @@ RESULT_OPTIONS = [
     click.option("--force", is_flag=True, help="Replace files that exist."),
     click.option("--quiet", is_flag=True, help="No progress bar."),
     click.option("--dry-run", is_flag=True,
-                 help="Make nothing, but say what it would cost: tried on smaller pictures."),
+                 help="Make nothing, but say what it would cost: tried on smaller images."),
 ]  # fmt: skip
 
 SYNTHESIS_OPTIONS = [
@@ -45,12 +45,12 @@ SYNTHESIS_OPTIONS = [
     click.option("--keys", type=click.Choice(KEYS),
                  help="What patches are compared with; default blurred."),
     click.option("--vote", type=click.Choice(list(VOTES)),
-                 help="How overlapping patches make a picture; default weighted_mean."),
+                 help="How overlapping patches make an image; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
     click.option("--method", type=click.Choice(METHODS),
                  help="How patches are searched: all pairs, the default; approximately, for large "
-                 "pictures; or by the number of pixels."),
+                 "images; or by the number of pixels."),
     click.option("--engine", type=click.Choice(NAMES),
                  help="What computes; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
@@ -74,13 +74,13 @@ SYNTHESIS_OPTIONS = [
 
 GUIDE_OPTION = click.option(
     "--guide", "guide_files", nargs=3, multiple=True, metavar="SOURCE TARGET WEIGHT",
-    help="Pictures that are compared too, but never enter the result: one on IMAGE, one on the "
+    help="Images that are compared too, but never enter the result: one on IMAGE, one on the "
     "result. Can be repeated.",
 )  # fmt: skip
 
 MASK_RESULT_OPTION = click.option(
     "--save-mask", type=click.Path(path_type=Path), metavar="FILE",
-    help="Also write what was synthesised: a picture of 0 and, where it was, 255.",
+    help="Also write what was synthesised: an image of 0 and, where it was, 255.",
 )  # fmt: skip
 SHAPE_OPTION = click.option(
     "--shape", nargs=2, type=int, metavar="H W", help="Height and width of the result in pixels."
@@ -89,7 +89,7 @@ SEED_OPTION = click.option(
     "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
 )
 COUNT_OPTION = click.option(
-    "-n", "count", type=int, default=1, show_default=True, help="Pictures to make."
+    "-n", "count", type=int, default=1, show_default=True, help="Images to make."
 )
 SCALE_OPTION = click.option(
     "--scale", nargs=2, type=float, metavar="Y X",

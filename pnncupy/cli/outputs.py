@@ -21,9 +21,9 @@ _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Where the pictures, the contact sheet, the index maps and the mask of a call go."""
+    """Files of the results, the contact sheet, the index maps and the mask of a call."""
 
-    pictures: Sequence[Path]
+    images: Sequence[Path]
     sheet: Path | None
     indices: Sequence[Path]
     force: bool
@@ -44,25 +44,25 @@ class ResultFiles:
     ) -> "ResultFiles":
         """Choose names, and refuse what cannot work before any work is done.
 
-        With a `count`, pictures are numbered, and more than one get a contact sheet.
+        With a `count`, images are numbered, and more than one get a contact sheet.
         """
         sheet = None
         suffix = default_suffix(like, made_from.metadata)
         if output.suffix.lower() in SUFFIXES and not output.is_dir():
             if count is not None and count > 1:
                 raise click.UsageError(
-                    f"-o must be a folder for {count} pictures, got the file name {output}"
+                    f"-o must be a folder for {count} images, got the file name {output}"
                 )
-            pictures: Sequence[Path] = [output]
+            images: Sequence[Path] = [output]
         elif output.suffix.lower() in _OTHER_FORMATS and not output.is_dir():
             raise click.UsageError(
                 f"cannot write {output.suffix} files; use one of {', '.join(sorted(SUFFIXES))}, or "
                 "a folder"
             )
         elif count is None:
-            pictures = [output / f"{stem}{suffix}"]
+            images = [output / f"{stem}{suffix}"]
         else:
-            pictures = _Numbered(output / f"{stem}{suffix}", count)
+            images = _Numbered(output / f"{stem}{suffix}", count)
             sheet = output / "contact.png" if count > 1 else None
         indices: Sequence[Path] = []
         if index is not None:
@@ -72,23 +72,23 @@ class ResultFiles:
         if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
-        encode_image(pictures[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
-        if mask is not None and any(_holds(files, mask) for files in (pictures, indices)):
+        encode_image(images[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
+        if mask is not None and any(_holds(files, mask) for files in (images, indices)):
             raise click.UsageError(f"--save-mask would replace another result, {mask}")
-        return cls(pictures, sheet, indices, force, made_from, mask)
+        return cls(images, sheet, indices, force, made_from, mask)
 
     @contextmanager
     def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
         """Keep other processes from writing these files, and refuse what would be lost."""
         single = [file for file in (self.sheet, self.mask) if file is not None]
-        for folder in {file.parent for file in (*self.pictures[:1], *self.indices[:1], *single)}:
+        for folder in {file.parent for file in (*self.images[:1], *self.indices[:1], *single)}:
             _check_writable(folder)
         with ExitStack() as stack:
             # The first of those with numbers stands for all of them.
-            for file in dict.fromkeys((*self.pictures[:1], *self.indices[:1], *single)):
+            for file in dict.fromkeys((*self.images[:1], *self.indices[:1], *single)):
                 stack.enter_context(locked(file))
             existing = [
-                *_existing(self.pictures), *_existing(self.indices), *_existing(single),
+                *_existing(self.images), *_existing(self.indices), *_existing(single),
             ]  # fmt: skip
             self._check(existing, inputs)
             yield
@@ -106,7 +106,7 @@ class ResultFiles:
     def write(self, number: int, result: Any) -> None:
         """Write a finished sample."""
         made_from = self.made_from
-        self._write(self.pictures[number], result.image, made_from.metadata, made_from.mark(number))
+        self._write(self.images[number], result.image, made_from.metadata, made_from.mark(number))
         if self.indices:
             self._write(self.indices[number], result.index)
 

@@ -73,7 +73,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[Event], None]]:
         def show(event: Event) -> None:
             description = f"level {event.level} step {event.iteration + 1}/{event.iterations}"
             if event.samples > 1:
-                description = f"picture {event.sample + 1}/{event.samples} {description}"
+                description = f"image {event.sample + 1}/{event.samples} {description}"
             bar.update(task, completed=event.fraction, description=description)
 
         yield show

@@ -14,7 +14,7 @@ from pnncupy.terminal import say
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option("--demo", is_flag=True, help="Show the bundled photographs; SPEC.toml is made too.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the page and its pictures (made if missing).")  # fmt: skip
+              help="Folder for the page and its images (made if missing).")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: all cores.")
 @click.option(
     "--force",

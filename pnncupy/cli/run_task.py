@@ -46,7 +46,7 @@ def run_task(
     command = _CommandOptions.taken_from(options)
     changed = _changed_pixels(spec, images, options)
     made_from = _made_from(verb, spec, sources, options, partly=changed is not None)
-    spoken_arguments(options, _pictures(spec))
+    spoken_arguments(options, _image_files(spec))
     if command.dry_run:
         options["checkpoint"] = None
     given = {
@@ -64,7 +64,7 @@ def run_task(
         made_from, command.save_mask,
     )  # fmt: skip
     with files.in_use(_inputs(spec)):
-        for note in made_from.notes(files.pictures[0].suffix):
+        for note in made_from.notes(files.images[0].suffix):
             say(note, error=True)
         made, seconds = _run(task_function(verb), given, command, files)
         _write_more(files, made, sources, given, changed)
@@ -141,7 +141,7 @@ def _write_more(
 
 
 def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
-    """What was made anew, as a mask; None is everything, "nodata" the missing pixels."""
+    """Mask of the synthesised pixels; None is everything, "nodata" the missing pixels."""
     import numpy as np
 
     from pnncupy.images.missing import checked_nodata, split_missing
@@ -158,7 +158,7 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
 def _made_from(
     verb: str, spec: TaskSpec, sources: Sequence[Any], options: dict[str, Any], partly: bool
 ) -> Any:
-    """What results say of themselves."""
+    """Provenance of the results."""
     from pnncupy.batch.provenance import provenance
 
     given = click.get_current_context().params
@@ -177,12 +177,12 @@ def _report_costs(task: Callable[..., Any], given: dict[str, Any]) -> None:
     """Print what a call would cost."""
     from pnncupy.tasks.cost_estimate import estimate
 
-    say("trying it on smaller pictures ...", error=True)
+    say("trying it on smaller images ...", error=True)
     cost = estimate(task, given)
     what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
     each, total = "", _duration(cost.seconds * cost.samples)
     if cost.samples > 1:
-        each, total = " a picture", f"{_duration(cost.seconds)} a picture, {total} in all"
+        each, total = " an image", f"{_duration(cost.seconds)} an image, {total} in all"
     say(f"method {cost.method}, engine {cost.engine}")
     say(f"{what}: {cost.pairs:.2g}{each}")
     say(f"time: about {total}")
@@ -201,7 +201,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _pictures(spec: TaskSpec) -> list[Path]:
+def _image_files(spec: TaskSpec) -> list[Path]:
     """The files of a command whose pixels are worked on."""
     given = click.get_current_context().params
     single = [given.get(image.name) for image in spec.images if not image.mask]
@@ -219,13 +219,13 @@ def _inputs(spec: TaskSpec) -> list[Path]:
 
 
 def _report(files: Any, facts: str) -> None:
-    for group, what in ((files.pictures, "pictures"), (files.indices, "index maps")):
+    for group, what in ((files.images, "images"), (files.indices, "index maps")):
         if len(group) == 1:
             say(f"wrote {group[0]}")
         elif group:
             say(f"wrote {len(group)} {what}, {group[0]} to {group[-1].name}")
     if files.sheet is not None:
-        say(f"wrote {files.sheet} (the source first, then the pictures)")
+        say(f"wrote {files.sheet} (the source first, then the images)")
     if files.mask is not None:
         say(f"wrote {files.mask} (255: synthesised)")
     say(facts)

@@ -32,7 +32,7 @@ class Interrupted(BaseException):
 
 
 class _State:
-    """Where the process is: `stage` says what a signal does now."""
+    """State of the process: `stage` says what a signal does now."""
 
     stage = "ending"
     received: int | None = None
@@ -63,8 +63,8 @@ def exit_code(work: Callable[[], int]) -> int:
 
 
 def _reason(number: int) -> str:
-    """Why the command ends."""
-    return f"{_WORDS[signal.Signals(number)]}; pictures that were finished are kept."
+    """Reason why the command ends."""
+    return f"{_WORDS[signal.Signals(number)]}; images that were finished are kept."
 
 
 def guard_process() -> None:
@@ -100,7 +100,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _unwinds() -> bool:
-    """Whether the main thread is at work on `Interrupted`, or on what came of it."""
+    """Test whether the main thread handles `Interrupted`, or what came of it."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, Interrupted):
         error = error.__context__

@@ -119,13 +119,13 @@ def _source(image: ImageParameter, sources: list[Any]) -> Any:
 
 def _read(image: ImageParameter, file: str | None) -> Any:
     """The image or mask in a file, or one of the words that may stand for it."""
-    from pnncupy.cli.inputs import read_picture
+    from pnncupy.cli.inputs import read_input_image
     from pnncupy.io.masks import read_mask
 
     if file is None or file in image.words:
         return file
     if not image.mask:
-        return read_picture(file)
+        return read_input_image(file)
     if not Path(file).is_file():
         raise click.UsageError(
             f"--{image.name} must name a file, or be {' or '.join(image.words)}: there is no {file}"
@@ -145,15 +145,15 @@ def _required_shape(
     return round(height * scale[0]), round(width * scale[1])
 
 
-def _report_near_copies(source: Any, pictures: Sequence[Any]) -> None:
+def _report_near_copies(source: Any, images: Sequence[Any]) -> None:
     """Say how many results are hardly different from the source, rather than hide it."""
     from pnncupy.metrics import NEAR_COPY_DECIBELS, near_copy
 
-    if pictures[0].shape != source.shape:
+    if images[0].shape != source.shape:
         return
-    close = sum(near_copy(source, made).is_copy for made in pictures)
+    close = sum(near_copy(source, made).is_copy for made in images)
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""
     say(
-        f"{close} of {len(pictures)} nearly a copy of the source (PSNR over "
+        f"{close} of {len(images)} nearly a copy of the source (PSNR over "
         f"{NEAR_COPY_DECIBELS:.0f} dB, moved by up to 8 pixels){advice}"
     )

@@ -1,4 +1,4 @@
-"""What the floors above know of the kernels: the engines' protocol and its random numbers."""
+"""Interface of the kernels for the packages above: protocol, requests, random numbers."""
 
 from pnncupy.kernels.protocol import Engine, PassRequest, SearchRequest, Tick, refuse_lists
 from pnncupy.kernels.random_bits import combined, drawn

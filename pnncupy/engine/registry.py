@@ -15,7 +15,7 @@ from pnncupy.kernels.protocol import COMPILER_OFF, Engine, SearchRequest
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """What is known of an engine before it is loaded.
+    """Description of an engine before it is loaded.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """Whether one engine can run here.
+    """Availability of one engine.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ def check(name: str) -> None:
 
 
 def on_device(name: str) -> bool:
-    """Whether an engine's arrays live on a GPU."""
+    """Test whether an engine's arrays live on a GPU."""
     return name in ENGINES and ENGINES[name].library == "cupy"
 
 
@@ -150,7 +150,7 @@ def load(name: str) -> Engine:
 
 @cache
 def _failure(name: str) -> str:
-    """Why an engine's module cannot be loaded, and the remedy; empty if it can."""
+    """Reason why an engine's module cannot be loaded, and the remedy; empty if it can."""
     try:
         with warnings.catch_warnings():
             # CuPy's own words about several packages of it take many lines; see `_rivals`.
@@ -170,7 +170,7 @@ def _failure(name: str) -> str:
 
 @cache
 def _device_failure(name: str) -> str:
-    """Why a GPU cannot be used, found out by using it; empty if it can, or none is needed."""
+    """Reason why a GPU cannot be used, tested by using it; empty if it can, or none is needed."""
     return "" if ENGINES[name].library == "numpy" else _wrong_answer(name)
 
 
@@ -195,7 +195,7 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _wrong_answer(name: str) -> str:
-    """What is wrong with the result of a small search; empty if nothing."""
+    """Fault of the result of a small search; empty if it is right."""
     image = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9) % 11
     numbers = np.arange(6, dtype=np.int32)[:, None] * 9 + np.arange(7, dtype=np.int32)
     expected = _first_equal_patch(image, numbers)

@@ -18,7 +18,7 @@ _STEP = float(np.finfo(np.float32).eps)
 
 @dataclass(frozen=True)
 class IntensityEncoding:
-    """How pictures of one call become planar float32 in [0, 1], and how results come back.
+    """Encoding of the images of a call as planar float32 in [0, 1], and of results back.
 
     `low` and `high` are integers where the range was found from 64-bit integers, which float64
     cannot hold.
@@ -75,7 +75,7 @@ class IntensityEncoding:
 
     @property
     def _is_wide(self) -> bool:
-        """Whether values are 64-bit integers and can be shifted without rounding."""
+        """Test whether values are 64-bit integers and can be shifted without rounding."""
         if self.dtype.kind not in "iu" or self.dtype.itemsize < 8 or self.low != int(self.low):
             return False
         limits = np.iinfo(self.dtype)
@@ -144,7 +144,7 @@ def _check_near(sources: Sequence[Array], low: float, high: float) -> None:
 
 
 def value_range(sources: Sequence[Array], data_range: Any) -> tuple[float, float]:
-    """What becomes 0 and 1."""
+    """Values that become 0 and 1."""
     if data_range is not None:
         low, high = given_range(data_range)
         if sources:

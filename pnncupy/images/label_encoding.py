@@ -12,7 +12,7 @@ from pnncupy.arrays import Array
 
 @dataclass(frozen=True)
 class LabelEncoding:
-    """How label images of one call become planes, and how results come back.
+    """Encoding of the label images of a call as planes, and of results back.
 
     A label is a plane that is 1 where it stands and 0 elsewhere, so that means of planes are shares
     of votes, and the label of the largest share wins, of equal ones the lowest.

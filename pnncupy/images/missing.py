@@ -45,12 +45,12 @@ def checked_nodata(nodata: Any) -> float | None:
 def split_missing(
     name: str, image: Any, nodata: float | None, channel_axis: int, *, categorical: bool = False
 ) -> tuple[Array, Array | None]:
-    """A picture without missing pixels, and which pixels are known.
+    """An image without missing pixels, and which pixels are known.
 
     Parameters
     ----------
     name : str
-        What messages call the picture.
+        What messages call the image.
     image : (H, W) or (H, W, C) array, numpy.ma.MaskedArray or Masked
     nodata : float or None
         The value of missing pixels, see `checked_nodata`.
@@ -61,7 +61,7 @@ def split_missing(
     Returns
     -------
     array
-        The picture itself, or a copy whose missing pixels hold the mean of the known ones (of
+        The image itself, or a copy whose missing pixels hold the mean of the known ones (of
         labels the most frequent one).
     (H, W) bool array, or None
         True where all channels of a pixel are known; None if all of them are.
@@ -90,7 +90,7 @@ def missing_pixels(
     if missing is None:
         return data, None
     xp = arrays.namespace(data)
-    as_planes(name, data, channel_axis)  # refuses what is no picture
+    as_planes(name, data, channel_axis)  # refuses what is no image
     if missing.ndim == 3:
         missing = xp.any(missing, axis=channel_axis)
     return data, missing if bool(xp.any(missing)) else None
@@ -156,7 +156,7 @@ def typical(values: Array, categorical: bool) -> Array:
 
 
 def with_colour(image: Array, where: Array, colour: Array, channel_axis: int) -> Array:
-    """A copy of a picture that holds a colour (C,) at the pixels of a mask."""
+    """A copy of an image that holds a colour (C,) at the pixels of a mask."""
     xp = arrays.namespace(image)
     if image.ndim == 2:
         return xp.where(where, colour[0], image).astype(image.dtype)
@@ -167,5 +167,5 @@ def with_colour(image: Array, where: Array, colour: Array, channel_axis: int) ->
 
 
 def data_of(image: Any) -> Array:
-    """What an array holds, missing or not."""
+    """Data of an array, missing or not."""
     return image.data if isinstance(image, (np.ma.MaskedArray, Masked)) else image

@@ -1,4 +1,4 @@
-"""The user's pictures and the planar float32 form that everything inside works on."""
+"""The user's images and the planar float32 form that everything inside works on."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pnncupy.arrays import Array
 
 
 def as_planes(name: str, image: Any, channel_axis: int = -1) -> Array:
-    """A picture as (C, H, W) in its own dtype: a view where possible.
+    """An image as (C, H, W) in its own dtype: a view where possible.
 
     2-D arrays are one channel; 3-D arrays have their channels on `channel_axis`.
     """
@@ -39,7 +39,7 @@ def checked_channel_axis(channel_axis: Any) -> int:
 
 
 def image_shape(name: str, image: Any, channel_axis: int) -> tuple[int, ...]:
-    """Height and width of a picture."""
+    """Height and width of an image."""
     return tuple(as_planes(name, image, channel_axis).shape[1:])
 
 
@@ -77,7 +77,7 @@ def check_fits_patch(name: str, image_planes: Array, patch_size: int) -> None:
 
 
 def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
-    """A picture as finite (C, H, W) float32, its values taken as they are."""
+    """An image as finite (C, H, W) float32, its values taken as they are."""
     result = as_planes(name, image, channel_axis)
     xp = arrays.namespace(result)
     arrays.check_finite(name, image, xp)
@@ -92,7 +92,7 @@ def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
 
 
 def from_planes(result: Array, like: Array, channel_axis: int) -> Array:
-    """(C, H, W) with the axes of the picture `like`."""
+    """(C, H, W) with the axes of the image `like`."""
     if like.ndim == 2:
         return result[0]
     xp = arrays.namespace(result)

@@ -1,4 +1,4 @@
-"""Image pyramids: their shapes, their depth, and the pictures in them."""
+"""Image pyramids: their shapes, their depth, and the images in them."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _GROWING_STEP = 1.2
 def pyramid(
     image: Any, levels: int, downscale: float = 4 / 3, *, channel_axis: int = -1
 ) -> list[Array]:
-    """Successively smaller versions of a picture, each resized from the one before.
+    """Successively smaller versions of an image, each resized from the one before.
 
     Parameters
     ----------
@@ -84,17 +84,17 @@ def _levels_to_one_pixel(shape: Sequence[int], ratio: float) -> int:
 
 
 def planes_pyramid(values: Array, levels: int, ratio: float) -> list[Array]:
-    """Levels 0 to `levels` of a planar float32 picture."""
-    pictures = [values]
+    """Levels 0 to `levels` of a planar float32 image."""
+    images = [values]
     scales = (ratio,) * (values.ndim - 1)
     for level in range(1, levels + 1):
         shape = level_shape(values.shape[1:], level, ratio)
-        pictures.append(resize_planes(pictures[-1], scales, shape))
-    return pictures
+        images.append(resize_planes(images[-1], scales, shape))
+    return images
 
 
 def enlarge(values: Array, ratio: float, shape: tuple[int, ...]) -> Array:
-    """A planar picture of one level in the shape of the next finer one."""
+    """A planar image of one level in the shape of the next finer one."""
     return arrays.namespace(values).ascontiguousarray(
         resize_planes(values, (1 / ratio,) * len(shape), shape)
     )
@@ -121,19 +121,19 @@ def more_than_half(share: Array) -> Array:
 def valid_pyramid(
     values: Array, shares: Sequence[Array], ratio: float
 ) -> tuple[list[Array], list[Array]]:
-    """Levels of a planar picture of which only the valid pixels count, by their `valid_shares`.
+    """Levels of a planar image of which only the valid pixels count, by their `valid_shares`.
 
-    Returns the pictures, resized with weights that are normalised over valid pixels, so that
+    Returns the images, resized with weights that are normalised over valid pixels, so that
     nothing of the others leaks in, and the weights of their pixels: the shares in float32.
     """
     weights = [arrays.namespace(values).astype(shares[0], values.dtype)]
-    pictures = [values * weights[0]]
+    images = [values * weights[0]]
     scales = (ratio,) * (values.ndim - 1)
     for share in shares[1:]:
-        picture, weight = _resize_valid(pictures[-1], weights[-1], share > 0, scales)
-        pictures.append(picture)
+        image, weight = _resize_valid(images[-1], weights[-1], share > 0, scales)
+        images.append(image)
         weights.append(weight)
-    return pictures, weights
+    return images, weights
 
 
 def enlarge_valid(
@@ -156,7 +156,7 @@ def _resize_share(share: Array, scales: tuple[float, ...], shape: tuple[int, ...
 def _resize_valid(
     values: Array, weight: Array, enough: Array, scales: tuple[float, ...]
 ) -> tuple[Array, Array]:
-    """A picture and its pixels' weights, resized to the shape of a mask and 0 where it is False."""
+    """An image and its pixels' weights, resized to the shape of a mask and 0 where it is False."""
     xp = arrays.namespace(values)
     weighted = resize_planes(values * weight, scales, enough.shape)
     resized = xp.clip(resize_planes(weight[None], scales, enough.shape)[0], 0.0, 1.0)

@@ -16,7 +16,7 @@ _SMALLEST_SCALE = 1e-4
 
 
 def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1) -> Array:
-    """Resize a picture by bicubic interpolation, antialiased where it shrinks.
+    """Resize an image by bicubic interpolation, antialiased where it shrinks.
 
     Parameters
     ----------

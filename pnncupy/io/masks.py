@@ -1,4 +1,4 @@
-"""Pictures and masks as people save them in files."""
+"""Images and masks as people save them in files."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pnncupy.io.reading import read_image
 
 
 def without_opaque_alpha(image: Any) -> Any:
-    """The picture without an alpha channel that says nothing; else the picture itself."""
+    """The image without an alpha channel that says nothing; else the image itself."""
     if image.ndim != 3 or image.shape[2] not in (2, 4) or image.dtype.kind != "u":
         return image
     if not (image[..., -1] == np.iinfo(image.dtype).max).all():
@@ -17,7 +17,7 @@ def without_opaque_alpha(image: Any) -> Any:
 
 
 def read_mask(path: str) -> Any:
-    """A mask from a picture: True where it is brighter than half, in any channel."""
+    """A mask from an image: True where it is brighter than half, in any channel."""
     image = without_opaque_alpha(read_image(path))
     if image.ndim == 3:
         image = image.max(axis=2)

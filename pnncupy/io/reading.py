@@ -41,16 +41,16 @@ _MOST_METADATA = 1 << 26
 def read_image(
     path: str | os.PathLike[str], *, page: int | None = None, max_bytes: int | str | None = None
 ) -> Any:
-    """Read one picture, in the dtype it is stored in.
+    """Read one image, in the dtype it is stored in.
 
     Parameters
     ----------
     path : path
         PNG, JPEG or TIFF file; its content decides, not its name.
     page : int, optional
-        Which picture of a TIFF stack to take, from 0. Stacks are refused without it.
+        Which image of a TIFF stack to take, from 0. Stacks are refused without it.
     max_bytes : int or str, optional
-        The most memory that the picture's array may take, in bytes or as text like "2G". Default:
+        The most memory that the image's array may take, in bytes or as text like "2G". Default:
         the environment variable PNNCUPY_MAX_MEMORY, else 16 GB. Files that declare more are refused
         before anything is allocated.
 
@@ -73,7 +73,7 @@ def read_image(
     arrays where channels lie in separate planes.
 
     Whatever the content of a file, nothing else is raised and nothing is printed. JPEG has no
-    checksums: damage within its compressed data can pass as a different picture.
+    checksums: damage within its compressed data can pass as a different image.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
     """Open a file, and put its name in front of what is wrong with it."""
     mode = file.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
-        raise ImageReadError(f"{file}: not a regular file; save the picture to one first")
+        raise ImageReadError(f"{file}: not a regular file; save the image to one first")
     with file.open("rb") as stream:
         try:
             yield stream
@@ -104,12 +104,12 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
-    """The picture in an open file. Messages do not name the file."""
+    """The image in an open file. Messages do not name the file."""
     kind = _kind(stream.read(max(map(len, _SIGNATURES))))
     if kind is None:
         raise ImageReadError("not a PNG, JPEG or TIFF file")
     if number not in (None, 0) and kind != "tiff":
-        raise ImageReadError(f"page {number} was asked for, but it holds one picture")
+        raise ImageReadError(f"page {number} was asked for, but it holds one image")
     try:
         image = (
             _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
@@ -125,7 +125,7 @@ def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
         image = image[..., 0]
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
         raise ImageReadError(
-            f"not a picture of real numbers: shape {image.shape}, dtype {image.dtype}"
+            f"not an image of real numbers: shape {image.shape}, dtype {image.dtype}"
         )
     return image
 
@@ -142,7 +142,7 @@ def _decode(kind: str, stream: BinaryIO, limit: int) -> Any:
 
     size = stream.seek(0, os.SEEK_END)
     if size > limit + _MOST_METADATA:
-        check_limit("a file larger than any picture allowed", size, limit)
+        check_limit("a file larger than any image allowed", size, limit)
     stream.seek(0)
     data = stream.read()
     if kind == "jpeg":
@@ -182,7 +182,7 @@ def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> Any:
 def _plane(
     tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
 ) -> Any:
-    """The picture at a position, as (H, W) or (H, W, C)."""
+    """The image at a position, as (H, W) or (H, W, C)."""
     axes = axes_of(series)
     kept = image_axes(axes)
     places = iter(position)
@@ -199,7 +199,7 @@ def _plane(
     ]
     shape = tuple(series.shape[axes.index(axis)] for axis in kept)
     size = math.prod(series.shape[outer:]) * len(numbers) * series.dtype.itemsize
-    check_limit(f"a picture of shape {shape}", size, limit)
+    check_limit(f"an image of shape {shape}", size, limit)
     pages = [_page(tiff, series, number, structure, limit) for number in numbers]
     block = (pages[0] if len(pages) == 1 else np.stack(pages)).reshape(
         sizes + tuple(series.shape[outer:])
@@ -226,7 +226,7 @@ def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int)
     nbytes = size * keyframe.dtype.itemsize
     if series.dataoffset is None or series.dataoffset + (number + 1) * nbytes > structure.size:
         raise ImageReadError(
-            f"damaged TIFF file: picture {number} lies beyond its end ({structure.size} bytes): "
+            f"damaged TIFF file: image {number} lies beyond its end ({structure.size} bytes): "
             "cut short?"
         )
     # What programs write to have stacks of more than 4 GB: one directory, planes behind each other.
@@ -236,14 +236,14 @@ def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int)
 
 
 def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> Metadata:
-    """What a TIFF file says about the pixels of a picture; of PNG and JPEG files nothing is read.
+    """Read the metadata of an image in a TIFF file; PNG and JPEG files have none here.
 
     Parameters
     ----------
     path : path
         PNG, JPEG or TIFF file.
     page : int, optional
-        Which picture of a TIFF stack, from 0.
+        Which image of a TIFF stack, from 0.
 
     Returns
     -------

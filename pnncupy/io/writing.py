@@ -21,7 +21,7 @@ def write_image(
     metadata: Metadata | None = None,
     description: str = "",
 ) -> None:
-    """Write one picture, losslessly but for JPEG; all of it or nothing.
+    """Write one image, losslessly but for JPEG; all of it or nothing.
 
     Parameters
     ----------

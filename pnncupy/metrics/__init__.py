@@ -1,4 +1,4 @@
-"""What to measure on results: copies, likeness to the source, variety, materials.
+"""Measures of results: copies, likeness to the source, variety, materials.
 
 | function | question |
 |---|---|

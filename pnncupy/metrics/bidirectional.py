@@ -29,9 +29,9 @@ def coherence(
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype, or a list of them
-        The picture, or pictures, that the patches should come from.
+        The image, or images, that the patches should come from.
     result : (H, W) or (H, W, C) array with the channels of `source`
-        The picture to judge, in the units of `source`.
+        The image to judge, in the units of `source`.
     patch_size : int, default 7
         Side p of a patch, at least 2; 7 is what the tasks use.
     method : {"exact", "patchmatch", "auto"}
@@ -148,7 +148,7 @@ def bidirectional_dissimilarity(
     Returns
     -------
     float
-        In squared units of the value range; 0 if both pictures show the same patches, in
+        In squared units of the value range; 0 if both images show the same patches, in
         whatever order and number.
 
     Raises
@@ -182,7 +182,7 @@ def _prepared(
     validation.choice("method", method, METHODS)
     given = list(source) if isinstance(source, (list, tuple)) else [source]
     if not given:
-        raise ValueError("`source` must hold at least one picture, got an empty list")
+        raise ValueError("`source` must hold at least one image, got an empty list")
     pairs = [pair_of_planes(each, result, channel_axis) for each in given]
     sources, planes = [each for each, _ in pairs], pairs[0][1]
     for name, image in [*(("source", each) for each in sources), ("result", planes)]:

@@ -1,4 +1,4 @@
-"""What several measures share: the two pictures in one form, and lengths that FFTs like."""
+"""Common steps of measures: two images in one form, and lengths that FFTs like."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from pnncupy.images.planes import as_planes
 
 
 def finite_planes(name: str, image: Any, channel_axis: int) -> Array:
-    """A picture as finite (C, H, W) in its own dtype."""
+    """An image as finite (C, H, W) in its own dtype."""
     planes = as_planes(name, image, channel_axis)
     arrays.check_finite(name, image, arrays.namespace(image))
     return planes
@@ -26,7 +26,7 @@ def pair_of_planes(source: Any, result: Any, channel_axis: int) -> tuple[Array, 
 
 
 def check_channels(name: str, planes: Array, source_planes: Array) -> None:
-    """Refuse pictures of different kinds."""
+    """Refuse images of different kinds."""
     if planes.shape[0] != source_planes.shape[0]:
         raise ValueError(
             f"`{name}` must have the channels of `source`, {source_planes.shape[0]}, got "

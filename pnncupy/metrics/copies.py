@@ -1,4 +1,4 @@
-"""Whether a result is hardly more than its source, as a whole or in one large piece."""
+"""Near copies: results that repeat the source, as a whole or in one large piece."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _EQUAL_DECIBELS = 1e-9
 
 
 class NearCopy(NamedTuple):
-    """How much of a result was copied from its source.
+    """Share of a result that was copied from its source.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def near_copy(
     largest_shift : int, default 8
         Shifts up to so many pixels along either axis are tried, in both directions; with a shift
         of 0 the upper left corners lie on each other. Only overlaps of at least half of the
-        smaller picture count.
+        smaller image count.
     data_range : (float, float), optional
         Lowest and highest possible value. Default: 0 to 255 for uint8, 0 to 1 for bool, else the
         smallest and largest value of `source`.
@@ -99,7 +99,7 @@ def near_copy(
     -----
     The shifts that may be best are found by an FFT in float64, within its rounding errors, and
     only they are compared pixel by pixel. So the cost is O(pixels log pixels), unless very many
-    shifts are equally good, as with constant pictures, and memory O(pixels).
+    shifts are equally good, as with constant images, and memory O(pixels).
 
     About one result in five of GPNN at moderate noise is a near-copy (Granot et al. 2022,
     doi:10.48550/arXiv.2103.15545, from the authors' own outputs). The region is the largest set
@@ -125,7 +125,7 @@ def near_copy(
 
 
 class _Overlap:
-    """Where one axis of two pictures lies on each other, for every shift up to `reach`."""
+    """Overlap of one axis of two images, for every shift up to `reach`."""
 
     def __init__(self, source: int, result: int, reach: int) -> None:
         reach = min(reach, max(source, result) - 1)
@@ -135,7 +135,7 @@ class _Overlap:
         self.length = stop - first
         self.in_result = (first, stop)
         self.in_source = (first + self.shifts, stop + self.shifts)
-        # Padded to this, no shifted picture comes in again at the other end.
+        # Padded to this, no shifted image comes in again at the other end.
         self.padded = fast_length(max(source, result) + reach)
 
     def places(self, number: int) -> tuple[slice, slice]:
@@ -173,13 +173,13 @@ def _candidates(
     allowed = 2 * area >= smaller
     if not allowed.any():
         raise ValueError(
-            "`result` must overlap `source` by half of the smaller picture, got "
+            "`result` must overlap `source` by half of the smaller image, got "
             f"{tuple(result.shape[1:])} and {tuple(source.shape[1:])} pixels; crop one of them"
         )
     squares, products = _sums(source, result, rows, columns, limits)
     area = np.where(allowed, area, 1)
     error = (squares - 2 * products) / area
-    # The running sums and the FFT round relative to whole pictures, not to the overlap.
+    # The running sums and the FFT round relative to whole images, not to the overlap.
     bound = _ROUNDING * squares.max() / area
     limit = np.min((error + bound)[allowed])
     found = np.argwhere(allowed & (error - bound <= limit)).tolist()

@@ -31,7 +31,7 @@ def patch_swd(
     data_range: Any = None,
     channel_axis: int = -1,
 ) -> tuple[float, ...]:
-    """Sliced Wasserstein distance of the patches of two pictures, at several scales.
+    """Sliced Wasserstein distance of the patches of two images, at several scales.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def patch_swd(
     -------
     tuple of float
         One for each scale, from full size to the coarsest: the Wasserstein-1 distance of the
-        projected patches, mean over directions, in units of the value range. 0 if both pictures
+        projected patches, mean over directions, in units of the value range. 0 if both images
         have the same patches, each as often.
 
     Raises
@@ -69,7 +69,7 @@ def patch_swd(
     Notes
     -----
     Rabin et al. 2012, doi:10.1007/978-3-642-24785-9_37; over image scales as in Karras et al.
-    2018, doi:10.48550/arXiv.1710.10196, but on the pictures themselves instead of Laplacian
+    2018, doi:10.48550/arXiv.1710.10196, but on the images themselves instead of Laplacian
     pyramids, on all patches, and with values that are not normalised, so that figures are not
     comparable with theirs. Each 1-D distance is exact, also for different numbers of patches.
     Unlike `coherence` it counts how often patches occur.
@@ -107,13 +107,13 @@ def _check_scales(pair: tuple[Array, Array], patch_size: int, scales: int) -> No
     most = fitting_levels(shapes, patch_size, 0.5) + 1
     if scales > most:
         raise ValueError(
-            f"`scales` must be at most {most} with `patch_size` = {patch_size} and pictures of "
+            f"`scales` must be at most {most} with `patch_size` = {patch_size} and images of "
             f"{shapes[0]} and {shapes[1]} pixels, got {scales}"
         )
 
 
 def _distance(source: Array, result: Array, directions: Array, patch_size: int) -> float:
-    """Sliced Wasserstein distance of the patches of two planar float32 pictures."""
+    """Sliced Wasserstein distance of the patches of two planar float32 images."""
     xp = arrays.namespace(source)
     count = directions.shape[0]
     quantiles = None
@@ -130,7 +130,7 @@ def _distance(source: Array, result: Array, directions: Array, patch_size: int) 
 def _projected(planes: Array, directions: Array, patch_size: int) -> Array:
     """Products of all patches with some directions, (directions, patches) float32.
 
-    Patches are unfolded some rows at a time: all at once they would take p**2 pictures.
+    Patches are unfolded some rows at a time: all at once they would take p**2 images.
     """
     xp = arrays.namespace(planes)
     channels = planes.shape[0]

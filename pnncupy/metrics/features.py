@@ -31,7 +31,7 @@ _SMALLEST_SIDE = 11
 def sifid(
     source: Any, result: Any, features: Features | None = None, *, channel_axis: int = -1
 ) -> float:
-    """Fréchet distance of the local features of two pictures (single-image FID).
+    """Fréchet distance of the local features of two images (single-image FID).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def sifid(
     result : (H, W) or (H, W, C) array with the channels of `source`
         In the units of `source`; sizes may differ.
     features : callable, optional
-        Takes a picture, (H, W) or (H, W, C) as it was given here but with its channels last, and
+        Takes an image, (H, W) or (H, W, C) as it was given here but with its channels last, and
         returns (N, F) or (h, w, F) real numbers: F features at each of N >= 2 places. Default:
         `inception_features` with the value range of `source`.
     channel_axis : int, default -1
@@ -49,7 +49,7 @@ def sifid(
     -------
     float
         ``|m1 - m2|**2 + trace(S1 + S2 - 2 (S1 S2)**(1/2))`` of the means and covariances of the
-        features, in their squared units; at least 0, and 0 for equal pictures.
+        features, in their squared units; at least 0, and 0 for equal images.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def sifid(
     ]
     if gaussians[0][0].shape != gaussians[1][0].shape:
         raise ValueError(
-            "`features` must return as many features for both pictures, got "
+            "`features` must return as many features for both images, got "
             f"{gaussians[0][0].size} for `source` and {gaussians[1][0].size} for `result`"
         )
     return _frechet_distance(*gaussians)
@@ -141,13 +141,13 @@ def inception_features(
     device : str, default "cpu"
         Where torch computes, such as "cuda".
     data_range : (float, float), optional
-        What becomes 0 and 1. Default, for each picture: 0 to 255 for uint8, 0 to 1 for bool, else
-        its smallest and largest value; give it to compare pictures of other dtypes.
+        What becomes 0 and 1. Default, for each image: 0 to 255 for uint8, 0 to 1 for bool, else
+        its smallest and largest value; give it to compare images of other dtypes.
 
     Returns
     -------
     callable
-        Takes a picture (H, W), (H, W, 1) or (H, W, 3) of at least 11 x 11 pixels and returns its
+        Takes an image (H, W), (H, W, 1) or (H, W, 3) of at least 11 x 11 pixels and returns its
         features, (h, w, 64) float32, NumPy; h and w are about a quarter of H and W.
 
     Raises
@@ -157,12 +157,12 @@ def inception_features(
     FileNotFoundError
         There are no weights; the message says which file is missing, and what fetches it.
     ValueError
-        `weights` is not the state of torchvision's Inception v3; or, when called, the picture
+        `weights` is not the state of torchvision's Inception v3; or, when called, the image
         has another number of channels or is too small.
 
     Notes
     -----
-    Grey pictures become three equal channels, and pictures are not resized. Values in [0, 1]
+    Grey images become three equal channels, and images are not resized. Values in [0, 1]
     become ``2 v - 1``, which torchvision's normalisation and its ``transform_input`` come to.
     Szegedy et al. 2016, doi:10.1109/CVPR.2016.308; the layer is that of Rott Shaham et al. 2019,
     doi:10.1109/ICCV.2019.00467. Memory O(64 pixels), about 1 KB a pixel.
@@ -218,7 +218,7 @@ def _weights_file(weights: Any, torch: Any, torchvision: Any) -> Path:
 
 
 def _loaded(file: Path, torch: Any) -> Any:
-    """What a file of tensors holds; code in it is not run."""
+    """Content of a file of tensors; code in it is not run."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
@@ -228,7 +228,7 @@ def _loaded(file: Path, torch: Any) -> Any:
 
 
 def _run(stem: Any, device: str, data_range: Any, image: Array) -> Any:
-    """Features of one picture."""
+    """Features of one image."""
     import torch
 
     planes = as_planes("image", image)

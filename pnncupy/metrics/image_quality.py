@@ -1,4 +1,4 @@
-"""Measures of whole pictures: noise, blur, and how much samples differ."""
+"""Measures of whole images: noise, blur, and how much samples differ."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_
 
 
 def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
-    """Peak signal-to-noise ratio of two pictures of one shape, in decibels.
+    """Peak signal-to-noise ratio of two images of one shape, in decibels.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
     Returns
     -------
     float
-        ``10 log10(width**2 / mean((image - other)**2))``; infinity for equal pictures.
+        ``10 log10(width**2 / mean((image - other)**2))``; infinity for equal images.
 
     Raises
     ------
@@ -39,11 +39,11 @@ def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
     20.0
     """
     xp = arrays.same_library(image=image, other=other)
-    for name, picture in (("image", image), ("other", other)):
-        arrays.check_real(name, picture)
-        if picture.size == 0:
-            raise ValueError(f"`{name}` must not be empty, got shape {picture.shape}")
-        arrays.check_finite(name, picture, xp)
+    for name, each in (("image", image), ("other", other)):
+        arrays.check_real(name, each)
+        if each.size == 0:
+            raise ValueError(f"`{name}` must not be empty, got shape {each.shape}")
+        arrays.check_finite(name, each, xp)
     width = _range_width(data_range)
     if image.shape != other.shape:
         raise ValueError(
@@ -53,7 +53,7 @@ def psnr(image: Any, other: Any, data_range: tuple[float, float]) -> float:
 
 
 def decibels(image: Array, other: Array, width: float) -> float:
-    """Peak signal-to-noise ratio of two pictures that were checked, for a value range so wide."""
+    """Peak signal-to-noise ratio of two images that were checked, for a value range so wide."""
     xp = arrays.namespace(image)
     error = float(xp.mean(_difference(image, other, xp) ** 2))
     return math.inf if error == 0 else 10 * math.log10(width**2 / error)
@@ -66,7 +66,7 @@ def _range_width(data_range: Any) -> float:
 
 
 def _difference(image: Array, other: Array, xp: Any) -> Array:
-    """How far apart two pictures are, in float64; of 64-bit integers rounded only once."""
+    """Difference of two images in float64; of 64-bit integers rounded only once."""
     if image.dtype == other.dtype and image.dtype.kind in "iu" and image.dtype.itemsize == 8:
         one, two = xp.astype(image, xp.uint64), xp.astype(other, xp.uint64)
         return xp.astype(xp.where(image >= other, one - two, two - one), xp.float64)
@@ -75,16 +75,16 @@ def _difference(image: Array, other: Array, xp: Any) -> Array:
 
 @on_engine_device
 def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
-    """How much samples differ from each other, in units of the source's contrast.
+    """Measure how much samples differ, in units of the source's contrast.
 
     Parameters
     ----------
     samples : (n, H, W) or (n, H, W, C) array, or a list of n arrays (H, W) or (H, W, C)
-        At least 2 pictures of one shape, in the units of `source`.
+        At least 2 images of one shape, in the units of `source`.
     source : (HS, WS) or (HS, WS, C) array of any real dtype
-        The picture that they were made from; not constant.
+        The image that they were made from; not constant.
     channel_axis : int, default -1
-        Axis of the channels of a single 3-D picture, not of the stack.
+        Axis of the channels of a single 3-D image, not of the stack.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
     >>> metrics.diversity([source, 2 - source], source)
     1.0
     """
-    source_planes, pictures = _checked_samples(samples, source, channel_axis)
+    source_planes, images = _checked_samples(samples, source, channel_axis)
     xp = arrays.namespace(source_planes)
     spread = float(xp.std(grey(source_planes)))
     if spread == 0:
@@ -122,8 +122,8 @@ def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
             "`source` must not be constant, got a standard deviation of 0 to measure by"
         )
     # Two passes: a sum of squares would lose digits, and all samples at once memory.
-    mean = sum(grey(planes) for planes in pictures) / len(pictures)
-    variance = sum((grey(planes) - mean) ** 2 for planes in pictures) / len(pictures)
+    mean = sum(grey(planes) for planes in images) / len(images)
+    variance = sum((grey(planes) - mean) ** 2 for planes in images) / len(images)
     return float(xp.mean(xp.sqrt(variance))) / spread
 
 
@@ -133,21 +133,20 @@ def _checked_samples(samples: Any, source: Any, channel_axis: int) -> tuple[Arra
         arrays.same_library(samples=samples, source=source)
         if samples.ndim not in (3, 4):
             raise ValueError(
-                "`samples` must be a list of pictures or an array (n, H, W) or (n, H, W, C), got "
+                "`samples` must be a list of images or an array (n, H, W) or (n, H, W, C), got "
                 f"shape {samples.shape}"
             )
-    pictures = list(samples)
-    if len(pictures) < 2:
-        raise ValueError(f"`samples` must hold at least 2 pictures, got {len(pictures)}")
-    names = [f"samples[{number}]" for number in range(len(pictures))]
-    arrays.same_library(source=source, **dict(zip(names, pictures, strict=True)))
-    shapes = sorted({tuple(picture.shape) for picture in pictures})
+    images = list(samples)
+    if len(images) < 2:
+        raise ValueError(f"`samples` must hold at least 2 images, got {len(images)}")
+    names = [f"samples[{number}]" for number in range(len(images))]
+    arrays.same_library(source=source, **dict(zip(names, images, strict=True)))
+    shapes = sorted({tuple(image.shape) for image in images})
     if len(shapes) > 1:
         raise ValueError(f"`samples` must all have one shape, got {shapes}; crop or resize them")
     source_planes = finite_planes("source", source, channel_axis)
     planes = [
-        finite_planes(name, picture, channel_axis)
-        for name, picture in zip(names, pictures, strict=True)
+        finite_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
     ]
     check_channels("samples", planes[0], source_planes)
     return source_planes, planes
@@ -170,7 +169,7 @@ def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> floa
     -------
     float
         Mean over the inner pixels of the squared Laplacian (the four neighbours less four times
-        the pixel) of the grey picture, of `result` over that of `source`. GPNN's own results
+        the pixel) of the grey image, of `result` over that of `source`. GPNN's own results
         have 0.98 to 1.00; less is blur.
 
     Raises
@@ -178,7 +177,7 @@ def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> floa
     TypeError
         An argument has the wrong type, or the arrays belong to different libraries.
     ValueError
-        A picture is too small, channels differ, or the Laplacian of `source` is 0 everywhere.
+        An image is too small, channels differ, or the Laplacian of `source` is 0 everywhere.
 
     Notes
     -----

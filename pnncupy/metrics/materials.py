@@ -1,4 +1,4 @@
-"""Statistics of pictures of materials: shares of phases, and how they are correlated."""
+"""Statistics of images of materials: shares of phases, and how they are correlated."""
 
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from pnncupy.metrics.common import fast_length
 
 
 class PhaseFractions(NamedTuple):
-    """How much of a picture each phase takes.
+    """Measure the volume fraction of each phase of an image.
 
     Attributes
     ----------
     labels : tuple of int or bool
-        The phases, ascending: all that are in the picture or, if that was given, in its source;
-        always False and True for bool and thresholded pictures.
+        The phases, ascending: all that are in the image or, if that was given, in its source;
+        always False and True for bool and thresholded images.
     fractions : tuple of float
         Share of the pixels of each, 0 to 1; they add up to 1.
     difference : tuple of float, or None
@@ -30,14 +30,14 @@ class PhaseFractions(NamedTuple):
 
 
 class TwoPointCorrelation(NamedTuple):
-    """How likely two pixels at a distance lie both in a phase.
+    """Measure the probability that two pixels at a distance are both in a phase.
 
     Attributes
     ----------
     distance : (R + 1,) int64 NumPy array
         0, 1, ... R pixels.
     probability : (R + 1,) float64 NumPy array
-        The probability at each distance, 0 to 1; the first is the phase's share of the picture.
+        The probability at each distance, 0 to 1; the first is the phase's share of the image.
     difference : (R + 1,) float64 NumPy array, or None
         The probability less that of the source; None without one.
     """
@@ -49,7 +49,7 @@ class TwoPointCorrelation(NamedTuple):
 
 @on_engine_device
 def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) -> PhaseFractions:
-    """Share of each phase in a picture of labels, and how far it is from that in the source.
+    """Share of each phase in an image of labels, and how far it is from that in the source.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
     Raises
     ------
     TypeError
-        A picture is no array or holds floating-point numbers without a `threshold`, one holds
+        An image is no array or holds floating-point numbers without a `threshold`, one holds
         bool and the other integers, or the arrays belong to different libraries.
     ValueError
-        A picture is not 2-D, empty or not finite.
+        An image is not 2-D, empty or not finite.
 
     Notes
     -----
@@ -84,12 +84,12 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
     >>> metrics.phase_fractions(np.array([[0, 2], [2, 2]]), source=np.array([[0, 1]]))
     PhaseFractions(labels=(0, 1, 2), fractions=(0.25, 0.0, 0.75), difference=(-0.25, -0.5, 0.75))
     """
-    pictures = _labelled(image, source, threshold)
-    counts = [_counts(picture) for picture in pictures]
+    images = _labelled(image, source, threshold)
+    counts = [_counts(each) for each in images]
     labels = tuple(sorted(set().union(*counts)))
     shares = [
-        tuple(count.get(label, 0) / picture.size for label in labels)
-        for count, picture in zip(counts, pictures, strict=True)
+        tuple(count.get(label, 0) / each.size for label in labels)
+        for count, each in zip(counts, images, strict=True)
     ]
     difference = None
     if source is not None:
@@ -113,11 +113,11 @@ def two_point_correlation(
     image : (H, W) array of bool or integers; with a `threshold`, of any real dtype
         A label for each pixel.
     phase : int or bool, optional
-        The label of the phase. Default: True for bool and thresholded pictures; labels need it.
+        The label of the phase. Default: True for bool and thresholded images; labels need it.
     threshold : float, optional
         Makes two phases: whether ``image > threshold``.
     largest_distance : int, optional
-        R in pixels, less than the smallest side of both pictures. Default: half of that side, as
+        R in pixels, less than the smallest side of both images. Default: half of that side, as
         long distances have few independent pairs.
     source : (HS, WS) array like `image`, optional
         What to compare with; `phase` and `threshold` hold for it too, sizes may differ.
@@ -131,18 +131,18 @@ def two_point_correlation(
     Raises
     ------
     TypeError
-        An argument has the wrong type, a picture holds floating-point numbers without a
+        An argument has the wrong type, an image holds floating-point numbers without a
         `threshold`, one holds bool and the other integers, or the arrays belong to different
         libraries.
     ValueError
-        A picture is not 2-D, empty or not finite, `phase` is missing, or `largest_distance` is
+        An image is not 2-D, empty or not finite, `phase` is missing, or `largest_distance` is
         too large.
 
     Notes
     -----
     S2 of Torquato 2002, doi:10.1007/978-1-4757-6355-3. Borders are not periodic: at each distance
     it is the number of pairs of pixels that both lie in the phase over the number of all pairs in
-    the picture, over all displacements whose length rounds to the distance. Pairs are counted by a
+    the image, over all displacements whose length rounds to the distance. Pairs are counted by a
     zero-padded FFT in float64 and rounded, which is exact. Cost O(pixels log pixels), memory
     O(pixels).
 
@@ -155,21 +155,21 @@ def two_point_correlation(
     >>> found.distance.tolist(), found.probability.round(3).tolist()
     ([0, 1, 2], [0.5, 0.343, 0.182])
     """
-    pictures = _labelled(image, source, threshold)
-    wanted = _checked_phase(phase, pictures[0])
-    reach = _checked_distance(largest_distance, pictures)
-    curves = [_probabilities(_in_phase(picture, wanted), reach) for picture in pictures]
+    images = _labelled(image, source, threshold)
+    wanted = _checked_phase(phase, images[0])
+    reach = _checked_distance(largest_distance, images)
+    curves = [_probabilities(_in_phase(each, wanted), reach) for each in images]
     difference = None if source is None else curves[0] - curves[1]
     return TwoPointCorrelation(np.arange(reach + 1), curves[0], difference)
 
 
 def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
-    """The picture, and the source if there is one, as 2-D labels of one kind."""
+    """The image, and the source if there is one, as 2-D labels of one kind."""
     limit = None if threshold is None else validation.finite("threshold", threshold)
     given = {"image": image} if source is None else {"image": image, "source": source}
     arrays.same_library(**given)
-    labelled = [_labels(name, picture, limit) for name, picture in given.items()]
-    if len({picture.dtype.kind == "b" for picture in labelled}) > 1:
+    labelled = [_labels(name, each, limit) for name, each in given.items()]
+    if len({each.dtype.kind == "b" for each in labelled}) > 1:
         raise TypeError(
             f"`source` must hold labels like those of `image`, {image.dtype}, got {source.dtype}; "
             "convert one, or give a `threshold`"
@@ -177,22 +177,22 @@ def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
     return labelled
 
 
-def _labels(name: str, picture: Any, threshold: float | None) -> Array:
-    arrays.check_real(name, picture)
-    if picture.ndim != 2 or 0 in picture.shape:
+def _labels(name: str, image: Any, threshold: float | None) -> Array:
+    arrays.check_real(name, image)
+    if image.ndim != 2 or 0 in image.shape:
         raise ValueError(
-            f"`{name}` must be a 2-D array that is not empty, got shape {tuple(picture.shape)}"
+            f"`{name}` must be a 2-D array that is not empty, got shape {tuple(image.shape)}"
         )
-    picture = arrays.native(picture)
+    image = arrays.native(image)
     if threshold is not None:
-        arrays.check_finite(name, picture, arrays.namespace(picture))
-        return picture > threshold
-    if picture.dtype.kind == "f":
+        arrays.check_finite(name, image, arrays.namespace(image))
+        return image > threshold
+    if image.dtype.kind == "f":
         raise TypeError(
-            f"`{name}` must hold labels, bool or integers, got dtype {picture.dtype}; give a "
+            f"`{name}` must hold labels, bool or integers, got dtype {image.dtype}; give a "
             "`threshold`"
         )
-    return picture
+    return image
 
 
 def _counts(labels: Array) -> dict[int | bool, int]:
@@ -220,7 +220,7 @@ def _checked_phase(phase: Any, labels: Array) -> int | bool:
 
 
 def _in_phase(labels: Array, phase: int | bool) -> Array:
-    """Where the phase is, as float64 of 0 and 1."""
+    """Indicator of the phase, float64 of 0 and 1."""
     xp = arrays.namespace(labels)
     if labels.dtype.kind != "b":
         limits = np.iinfo(labels.dtype)
@@ -229,9 +229,9 @@ def _in_phase(labels: Array, phase: int | bool) -> Array:
     return xp.astype(labels == phase, xp.float64)
 
 
-def _checked_distance(largest: Any, pictures: list[Array]) -> int:
+def _checked_distance(largest: Any, images: list[Array]) -> int:
     """The largest distance that is measured."""
-    side = min(int(side) for picture in pictures for side in picture.shape)
+    side = min(int(side) for image in images for side in image.shape)
     if largest is None:
         return side // 2
     reach = validation.integer("largest_distance", largest, 0)

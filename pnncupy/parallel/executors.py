@@ -22,7 +22,7 @@ _PACKAGES = ("pnncupy", "numpy", "numba")
 
 
 class Client(Protocol):
-    """What is used of a `distributed.Client`, which is no `concurrent.futures.Executor`."""
+    """The part of a `distributed.Client` that is used; it is no `concurrent.futures.Executor`."""
 
     def scheduler_info(self) -> Any:
         """Return what the scheduler knows of its workers."""
@@ -49,7 +49,7 @@ def checked(executor: Any) -> Any:
 
 
 def is_client(executor: Any) -> bool:
-    """Whether this is a Dask client."""
+    """Test whether this is a Dask client."""
     return type(executor).__module__.partition(".")[0] == "distributed" and hasattr(
         executor, "scheduler_info"
     )
@@ -188,7 +188,7 @@ def scheduler_asked(client: Any) -> Iterator[None]:
 def _scheduler_lost(client: Any) -> SchedulerLost:
     return SchedulerLost(
         f"the Dask scheduler at {_address(client)} does not answer any more; start it again and "
-        "run the same again: pictures and checkpoints that were written are kept"
+        "run the same again: images and checkpoints that were written are kept"
     )
 
 

@@ -94,7 +94,7 @@ def _files_of_page(folder: Path) -> set[str]:
 
 
 def _is_of_page(name: str) -> bool:
-    """Whether a file, relative to the page's folder, has a name that only pages give."""
+    """Test whether a file, relative to the page's folder, has a name that only pages give."""
     parts = PurePosixPath(name).parts
     if len(parts) == 2:
         return parts[0] in _FOLDERS and _PICTURE_NAME.match(parts[1]) is not None

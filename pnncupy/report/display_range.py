@@ -1,4 +1,4 @@
-"""What of a picture is known, and the values of it that are shown black and white."""
+"""Known pixels of a picture, and the values that are shown black and white."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from pnncupy.images.missing import equal_to
 
 
 def is_missing(picture: Any, nodata: float | None) -> Any:
-    """Where values are NaN, infinite or `nodata`."""
+    """Mask of values that are NaN, infinite or `nodata`."""
     missing = ~np.isfinite(picture)
     return missing if nodata is None else missing | equal_to(picture, nodata)
 

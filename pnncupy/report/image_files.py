@@ -53,7 +53,7 @@ class Shown:
 
     @property
     def zoom(self) -> int:
-        """How much larger than its pixels it is comfortably shown."""
+        """Factor by which it is comfortably enlarged."""
         return max(1, _COMFORTABLE_WIDTH // self.width)
 
 
@@ -107,7 +107,7 @@ def _white_where_missing(picture: Any, nodata: float | None, white: float) -> An
 
 
 def _is_whole(shown: Any, picture: Any) -> bool:
-    """Whether a preview holds all of a picture."""
+    """Test whether a preview holds all of a picture."""
     if picture.dtype != np.uint8 or picture.shape[:2] != shown.shape[:2]:
         return False
     return picture.shape[2:] in ((), (3,)) and bool((np.atleast_3d(picture) == shown).all())

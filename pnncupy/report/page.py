@@ -48,7 +48,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Figure:
-    """What the page shows of one entry.
+    """Part of the page for one entry.
 
     `layers` are swapped in place: what went in, then at `result` the one that `overlay`, the index
     map, and `levels` belong to, then others. `grid` holds all samples where there are several.
@@ -66,7 +66,7 @@ class Figure:
 
     @property
     def zoom(self) -> int:
-        """How much larger than their pixels layers are shown, so that flicker compares.
+        """Factor by which layers are enlarged, so that flicker compares.
 
         Pictures that are far larger than the result must not make a stamp of it.
         """
@@ -74,7 +74,7 @@ class Figure:
         return min(shown.zoom for shown in (*own, self.layers[self.result].shown))
 
     def width(self, shown: Shown) -> int:
-        """How wide a picture is shown: what is a smaller preview has no pixels of its own."""
+        """Width of a picture on the page: a smaller preview has no pixels of its own."""
         pixels = self.layers[self.result].shown.width if shown.is_smaller else shown.width
         return pixels * self.zoom
 
@@ -224,7 +224,7 @@ def _levels(number: int, made: Made, files: PictureFiles) -> list[Level]:
 
 
 def _input_pictures(made: Made) -> list[tuple[str, Any]]:
-    """What went in, with names for the buttons."""
+    """Inputs, with names for the buttons."""
     found: list[tuple[str, Any]] = []
     for name, given in made.inputs.items():
         if isinstance(given, list):
@@ -314,7 +314,7 @@ def _megabytes(cost: Cost) -> str:
 
 
 def _provenance(made: Made, home: Path) -> dict[str, Any]:
-    """What made a picture: parameters, seed, engine, and the command that makes it again."""
+    """Provenance of a picture: parameters, seed, engine, and the command to repeat it."""
     job = made.entry.job
     shared = {name: job.arguments[name] for name in BASELINE_ARGUMENTS if name in job.arguments}
     facts = {

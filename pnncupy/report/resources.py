@@ -1,4 +1,4 @@
-"""What a run costs, and the machine it runs on."""
+"""Resources of a run, and the machine it runs on."""
 
 import platform
 import time

@@ -212,7 +212,7 @@ def _sources(inputs: Mapping[str, Any]) -> list[Any]:
 
 
 def _resized(source: Any, shape: tuple[int, ...], nodata: float | None) -> Any:
-    """What plain resizing makes, in the dtype of the source; missing pixels have a mean colour."""
+    """Plain resizing, in the dtype of the source; missing pixels have a mean colour."""
     source = split_missing("source", source, nodata, -1)[0]
     scales = [new / old for new, old in zip(shape, source.shape[:2], strict=True)]
     values = resize(source, scales, shape)

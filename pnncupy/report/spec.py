@@ -1,4 +1,4 @@
-"""What a report shall show, read from a TOML file."""
+"""Specification of a report, read from a TOML file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
 
 
 def _baseline(verb: str, given: dict[str, Any]) -> bool:
-    """Whether the classical method is asked for; by default where it can do the same."""
+    """Test whether the classical method is requested; by default where it can do the same."""
     # 0 is a value of missing pixels, too.
     other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
     can = TASKS[verb].baseline and not other

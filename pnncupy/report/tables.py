@@ -30,7 +30,7 @@ def table_of(made: Made) -> Table:
 
 
 def _of_samples(made: Made) -> Table:
-    """What a set of samples is like, as a whole."""
+    """Measures of a set of samples as a whole."""
     first, pictures = made.sources[0], made.pictures
     several = len(made.sources) > 1
     by = f"by that of the {'first ' if several else ''}source"
@@ -62,7 +62,7 @@ def _of_samples(made: Made) -> Table:
 
 
 def _near_copies(made: Made) -> str:
-    """How many samples are nearly a copy of any of the sources."""
+    """Number of samples that are nearly a copy of any of the sources."""
     closest = [_closest(made, picture) for picture in made.pictures]
     known = [decibels for decibels in closest if decibels is not None]
     if made.is_not_measurable or len(known) < len(closest):

@@ -29,7 +29,7 @@ from pnncupy.search.pruned_search import PairSearch
 _MOST_PAIRS = 2e10
 # Bytes of one block's images at the most.
 _MOST_BYTES = 64 * 2**20
-# Pictures of fewer pixels are not worth the way of their sources to the workers.
+# Images of fewer pixels are not worth the way of their sources to the workers.
 _FEWEST_PIXELS = 4_000_000
 # Searches of fewer pairs are not worth the way to the workers and back.
 _FEWEST_PAIRS = 2e8
@@ -51,7 +51,7 @@ class BlockEngine:
     name : str
         The engine that the workers use.
     local : Engine
-        The engine of this process, for small pictures.
+        The engine of this process, for small images.
     executor : concurrent.futures.Executor or distributed.Client
     """
 

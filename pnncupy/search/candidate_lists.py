@@ -23,7 +23,7 @@ class Keys:
         return self.layout.patch_count(patch_size)
 
     def inside(self, index: Array, number: int) -> tuple[Array, Array]:
-        """Which of these keys lie in one of the images, and their pixel numbers there."""
+        """Keys among these that are in one of the images, and their flat indices there."""
         xp = arrays.namespace(index)
         layout, shape = self.layout, self.layout.shapes[number]
         first = layout.tops[number] * layout.width

@@ -16,7 +16,7 @@ from pnncupy.search.pruned_search import PairSearch
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How to search; the same for all searches of a call."""
+    """Search settings, the same for all searches of a call."""
 
     engine: Engine
     patch_size: int

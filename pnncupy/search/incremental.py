@@ -50,7 +50,7 @@ NORMALISED_LENGTH = 3
 
 @dataclass
 class ReuseStatistics:
-    """How often a search could be saved.
+    """Statistics of the matches that were reused.
 
     Attributes
     ----------
@@ -352,7 +352,7 @@ class NormalisedIncrementalSearch:
 
 
 def movement(query: Array, last_query: Array, patch_size: int) -> tuple[Array, Array]:
-    """Which patches changed at all, and a bound of how far: the root of their squared differences.
+    """Patches that changed, and a bound of how far: the root of their squared differences.
 
     Both are (HQ-p+1, WQ-p+1), bool and float32.
     """

@@ -13,7 +13,7 @@ METHODS = ("exact", "patchmatch", "auto")
 # Steps a query through a tree of the keys, up to which exact search takes about the same time.
 _FEW_STEPS = 200
 # In tasks with "patchmatch", searches of fewer pairs are exact all the same: they cost no more.
-# One number for all engines, since the picture depends on it.
+# One number for all engines, since the image depends on it.
 EXACT_BELOW = 1e8
 
 
@@ -42,5 +42,5 @@ def chosen(
 
 
 def is_approximate(method: str, pairs: float) -> bool:
-    """Whether a task's search of so many pairs is left to PatchMatch."""
+    """Test whether a task's search of this number of pairs is left to PatchMatch."""
     return method == "patchmatch" and pairs >= EXACT_BELOW

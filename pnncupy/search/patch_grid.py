@@ -1,4 +1,4 @@
-"""Where patches lie in images: how many there are, their flat indices, and what they cover."""
+"""Patch grids of images: counts of patches, their flat indices, and what they cover."""
 
 import math
 from collections.abc import Sequence
@@ -124,7 +124,7 @@ class PatchGrid:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of several images of different sizes are numbered together.
+    """Layout of the flat indices of several images of different sizes.
 
     The images stand below each other on a canvas as wide as the widest; a pixel's number is
     ``row * width + column`` on that canvas, so that numbers rise with source, row and column.

@@ -1,7 +1,7 @@
-"""What patches are compared by: the channels of a picture, weighted, and guides beside them.
+"""Patch metric: the channels of an image, weighted, and guides beside them.
 
 The distance of two patches is ``mean_c(w_c (q_c - k_c)**2) + sum_g(weight_g mean((q_g - k_g)**2))``
-over their pixels: channels c of the picture with their weights, and guides g, which never enter
+over their pixels: channels c of the image with their weights, and guides g, which never enter
 the result. Searches know neither: they are given planes that were scaled so that their mean of
 squared differences is just that.
 """
@@ -24,7 +24,7 @@ _LARGEST_WEIGHT = 1e9
 
 @dataclass(frozen=True)
 class PatchMetric:
-    """How the pictures of one call are compared.
+    """Metric of the patches of one call.
 
     Attributes
     ----------
@@ -222,5 +222,5 @@ def patch_metric(
 
 
 def total_channels(guides: Sequence[Guide], channels: int) -> int:
-    """Channels that are compared: those of the picture and of all guides."""
+    """Channels that are compared: those of the image and of all guides."""
     return channels + sum(int(guide.target.shape[0]) for guide in guides)

@@ -36,7 +36,7 @@ STEPS = (8, 4, 2, 1)
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a search goes on: rounds, and random keys tried in each window of a round."""
+    """Effort of a search: rounds, and random keys tried in each window of a round."""
 
     rounds: int
     draws: int
@@ -228,7 +228,7 @@ class PatchMatch:
         return xp.astype(numbers // width * columns + numbers % width, xp.int32)
 
     def _first_matches(self, query: Array) -> tuple[Array, Array]:
-        """Where to begin: the best of the keys named, or random ones where none may be used."""
+        """First matches: the best of the keys named, or random ones where none may be used."""
         xp = arrays.namespace(query)
         shape = self._settings.grid(query).shape
         numbers = self._key_indices(xp)
@@ -279,7 +279,7 @@ def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:
 
 
 def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Array:
-    """Which key patches of the canvas lie in an image and have only finite pixels."""
+    """Key patches of the canvas that are inside an image and have only finite pixels."""
     xp = arrays.namespace(images[0])
     canvas = PatchGrid.of_shape((layout.height, layout.width), patch_size)
     usable = xp.zeros(canvas.shape, dtype=xp.bool)

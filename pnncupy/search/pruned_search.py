@@ -72,7 +72,7 @@ class PairSearch:
 
     @property
     def worth_trying(self) -> bool:
-        """Whether there may be a tree, and the images are large enough for one."""
+        """Test whether there may be a tree, and the images are large enough for one."""
         images = self.query, self.key
         pairs = math.prod(PatchGrid.of(image, self.patch_size).count for image in images)
         return bool(self._axes) and pairs >= LEAST_PAIRS

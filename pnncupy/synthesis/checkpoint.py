@@ -33,14 +33,14 @@ class State:
     Attributes
     ----------
     level, steps : int
-    picture : (C, h, w) float32
+    image : (C, h, w) float32
     index : (h-p+1, w-p+1) int32
         The last matches, in the layout of that level.
     """
 
     level: int
     steps: int
-    picture: Array
+    image: Array
     index: Array
 
 
@@ -52,14 +52,14 @@ class Form:
     ----------
     steps : int
         PNN steps of the level.
-    picture, index : tuple of int
+    image, index : tuple of int
         Shapes.
     pixels : int
         Pixels that matches may number.
     """
 
     steps: int
-    picture: tuple[int, ...]
+    image: tuple[int, ...]
     index: tuple[int, ...]
     pixels: int
 
@@ -129,11 +129,11 @@ class Checkpoint:
         if state is None:
             raise CheckpointError(
                 f"`checkpoint` {self.path} does not fit: it belongs to another call, with other "
-                "pictures or arguments, or to another version of pnncupy; delete it, or choose "
+                "images or arguments, or to another version of pnncupy; delete it, or choose "
                 "another file"
             )
-        picture, index = (arrays.like(each, like) for each in (state.picture, state.index))
-        return replace(state, picture=picture, index=index)
+        image, index = (arrays.like(each, like) for each in (state.image, state.index))
+        return replace(state, image=image, index=index)
 
     def save(self, identity: str, state: State) -> None:
         """Replace what is saved, all of it or nothing."""
@@ -141,7 +141,7 @@ class Checkpoint:
             written = _Digesting(stream)
             np.savez(
                 written, identity=identity, level=state.level, steps=state.steps,
-                picture=arrays.on_host(state.picture), index=arrays.on_host(state.index),
+                picture=arrays.on_host(state.image), index=arrays.on_host(state.index),
             )  # fmt: skip
             stream.write(_MARK + written.digest.digest())
 
@@ -188,25 +188,25 @@ def _contents(file: Path) -> dict[str, Any]:
 def _state(found: Mapping[str, Any], forms: Mapping[int, Form]) -> State:
     """Check the form of a state."""
     level, steps = found["level"].item(), found["steps"].item()
-    picture, index = found["picture"], found["index"]
+    image, index = found["picture"], found["index"]
     if type(level) is not int or type(steps) is not int or level not in forms:
         raise ValueError("no such level")
     form = forms[level]
     if not 1 <= steps <= form.steps:
         raise ValueError("no such step")
-    for array, shape, dtype in ((picture, form.picture, "f4"), (index, form.index, "i4")):
+    for array, shape, dtype in ((image, form.image, "f4"), (index, form.index, "i4")):
         if array.shape != shape or array.dtype != dtype:
             raise ValueError("its arrays have another form")
     if index.min() < 0 or index.max() >= form.pixels:
         raise ValueError("its values are out of range")
-    return State(level, steps, picture, index)
+    return State(level, steps, image, index)
 
 
-def identity_of(settings: Iterable[Any], pictures: Iterable[Array]) -> str:
+def identity_of(settings: Iterable[Any], images: Iterable[Array]) -> str:
     """Digest of numbers and words, and of arrays."""
     digest = hashlib.sha256(repr(list(settings)).encode())
-    for picture in pictures:
-        host = arrays.on_host(picture)
+    for image in images:
+        host = arrays.on_host(image)
         digest.update(f"{host.shape} {host.dtype}".encode())
         digest.update(np.ascontiguousarray(host).tobytes())
     return digest.hexdigest()
@@ -243,7 +243,7 @@ class Resumption:
         return cls(keep, checkpoint.load(identity, guess[0], forms))
 
     def has_done(self, level: int) -> bool:
-        """Whether a run before has done all of a level."""
+        """Test whether a previous run has finished a level."""
         return self.state is not None and level > self.state.level
 
     def state_of(self, level: int) -> State | None:

@@ -88,7 +88,7 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
             continue
         state = resumption.state_of(level)
         if state is not None:
-            images = state.picture[None]
+            images = state.image[None]
         elif level < run.schedule.levels:
             images = _enlarged(images, run.schedule.ratio, run.shape(level))
         images, index, layout = refine(run, level, images, known, state, resumption.keep)

@@ -18,32 +18,32 @@ from pnncupy.synthesis.problem import Source
 
 @dataclass(frozen=True)
 class MaskedPyramid:
-    """Levels of a picture, made of its known pixels only.
+    """Levels of an image, made of its known pixels only.
 
     Attributes
     ----------
-    pictures : sequence of (C, h, w) float32
-        Where nothing is known, what stands there in the picture, resized.
+    images : sequence of (C, h, w) float32
+        Where nothing is known, what stands there in the image, resized.
     weights : sequence of (h, w) float32
         What their pixels count when they are resized, 0 to 1.
     shares : sequence of (h, w) float64
         Share of known pixels in each, see `valid_shares`.
     """
 
-    pictures: Sequence[Array]
+    images: Sequence[Array]
     weights: Sequence[Array]
     shares: Sequence[Array]
 
     @classmethod
     def of(cls, planes: Array, known: Array, levels: int, ratio: float) -> "MaskedPyramid":
-        """The levels of a planar picture with a bool mask of known pixels."""
+        """The levels of a planar image with a bool mask of known pixels."""
         xp = arrays.namespace(planes)
         shares = valid_shares(known, levels, ratio)
-        pictures, weights = valid_pyramid(planes, shares, ratio)
+        images, weights = valid_pyramid(planes, shares, ratio)
         whole = planes_pyramid(planes, levels, ratio)
         filled = [
-            xp.where(share > 0, picture, other)
-            for picture, share, other in zip(pictures, shares, whole, strict=True)
+            xp.where(share > 0, image, other)
+            for image, share, other in zip(images, shares, whole, strict=True)
         ]
         return cls(filled, weights, shares)
 
@@ -53,18 +53,18 @@ class MaskedPyramid:
         return [more_than_half(share) for share in self.shares]
 
     def source(self, ratio: float, levels: int) -> Source:
-        """The picture as a source, down to a level."""
+        """The image as a source, down to a level."""
         count = levels + 1
-        pictures = self.pictures[:count]
-        return Source(pictures, self._blurred(ratio, count), self.usable[:count])
+        images = self.images[:count]
+        return Source(images, self._blurred(ratio, count), self.usable[:count])
 
     def _blurred(self, ratio: float, count: int) -> list[Array]:
         """Each level but the coarsest as the next coarser one enlarged, of known pixels only."""
-        xp = arrays.namespace(self.pictures[0])
+        xp = arrays.namespace(self.images[0])
         levels = []
-        for level, finer in enumerate(self.pictures[: count - 1]):
+        for level, finer in enumerate(self.images[: count - 1]):
             enlarged, near = enlarge_valid(
-                self.pictures[level + 1], self.weights[level + 1], self.shares[level + 1], ratio,
+                self.images[level + 1], self.weights[level + 1], self.shares[level + 1], ratio,
                 finer.shape[1:],
             )  # fmt: skip
             # Where nothing known is near at the coarser level, the finer one itself.

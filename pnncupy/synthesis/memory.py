@@ -285,12 +285,12 @@ def within(limit: int | None, work: Workload, wanted: MemoryPlan) -> MemoryPlan:
     raise MemoryError(
         f"`max_memory` must be at least {in_words(least)} for a result of {result} pixels "
         f"from {sources} pixels with {work.compared} channels, got {in_words(limit)}; raise "
-        "it, or use smaller pictures"
+        "it, or use smaller images"
     )
 
 
 def batch_within(limit: int | None, work: Workload, means: MemoryPlan, wanted: int) -> int:
-    """How many results may be synthesised at the same time."""
+    """Number of results that may be synthesised at the same time."""
     while limit is not None and wanted > 1 and need(work, means, wanted) > limit:
         wanted //= 2
     return wanted

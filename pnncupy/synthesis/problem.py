@@ -1,4 +1,4 @@
-"""What a synthesis is given: sources, fixed pixels, and the size of the result."""
+"""Problem of a synthesis: sources, fixed pixels, and the size of the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class FixedPixels:
 
 @dataclass(frozen=True)
 class SynthesisProblem:
-    """What a task prepares for the coarse-to-fine loop.
+    """Problem that a task prepares for the coarse-to-fine loop.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class SynthesisProblem:
     metric: PatchMetric = field(default_factory=PatchMetric)
 
     def keys(self, level: int, kind: str) -> list[Array]:
-        """What queries are compared with at a level, for each source; see `Source`."""
+        """Key images of a level, one for each source; see `Source`."""
         found = []
         for number, source in enumerate(self.sources):
             planes = source.sharp[level] if kind == "sharp" else source.blurred[level]

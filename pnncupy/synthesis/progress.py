@@ -15,12 +15,12 @@ _SECONDS_BETWEEN_EVENTS = 0.1
 
 @dataclass(frozen=True)
 class Event:
-    """What a callback sees: after every PNN step and, in long ones, about ten times a second.
+    """Event that a callback receives after every PNN step, and ten times a second in long ones.
 
     Attributes
     ----------
     sample, samples : int
-        Number of the picture being made, from 0, and how many will be. A GPU makes some pictures
+        Number of the image being made, from 0, and how many will be. A GPU makes some images
         together: then it is the first of these until they are finished.
     level, levels : int
         Level being worked on, and the coarsest; 0 is full size.
@@ -35,7 +35,7 @@ class Event:
     fraction : float
         Share of the whole call's work that is done, 0 to 1; it may leap where work is skipped.
     render : callable
-        ``render()`` is the picture so far, at the size of its level, in the caller's dtype.
+        ``render()`` is the image so far, at the size of its level, in the caller's dtype.
     result : Result or None
         The finished sample, in an event of its own after the last step of each: what would be
         lost if the call were interrupted later.

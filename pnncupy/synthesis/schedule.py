@@ -1,4 +1,4 @@
-"""What happens at which pyramid level."""
+"""Schedule of the pyramid levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ KEYS = ("blurred", "sharp", "both")
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happens at which level; level 0 is full size.
+    """Schedule of the pyramid levels; level 0 is full size.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Schedule:
         What queries are compared with below the coarsest level: the next coarser level enlarged;
         that in the first iteration and then the level itself; or both together.
     vote : str
-        How the patches make a picture.
+        How the patches make an image.
     incremental : bool
         Skip the work that cannot change the result.
     """

@@ -32,12 +32,12 @@ def pnn_step(
     channel_axis: int = -1,
     threads: int | None = None,
 ) -> Array:
-    """Replace every patch of a picture by the value of its best key, and vote: one PNN step.
+    """Replace every patch of an image by the value of its best key, and vote: one PNN step.
 
     Parameters
     ----------
     query : (HQ, WQ) or (HQ, WQ, C) array of any real dtype
-        The picture to be rebuilt, as it is: values are not scaled.
+        The image to be rebuilt, as it is: values are not scaled.
     key : (HK, WK) or (HK, WK, C) array
         What the patches of `query` are compared with.
     value : array of the shape of `key`

@@ -1,4 +1,4 @@
-"""From matches to a picture: every pixel is what the matched patches that cover it say."""
+"""From matches to an image: every pixel is what the matched patches that cover it say."""
 
 import math
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def equal_weights(patch_size: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Vote:
-    """How the patches that cover a pixel are combined.
+    """Combination of the patches that cover a pixel.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def vote(
     channel_axis: int = -1,
     threads: int | None = None,
 ) -> Array:
-    """Build a picture from matched patches that overlap.
+    """Build an image from matched patches that overlap.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def apply_index(sources: Any, index: Any) -> Array:
             )
     if index.ndim == 4:
         raise ValueError(
-            "`index` must be the map of one picture; of several, take `index[i]`, got shape "
+            "`index` must be the map of one image; of several, take `index[i]`, got shape "
             f"{index.shape}"
         )
     with_source = index.ndim == 3 and index.shape[2] == 3

@@ -1,4 +1,4 @@
-"""Structural analogy: the patches of one picture in the layout of another."""
+"""Structural analogy: the patches of one image in the layout of another."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def analogy(
     guides: Guides | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
-    """Rebuild the layout of one picture with the patches of another.
+    """Rebuild the layout of one image with the patches of another.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Collage: one picture from the patches of several."""
+"""Collage: one image from the patches of several."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,9 +71,9 @@ def collage(
     channel_weights: ChannelWeights | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
-    """Merge several pictures into one that has something of each.
+    """Merge several images into one that has something of each.
 
-    The pictures stand side by side on a canvas that is shrunk to `shape` in steps of at most x0.9,
+    The images stand side by side on a canvas that is shrunk to `shape` in steps of at most x0.9,
     with PNN steps after each that may take patches from all of them.
 
     Parameters
@@ -81,14 +81,14 @@ def collage(
     images : list of (H, W) or (H, W, C) arrays of bool, integers or floating point
         Sizes may differ, dtype and channels may not.
     shape : (int, int), optional
-        Height and width of the result in pixels; default: those of the first picture.
+        Height and width of the result in pixels; default: those of the first image.
     gradual : bool, default False
         Shrink at full size, a whole synthesis a step, as the paper's authors do, instead of at the
         coarsest level with one synthesis at the end. About twenty times the work for three
-        pictures.
+        images.
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values make sure that
-        each picture appears.
+        each image appears.
     downscale : float, default 1.25
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
@@ -112,7 +112,7 @@ def collage(
 
     Notes
     -----
-    Cost: about 20 n M pairs of patches, n in the result and M in all pictures together. Granot et
+    Cost: about 20 n M pairs of patches, n in the result and M in all images together. Granot et
     al. 2022, doi:10.48550/arXiv.2103.15545; the schedule is that of the authors' notebooks.
 
     Examples
@@ -162,11 +162,11 @@ def _intermediate(
     return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
 
-def side_by_side(pictures: Any, height: int) -> Array:
-    """Planar pictures, all resized to one height, in a row."""
-    xp = arrays.namespace(pictures[0])
+def side_by_side(images: Any, height: int) -> Array:
+    """Planar images, all resized to one height, in a row."""
+    xp = arrays.namespace(images[0])
     parts = []
-    for planes in pictures:
+    for planes in images:
         width = _scaled_width(planes.shape[1:], height)
         scales = (height / planes.shape[1], width / planes.shape[2])
         parts.append(resize_planes(planes, scales, (height, width)))
@@ -195,12 +195,12 @@ def _full_size_steps(
 
 
 def _canvas_shape(shapes: Sequence[Sequence[int]], height: int) -> tuple[int, int]:
-    """Height and width of pictures side by side."""
+    """Height and width of images side by side."""
     return height, sum(_scaled_width(shape, height) for shape in shapes)
 
 
 def _scaled_width(shape: Sequence[int], height: int) -> int:
-    """Width of a picture that is resized to a height."""
+    """Width of an image that is resized to a height."""
     return max(1, round(shape[1] * (height / shape[0])))
 
 

@@ -1,4 +1,4 @@
-"""What a call will cost, found out by making the same of smaller pictures."""
+"""Cost of a call, estimated by trials on smaller images."""
 
 import math
 import time
@@ -31,23 +31,23 @@ _NO_IMAGES = ("data_range", "channel_weights")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a call will cost.
+    """Estimated cost of a call.
 
     Attributes
     ----------
     method, engine : str
         What the call takes where it may choose.
     samples : int
-        Pictures it makes.
+        Images it makes.
     pairs : float
-        Pairs of patches that are compared for each picture if nothing is saved; keys tried, if
+        Pairs of patches that are compared for each image if nothing is saved; keys tried, if
         approximate.
     seconds : float
-        For each picture.
+        For each image.
     megabytes : float
         Memory of the call at its peak, beyond its inputs; the device's, on a GPU.
     scale : float
-        Side of the pictures of the trial over those of the call; 1 where the call itself was tried.
+        Side of the images of the trial over those of the call; 1 where the call itself was tried.
     """
 
     method: str
@@ -123,7 +123,7 @@ def _power_of_time(
 
 
 def _trial_scale(first: Event, given: Mapping[str, Any]) -> float:
-    """Side of the trial's pictures over those of the call."""
+    """Side of the trial's images over those of the call."""
     budget, power = _TRIAL[first.method]
     scale = (budget / first.pairs) ** (1 / power)
     smallest = min(min(array.shape[:2]) for array in arrays_among(given.values()))
@@ -146,7 +146,7 @@ def _is_shape(given: Any) -> bool:
 
 
 def _first_event(task: Callable[..., Any], given: Mapping[str, Any]) -> Event:
-    """What the call itself plans, told before it gets far."""
+    """First event of the call itself, with what it plans."""
     seen: list[Event] = []
 
     def stop(event: Any) -> bool:
@@ -167,7 +167,7 @@ def _one(task: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, 
 
 
 def _scaled(value: Any, scale: float, sampled: bool) -> Any:
-    """An argument for smaller pictures: images, masks, lists of them, and (height, width).
+    """An argument for smaller images: images, masks, lists of them, and (height, width).
 
     Images are resized, or only `sampled`.
     """

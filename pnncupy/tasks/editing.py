@@ -71,9 +71,9 @@ def edit(
     Parameters
     ----------
     source : (H, W) or (H, W, C) array of bool, integers or floating point
-        The picture before the edit, where patches come from.
+        The image before the edit, where patches come from.
     edited : array of the shape and dtype of `source`
-        The picture after it, seams and all.
+        The image after it, seams and all.
     mask : (H, W) bool array, optional
         True where the edit was made. Pixels farther than two patches from it come back as they are
         in `edited`, bit for bit. Default: everything is made anew.
@@ -81,7 +81,7 @@ def edit(
         Pyramid levels below full size: more levels change more around a seam. Default: 5, or as
         many as fit.
     initial_guess : array, optional
-        Replaces the edited picture's coarsest level, in units of the value range.
+        Replaces the edited image's coarsest level, in units of the value range.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def edit(
 
 
 def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array:
-    """What a task with a mask may change: the mask, and what is near it.
+    """Pixels that a task with a mask may change: the mask, and what is near it.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from pnncupy.tasks.prepare import PreparedTask
 
 
 class Result(NamedTuple):
-    """What a task returns with `return_index` or `return_info`.
+    """Result of a task with `return_index` or `return_info`.
 
     Attributes
     ----------
@@ -97,9 +97,9 @@ def execute(
     total = count or 1
     if task.options.checkpoint is not None and (total > 1 or not resumable):
         raise ValueError(
-            "`checkpoint` must be None with several pictures or `gradual`, got "
+            "`checkpoint` must be None with several images or `gradual`, got "
             f"{validation.shortened(task.options.checkpoint)}; "
-            "use `pnncupy.batch` for many pictures"
+            "use `pnncupy.batch` for many images"
         )
     batch_size = min(total, task.batch_size)
     results: list[Result] = []

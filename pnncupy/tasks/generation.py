@@ -1,4 +1,4 @@
-"""Diverse generation: new pictures from the patches of one."""
+"""Diverse generation: new images from the patches of one."""
 
 import math
 from collections.abc import Sequence
@@ -66,9 +66,9 @@ def generate(
     guides: Guides | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
-    """Make new pictures with the patches of a given one, arranged differently.
+    """Make new images with the patches of a given one, arranged differently.
 
-    Noise is added to the coarsest level of the picture's pyramid; from there to full size, every
+    Noise is added to the coarsest level of the image's pyramid; from there to full size, every
     patch is replaced by its nearest neighbour in the source, several times a level.
 
     Parameters
@@ -78,9 +78,9 @@ def generate(
         (sizes may differ, dtype and channels may not) the first gives the layout and all give
         patches.
     n : int, optional
-        How many pictures to make. Sample i is the same whether 1 or 100 are made.
+        How many images to make. Sample i is the same whether 1 or 100 are made.
     first_sample : int, default 0
-        Number of the first picture made: others can be made by other calls, elsewhere.
+        Number of the first image made: others can be made by other calls, elsewhere.
     shape : (int, int), optional
         Height and width of the result in pixels; default: those of `image`.
     noise_std : float, default 0.75
@@ -122,7 +122,7 @@ def generate(
 
     With "patchmatch" the cost is about 600 pairs a pixel of the result, and memory about 200 bytes
     a pixel. The tenth search of a level finds distances within 1 % of the smallest ones, so that
-    pictures are as good, but not the same; searches of fewer than 1e8 pairs are exact all the same.
+    images are as good, but not the same; searches of fewer than 1e8 pairs are exact all the same.
     PatchMatch (Barnes et al. 2009, doi:10.1145/1531326.1531330) is covered by the US patent
     8,861,869 (Adobe); exact search, the default, is not.
 

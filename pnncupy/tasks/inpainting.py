@@ -75,9 +75,9 @@ def inpaint(
     Parameters
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point
-        The picture. What stands in the hole steers the result, unless `fill` says otherwise.
+        The image. What stands in the hole steers the result, unless `fill` says otherwise.
     mask : (H, W) bool array or "nodata"
-        True where the picture is to be made anew: any number of holes of any shape. "nodata" makes
+        True where the image is to be made anew: any number of holes of any shape. "nodata" makes
         the missing pixels anew: those of `nodata`, NaN, or what a masked array hides. Missing
         pixels outside of a given mask stay as they are (with `keep_known`), and are never used.
     fill : None, array, "mean" or "noise"
@@ -94,7 +94,7 @@ def inpaint(
         Pyramid levels below full size. Default: such that the largest square inside the hole is
         about one patch at the coarsest level, or as many as leave known patches there.
     initial_guess : array, optional
-        Replaces the filled picture's coarsest level, in units of the value range.
+        Replaces the filled image's coarsest level, in units of the value range.
 
     Returns
     -------
@@ -164,12 +164,12 @@ def _problem(
     levels, ratio = task.schedule.levels, task.schedule.ratio
     if not keep and not bool((~known & ~hole).any()):
         return task.problem([source_of(task.pyramid(task.planes[0]), ratio, masked.usable)])
-    fixed = FixedPixels(masked.pictures, masked.usable) if keep else None
+    fixed = FixedPixels(masked.images, masked.usable) if keep else None
     return task.problem([masked.source(ratio, levels)], fixed=fixed)
 
 
 def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, Array]:
-    """The picture, missing pixels filled; its known pixels; and those to be made anew.
+    """The image, missing pixels filled; its known pixels; and those to be made anew.
 
     Missing pixels outside of the hole are in neither: nothing is known of them, and they stay.
     """
@@ -207,7 +207,7 @@ def _known_colour(image: Array, known: Array, options: TaskOptions) -> Array:
 
 
 def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOptions) -> Array:
-    """The picture with the hole filled; the caller's array itself where it steers."""
+    """The image with the hole filled; the caller's array itself where it steers."""
     if fill is None:
         return image
     axis = options.channel_axis

@@ -1,4 +1,4 @@
-"""How many pyramid levels a call has, and what a task asks of them."""
+"""Number of pyramid levels of a call, and the requirements of a task."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a task needs beside the options that all share.
+    """Requirements of a task beside the options that all share.
 
     Attributes
     ----------

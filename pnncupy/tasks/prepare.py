@@ -104,7 +104,7 @@ class PreparedTask:
         shape: tuple[int, ...] | None = None,
         fixed: FixedPixels | None = None,
     ) -> SynthesisProblem:
-        """What to synthesise, at the size of the result by default."""
+        """Build the problem, at the size of the result by default."""
         size = self.shape if shape is None else shape
         return SynthesisProblem(sources, size, fixed, self.metric)
 
@@ -197,7 +197,7 @@ def prepare_task(
 
 
 def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
-    """How images are encoded; value ranges are those of known pixels."""
+    """Choose the encoding of images; value ranges are those of known pixels."""
     first = images.originals[0]
     if options.categorical:
         axis = None if first.ndim == 2 else checked_channel_axis(options.channel_axis)
@@ -228,7 +228,7 @@ def _workload(
     options: TaskOptions,
     requirements: Requirements,
 ) -> Workload:
-    """What the memory of a call depends on, except for the method and the engine."""
+    """Collect what the memory of a call depends on, except for the method and the engine."""
     labels = isinstance(encoding, LabelEncoding)
     first, between = images.planes[0], requirements.intermediate
     shapes = [result, *images.shapes]
@@ -283,7 +283,7 @@ def _metric(
     encoding: Encoding,
     options: TaskOptions,
 ) -> tuple[PatchMetric, int]:
-    """What patches are compared by, and the number of planes compared."""
+    """Build the patch metric, and count the planes compared."""
     if isinstance(encoding, LabelEncoding):
         weights = encoding.weights
     else:
@@ -295,7 +295,7 @@ def _metric(
 
 
 def _largest_batch(settings: SearchSettings, shape: tuple[int, ...]) -> int:
-    """How many results to search at once: enough to keep the engine busy.
+    """Number of results to search at once: enough to keep the engine busy.
 
     Normalised scores depend on all the queries of an image, approximate matches on their places:
     there it is one.

@@ -112,24 +112,24 @@ class TaskSpec:
 
     @property
     def seeded(self) -> bool:
-        """Whether it takes a seed."""
+        """Test whether it takes a seed."""
         return "rng" in self.takes
 
     def draws(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a call draws random numbers."""
+        """Test whether a call draws random numbers."""
         noisy = [image.name for image in self.images if "noise" in image.words]
         return self.realisations or any(
             isinstance(value := arguments.get(name), str) and value == "noise" for name in noisy
         )
 
     def changes_a_part(self, given: Collection[str], arguments: Mapping[str, Any]) -> bool:
-        """Whether a call with these images and arguments leaves pixels as they are."""
+        """Test whether a call with these images and arguments leaves pixels as they are."""
         masked = "mask" in given or "mask" in arguments
         return self.keeps_origin and masked and bool(arguments.get("keep_known", True))
 
     @property
     def changed(self) -> str:
-        """What a call with a mask changes, in words."""
+        """Pixels that a call with a mask changes, in words."""
         return f"pixels of the mask {'and near it ' if self.margin_patches else ''}only"
 
 
@@ -138,8 +138,8 @@ TASKS = {
         "pnncupy.tasks.generation",
         (ImageParameter("image", several="allowed"),),
         "Diverse generation",
-        "New pictures from the patches of one; noise at the coarsest level decides where they go.",
-        """Make new pictures with the patches of IMAGE, arranged differently.
+        "New images from the patches of one; noise at the coarsest level decides where they go.",
+        """Make new images with the patches of IMAGE, arranged differently.
 
         \b
         pnncupy generate photo.png -o results -n 8
@@ -154,7 +154,7 @@ TASKS = {
         "pnncupy.tasks.inpainting",
         (
             ImageParameter("image"),
-            ImageParameter("mask", "Picture of IMAGE's size, bright where it is to be made anew; "
+            ImageParameter("mask", "Image of IMAGE's size, bright where it is to be made anew; "
                            "nodata: what is missing.", mask=True, words=("nodata",)),
             ImageParameter("fill", "What steers the result instead of what stands in the hole.",
                            required=False, words=("mean", "noise")),
@@ -175,12 +175,12 @@ TASKS = {
         "pnncupy.tasks.analogies",
         (
             ImageParameter("source", several="allowed"),
-            ImageParameter("structure", "Picture that gives the layout and the size.",
+            ImageParameter("structure", "Image that gives the layout and the size.",
                            in_name=True),
         ),
         "Structural analogies",
-        "The patches of one picture in the layout of another.",
-        """Rebuild the layout of a structure picture with the patches of IMAGE.
+        "The patches of one image in the layout of another.",
+        """Rebuild the layout of a structure image with the patches of IMAGE.
 
         \b
         pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
@@ -207,8 +207,8 @@ TASKS = {
         "pnncupy.tasks.collages",
         (ImageParameter("images", several="required"),),
         "Collage",
-        "Several pictures merged into one that has something of each.",
-        """Merge two or more IMAGEs into one picture that has something of each.
+        "Several images merged into one that has something of each.",
+        """Merge two or more IMAGEs into one image that has something of each.
 
         \b
         pnncupy collage beach.png forest.png city.png -o merged.png
@@ -223,11 +223,11 @@ TASKS = {
         (
             ImageParameter("source"),
             ImageParameter("edited", "IMAGE after a rough edit."),
-            ImageParameter("mask", "Picture that is bright where the edit was made; the rest is "
+            ImageParameter("mask", "Image that is bright where the edit was made; the rest is "
                            "kept.", mask=True, required=False),
         ),
         "Editing",
-        "A rough edit, made seamless with patches of the unedited picture.",
+        "A rough edit, made seamless with patches of the unedited image.",
         """Make a rough edit of IMAGE seamless.
 
         \b

@@ -29,7 +29,7 @@ from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages
 
-# The paper says four patches; with three, objects of a third of the picture keep their shape too
+# The paper says four patches; with three, objects of a third of the image keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
 _PATCHES_AT_COARSEST = 3.0
 
@@ -67,9 +67,9 @@ def retarget(
     guides: Guides | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
-    """Change the size or the aspect of a picture while its objects keep theirs.
+    """Change the size or the aspect of an image while its objects keep theirs.
 
-    The picture is squeezed or stretched to `shape` at the coarsest level; from there to full size
+    The image is squeezed or stretched to `shape` at the coarsest level; from there to full size
     the patches of the original replace those of the result.
 
     Parameters

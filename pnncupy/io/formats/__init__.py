@@ -1,1 +1,1 @@
-"""What is known of image file formats beyond pixels: structure, limits, and metadata."""
+"""Image file formats beyond pixels: structure, limits and metadata."""

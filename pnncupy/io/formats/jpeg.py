@@ -7,9 +7,9 @@ from typing import NamedTuple
 from pnncupy.errors import ImageReadError
 from pnncupy.io.formats.limits import check_limit, check_ratio
 
-# A block of 8 x 8 samples of one component takes one bit in a progressive picture.
+# A block of 8 x 8 samples of one component takes one bit in a progressive image.
 JPEG_RATIO = 512
-# Usual are 6 to 10, and every one goes over the whole picture, however few bytes it takes.
+# Usual are 6 to 10, and every one goes over the whole image, however few bytes it takes.
 _MOST_SCANS = 32
 # Baseline, extended, progressive and lossless, and the first three of them arithmetically coded.
 _PROCESSES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}
@@ -18,7 +18,7 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 class JpegHeader(NamedTuple):
-    """Size of a JPEG picture, in samples, and the bytes of one sample."""
+    """Size of a JPEG image, in samples, and the bytes of one sample."""
 
     height: int
     width: int
@@ -36,7 +36,7 @@ def check_jpeg(data: bytes, limit: int) -> None:
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
-    """Size of a JPEG picture, from a walk over all its segments up to the end marker.
+    """Size of a JPEG image, from a walk over all its segments up to the end marker.
 
     A decoder fills what is missing with grey and says nothing, so the end marker has to be there.
     """
@@ -56,14 +56,14 @@ def jpeg_header(data: bytes) -> JpegHeader:
             header = _frame_header(data[place + 2 : place + length])
         elif marker in _PROCESSES or marker in _OTHER_PROCESSES:
             raise ImageReadError(
-                f"damaged or unsupported JPEG file: a second picture at byte {place}"
+                f"damaged or unsupported JPEG file: a second image at byte {place}"
             )
         scans += marker == 0xDA
         if scans > _MOST_SCANS:
             raise ImageReadError(f"damaged JPEG file: more than {_MOST_SCANS} scans")
         place += length
     if header is None or not scans:
-        raise ImageReadError("damaged JPEG file: it holds no picture")
+        raise ImageReadError("damaged JPEG file: it holds no image")
     return header
 
 

@@ -1,4 +1,4 @@
-"""Whether what an image file declares fits into memory, and into the file."""
+"""Limits: what an image file declares must fit into memory, and into the file."""
 
 from pnncupy.errors import ImageReadError
 from pnncupy.memory_limit import ENVIRONMENT_VARIABLE, in_words

@@ -1,8 +1,8 @@
 """The structure of a PNG file, checked before a decoder trusts it.
 
-libpng writes warnings to the terminal where it copes with damage, and for interlaced pictures. So
+libpng writes warnings to the terminal where it copes with damage, and for interlaced images. So
 it gets files that it has nothing to say about: the chunks that make pixels, pixel data that have
-been found to be whole, and each pass of an interlaced picture as a picture of its own.
+been found to be whole, and each pass of an interlaced image as an image of its own.
 """
 
 import struct
@@ -18,7 +18,7 @@ _LARGEST_CHUNK = (1 << 31) - 1
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _PALETTE = 3
-# First row and column of the passes of an interlaced picture, and the steps to the next ones.
+# First row and column of the passes of an interlaced image, and the steps to the next ones.
 _PASSES = (
     (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)
 )  # fmt: skip
@@ -26,7 +26,7 @@ _AT_ONCE = 1 << 16
 
 
 class Header(NamedTuple):
-    """What the first chunk of a PNG file says."""
+    """First chunk of a PNG file."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Header(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some of a picture's pixels, as a PNG file; it goes to `rows` and `columns` of the picture."""
+    """Some of an image's pixels, as a PNG file; it goes to `rows` and `columns` of the image."""
 
     rows: slice
     columns: slice
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 
 def png_parts(data: bytes, limit: int) -> tuple[tuple[int, int], Iterator[Part]]:
-    """Height and width of a picture, and sound PNG files for all of its pixels.
+    """Height and width of an image, and sound PNG files for all of its pixels.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _header(data: bytes) -> Header:
 
 
 def _chunks(data: bytes) -> dict[bytes, list[memoryview]]:
-    """Contents of the chunks that make pixels, up to the one that ends the picture."""
+    """Contents of the chunks that make pixels, up to the one that ends the image."""
     view = memoryview(data)
     chunks: dict[bytes, list[memoryview]] = {b"PLTE": [], b"tRNS": [], b"IDAT": []}
     place = 33
@@ -96,7 +96,7 @@ def _chunks(data: bytes) -> dict[bytes, list[memoryview]]:
             raise ImageReadError(
                 f"damaged PNG file: it ends at byte {len(data)}, inside of a chunk: cut short"
             )
-        # Chunks with a lower-case letter first are no part of the picture, but for tRNS.
+        # Chunks with a lower-case letter first are no part of the image, but for tRNS.
         needed = kind in chunks or kind == b"IEND"
         if kind[:1].isupper() and not needed:
             raise ImageReadError(f"damaged or unsupported PNG file: a chunk {kind!r} in it")
@@ -114,7 +114,7 @@ def _chunks(data: bytes) -> dict[bytes, list[memoryview]]:
 
 
 def _check_size(header: Header, chunks: dict[bytes, list[memoryview]], limit: int) -> int:
-    """Refuse a picture that is too large; returns the size of its pixel data, uncompressed."""
+    """Refuse an image that is too large; returns the size of its pixel data, uncompressed."""
     shown = 3 if header.colour == _PALETTE else _CHANNELS[header.colour]
     shown += bool(chunks[b"tRNS"])
     what = f"{header.width} x {header.height} pixels of {shown} channels"
@@ -126,7 +126,7 @@ def _check_size(header: Header, chunks: dict[bytes, list[memoryview]], limit: in
 
 
 def _pass_headers(header: Header) -> list[tuple[tuple[slice, slice], Header]]:
-    """Where the pixels of each pass go, and its own header."""
+    """Places of the pixels of each pass, and its own header."""
     passes = _PASSES if header.interlace else ((0, 0, 1, 1),)
     found = []
     for top, left, down, right in passes:

@@ -1,6 +1,6 @@
 """Bytes of TIFF files, plain, ImageJ's or OME's, with what is known about their pixels.
 
-The same picture and metadata make the same bytes: there are no times in them, and identifiers are
+The same image and metadata make the same bytes: there are no times in them, and identifiers are
 made from the content.
 """
 
@@ -137,7 +137,7 @@ def _written(planes: Any, **options: Any) -> bytes:
 
 
 def _stored(image: Any, metadata: Metadata, *, colour: bool) -> tuple[Any, str]:
-    """The array as it is stored, and its axes: channels as samples of a pixel, or as pictures.
+    """The array as it is stored, and its axes: channels as samples of a pixel, or as images.
 
     `colour` says whether samples of a colour are possible.
     """

@@ -1,4 +1,4 @@
-"""What TIFF files say about their pixels, and what of it is true of a picture made from them.
+"""Metadata of the pixels of TIFF files, and what of it holds for results.
 
 `tiff_reading` finds it in files, `tiff_encoding` writes it.
 """
@@ -30,7 +30,7 @@ _LARGEST_RATIONAL = 2**32 - 1
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a TIFF file says about its pixels.
+    """Metadata of the pixels of a TIFF file.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Metadata:
     unit : str or None
         As the file names it: "µm", "um", "inch", "cm", "m", "degree", ...
     channel_names : tuple of str
-        One for each channel; a single one for all samples of a colour picture; or empty.
+        One for each channel; a single one for all samples of a colour image; or empty.
     nodata : float or None
         Value of pixels that hold no data (GDAL's tag); NaN if the tag says so.
     kind : {"plain", "imagej", "ome"}
@@ -53,7 +53,7 @@ class Metadata:
     other : tuple of str
         Names of further tags, none of which is kept.
     separate_channels : bool
-        Channels are stored as pictures of their own instead of samples of a pixel. Does not count
+        Channels are stored as images of their own instead of samples of a pixel. Does not count
         in comparisons.
 
     Examples
@@ -82,7 +82,7 @@ class Metadata:
 
     @property
     def worth_keeping(self) -> tuple[str, ...]:
-        """What a format without it would lose, in words."""
+        """Items that a format without metadata would lose, in words."""
         parts = {
             "georeference": bool(self.geo),
             "pixel size": self.pixel_size is not None and is_physical(self.unit),
@@ -93,14 +93,14 @@ class Metadata:
         return tuple(name for name, there in parts.items() if there)
 
     def of_layer(self) -> "Metadata":
-        """What is true of any layer on the same pixels, such as a mask."""
+        """Metadata that holds for any layer on the same pixels, such as a mask."""
         return Metadata(self.pixel_size, self.unit, kind=self.kind, geo=self.geo)
 
 
 def for_result(
     metadata: Metadata, *, origin_kept: bool, channels: int
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """What is true of a picture made from another, and the names of what is not.
+    """Metadata that holds for a result, and the names of what does not.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def for_result(
 
 def _names_fit(metadata: Metadata, channels: int) -> bool:
     count = len(metadata.channel_names)
-    # One name of all samples of a colour picture.
+    # One name of all samples of a colour image.
     return count == channels or (count == 1 and metadata.kind != "plain")
 
 
@@ -181,7 +181,7 @@ def geographic_scale(geo: Mapping[int, Any]) -> tuple[tuple[float, float], str |
 
 
 def is_length(value: float) -> bool:
-    """Whether a number can be the side of a pixel."""
+    """Test whether a number can be the side of a pixel."""
     return 0 < value < math.inf
 
 

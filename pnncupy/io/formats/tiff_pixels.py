@@ -48,7 +48,7 @@ _SHARED_SEGMENTS = 16
 
 
 class Segments(NamedTuple):
-    """How the pixels of a directory are cut into strips or tiles."""
+    """Strips or tiles of the pixels of a directory."""
 
     kind: str
     planes: int
@@ -61,7 +61,7 @@ class Segments(NamedTuple):
 
     @property
     def expected(self) -> int:
-        """How many there have to be."""
+        """Required number of strips or tiles."""
         return self.planes * self.across
 
 
@@ -219,7 +219,7 @@ def _check_encoded(
 
 
 def _lerc_size(data: bytes) -> tuple[int, int, int]:
-    """Rows, columns and channels of the only picture in LERC data."""
+    """Rows, columns and channels of the only image in LERC data."""
     try:
         if data[:6] != b"Lerc2 ":
             raise ImageReadError("damaged or unsupported TIFF file: no LERC 2 data")

@@ -1,4 +1,4 @@
-"""What the tags of a TIFF file that `pnncupy.io` has opened say about one of its pictures."""
+"""Metadata of one image in an opened TIFF file."""
 
 import math
 import re
@@ -40,17 +40,17 @@ _GEO_TYPES = (2, 3, 12)
 def read(
     tiff: Any, series: Any, axes: str, position: tuple[int, ...], hidden: tuple[str, ...] = ()
 ) -> Metadata:
-    """The metadata of one picture of an open file.
+    """The metadata of one image of an open file.
 
     Parameters
     ----------
     tiff : tifffile.TiffFile
     series : tifffile.TiffPageSeries
-        That the picture is in.
+        That the image is in.
     axes : str
         Its axes.
     position : tuple of int
-        Where the picture is along those axes that are neither rows, columns nor its channels.
+        Where the image is along those axes that are neither rows, columns nor its channels.
     hidden : tuple of str
         Names of further tags, which `tiff` does not show.
     """
@@ -81,7 +81,7 @@ def read(
 
 
 def _page(series: Any, axes: str, position: tuple[int, ...]) -> Any:
-    """The page whose tags speak of a picture."""
+    """The page whose tags speak of an image."""
     places = iter(position)
     sizes = [1]
     index = [0]
@@ -150,7 +150,7 @@ def _plain(page: Any, geo: Mapping[int, Any], channels: int) -> dict[str, Any]:
 
 
 def _is_words(text: str) -> bool:
-    """Whether a description is one, rather than some program's data."""
+    """Test whether a description is text, rather than some program's data."""
     data = ("{", "<", "[", "shape=", "ImageJ=", "SCIFIO=")
     return not text.startswith(data) and all(
         letter.isprintable() or letter in "\n\r\t" for letter in text
@@ -241,7 +241,7 @@ def _unescaped(text: str) -> str:
 def _labels_of(
     series: Any, axes: str, position: tuple[int, ...], channel: str
 ) -> tuple[slice, int]:
-    """Which labels belong to a picture, and how many there should be, in ImageJ's usual order."""
+    """Labels of an image, and how many there should be, in ImageJ's usual order."""
     sizes = [
         size for axis, size in zip(axes, series.shape, strict=True) if axis not in ("Y", "X", "S")
     ]
@@ -271,7 +271,7 @@ def _ome(
     pixels = next(element for element in image if _name(element) == "Pixels")
     names = [each.get("Name", "") for each in pixels if _name(each) == "Channel"]
     if channel == "S" and "C" in axes:
-        # Colour samples of several channel images: the picture is of one of them.
+        # Colour samples of several channel images: the image is of one of them.
         before = [axis for axis in axes if axis not in "YXS"].index("C")
         names = names[position[before] : position[before] + 1]
     text = next((each.text for each in image if _name(each) == "Description"), "")

@@ -137,7 +137,7 @@ def all_series(tiff: Any, structure: Structure) -> list[Any]:
 
 
 def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tuple[int, ...]]:
-    """Return the series of a picture, and the picture's index along the axes that count pictures.
+    """Return the series of an image, and the image's index along the axes that count images.
 
     Parameters
     ----------
@@ -145,12 +145,12 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     structure : Structure
         Of the same file.
     page : int or None
-        Number of the picture in the file, from 0.
+        Number of the image in the file, from 0.
 
     Raises
     ------
     ImageReadError
-        There is no such picture, or several and no number.
+        There is no such image, or several and no number.
     """
     every = [(series, _stack_shape(series)) for series in all_series(tiff, structure)]
     count = sum(math.prod(sizes) for _, sizes in every)
@@ -158,8 +158,8 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
         axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
         axes += ", ..." if len(every) > 5 else ""
         raise ImageReadError(
-            f"a stack of {count} pictures ({axes}); choose one with page=N (--page N), 0 to "
-            f"{count - 1}; if they are channels of one picture, say so in the file (axes CYX)"
+            f"a stack of {count} images ({axes}); choose one with page=N (--page N), 0 to "
+            f"{count - 1}; if they are channels of one image, say so in the file (axes CYX)"
         )
     if page is None and tiff.is_imagej and every and every[0][0].kind not in ("imagej", "ome"):
         raise ImageReadError(
@@ -172,7 +172,7 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
             return series, tuple(int(index) for index in np.unravel_index(left, sizes))
         left -= math.prod(sizes)
     raise ImageReadError(
-        f"page {page or 0} was asked for, but it holds {count} pictures: 0 to {count - 1}"
+        f"page {page or 0} was asked for, but it holds {count} images: 0 to {count - 1}"
     )
 
 

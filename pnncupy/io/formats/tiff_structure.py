@@ -36,7 +36,7 @@ ROWS_PER_STRIP, PLANAR, DEPTH, TILE_DEPTH, TILE_WIDTH, TILE_HEIGHT = (
     323,
 )
 STRIP_OFFSETS, STRIP_SIZES, TILE_OFFSETS, TILE_SIZES, SUB_DIRECTORIES = 273, 279, 324, 325, 330
-# All that decides how the bytes of a picture become pixels.
+# All that decides how the bytes of an image become pixels.
 LAYOUT = (
     WIDTH, HEIGHT, BITS, COMPRESSION, 262, 266, SAMPLES, ROWS_PER_STRIP, PLANAR, 317, TILE_WIDTH,
     TILE_HEIGHT, 339, DEPTH, TILE_DEPTH,
@@ -165,7 +165,7 @@ class Structure:
             self.pages.append(directory)
             for number, below in enumerate(self.numbers(directory, SUB_DIRECTORIES)):
                 if below >= 8:  # smaller ones are placeholders
-                    self._read_directory(below, f"{name}, picture {number} below it", of_page=False)
+                    self._read_directory(below, f"{name}, image {number} below it", of_page=False)
         return self._integer(data[-self._pointer.itemsize :])
 
     def _entries(self, data: bytes, count: int, start: int, name: str) -> dict[int, Entry]:

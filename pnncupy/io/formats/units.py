@@ -42,5 +42,5 @@ def converted(length: float, unit: str | None, to: str) -> float | None:
 
 
 def is_physical(unit: str | None) -> bool:
-    """Whether a unit says anything: not none, and not pixels."""
+    """Test whether a unit is a physical one: given, and not pixels."""
     return bool(unit) and not str(unit).lower().startswith("pixel")
