@@ -50,7 +50,7 @@ def reference():
 
 @pytest.fixture(scope="session")
 def photograph():
-    """A small natural picture, uint8."""
+    """A small natural image, uint8."""
     from pnncupy.samples import load_sample
 
     return load_sample("chelsea")[::4, ::4][:40, 6:62].copy()

@@ -42,7 +42,7 @@ def test_scattered_patches_are_summed_exactly_in_any_order(random):
             expected[3, y : y + 3, x : x + 3] += 1
     np.testing.assert_allclose(sums, expected[:3], atol=1e-5)
     np.testing.assert_array_equal(counts[0], expected[3])
-    # The same votes the other way round: flipping both pictures must flip the bits alone.
+    # The same votes the other way round: flipping both images must flip the bits alone.
     flipped, _ = scattered(
         np.ascontiguousarray(source[:, ::-1, ::-1]),
         np.ascontiguousarray((3 - index // 9) * 9 + (6 - index % 9))[::-1, ::-1].astype(np.int32),

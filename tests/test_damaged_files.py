@@ -180,7 +180,7 @@ def test_a_name_that_no_file_can_have(image):
 
 @pytest.fixture(scope="module")
 def made(image, tmp_path_factory):
-    """Pictures with their manifest, and lists of jobs: of these pictures, and of others."""
+    """Images with their manifest, and lists of jobs: of these images, and of others."""
     folder = tmp_path_factory.mktemp("made")
 
     def listed(**options):
@@ -263,7 +263,7 @@ def test_a_damaged_manifest_is_told_and_mended(made, image, tmp_path, capsys):
         report = batch.run(jobs, tmp_path / "out", arrays=arrays, executor=executor)
         assert (report.made, report.kept) == (1, 2)
         assert report.notes == [
-            f"{file}, line 2: not as this version of pnncupy wrote it; such pictures are made again"
+            f"{file}, line 2: not as this version of pnncupy wrote it; such images are made again"
         ]
         assert batch.run(jobs, tmp_path / "out", arrays=arrays, executor=executor).kept == 3
 
@@ -328,7 +328,7 @@ WRONG = [
 
 @pytest.fixture
 def folder(image, tmp_path):
-    """A folder with a picture, and with what is none."""
+    """A folder with an image, and with what is none."""
     write_image(tmp_path / "a.png", image)
     (tmp_path / "in").mkdir()
     for kind in ("pipe", "dangling", "loop"):
@@ -459,7 +459,7 @@ def test_a_billion_jobs_cost_nothing(image, folder, capsys):
         assert seen == [(done, MANY - kept) for done in (1, 2, 3)]
     assert batch.count_kept(jobs, out) == 6
     assert run(["batch", str(folder), "-n", str(MANY), "-o", str(out), "--dry-run"]) == 0
-    assert f"{MANY} pictures to make in {out}, 0 are there" in capsys.readouterr().out
+    assert f"{MANY} images to make in {out}, 0 are there" in capsys.readouterr().out
     assert run(["batch", str(folder / "jobs.toml"), "-o", str(folder / "no"), "--dry-run"]) == 0
     assert not (folder / "no").exists()
     assert run(["batch", str(folder), "-n", "9" * 15, "-o", str(out), "--dry-run"]) == 2

@@ -28,7 +28,7 @@ QUICK = ["--iterations", 1, "--levels", 1, "--quiet"]
 
 @pytest.fixture
 def folder(tmp_path, photograph):
-    """A folder with pictures to work on, in which commands have their files."""
+    """A folder with images to work on, in which commands have their files."""
     write_image(tmp_path / "cat.png", photograph)
     write_image(tmp_path / "flat.png", np.full(photograph.shape, 7, np.uint8))
     mask = np.zeros(photograph.shape[:2], np.uint8)

@@ -27,7 +27,7 @@ def index(random):
 
 
 def shown(figure):
-    """The pictures of a figure."""
+    """The images of a figure."""
     return [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
 
 
@@ -36,7 +36,7 @@ def titles(figure):
 
 
 def rendered(figure):
-    """The pixels of each picture as they come out, without the rest of the figure."""
+    """The pixels of each image as they come out, without the rest of the figure."""
     stream = io.BytesIO()
     figure.savefig(stream, format="rgba")
     width, height = (round(side) for side in figure.get_size_inches() * figure.dpi)
@@ -246,7 +246,7 @@ def test_a_missing_matplotlib_is_named(image, monkeypatch):
         ({"image": (9, 12, 3)}, r"`image` must have the height and width of `index`, \(9, 11\)"),
         ({"opacity": 1.5}, "`opacity` must be a number from 0 to 1"),
         ({"opacity": -1}, "`opacity` must be"),
-        ({"sources": []}, "`sources` must hold at least one picture"),
+        ({"sources": []}, "`sources` must hold at least one image"),
         ({"size": 0}, "`size` must be"),
         ({"columns": 0}, "`columns` must be"),
     ],
@@ -273,9 +273,9 @@ def test_an_index_map_must_be_an_array_of_integers(image, index):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (([],), ValueError, "`images` must hold at least one picture"),
-        (({},), ValueError, "`images` must hold at least one picture"),
-        ((np.zeros((9, 9)),), TypeError, "put a single picture into a list"),
+        (([],), ValueError, "`images` must hold at least one image"),
+        (({},), ValueError, "`images` must hold at least one image"),
+        ((np.zeros((9, 9)),), TypeError, "put a single image into a list"),
         (("a.png",), TypeError, "`images` must be a list"),
         ((["a.png"],), TypeError, r"`images\[0\]` must be a NumPy or CuPy array"),
         (([np.zeros(9)],), ValueError, r"`images\[0\]` must be a 2-D array or a 3-D array"),

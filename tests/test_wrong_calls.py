@@ -1,7 +1,7 @@
 """Wrong calls: each raises an exception that names the parameter, the rule and what was given.
 
 `SHARED` has wrong values of parameters that several functions have; they are tried with each of
-these. `PICTURES` has arrays that are wrong wherever a picture is taken. `OTHERS` has the rest.
+these. `PICTURES` has arrays that are wrong wherever an image is taken. `OTHERS` has the rest.
 """
 
 import inspect
@@ -345,7 +345,7 @@ def spoiled(value, dtype=float):
     return image
 
 
-# Wrong picture, exception, rule, what the message says was given.
+# Wrong image, exception, rule, what the message says was given.
 PICTURES = [
     (None, TypeError, PLAIN, "got NoneType"),
     (3.0, TypeError, PLAIN, "got float"),
@@ -377,7 +377,7 @@ PICTURE_PARAMETERS = [
     "image", "images", "source", "sources", "structure", "edited", "query", "key", "value",
     "result", "samples",
 ]  # fmt: skip
-# These look at their pictures in another way.
+# These look at their images in another way.
 OTHER_PICTURES = [pnn.apply_index, metrics.phase_fractions, metrics.two_point_correlation,
                   metrics.psnr, batch.make_jobs]  # fmt: skip
 # Their shapes are compared with those of another argument first.
@@ -571,7 +571,7 @@ OTHERS = [
      "must be a finite number of at least 0", "got -1"),
     (baselines.bidirectional_similarity, {"tolerance": None}, TypeError, "tolerance", REAL,
      "got None"),
-    (metrics.coherence, {"source": []}, ValueError, "source", "at least one picture",
+    (metrics.coherence, {"source": []}, ValueError, "source", "at least one image",
      "got an empty list"),
     (metrics.coherence, {"result": GREY}, ValueError, "result", "must have the channels", "got 1"),
     (metrics.near_copy, {"largest_shift": -1}, ValueError, "largest_shift", AT_LEAST_0, "got -1"),
@@ -581,7 +581,7 @@ OTHERS = [
     (metrics.patch_swd, {"scales": 0}, ValueError, "scales", AT_LEAST_1, "got 0"),
     (metrics.patch_swd, {"scales": 9}, ValueError, "scales", "must be at most 2", "got 9"),
     (metrics.patch_swd, {"projections": 0}, ValueError, "projections", AT_LEAST_1, "got 0"),
-    (metrics.diversity, {"samples": [IMAGE]}, ValueError, "samples", "at least 2 pictures",
+    (metrics.diversity, {"samples": [IMAGE]}, ValueError, "samples", "at least 2 images",
      "got 1"),
     (metrics.diversity, {"samples": 3}, TypeError, "samples", PLAIN, "got int"),
     (metrics.diversity, {"samples": [IMAGE, IMAGE[1:]]}, ValueError, "samples",
@@ -623,8 +623,8 @@ OTHERS = [
     (metrics.psnr, {"data_range": None}, TypeError, "data_range", "two numbers (low, high)",
      "got None"),
     (plot.compare, {"images": IMAGE}, TypeError, "images", "must be a list of arrays",
-     "got ndarray; put a single picture into a list"),
-    (plot.compare, {"images": {}}, ValueError, "images", "at least one picture", "got none"),
+     "got ndarray; put a single image into a list"),
+    (plot.compare, {"images": {}}, ValueError, "images", "at least one image", "got none"),
     (plot.compare, {"titles": ["one"]}, ValueError, "titles", "one for each of the 2", "got 1"),
     (plot.compare, {"titles": "one"}, TypeError, "titles", "must be a list of str", "got 'one'"),
     (plot.compare, {"images": {"a": IMAGE}, "titles": ["b"]}, ValueError, "titles",

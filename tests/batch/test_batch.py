@@ -1,4 +1,4 @@
-"""Batches: the same pictures whatever works on them, and after whatever went wrong."""
+"""Batches: the same images whatever works on them, and after whatever went wrong."""
 
 import json
 import os
@@ -29,7 +29,7 @@ FAST = {"iterations": 1, "levels": 1}
 
 @pytest.fixture
 def pictures(tmp_path, photograph):
-    """A folder of two small pictures."""
+    """A folder of two small images."""
     folder = tmp_path / "in"
     folder.mkdir()
     write_image(folder / "cat.png", photograph)
@@ -85,7 +85,7 @@ def test_a_run_can_be_resumed(pictures, tmp_path, pool):
     assert [progress.done for progress in seen] == list(range(1, report.made + 1))
     assert digests(out) == clean
     assert batch.run(jobs, out, executor=pool).kept == 4
-    # Other arguments, or another source, are other pictures.
+    # Other arguments, or another source, are other images.
     other = batch.jobs_of_folder(pictures, 2, 7, FAST | {"noise_std": 2.0})
     assert batch.run(other, out, executor=pool).made == 4
     write_image(pictures / "cat.png", read_image(pictures / "cat.png")[::-1], overwrite=True)
@@ -234,7 +234,7 @@ def test_a_list_of_jobs_of_all_tasks(pictures, tmp_path, capsys, photograph):
     out = tmp_path / "out"
     words = ["batch", str(tmp_path / "jobs.toml"), "-o", str(out), "--workers", "2"]
     assert run(words) == 0
-    assert f"made 7 pictures in {out}" in capsys.readouterr().out
+    assert f"made 7 images in {out}" in capsys.readouterr().out
     made = {name: read_image(out / name).shape for name in digests(out)}
     assert made == {
         "cat_generate_seed3_000.png": (40, 56, 3), "cat_generate_seed3_001.png": (40, 56, 3),
@@ -245,7 +245,7 @@ def test_a_list_of_jobs_of_all_tasks(pictures, tmp_path, capsys, photograph):
     filled = pnn.inpaint(photograph, mask > 0, fill="mean", rng=0, **FAST)
     np.testing.assert_array_equal(read_image(out / "cat_inpaint_seed0.png"), filled)
     assert run(words) == 0
-    assert "made 0 pictures" in capsys.readouterr().out
+    assert "made 0 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_wrong_calls(pictures, tmp_path, photograph, pool, capsys):
     (tmp_path / "empty").mkdir()
     out = str(tmp_path / "out")
     assert run(["batch", str(tmp_path / "empty"), "-o", out]) == 2
-    assert "holds no pictures (.jp" in capsys.readouterr().err
+    assert "holds no images (.jp" in capsys.readouterr().err
     (tmp_path / "jobs.toml").write_text("[[job]]")
     assert run(["batch", str(tmp_path / "jobs.toml"), "-o", out, "-n", "3"]) == 2
     assert "are for folders; set them in the list" in capsys.readouterr().err
@@ -355,8 +355,8 @@ def test_the_command_goes_on_with_the_seed_of_the_folder(pictures, tmp_path, cap
     assert run(words) == 0
     assert run([*words, "-n", "2"]) == 0
     out = capsys.readouterr().out
-    assert "made 1 pictures" in out.splitlines()[0]
-    assert "made 1 pictures" in out.splitlines()[1]
+    assert "made 1 images" in out.splitlines()[0]
+    assert "made 1 images" in out.splitlines()[1]
     assert "1 were there already" in out.splitlines()[1]
 
 

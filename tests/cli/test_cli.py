@@ -40,7 +40,7 @@ def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph
             for y in (4, 48) for x in (4, 64, 124, 184)
         )  # fmt: skip
     out = capsys.readouterr()
-    assert "wrote 3 pictures" in out.out
+    assert "wrote 3 images" in out.out
     assert "contact.png" in out.out
     assert "seed 5" in out.out
     assert "of 3 nearly a copy of the source (PSNR over 30 dB, moved by up to 8" in out.out
@@ -196,8 +196,8 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "method exact, engine numba"
     assert lines[1].startswith("pairs of patches: ")
-    assert lines[1].endswith(" a picture")
-    assert "a picture" in lines[2]
+    assert lines[1].endswith(" an image")
+    assert "an image" in lines[2]
     assert "in all" in lines[2]
     assert lines[3].startswith("peak memory: about ")
     assert sorted(tmp_path.rglob("*")) == before

@@ -12,7 +12,7 @@ FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
 
 @pytest.fixture
 def folder(tmp_path, photograph):
-    """Pictures that the verbs take."""
+    """Images that the verbs take."""
     hole = np.zeros(photograph.shape[:2], np.uint8)
     hole[10:20, 10:25] = 255
     opaque = np.full_like(photograph[..., :1], 255)

@@ -47,7 +47,7 @@ LONG = ["generate", "noise.png", "--seed", 1]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Pictures that take long, and lists of work with them."""
+    """Images that take long, and lists of work with them."""
     folder = tmp_path_factory.mktemp("in")
     noise = np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
     write_image(folder / "noise.png", noise)
@@ -187,7 +187,7 @@ def test_handlers_are_as_before_afterwards(capsys):
             return 0
 
         assert signals.exit_code(work) == 128 + number
-        assert capsys.readouterr().err == f"{word}; pictures that were finished are kept.\n"
+        assert capsys.readouterr().err == f"{word}; images that were finished are kept.\n"
         assert [signal.getsignal(number) for number in BOTH] == before
 
 
@@ -224,7 +224,7 @@ def test_a_signal_that_is_dropped_comes_again():
     assert time.monotonic() - start < 4
     assert made.returncode == 143
     assert made.stdout == "unwound\n"
-    assert made.stderr == "Terminated; pictures that were finished are kept.\n"
+    assert made.stderr == "Terminated; images that were finished are kept.\n"
 
 
 def test_a_process_that_cannot_unwind_is_ended(tmp_path):
@@ -254,7 +254,7 @@ def test_a_process_that_cannot_unwind_is_ended(tmp_path):
     told = process.communicate()[1]
     assert time.monotonic() - start < MOST_SECONDS
     assert process.returncode == 143
-    assert told == "Terminated; pictures that were finished are kept.\n"
+    assert told == "Terminated; images that were finished are kept.\n"
     assert not list(tmp_path.iterdir())
 
 

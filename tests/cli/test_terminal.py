@@ -97,7 +97,7 @@ def in_terminal(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, photograph, monkeypatch):
-    """The current folder, with a picture called plain.png."""
+    """The current folder, with an image called plain.png."""
     monkeypatch.chdir(tmp_path)
     write_image("plain.png", photograph[:12, :12])
     return tmp_path

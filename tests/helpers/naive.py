@@ -81,7 +81,7 @@ def nearest(query, keys, p, alpha=math.inf, masks=None):
 
 
 def vote(values, index, p, how):
-    """Picture (C, H, W) from patches; `index` holds (source, row, column) of each."""
+    """Image (C, H, W) from patches; `index` holds (source, row, column) of each."""
     rows, columns = index.shape[:2]
     channels = values[0].shape[0]
     result = np.zeros((channels, rows + p - 1, columns + p - 1))

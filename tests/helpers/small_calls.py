@@ -1,4 +1,4 @@
-"""Hypothesis strategies: calls of all tasks with tiny pictures of any dtype and any axes."""
+"""Hypothesis strategies: calls of all tasks with tiny images of any dtype and any axes."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,13 +16,13 @@ VOTES = tuple(voting.VOTES)
 # Kernels are compiled for each pair of patch size and channels, so each count has one patch size.
 PATCH_SIZES = {1: 2, 2: 3, 3: 4, 4: 3, 5: 5}
 SMALLEST, LARGEST = 7, 14
-# Parameters that are pictures, or layers as large.
+# Parameters that are images, or layers as large.
 PICTURES = ("image", "images", "source", "structure", "edited", "fill", "mask")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a task, its pictures with their channels on the axis that it names."""
+    """A call of a task, its images with their channels on the axis that it names."""
 
     task: str
     given: dict[str, Any]
@@ -32,7 +32,7 @@ class Call:
         return getattr(pnn, self.task)(**{**self.given, **self.options, **changes})
 
     def with_pictures(self, change):
-        """The same with other pictures, masks included."""
+        """The same with other images, masks included."""
         return replace(self, given={name: self._changed(name, change) for name in self.given})
 
     def _changed(self, name, change):
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def sources(self):
-        """The pictures that patches are taken from."""
+        """The images that patches are taken from."""
         first = next(iter(self.given.values()))
         return first if isinstance(first, list) else [first]
 
@@ -89,7 +89,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @st.composite
 def calls(draw, task, dtypes=DTYPES, votes=VOTES, channels=(0, 1, 2, 3, 4, 5), largest=LARGEST):
-    """A call of a task; no channels is a 2-D picture."""
+    """A call of a task; no channels is a 2-D image."""
     sides = st.integers(SMALLEST, largest)
     sizes = st.tuples(sides, sides)
     count = draw(st.sampled_from(channels))
@@ -130,7 +130,7 @@ def _fitting(task, options):
 
 @st.composite
 def _given(draw, task, picture, sizes):
-    """What a task is called with: pictures, masks and seeds; the sources come first."""
+    """What a task is called with: images, masks and seeds; the sources come first."""
     size = draw(sizes)
 
     def several(least):

@@ -35,7 +35,7 @@ def with_hole(image, missing, value):
 
 
 def tasks(other):
-    """Each task of a source with missing pixels; `other` is a whole picture."""
+    """Each task of a source with missing pixels; `other` is a whole image."""
     return {
         "generate": lambda source, **more: pnn.generate(source, rng=3, **more),
         "larger": lambda source, **more: pnn.generate(source, rng=3, shape=(30, 40), **more),

@@ -39,7 +39,7 @@ def jpeg_of(height, width):
 
 
 def tiff_of(data=b"\0" * 16, **changes):
-    """A picture of 4 x 4 bytes at byte 158; `t257=(4, 1, 9)` replaces a tag, None removes one."""
+    """An image of 4 x 4 bytes at byte 158; `t257=(4, 1, 9)` replaces a tag, None removes one."""
     tags = {
         256: (3, 1, 4), 257: (3, 1, 4), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1),
         273: (4, 1, 158), 277: (3, 1, 1), 278: (3, 1, 4), 279: (4, 1, 16),
@@ -95,7 +95,7 @@ HOSTILE = {
     ),
     "tiff-huge": (
         tiff_of(t256=(4, 1, 1 << 20), t257=(4, 1, 1 << 20)),
-        r"declares a picture of shape \(1048576, 1048576\), 1\.1 TB in memory, and the limit",
+        r"declares an image of shape \(1048576, 1048576\), 1\.1 TB in memory, and the limit",
     ),
     "tiff-huge-tile": (
         tiff_of(t322=(4, 1, 1 << 20), t323=(4, 1, 1 << 20)),

@@ -82,7 +82,7 @@ def test_stacks_need_a_page(axes, tmp_path, random):
     image = picture(random, (5, 9, 11), "f4")
     metadata = {"axes": axes} if axes else None
     tifffile.imwrite(tmp_path / "a.tif", image, metadata=metadata, photometric="minisblack")
-    with pytest.raises(pnn.ImageReadError, match=r"stack of 5 pictures .*page=N \(--page N\)"):
+    with pytest.raises(pnn.ImageReadError, match=r"stack of 5 images .*page=N \(--page N\)"):
         read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=3), image[3])
     with pytest.raises(pnn.ImageReadError, match=r"page 5 .* holds 5"):

@@ -319,7 +319,7 @@ def test_each_page_has_its_own_tags(tmp_path, random):
     assert [read_metadata(tmp_path / "a.tif", page=page).nodata for page in (0, 1)] == [1, 2]
 
 
-# Round trips of any picture
+# Round trips of any image
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

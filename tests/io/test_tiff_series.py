@@ -42,7 +42,7 @@ def test_formats_of_single_vendors_are_read_page_by_page(vendor, tile, tmp_path,
     write_pages(tmp_path / "a.tif", pages, tile=tile, **VENDORS[vendor])
     for number, page in enumerate(pages):
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=number), page)
-    with pytest.raises(pnn.ImageReadError, match="a stack of 3 pictures"):
+    with pytest.raises(pnn.ImageReadError, match="a stack of 3 images"):
         read_image(tmp_path / "a.tif")
     write_pages(tmp_path / "b.tif", pages[:1], tile=tile, **VENDORS[vendor])
     np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), pages[0])

@@ -118,7 +118,7 @@ def test_little_memory_gives_the_same_pictures(cupy, image):
     pool.free_all_blocks()
     before = pool.get_limit()
     try:
-        # Enough for one picture, not for six.
+        # Enough for one image, not for six.
         pool.set_limit(size=pool.used_bytes() + 250 * image.size)
         check_equal(pnn.generate(image, 6, rng=3, engine="cupy"), expected)
     finally:

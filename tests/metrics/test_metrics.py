@@ -72,7 +72,7 @@ def test_bidirectional_of_several_sources(random):
     ).mean()
     found = [measure(sources, result, **options) for measure in BIDIRECTIONAL]
     np.testing.assert_allclose(found, [invented, lost, invented + lost], rtol=1e-5)
-    with pytest.raises(ValueError, match="`source` must hold at least one picture"):
+    with pytest.raises(ValueError, match="`source` must hold at least one image"):
         metrics.coherence([], result)
 
 
@@ -156,7 +156,7 @@ def test_pictures_that_do_not_belong_together(measure, colours):
         measure(colours * 1j, colours)
 
 
-# Pictures
+# Images
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
@@ -224,9 +224,9 @@ def test_diversity_of_colours_is_that_of_their_mean(random):
 @pytest.mark.parametrize(
     ("samples", "source", "error", "message"),
     [
-        ([np.eye(3)], np.eye(3), ValueError, "`samples` must hold at least 2 pictures, got 1"),
+        ([np.eye(3)], np.eye(3), ValueError, "`samples` must hold at least 2 images, got 1"),
         ([np.eye(3), np.eye(4)], np.eye(3), ValueError, r"must all have one shape, got \[\(3, 3\)"),
-        (np.eye(3), np.eye(3), ValueError, r"must be a list of pictures or .* got shape \(3, 3\)"),
+        (np.eye(3), np.eye(3), ValueError, r"must be a list of images or .* got shape \(3, 3\)"),
         (np.zeros((2, 3, 3)), np.ones((3, 3)), ValueError, "`source` must not be constant"),
         (np.zeros((3, 3, 3)), np.ones((3, 3, 3)), ValueError, "`samples` must have the channels"),
         ([np.eye(3), [1]], np.eye(3), TypeError, r"`samples\[1\]` must be a NumPy or CuPy array"),
@@ -489,7 +489,7 @@ def test_two_point_correlation_of_stripes_and_other_phases(random):
 
 
 def test_counts_of_large_pictures_are_exact(random):
-    # All pairs of a full picture lie in the phase.
+    # All pairs of a full image lie in the phase.
     found = metrics.two_point_correlation(np.ones((401, 613), bool))
     np.testing.assert_array_equal(found.probability, np.ones(201))
 
@@ -592,7 +592,7 @@ def test_sifid_with_more_features_than_places(random):
         (lambda image: image[:1, :1], ValueError, "at 2 or more places"),
         (lambda image: image / np.nan, ValueError, r"`features\(...\)` must be finite"),
         (lambda image: None, TypeError, r"`features\(...\)` must be a NumPy or CuPy array"),
-        (lambda image: image[:, : len(image)], ValueError, "as many features for both pictures"),
+        (lambda image: image[:, : len(image)], ValueError, "as many features for both images"),
     ],
 )
 def test_bad_features(features, error, message, colours):

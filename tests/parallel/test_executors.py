@@ -186,7 +186,7 @@ def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
     with pytest.raises(ValueError, match="is no checkpoint of pnncupy"):
         pnn.retarget(photograph, (40, 40), checkpoint=file, iterations=2)
     file.unlink()
-    with pytest.raises(ValueError, match="`checkpoint` must be None with several pictures"):
+    with pytest.raises(ValueError, match="`checkpoint` must be None with several images"):
         pnn.generate(photograph, 2, checkpoint=file)
     with pytest.raises(ValueError, match="or `gradual`"):
         pnn.retarget(photograph, (40, 20), gradual=True, checkpoint=file)
@@ -397,7 +397,7 @@ def test_the_command_line_takes_a_scheduler(cluster, photograph, tmp_path, capsy
     write_image(folder / "cat.png", photograph)
     words = ["batch", str(folder), "-o", str(tmp_path / "out"), "--scheduler", address]
     assert run(words) == 0
-    assert "made 1 pictures" in capsys.readouterr().out
+    assert "made 1 images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["generate", "batch"])

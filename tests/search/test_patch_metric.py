@@ -116,7 +116,7 @@ def test_guides_add_their_differences(alpha, channels, pair, random, engine):
 
 
 def test_a_guide_leads_a_hole_to_what_lies_under_it(random):
-    """Where the picture says nothing, the other date decides."""
+    """Where the image says nothing, the other date decides."""
     guide = np.kron(random.integers(0, 2, (6, 6)), np.ones((6, 6))).astype(float)
     image = guide * 100 + random.random((36, 36))
     hole = np.zeros((36, 36), bool)

@@ -59,12 +59,12 @@ CASES = {
         ["generate", "middle.png", "--seed", 1, "--checkpoint", "state.npz"], 12
     ),
     "generate, dry run": (["generate", "large.png", "--dry-run"], 5),
-    "generate, huge picture": (["generate", "huge.png", *PATCHMATCH], 12),
-    "retarget, huge picture": (
+    "generate, huge image": (["generate", "huge.png", *PATCHMATCH], 12),
+    "retarget, huge image": (
         ["retarget", "huge.png", "--scale", 1, 0.9, *PATCHMATCH[:2], "--levels", 0,
          "--iterations", 1], 12,
     ),
-    "writes a huge picture": (
+    "writes a huge image": (
         ["analogy", "small.png", "--structure", "huge.png", *PATCHMATCH[:2], "--levels", 0,
          "--iterations", 1, "--patch-size", 2], 20,
     ),
@@ -81,7 +81,7 @@ CASES = {
 
 
 def prepare(folder):
-    """The pictures and lists of the cases."""
+    """The images and lists of the cases."""
     chance = np.random.default_rng(0)
     for name, side in SIZES.items():
         blocks = chance.random((side // 20 + 1, side // 20 + 1, 3))

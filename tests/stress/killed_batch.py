@@ -50,7 +50,7 @@ def run(folder, jobs, arrays, kills, seconds=0.0):
 
 
 def compare(count, kills):
-    """Pictures of an undisturbed and of a disturbed run, and how the latter went."""
+    """Images of an undisturbed and of a disturbed run, and how the latter went."""
     jobs, arrays = jobs_of(count)
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         start = time.perf_counter()

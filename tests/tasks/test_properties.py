@@ -124,7 +124,7 @@ def test_inputs_are_not_modified_whatever_their_layout(data):
 
 
 def contents(call):
-    """The bytes of all pictures of a call, also those between them."""
+    """The bytes of all images of a call, also those between them."""
     found = []
 
     def look(array):
@@ -168,7 +168,7 @@ def test_copied_pixels_are_where_the_index_map_says(data):
     picture, known = channels_last(made.image, axis), known_values(call)
     again = pnn.apply_index([channels_last(source, axis) for source in call.sources], made.index)
     if call.task == "edit" and call.given["mask"] is not None:
-        # What was kept has its own place, but the values of the edited picture.
+        # What was kept has its own place, but the values of the edited image.
         kept = far_from_the_edit(call)
         assert (made.index[kept] == np.argwhere(kept) @ ((0, 1, 0), (0, 0, 1))).all()
         again[kept] = channels_last(call.given["edited"], axis)[kept]
