@@ -25,7 +25,7 @@ import numpy as np
 Array = Any
 Tick = Callable[[int], None]
 
-# Why `numba` cannot run where Numba is told to interpret instead, which would never end.
+# Reason why `numba` cannot run where Numba is set to interpret, which would never end.
 COMPILER_OFF = (
     "Numba's compiler is switched off; unset NUMBA_DISABLE_JIT, or `disable_jit` in a file "
     ".numba_config.yaml, and start Python again"

@@ -16,7 +16,7 @@ Tile = tuple[int, int, int, int]
 WIDEST_TILE = 64
 TALLEST_TILE = 256
 SPARSE_TILE = 32
-# What a patch that is searched by itself costs, in patches of a tile.
+# What a patch that is searched alone costs, in patches of a tile.
 COST_OF_ONE = 4.0
 _SECONDS_BETWEEN_TICKS = 0.1
 

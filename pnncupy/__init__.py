@@ -1,4 +1,4 @@
-"""Patch nearest-neighbour image synthesis (GPNN) for arrays: new images from the patches of one.
+"""Patch nearest-neighbour image synthesis (GPNN) for arrays, from the patches of an example.
 
 See `generate` for the main task and https://arxiv.org/abs/2103.15545 for the method.
 """

@@ -29,8 +29,7 @@ from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages
 
-# As for retargeting by GPNN in the paper: the smallest side is so many patches at the coarsest
-# level.
+# Patches along the smallest side at the coarsest level, as for retargeting by GPNN in the paper.
 _PATCHES_AT_COARSEST = 4.0
 # Values are rounded to multiples of this, so that sums of them are exact in float64 and do not
 # depend on their order.
@@ -198,7 +197,7 @@ def _converged(
     level: int,
     numbers: range,
 ) -> tuple[Array, Array]:
-    """Vote until the dissimilarity hardly falls; the image and its last coherence matches."""
+    """Vote until the dissimilarity nearly stops falling; the image and its coherence matches."""
     dissimilarity = math.inf
     for number in numbers:
         reporter.begin(level, number, image[None])

@@ -1,12 +1,12 @@
 """Exceptions that a caller may want to catch."""
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+class Cancelled(Exception):  # noqa: N818 - not an error: the caller wanted it
     """A callback returned False, so the run ended early."""
 
 
 class EngineUnavailable(RuntimeError):  # noqa: N818 - says what it is
-    """The engine asked for cannot run here; the message says why and what would help."""
+    """The requested engine cannot run here; the message says why and what would help."""
 
 
 class ImageReadError(ValueError):

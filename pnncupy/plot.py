@@ -116,7 +116,7 @@ def samples(
     samples : (n, H, W) or (n, H, W, C) array, or list of images
         What ``generate`` returns with `n`, or images as in `compare`.
     source : (H, W) or (H, W, C) array, optional
-        What they were made from.
+        Their source.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the source, or of the first sample,
         as in `compare`.
@@ -313,7 +313,7 @@ def _host_planes(name: str, image: Any, channel_axis: int) -> Array:
 
 
 def _host_index(index: Any, shapes: Sequence[tuple[int, int]]) -> Array:
-    """An index map that lies inside of its sources, as a NumPy array."""
+    """An index map that is inside of its sources, as a NumPy array."""
     arrays.library("index", index)
     numbers = arrays.on_host(index)
     without_source = numbers.ndim == 3 and numbers.shape[2] == 2 and len(shapes) == 1

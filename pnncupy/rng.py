@@ -34,7 +34,7 @@ def seed_sequence(rng: Any) -> np.random.SeedSequence:
 
 
 def sample_seed(parent: np.random.SeedSequence, sample: int) -> np.random.SeedSequence:
-    """Seed of one sample: the same whatever other samples are made, and where."""
+    """Seed of one sample: the same whatever other samples are drawn, and where."""
     return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, sample))
 
 

@@ -81,7 +81,7 @@ def finite(name: str, value: Any) -> float:
 
 
 def number_of(text: str) -> float:
-    """A number in words, see `finite`; ValueError if it is none."""
+    """A number in words, see `finite`; ValueError for other words."""
     number = float(text)
     if not number.is_integer() or abs(number) < 2**53:
         return number

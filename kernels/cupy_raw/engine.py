@@ -32,7 +32,7 @@ _CHUNK_ROWS = 64
 # Pairs in one launch: well below a tenth of a second on a fast device, the time to react to an
 # interruption, and below what a display's watchdog allows on a slow one.
 _PAIRS_PER_LAUNCH = 2e10
-# Launches that wait on the device while the host goes on.
+# Launches that wait on the device while the host continues.
 _LAUNCHES_AHEAD = 2
 _VOTE_THREADS = 128
 _MOST_BLOCKS_Z = 65535
@@ -40,7 +40,7 @@ _MOST_BLOCKS_Z = 65535
 
 @cache
 def _module(file: str, options: tuple[str, ...]) -> Any:
-    # CuPy loads a module anew on each device that launches its kernels.
+    # CuPy loads a module again on each device that launches its kernels.
     return cupy.RawModule(code=text(file), options=options)
 
 
@@ -81,7 +81,7 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
 def _run_flat(
     file: str, name: str, options: tuple[str, ...], arguments: tuple[Any, ...], count: int
 ) -> None:
-    """Run a kernel with one thread for each of so many elements."""
+    """Run a kernel with one thread for each of a number of elements."""
     if count:
         blocks = -(-count // THREADS)
         _kernel(file, name, options)((blocks, 1, 1), (THREADS, 1, 1), (*arguments, np.int64(count)))

@@ -14,7 +14,7 @@ if config.DISABLE_JIT:
     raise ImportError(COMPILER_OFF)
 
 # Numba's on-disk cache of a function looks at the function's own file only. The kernels depend on
-# others too, whose checksum is made one of the constants that tell cached kernels apart; the small
+# others too, whose checksum is one of the constants that tell cached kernels apart; the small
 # functions that a kernel calls are not cached by themselves but as parts of it.
 _HELPERS = (
     "simd.py", "candidate_list.py", "../random_bits.py", "search_tree/projection.py",

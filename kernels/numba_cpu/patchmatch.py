@@ -98,8 +98,8 @@ def _totals_exceed(
 ) -> Any:  # fmt: skip
     """Test whether the totals of two patches alone push their sum above a limit.
 
-    Most random keys are far off already in their mean colours, which lie in one cache line; a
-    patch lies in many.
+    Most random keys are far off already in their mean colours, which are in one cache line; a
+    patch is in many.
     """
     steps = 0
     for channel in range(query_totals.shape[2]):

@@ -99,7 +99,7 @@ def _normalised(total: float, bound: Array, factor: float, alpha: float) -> Any:
 
 @device_function
 def _propagated_key(index: Array, y: int, x: int, neighbour: int, step: int, width: int) -> Any:
-    """Match of a neighbour, moved back to this query patch; (-1, -1) where there is none.
+    """Match of a neighbour, moved back to this query patch; (-1, -1) without one.
 
     Neighbours 0 to 3 are `step` patches above, below, left and right.
     """

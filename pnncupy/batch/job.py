@@ -1,4 +1,4 @@
-"""One image of a batch: what it is made of, and making it wherever the batch is worked on."""
+"""One job of a batch: its inputs, and its result wherever the batch is worked on."""
 
 import functools
 import hashlib
@@ -33,7 +33,7 @@ _CACHED = 8
 
 @dataclass(frozen=True)
 class Input:
-    """An image that a job is made from.
+    """An input image of a job.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Job:
-    """One image to be made.
+    """One image to be synthesised.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ def versions() -> dict[str, str]:
 def execute(
     job: Job, folder: str, threads: int | None, arrays: Mapping[str, Any] | None = None
 ) -> Made:
-    """Make a job's image and write it; what goes wrong is told, not raised.
+    """Make a job's image and write it; failures are returned, not raised.
 
     `arrays` holds those inputs that are no files, by digest.
     """
@@ -276,7 +276,7 @@ def check_arguments(
     """Refuse a task, or arguments of one, that there is not; the message names them.
 
     `refused` are arguments that cannot be given here. What becomes a tuple is looked at too: where
-    it is made, Python would speak of something else.
+    it is created, Python's message would name something else.
     """
     validation.choice("verb", verb, tuple(TASKS))
     spec = TASKS[verb]
@@ -316,7 +316,7 @@ def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments_of(verb: str) -> set[str]:
-    """Names of a task's parameters, and what stands for some of them in jobs."""
+    """Names of a task's parameters, and what replaces some of them in jobs."""
     names = set(inspect.signature(task_function(verb)).parameters)
     return names | ({"scale"} if TASKS[verb].scalable else set())
 

@@ -15,7 +15,7 @@ from pnncupy.io import read_image
 from pnncupy.io.writing import SUFFIXES, default_suffix
 from pnncupy.tasks.registry import TASKS, ImageParameter
 
-# Samples of one image, more than can ever be made.
+# Samples of one image, more than can ever be synthesised.
 _MOST_SAMPLES = 10**12
 _LONGEST_NAME = 200
 
@@ -39,7 +39,7 @@ def jobs_of_folder(
     Returns
     -------
     sequence of Job
-        Jobs are created when they are asked for, so that any `count` costs the same.
+        Jobs are created when they are needed, so that any `count` costs the same.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
     Returns
     -------
     sequence of Job
-        Jobs are created when they are asked for, so that any `n` costs the same.
+        Jobs are created when they are needed, so that any `n` costs the same.
 
     Raises
     ------

@@ -54,7 +54,7 @@ class Series:
 
 
 class JobList(Sequence[Job]):
-    """A sequence of jobs that are created when they are asked for.
+    """A sequence of jobs that are created when they are needed.
 
     Attributes
     ----------

@@ -14,20 +14,20 @@ from pnncupy.batch.job import Job, Made, file_digest
 from pnncupy.batch.job_list import JobList
 
 NAME = "manifest.jsonl"
-# Entries of a line that say nothing of how the image was made; inputs count by their contents.
+# Entries of a line that say nothing of the origin of the image; inputs count by their contents.
 _NOT_COMPARED = ("files", "sha256", "seconds")
 _CHECKSUM = "checksum"
 
 
 class _Noted(NamedTuple):
-    """Record of an image: digests of how it was made, and of its file."""
+    """Record of an image: digests of its origin, and of its file."""
 
     origin: str
     sha256: str
 
 
 class Manifest:
-    """Record of the images in a folder, and of the jobs that made them.
+    """Record of the images in a folder, and of their jobs.
 
     Lines are only ever added, each of them synced to the disk, and each with a checksum. Of several
     lines for one file the last one counts; one that is cut off, edited or foreign does not.
@@ -64,11 +64,11 @@ class Manifest:
             more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
             self.damage = (
                 f"{self._file}, line {wrong[0]}{more}: not as this version of pnncupy wrote it; "
-                "such images are made again"
+                "such images are synthesised again"
             )
 
     def seed(self) -> int:
-        """The seed of what was made last, or a new one where nothing was."""
+        """The seed of the last results, or a new one where nothing was."""
         return secrets.randbits(32) if self._seed is None else self._seed
 
     def holds(self, job: Job, folder: Path) -> bool:

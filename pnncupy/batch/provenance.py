@@ -22,11 +22,11 @@ class Provenance:
     verb : str
         Name of the task.
     sources : tuple of str
-        What to call the images that it was made from, without folders.
+        Names of the sources, without folders.
     seed : int or None
         Seed, if random numbers were drawn.
     partly : bool
-        Only what a mask says was made; the rest is as it was.
+        Only the pixels of a mask were synthesised; the rest is as it was.
     metadata : Metadata
         What of the first source holds for the results.
     dropped : tuple of str
@@ -82,13 +82,13 @@ def provenance(
     seed: int | None = None,
     partly: bool = False,
 ) -> Provenance:
-    """Read what of the first source holds for results of a task with so many channels.
+    """Read what of the first source holds for results of a task with a number of channels.
 
     Parameters
     ----------
     verb : str
     sources : sequence of str
-        Files, or other names of what the results are made from.
+        Files, or other names of the sources.
     channels : int
         Of the results.
     file : str, optional

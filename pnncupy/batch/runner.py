@@ -1,6 +1,6 @@
 """Many images: lists of jobs, worked on by processes, executors or a Dask cluster, and resumed.
 
-Each image is written by the worker that made it, under a temporary name first, and noted in the
+Each image is written by its worker, under a temporary name first, and noted in the
 folder's manifest; only a small record returns. The same call again does what is missing.
 """
 
@@ -67,7 +67,7 @@ class Report:
     Attributes
     ----------
     made, kept : int
-        Images made now, and those that were there already.
+        Images synthesised now, and those that were there already.
     failures : list of (Job, str)
         Jobs without an image, and why.
     notes : list of str
@@ -92,7 +92,7 @@ def make_jobs(
         Name of a task: "generate", "retarget", "inpaint", "analogy", "collage" or "edit".
     n : int, default 1
         Samples; more than 1 only for "generate". Any number costs the same: jobs are created when
-        they are asked for.
+        they are needed.
     output : str
         Name of the images in the batch's folder, numbered if there are several, without suffix.
     seed : int, default 0
@@ -161,9 +161,9 @@ def run(
     jobs : sequence of Job
         As from `jobs_of_folder`, `jobs_of_toml` or `make_jobs`.
     folder : path
-        Where the images and the manifest go; made if missing.
+        Where the images and the manifest go; created if missing.
     arrays : dict, optional
-        The arrays that jobs of `make_jobs` are made of.
+        The arrays of the jobs of `make_jobs`.
     executor : concurrent.futures.Executor or distributed.Client, optional
         What works on the jobs; default: a `ProcessPool` of `workers`, which is ended at the end.
         All workers must see the folder and the files under the same names.

@@ -26,7 +26,7 @@ class Table:
     text : str
         Content of the file.
     line : int
-        First line of the table; 0 for what stands before all tables.
+        First line of the table; 0 for what is before all tables.
     """
 
     file: Path
@@ -113,7 +113,7 @@ def _check(name: str, value: Any) -> None:
 
 
 def lines_of_tables(text: str, name: str, count: int) -> list[int]:
-    """The lines where the tables of a name begin, of which there are so many.
+    """The lines where the tables of a name begin, of which the count is given.
 
     Tables without a header of their own have the line of the key before all tables.
     """
@@ -123,7 +123,7 @@ def lines_of_tables(text: str, name: str, count: int) -> list[int]:
 
 
 def line_of_key(text: str, name: str) -> int:
-    """The line where something of that name stands at the top level: a table, or a key."""
+    """The line where something of that name is at the top level: a table, or a key."""
     header = rf"^\s*\[+\s*{_name(name)}\s*[\].]"
     return _line_of(text, header) or _line_of_top_key(text, name) or 1
 
@@ -153,7 +153,7 @@ def _line_of_depth(text: str) -> int:
 
 
 def _line_of_top_key(text: str, name: str) -> int:
-    """The line of a key before all tables; 0 if there is none."""
+    """The line of a key before all tables; 0 without one."""
     return _line_of(re.split(r"(?m)^[ \t]*\[", text, maxsplit=1)[0], _key(name))
 
 

@@ -110,12 +110,12 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pnncupy")
 def commands() -> None:
-    """Make new images from the patches of others, without training."""
+    """Synthesise new images from the patches of an example image, without training."""
 
 
 @click.command()
 def engines() -> None:
-    """Say which engines can run here, and why not."""
+    """List compute engines and their availability."""
     from pnncupy.engine.registry import engines as find_engines
 
     for engine in find_engines():

@@ -17,7 +17,7 @@ from pnncupy.validation import number_of
 def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
     """Turn words among a command's options into arguments, in place.
 
-    What the tags of its image `files` say about missing pixels is used, and told, unless the
+    What the tags of its image `files` say about missing pixels is used, and reported, unless the
     caller says otherwise.
     """
     if options.get("nodata") is not None:
@@ -54,7 +54,7 @@ def _told(value: float) -> str:
 def _tag(file: Path) -> float | None:
     try:
         return read_metadata(file).nodata
-    except (ImageReadError, OSError):  # what is wrong with it is told when it is read
+    except (ImageReadError, OSError):  # its faults are reported when it is read
         return None
 
 

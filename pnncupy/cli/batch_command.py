@@ -22,13 +22,13 @@ _SCHEDULER_TIMEOUT = 8
 @click.command()
 @click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the images and the manifest (made if missing).")  # fmt: skip
+              help="Folder for the images and the manifest (created if missing).")  # fmt: skip
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Images to make of each in a folder.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0),
               help="Of a folder's images; default: as in the manifest, or new.")  # fmt: skip
 @click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
-              help="How patches are searched, for a folder.")  # fmt: skip
+              help="Search, for a folder.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option("--scheduler", metavar="ADDRESS",
               help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
@@ -96,7 +96,7 @@ def _listed(
 
 
 def known_seed(output: Path) -> int:
-    """The seed of the folder's manifest, so that the same command goes on; else a new one."""
+    """The seed of the folder's manifest, so that the same command continues; else a new one."""
     from pnncupy.batch.manifest import Manifest
 
     return Manifest(output).seed() if output.is_dir() else secrets.randbits(32)

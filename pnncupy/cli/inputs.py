@@ -13,7 +13,7 @@ from pnncupy.terminal import say
 
 
 def read_input_image(path: str, page: int | None = None) -> Any:
-    """An image from a file, without an alpha channel that says nothing, which is told."""
+    """An image from a file, without an opaque alpha channel, which is reported."""
     image = read_image(path, page=page)
     visible_image = without_opaque_alpha(image)
     if visible_image is not image:

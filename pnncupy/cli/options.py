@@ -24,47 +24,48 @@ SOURCE_OPTIONS = [
 
 RESULT_OPTIONS = [
     click.option("-o", "--output", "output", type=click.Path(path_type=Path),
-                 help="Folder for the results (made if missing), or one image file.  [required]"),
+                 help="Folder for the results (created if missing) or one image file.  [required]"),
     click.option("--save-index", type=click.Path(path_type=Path), metavar="FILE.tif",
                  help="Also write where each pixel comes from: source, row, column."),
     click.option("--force", is_flag=True, help="Replace files that exist."),
     click.option("--quiet", is_flag=True, help="No progress bar."),
     click.option("--dry-run", is_flag=True,
-                 help="Make nothing, but say what it would cost: tried on smaller images."),
+                 help="Estimate the cost by trials on smaller images, without a result."),
 ]  # fmt: skip
 
 SYNTHESIS_OPTIONS = [
     click.option("--alpha", type=float,
-                 help="Completeness: small values, about 0.005, use more of the source; inf does "
-                 "not ask for it."),
+                 help="Completeness: smaller values, about 0.005, use more of the source; inf "
+                 "disables it."),
     click.option("--levels", type=int, help="Pyramid levels below full size."),
     click.option("--downscale", type=float, help="Factor between neighbouring levels."),
     click.option("--patch-size", type=int, help="Side of a patch; default 7."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
     click.option("--keys", type=click.Choice(KEYS),
-                 help="What patches are compared with; default blurred."),
+                 help="Images that query patches are compared with; default blurred."),
     click.option("--vote", type=click.Choice(list(VOTES)),
-                 help="How overlapping patches make an image; default weighted_mean."),
+                 help="Combination of overlapping patches; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
     click.option("--method", type=click.Choice(METHODS),
-                 help="How patches are searched: all pairs, the default; approximately, for large "
-                 "images; or by the number of pixels."),
+                 help="Search: exact, the default; approximate, for large images; or by the number "
+                 "of pixels."),
     click.option("--engine", type=click.Choice(NAMES),
-                 help="What computes; default auto."),
+                 help="Compute engine; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
     click.option("--scheduler", metavar="ADDRESS",
-                 help="Let a Dask cluster share the exact searches, such as tcp://host:8786."),
+                 help="Address of a Dask cluster that shares the exact searches, such as "
+                 "tcp://host:8786."),
     click.option("--checkpoint", type=click.Path(dir_okay=False), metavar="FILE",
-                 help="Keep the state here, so that the same command, with its --seed, goes on "
-                 "where it was killed."),
+                 help="File of the state: the same command, with its --seed, continues where it "
+                 "was killed."),
     click.option("--nodata", metavar="VALUE|nan|none",
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
     click.option("--categorical", is_flag=True, default=None,
                  help="Values are labels: votes are majorities, and no new values appear."),
     click.option("--channel-weights", metavar="std|W1,W2,...",
-                 help="How much each channel counts when patches are compared; std: all the same."),
+                 help="Weight of each channel when patches are compared; std: all the same."),
     click.option("--max-memory", metavar="SIZE",
                  help="Most memory for the synthesis, such as 500M or 2G; default: "
                  "PNNCUPY_MAX_MEMORY, or no limit. Not counted: the images read, and some 180 MB "

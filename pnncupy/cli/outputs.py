@@ -84,7 +84,7 @@ class ResultFiles:
         for folder in {file.parent for file in (*self.images[:1], *self.indices[:1], *single)}:
             _check_writable(folder)
         with ExitStack() as stack:
-            # The first of those with numbers stands for all of them.
+            # The first of those with numbers represents all of them.
             for file in dict.fromkeys((*self.images[:1], *self.indices[:1], *single)):
                 stack.enter_context(locked(file))
             existing = [
@@ -140,7 +140,7 @@ def _check_writable(folder: Path) -> None:
 
 
 class _Numbered(Sequence[Path]):
-    """Files of one name and the numbers 0 to `count` - 1, none of which is made before its turn."""
+    """Files of one name and the numbers 0 to `count` - 1, each created when it is its turn."""
 
     def __init__(self, file: Path, count: int):
         self._file, self._numbers = file, range(count)

@@ -58,7 +58,7 @@ def _bar(done: ProgressColumn, quiet: bool) -> Iterator[ProgressBar]:
         _Description(Column(no_wrap=True)), BarColumn(), done, _Remaining(),
         TextColumn("left"), console=console, disable=quiet or not console.is_terminal,
     )  # fmt: skip
-    # The bar has its own streams for what others print meanwhile: these are guarded anew.
+    # The bar has its own streams for what others print meanwhile: these are guarded again.
     # Before rich 14 one that is disabled prints an empty line at its end.
     with nullcontext() if bar.disable else bar, guarded_output():
         yield bar

@@ -12,9 +12,11 @@ from pnncupy.terminal import say
 @click.command()
 @click.argument("spec", metavar="[SPEC.toml]", required=False,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
-@click.option("--demo", is_flag=True, help="Show the bundled photographs; SPEC.toml is made too.")
+@click.option(
+    "--demo", is_flag=True, help="Show the bundled photographs; SPEC.toml is written too."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for the page and its images (made if missing).")  # fmt: skip
+              help="Folder for the page and its images (created if missing).")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: all cores.")
 @click.option(
     "--force",
@@ -25,7 +27,7 @@ from pnncupy.terminal import say
 def report(
     spec: Path | None, demo: bool, output: Path, threads: int | None, force: bool, quiet: bool
 ) -> None:
-    """Make a web page that shows results, baselines, measures, and how all was made.
+    """Make a web page that shows results, baselines, measures, and their provenance.
 
     \b
     pnncupy report --demo -o demo        then open demo/index.html

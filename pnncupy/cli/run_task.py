@@ -126,7 +126,7 @@ def _run(
 def _write_more(
     files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any
 ) -> None:
-    """Write the contact sheet and the mask of what was made, where they are wanted."""
+    """Write the contact sheet and the mask of the synthesised pixels, where they are wanted."""
     from pnncupy.cli.arguments import without_missing_pixels
     from pnncupy.display import contact_sheet
     from pnncupy.images.intensity_encoding import value_range

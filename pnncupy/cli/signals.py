@@ -4,8 +4,8 @@ While a command works, a signal raises `Interrupted` in the main thread, which u
 whatever has to be closed or removed; more signals do not disturb that. Two things may go wrong.
 An extension module, or a bare `except`, may drop the exception: so it is raised again until it is
 seen to unwind. And Python only notices a signal between two of its own steps, so that a long step
-of compiled code would hold it up, and so would waiting for a thread in one: so a thread, which is
-told of the signal by a pipe at once, ends the process where that takes too long.
+of compiled code would hold it up, and so would waiting for a thread in one: so a thread, which
+learns of the signal from a pipe at once, ends the process where that takes too long.
 """
 
 import atexit
@@ -28,7 +28,7 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Interrupted(BaseException):
-    """A signal told the command to end."""
+    """A signal ends the command."""
 
 
 class _State:

@@ -146,7 +146,7 @@ def _required_shape(
 
 
 def _report_near_copies(source: Any, images: Sequence[Any]) -> None:
-    """Say how many results are hardly different from the source, rather than hide it."""
+    """Report the number of results that nearly copy the source."""
     from pnncupy.metrics import NEAR_COPY_DECIBELS, near_copy
 
     if images[0].shape != source.shape:

@@ -187,7 +187,7 @@ def _rivals(name: str) -> list[str]:
     packages = sorted(set(packages_distributions().get("cupy", [])))
     if len(packages) < 2:
         return []
-    return [f"{' and '.join(packages)} are in each other's way: `pip uninstall` all but one"]
+    return [f"{' and '.join(packages)} conflict: `pip uninstall` all but one"]
 
 
 def _in_one_line(error: Exception) -> str:

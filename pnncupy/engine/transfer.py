@@ -111,7 +111,7 @@ def _explained_failures(found: Sequence[Any]) -> Iterator[None]:
         if "cuda" not in type(error).__module__:
             raise
         raise errors.EngineUnavailable(
-            f"the GPU failed: {error}; restart the process, and see `nvidia-smi` for its state"
+            f"CUDA error: {error}; restart the process, and see `nvidia-smi` for its state"
         ) from error
 
 

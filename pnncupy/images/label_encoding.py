@@ -14,7 +14,7 @@ from pnncupy.arrays import Array
 class LabelEncoding:
     """Encoding of the label images of a call as planes, and of results back.
 
-    A label is a plane that is 1 where it stands and 0 elsewhere, so that means of planes are shares
+    A label is a plane that is 1 at its pixels and 0 elsewhere, so that means of planes are shares
     of votes, and the label of the largest share wins, of equal ones the lowest.
 
     Attributes

@@ -30,7 +30,7 @@ class Masked:
 
 
 def checked_nodata(nodata: Any) -> float | None:
-    """The value that stands for missing pixels, NaN included; None if none does."""
+    """The value that marks missing pixels, NaN included; None if none does."""
     if nodata is None:
         return None
     if isinstance(nodata, str):

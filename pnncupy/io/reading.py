@@ -109,7 +109,7 @@ def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
     if kind is None:
         raise ImageReadError("not a PNG, JPEG or TIFF file")
     if number not in (None, 0) and kind != "tiff":
-        raise ImageReadError(f"page {number} was asked for, but it holds one image")
+        raise ImageReadError(f"page {number} was requested, but it holds one image")
     try:
         image = (
             _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
@@ -226,7 +226,7 @@ def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int)
     nbytes = size * keyframe.dtype.itemsize
     if series.dataoffset is None or series.dataoffset + (number + 1) * nbytes > structure.size:
         raise ImageReadError(
-            f"damaged TIFF file: image {number} lies beyond its end ({structure.size} bytes): "
+            f"damaged TIFF file: image {number} is beyond its end ({structure.size} bytes): "
             "cut short?"
         )
     # What programs write to have stacks of more than 4 GB: one directory, planes behind each other.

@@ -18,7 +18,7 @@ from pnncupy.search.index_map import checked_index
 NEAR_COPY_DECIBELS = 30.0
 # Bound of the rounding errors of FFTs and running sums, relative to the sums of squares.
 _ROUNDING = 1e-10
-# Shifts that are so many decibels apart count as equal: sums round too.
+# Shifts within this number of decibels count as equal: sums round too.
 _EQUAL_DECIBELS = 1e-9
 
 
@@ -72,8 +72,8 @@ def near_copy(
         (0, row, column) or (row, column) of the source's pixel at each place, as tasks return it
         with ``return_index=True``.
     largest_shift : int, default 8
-        Shifts up to so many pixels along either axis are tried, in both directions; with a shift
-        of 0 the upper left corners lie on each other. Only overlaps of at least half of the
+        Most pixels of a shift along either axis, in both directions; without a shift the upper
+        left corners coincide. Only overlaps of at least half of the
         smaller image count.
     data_range : (float, float), optional
         Lowest and highest possible value. Default: 0 to 255 for uint8, 0 to 1 for bool, else the

@@ -13,7 +13,7 @@ from pnncupy.metrics.common import pair_of_planes, scaled_planes
 from pnncupy.rng import seed_sequence
 from pnncupy.search.patch_grid import PatchGrid
 
-# Projections at a time: so many float32 per pixel are held.
+# Projections at a time: this number of float32 per pixel is held.
 _GROUP = 8
 # Values of unfolded patches that are held at a time, 8 MB: large enough for a fast product.
 _UNFOLDED = 2**21

@@ -82,7 +82,7 @@ def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
     samples : (n, H, W) or (n, H, W, C) array, or a list of n arrays (H, W) or (H, W, C)
         At least 2 images of one shape, in the units of `source`.
     source : (HS, WS) or (HS, WS, C) array of any real dtype
-        The image that they were made from; not constant.
+        Their source; not constant.
     channel_axis : int, default -1
         Axis of the channels of a single 3-D image, not of the stack.
 

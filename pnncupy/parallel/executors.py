@@ -1,7 +1,7 @@
 """Calls on executors: process pools, futures, and clusters of Dask.
 
 An `executor` of this package is a `concurrent.futures.Executor`, such as `ProcessPool`, or a
-`distributed.Client`, which is none but can do the same.
+`distributed.Client`, which can do the same.
 """
 
 import sys

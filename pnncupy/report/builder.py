@@ -29,7 +29,7 @@ def build_report(
     threads: int | None = None,
     callback: Callable[[Step], Any] | None = None,
 ) -> Path:
-    """Make what a spec asks for and write the page into a folder, made if missing.
+    """Make what a spec asks for and write the page into a folder, created if missing.
 
     Files in the folder are replaced, and those of an earlier page that this one does not have are
     removed. Nothing is changed there before all pictures are made.
@@ -102,7 +102,7 @@ def _is_of_page(name: str) -> bool:
 
 
 def _check_inputs(spec: Spec, spec_file: Path, folder: Path) -> None:
-    """Refuse to write the page over what it is made from."""
+    """Refuse to write the page over its inputs."""
     if _is_replaced(spec_file, folder):
         raise ValueError(f"{spec_file} would be replaced by the page; choose another folder")
     for entry in spec.entries:

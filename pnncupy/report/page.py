@@ -1,4 +1,4 @@
-"""From what was made to a web page: views that the templates show, and the files of the page."""
+"""From results to a web page: views that the templates show, and the files of the page."""
 
 import csv
 import io
@@ -92,7 +92,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of a study: what stands left and right."""
+    """A pair of a study: what is left and right."""
 
     number: int
     pictures: Sequence[Shown]

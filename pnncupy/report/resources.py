@@ -33,7 +33,7 @@ def measured() -> Iterator[Cost]:
 
 
 def _reset_peak() -> bool:
-    """Let the kernel count the highest memory anew; only Linux can."""
+    """Let the kernel restart counting the highest memory; only Linux can."""
     try:
         _RESET.write_text("5")
     except OSError:

@@ -1,4 +1,4 @@
-"""Everything that a report shows is made here: results, baselines, pyramid levels, costs."""
+"""Everything that a report shows: results, baselines, pyramid levels, costs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,7 +32,7 @@ class Step:
     Attributes
     ----------
     title : str
-        What is being made.
+        Name of the entry at work.
     fraction : float
         Share of the whole report, 0 to 1, each result counting the same.
     """
@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Made:
-    """An entry of the spec, made.
+    """Results of an entry of the spec.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Made:
     levels : dict
         Level -> how the first result looked at the end of that level.
     info : dict
-        What the task told of the run.
+        Statistics of the run.
     cost : Cost
         Seconds and memory of all results together.
     baseline : array or None
@@ -110,7 +110,7 @@ def try_all(spec: Spec, threads: int | None) -> None:
 
 
 def _read(name: str, given: Input) -> Any:
-    """A picture; what is none is told with the parameter that names it."""
+    """A picture; the parameter is named where it is not one, that names it."""
     try:
         return read_input(given)
     except ImageReadError as error:

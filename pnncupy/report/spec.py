@@ -42,7 +42,7 @@ class Entry:
     job : Job
         Task, images and arguments.
     title, caption : str
-        What stands above and below it.
+        What is above and below it.
     count : int
         Pictures to make; more than 1 for generate only.
     baseline : bool
@@ -116,7 +116,7 @@ def read_spec(file: Path) -> Spec:
             except (ValueError, TypeError, OSError) as error:
                 raise ValueError(place.told(error)) from error
     if not entries:
-        raise ValueError(f"{file}: it asks for nothing; add a table such as [[generate]]")
+        raise ValueError(f"{file}: it defines no entries; add a table such as [[generate]]")
     place = Table(file, text, 0)
     try:
         title = validation.text("title", content.get("title", file.stem))

@@ -25,9 +25,9 @@ from pnncupy.parallel.executors import check_versions, checked, completed, is_cl
 from pnncupy.parallel.threads import thread_count
 from pnncupy.search.pruned_search import PairSearch
 
-# Pairs in one block at the most: some seconds' work, which is lost where a worker dies.
+# Most pairs in one block: some seconds' work, which is lost where a worker dies.
 _MOST_PAIRS = 2e10
-# Bytes of one block's images at the most.
+# Most bytes of the images of one block.
 _MOST_BYTES = 64 * 2**20
 # Images of fewer pixels are not worth the way of their sources to the workers.
 _FEWEST_PIXELS = 4_000_000

@@ -34,7 +34,7 @@ class Keys:
         return places, xp.astype(local, xp.int32)
 
     def take(self, values: Sequence[Array], index: Array) -> Array:
-        """Values of arrays over key patches at keys of any shape; 1 where there is none (-1)."""
+        """Values of arrays over key patches at keys of any shape; 1 for no key (-1)."""
         xp = arrays.namespace(index)
         flat = index.ravel()
         result = xp.ones(flat.shape, dtype=values[0].dtype)

@@ -90,7 +90,7 @@ def finished(
         missing = missing & active
     if bool(xp.any(missing)):
         raise ValueError(
-            "some patches have no key with a finite score: the values span too much for float32, "
+            "no finite patch distance: the value range is too large for float32, "
             "or `alpha` is too small for them; scale the values or raise `alpha`"
         )
     index = found.index
@@ -153,7 +153,7 @@ def key_weight(settings: SearchSettings, minimum: Array) -> Array:
     """Factor of each key patch: from its sum of squared differences to its score.
 
     It falls with `minimum`, rounding included: too large a minimum makes too small a score. Keys
-    that must not be used, of infinite minimum, get 1: no distance times 0 shall be no number.
+    that must not be used, of infinite minimum, get 1: no distance times 0 may be NaN.
     """
     xp = arrays.namespace(minimum)
     weight = settings.mean_factor / (np.float32(settings.alpha) + minimum * settings.mean_factor)

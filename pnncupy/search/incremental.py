@@ -5,7 +5,7 @@ and keep their match. For every query patch a short list of best keys is kept, w
 that is certain:
 
 - plain distances: a key that is not listed was at least as far as the last one listed when the
-  list was made, and, by the triangle inequality, came nearer by no more than the query moved since;
+  list was filled, and, by the triangle inequality, came nearer by no more than the query moved;
 - normalised scores: a key's smallest distance to any query does not exceed that to the query it
   had before, so that one scan with these bounds finds the exact minima and, for every query, the
   keys whose scores may be best.
@@ -179,7 +179,7 @@ class PlainIncrementalSearch:
         listed.search(query, None, self._needed)
         self._listed = listed
         self._found = NearestNeighborField(listed.index[..., 0].copy(), listed.score[..., 0].copy())
-        # What all keys not listed reached when the list was made, and how far the query is now
+        # What all keys not listed reached when the list was filled, and how far the query is now
         # from what it was then.
         self._reach = listed.score[..., -1].copy()
         self._moved = xp.zeros_like(self._reach)

@@ -186,7 +186,7 @@ def nearest_patches(
 def _checked_start(
     initial: Any, query: Array, layout: Layout, with_source: bool, patch_size: int
 ) -> Array:
-    """The matches that a search shall begin with as pixel numbers, (HQ-p+1, WQ-p+1, 1)."""
+    """The matches that a search begins with as flat indices, (HQ-p+1, WQ-p+1, 1)."""
     arrays.same_library(initial=initial, query=query)
     wanted = PatchGrid.of(query, patch_size).shape
     if tuple(initial.shape[:2]) != wanted:

@@ -25,7 +25,7 @@ _PAIRS_A_STEP = 100
 _MOST_OF_SEARCH, _MOST_OF_QUERY, _MOST_IN_SAMPLE = 0.7, 10, 2.5
 # Largest share of queries that give up.
 _MOST_LEFT = 0.1
-# Queries in a sample: one of so many, within limits.
+# Queries in a sample: one in this number, within limits.
 _ONE_OF, _FEWEST, _MOST = 64, 32, 256
 # Side of the part of an image from which costs are estimated.
 _MIDDLE = 384
@@ -151,7 +151,7 @@ class PairSearch:
         """Compare some queries with all keys, and keep the best of old and new lists."""
         known, of_known = score[left], index[left]
         worst = known[:, -1:]
-        # An equal key of lower number shall replace a key, but not a mere limit.
+        # An equal key of lower flat index replaces a key, but not a mere limit.
         above = np.nextafter(worst, np.float32(np.inf))
         score[left] = np.where(of_known[:, -1:] < 0, worst, above)
         index[left] = -1

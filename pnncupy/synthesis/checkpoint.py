@@ -214,7 +214,7 @@ def identity_of(settings: Iterable[Any], images: Iterable[Array]) -> str:
 
 @dataclass(frozen=True)
 class Resumption:
-    """The state that a run goes on from, and what keeps the states to come.
+    """The state that a run continues from, and what keeps the states to come.
 
     Attributes
     ----------

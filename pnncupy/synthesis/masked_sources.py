@@ -18,12 +18,12 @@ from pnncupy.synthesis.problem import Source
 
 @dataclass(frozen=True)
 class MaskedPyramid:
-    """Levels of an image, made of its known pixels only.
+    """Image pyramid with a valid mask, of the known pixels only.
 
     Attributes
     ----------
     images : sequence of (C, h, w) float32
-        Where nothing is known, what stands there in the image, resized.
+        Where nothing is known, the image itself, resized.
     weights : sequence of (h, w) float32
         What their pixels count when they are resized, 0 to 1.
     shares : sequence of (h, w) float64

@@ -57,7 +57,7 @@ _LARGEST_KEY = {
     "incremental": _Bytes(0, 8, 32),
     "trees": _Bytes(95, 4, 50),
 }
-# Of trees with so many axes.
+# Of trees with this number of axes.
 _AXES = 16
 # Engine numpy: for each pixel of a patch, and for each image pixel of approximate searches.
 _NUMPY, _NUMPY_APPROXIMATE = 100_000, 250
@@ -229,7 +229,7 @@ def _of_level(level: Level, work: Workload, means: MemoryPlan, batch_size: int) 
 
 
 def _of_search(level: Level, work: Workload, means: MemoryPlan, query: int) -> int:
-    """Bytes of a PNN step with a query image of so many pixels."""
+    """Bytes of a PNN step with a query image of this number of pixels."""
     kinds = ["incremental" if means.incremental else "exact"]
     if level.approximate:
         kinds = ["patchmatch"]

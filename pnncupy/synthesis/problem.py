@@ -103,7 +103,7 @@ class SynthesisRun:
     settings : SearchSettings
         How patches are searched.
     reporter : ProgressReporter
-        What is told of the progress.
+        Receives the progress.
     """
 
     problem: SynthesisProblem

@@ -1,4 +1,4 @@
-"""Progress of a run: what is told to the caller's callback, and when."""
+"""Progress of a run: what the caller's callback receives, and when."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Event:
     Attributes
     ----------
     sample, samples : int
-        Number of the image being made, from 0, and how many will be. A GPU makes some images
+        Number of the current realisation, from 0, and their count. A GPU makes some images
         together: then it is the first of these until they are finished.
     level, levels : int
         Level being worked on, and the coarsest; 0 is full size.
@@ -57,7 +57,7 @@ class Event:
 
 
 class ProgressReporter:
-    """Counts the work of one sample, or of some that are made together, and tells the callback."""
+    """Counts the work of one sample, or of a batch, and calls the callback."""
 
     def __init__(
         self,

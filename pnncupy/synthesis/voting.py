@@ -103,7 +103,7 @@ def vote(
     TypeError
         An argument has the wrong type, or the arrays belong to different libraries.
     ValueError
-        An argument has a wrong value or shape, or an index lies outside of `value`.
+        An argument has a wrong value or shape, or an index is outside of `value`.
     EngineUnavailable
         The named engine cannot run here.
 
@@ -164,7 +164,7 @@ def apply_index(sources: Any, index: Any) -> Array:
     Parameters
     ----------
     sources : (HS, WS) or (HS, WS, ...) array, or a list of them with equal trailing axes
-        Any layer that lies on the pixels of the sources of a synthesis: the sources themselves,
+        Any layer on the pixels of the sources of a synthesis: the sources themselves,
         a label map, another sensor's channels. Any dtype.
     index : (H, W, 3) or (H, W, 2) integer array
         (source, row, column) of each pixel, as tasks return it; (row, column) for one source.
@@ -178,7 +178,7 @@ def apply_index(sources: Any, index: Any) -> Array:
     TypeError
         An argument is no array, dtypes differ, or the arrays belong to different libraries.
     ValueError
-        Shapes do not fit, or an index lies outside of its source.
+        Shapes do not fit, or an index is outside of its source.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def vote_planes(
 ) -> Array:
     """The image (C, H, W) that matched patches make; `index` holds flat indices in `value`.
 
-    `last` may hold other matches and the image that they made of the same values: only pixels
+    `last` may hold other matches and their image of the same values: only pixels
     whose patches changed are computed then. The result is written to `out`, if given.
     """
     xp = arrays.namespace(value)

@@ -18,7 +18,7 @@ from pnncupy.images.resize import resize
 from pnncupy.search.method import EXACT_BELOW
 from pnncupy.synthesis.progress import Event
 
-# How many pairs the trial run shall have: some seconds' work on a CPU. Pairs grow with the fourth
+# Pairs of the trial run: some seconds' work on a CPU. Pairs grow with the fourth
 # power of an image's side, or approximately searched with the second.
 _TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
 # A second trial has sides shorter by this factor.
@@ -63,7 +63,7 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     """Find out what ``task(**given)`` will cost, in some seconds; the first argument is the source.
 
     The pairs of patches are counted; time and memory are those of a trial with the same options on
-    images made smaller. Memory grows with the pixels; how fast time grows with the pairs is found
+    smaller images. Memory grows with the pixels; how fast time grows with the pairs is found
     by a second, smaller trial, since it depends on the images how many of them are compared. So the
     time is a guess that may be off by a factor of two.
     """
@@ -85,7 +85,9 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
         try:
             small = first if scale == 1 else _first_event(task, trial)
             break
-        except ValueError:  # so many levels, or so small a hole, do not fit into smaller images
+        except (
+            ValueError
+        ):  # this number of levels, or so small a hole, does not fit into smaller images
             if scale == 1:
                 raise
             scale = min(1.0, 1.5 * scale)
@@ -197,7 +199,7 @@ def _scaled(value: Any, scale: float, sampled: bool) -> Any:
 
 
 def _with_peak(work: Callable[[], Any], engine: str) -> tuple[Any, int]:
-    """A result, and the bytes of memory that were taken for it at the most."""
+    """A result, and the peak of the bytes of memory taken for it."""
     if registry.on_device(engine):
         pool = import_module("cupy").get_default_memory_pool()
         pool.free_all_blocks()

@@ -1,4 +1,4 @@
-"""Editing: a rough edit made seamless."""
+"""Editing: a rough edit becomes seamless."""
 
 import inspect
 import math
@@ -75,8 +75,8 @@ def edit(
     edited : array of the shape and dtype of `source`
         The image after it, seams and all.
     mask : (H, W) bool array, optional
-        True where the edit was made. Pixels farther than two patches from it come back as they are
-        in `edited`, bit for bit. Default: everything is made anew.
+        True where the image was edited. Pixels farther than two patches from it are those of
+        `edited`, bit for bit. Default: everything is synthesised.
     levels : int, optional
         Pyramid levels below full size: more levels change more around a seam. Default: 5, or as
         many as fit.

@@ -165,7 +165,7 @@ def _finished(
 
 
 def _assembled(task: PreparedTask, results: Sequence[Result], info: Any, stack: bool) -> Any:
-    """The images, or what was asked for beside them."""
+    """The images, and what was requested beside them."""
     xp = arrays.namespace(results[0].image)
     image = xp.stack([each.image for each in results]) if stack else results[0].image
     if not (task.options.return_index or task.options.return_info):

@@ -78,9 +78,9 @@ def generate(
         (sizes may differ, dtype and channels may not) the first gives the layout and all give
         patches.
     n : int, optional
-        How many images to make. Sample i is the same whether 1 or 100 are made.
+        How many images to make. Sample i is the same whether 1 or 100 are synthesised.
     first_sample : int, default 0
-        Number of the first image made: others can be made by other calls, elsewhere.
+        Number of the first realisation: others can be synthesised by other calls, elsewhere.
     shape : (int, int), optional
         Height and width of the result in pixels; default: those of `image`.
     noise_std : float, default 0.75

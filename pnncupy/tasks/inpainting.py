@@ -75,18 +75,18 @@ def inpaint(
     Parameters
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point
-        The image. What stands in the hole steers the result, unless `fill` says otherwise.
+        The image. The values in the hole steer the result, unless `fill` says otherwise.
     mask : (H, W) bool array or "nodata"
-        True where the image is to be made anew: any number of holes of any shape. "nodata" makes
-        the missing pixels anew: those of `nodata`, NaN, or what a masked array hides. Missing
+        True where the image is to be synthesised: any number of holes of any shape. "nodata"
+        fills the missing pixels: those of `nodata`, NaN, or what a masked array hides. Missing
         pixels outside of a given mask stay as they are (with `keep_known`), and are never used.
     fill : None, array, "mean" or "noise"
         What steers the result: the hole's own pixels (None); those of an array of the shape and
         dtype of `image`; the mean colour of the known pixels; or noise of their mean and standard
         deviation at the coarsest level, which needs no painting and varies with `rng`. With a
-        fill, what stands in the hole does not matter and may be NaN.
+        fill, the values in the hole do not matter and may be NaN.
     keep_known : bool, default True
-        Leave the pixels outside of the hole as they are, bit for bit. False makes everything anew,
+        Leave the pixels outside of the hole as they are, bit for bit. False synthesises everything,
         as the paper's authors do.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise of ``fill="noise"``.
@@ -109,7 +109,7 @@ def inpaint(
     Notes
     -----
     No patch that contains a pixel of the hole is ever used, at any level: a coarse pixel counts as
-    known if more than half of it is, and its colour is made of known pixels only. Cost: up to 10
+    known if more than half of it is, and its colour is that of known pixels only. Cost: up to 10
     iterations of H W h pairs of patches, with h patches that touch the hole; with `keep_known`
     False or a finite `alpha` of (H W)**2. Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 
@@ -169,7 +169,7 @@ def _problem(
 
 
 def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, Array]:
-    """The image, missing pixels filled; its known pixels; and those to be made anew.
+    """The image, missing pixels filled; its known pixels; and those to be synthesised.
 
     Missing pixels outside of the hole are in neither: nothing is known of them, and they stay.
     """
@@ -201,7 +201,7 @@ def _known_colour(image: Array, known: Array, options: TaskOptions) -> Array:
     """The mean colour of the known pixels (C,); of labels the commonest."""
     values = as_planes("image", image, options.channel_axis)[:, known]
     if not values.size:
-        raise ValueError("`mask` must leave known pixels, got none")
+        raise ValueError("`mask` must leave some pixels known, got a mask of the whole image")
     arrays.check_finite("image", values, arrays.namespace(values))
     return typical(values, options.categorical)
 
@@ -243,7 +243,7 @@ def _wanted_levels(hole: Array, options: TaskOptions) -> int:
 
 
 def largest_square(mask: Array) -> int:
-    """Side of the largest square of True pixels, by bisection; 0 if there is none."""
+    """Side of the largest square of True pixels, by bisection; 0 without any."""
     fits, too_large = 0, min(mask.shape) + 1
     while too_large - fits > 1:
         side = (fits + too_large) // 2

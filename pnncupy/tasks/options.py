@@ -46,7 +46,7 @@ class TaskOptions:
     Raises
     ------
     TypeError, ValueError
-        An option is wrong by itself.
+        An option is wrong, whatever the others are.
     """
 
     alpha: float
@@ -139,7 +139,7 @@ class TaskOptions:
         return 1 / self.downscale
 
     def schedule(self, levels: int) -> Schedule:
-        """Return what happens at which of so many levels."""
+        """Return the schedule of this number of levels."""
         return Schedule(
             self.ratio, levels, self.iterations, self.coarse_iterations, self.keys, self.vote,
             self.incremental,

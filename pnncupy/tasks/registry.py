@@ -83,7 +83,7 @@ class TaskSpec:
         Pixels of the result have the positions of the source's: a georeference holds, and a mask
         says what changes.
     margin_patches : int
-        Around the mask so many patches change too.
+        Patches around the mask that change too.
     baseline : bool
         `baselines.bidirectional_similarity` can do the same.
     """
@@ -138,7 +138,7 @@ TASKS = {
         "pnncupy.tasks.generation",
         (ImageParameter("image", several="allowed"),),
         "Diverse generation",
-        "New images from the patches of one; noise at the coarsest level decides where they go.",
+        "New pictures from the patches of one; noise at the coarsest level decides where they go.",
         """Make new images with the patches of IMAGE, arranged differently.
 
         \b
@@ -154,9 +154,9 @@ TASKS = {
         "pnncupy.tasks.inpainting",
         (
             ImageParameter("image"),
-            ImageParameter("mask", "Image of IMAGE's size, bright where it is to be made anew; "
-                           "nodata: what is missing.", mask=True, words=("nodata",)),
-            ImageParameter("fill", "What steers the result instead of what stands in the hole.",
+            ImageParameter("mask", "Mask image of the same size; bright pixels are filled. "
+                           "'nodata': fill missing pixels.", mask=True, words=("nodata",)),
+            ImageParameter("fill", "Image that steers the result instead of the hole's values.",
                            required=False, words=("mean", "noise")),
         ),
         "Conditional inpainting",
@@ -167,8 +167,8 @@ TASKS = {
         pnncupy inpaint painted.png --mask mask.png -o filled.png
         """,
         ("rng", "guides"),
-        (OwnOption("--remake-known", "keep_known", "Make the rest anew too, instead of leaving it "
-                   "as it is.", value=False),),
+        (OwnOption("--remake-known", "keep_known", "Synthesise the known pixels too, instead of "
+                   "keeping them.", value=False),),
         keeps_origin=True,
     ),
     "analogy": TaskSpec(
@@ -198,8 +198,8 @@ TASKS = {
         pnncupy retarget photo.png -o narrow.png --scale 1 0.6
         """,
         ("shape", "guides"),
-        (OwnOption("--gradual", "gradual", "Go there in small steps: better for strong changes, "
-                   "slower.", value=True),),
+        (OwnOption("--gradual", "gradual", "Change the size in several steps (slower; better for "
+                   "large changes).", value=True),),
         scalable=True,
         baseline=True,
     ),
@@ -214,8 +214,8 @@ TASKS = {
         pnncupy collage beach.png forest.png city.png -o merged.png
         """,
         ("shape",),
-        (OwnOption("--gradual", "gradual", "Go there in small steps: better for strong changes, "
-                   "slower.", value=True),),
+        (OwnOption("--gradual", "gradual", "Change the size in several steps (slower; better for "
+                   "large changes).", value=True),),
         baseline=True,
     ),
     "edit": TaskSpec(

@@ -108,7 +108,7 @@ HOSTILE = {
     ),
     "tiff-many-entries": (b"II*\0\x08\0\0\0" + b"\xff" * 70_000, "page 0 declares 65535 entries"),
     "tiff-strip-beyond": (tiff_of(t273=(4, 1, 999)), "strip 0 takes 16 bytes at byte 999, beyond"),
-    "tiff-page-beyond": (b"II*\0\xff\xff\xff\xff", "page 0 at byte 4294967295 lies beyond the end"),
+    "tiff-page-beyond": (b"II*\0\xff\xff\xff\xff", "page 0 at byte 4294967295 is beyond the end"),
     "tiff-missing-strip": (tiff_of(t279=(4, 1, 0)), "lacks 1 of its 1 strips.*save it with all"),
     "tiff-strip-count": (tiff_of(t278=(3, 1, 2)), "needs 2 strips and has 1 places and 1 sizes"),
     "tiff-type": (tiff_of(t256=(11, 1, 4)), "page 0: tag 256 has 1 values of type 11"),

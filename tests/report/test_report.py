@@ -536,7 +536,7 @@ def test_wrong_calls_are_found_before_the_first_is_made(line, message, report, m
 
 SPECS = [
     ("title = 3\n[[generate]]\nimage = 'a.png'", "line 1: `title` must be a string"),
-    ("", "asks for nothing; add a table such as"),
+    ("", "defines no entries; add a table such as"),
     ("[[generate]]\nimage = 'a.png'\n\n[[paint]]\n", r"line 4: unknown section `paint`; there are"),
     ("[generate]\nimage = 'a.png'", r"line 1: write \[\[generate\]\]"),
     ("\n[[generate]]\nimage = 'none.png'", "line 3: `image`: there is no file"),

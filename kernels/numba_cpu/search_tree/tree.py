@@ -28,7 +28,7 @@ BOX_AXES = 8
 # The share by which bounds are widened for rounding.
 WIDENING = 4e-3
 _SPREAD_SAMPLE = 256
-# Different patches with the same coordinates that are told apart.
+# Different patches with the same coordinates that are separated.
 _MOST_ALIKE = 8
 # A number of whole nodes, which one thread fills at a time.
 _KEYS_PER_STEP = 16 * LEAF * FAN
@@ -195,7 +195,7 @@ def _drop_equals() -> Callable[..., None]:
     ) -> None:  # fmt: skip
         """In each group of patches, drop those with the pixels of one of lower number.
 
-        Patches with the same coordinates but other pixels are rare: a few are told apart, and of
+        Patches with the same coordinates but other pixels are rare: a few are separated, and of
         more all are kept.
         """
         others = np.empty(_MOST_ALIKE, np.int64)

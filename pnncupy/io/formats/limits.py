@@ -17,7 +17,7 @@ def check_limit(what: str, size: int, limit: int) -> None:
 
 
 def check_ratio(what: str, size: int, stored: int, ratio: int) -> None:
-    """Refuse `size` bytes of pixels that `stored` bytes cannot have been made from.
+    """Refuse `size` bytes of pixels that `stored` bytes cannot hold.
 
     `ratio` says how many bytes one stored byte can stand for at most.
     """

@@ -12,7 +12,7 @@ _MOST_PLANES = 1 << 20
 
 
 def check_description(text: bytes, pages: int) -> None:
-    """Refuse XML that expands, and what describes far more than a file of so many pages holds."""
+    """Refuse XML that expands, and what describes far more than a file of these pages holds."""
     description = _decoded(text)
     if "<!DOCTYPE" in description or "<!ENTITY" in description:
         raise ImageReadError(
@@ -85,7 +85,7 @@ def _check_ome(description: str, pages: int) -> None:
 
 
 def _number_in(text: str) -> float:
-    """The size of a number in an attribute, 0 where there is none."""
+    """The size of a number in an attribute, 0 without one."""
     try:
         return abs(float(text))
     except ValueError:

@@ -1,7 +1,7 @@
 """Bytes of TIFF files, plain, ImageJ's or OME's, with what is known about their pixels.
 
 The same image and metadata make the same bytes: there are no times in them, and identifiers are
-made from the content.
+derived from the content.
 """
 
 import hashlib

@@ -25,7 +25,7 @@ GDAL_ROLES = ("scale", "offset", "unittype")
 # Keys of ImageJ's description that say what values mean.
 _IMAGEJ_CALIBRATION = ("cf", "c0", "c1", "c2", "c3", "c4", "vunit")
 _IMAGEJ_PARTS = ("LUTs", "Overlays", "Plot", "Properties", "ROI")
-# Tags of how pixels are stored, which a writer chooses anew, and those read here.
+# Tags of how pixels are stored, which a writer chooses again, and those read here.
 _STORAGE = {
     254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 270, 273, 274, 277, 278, 279, 280, 281,
     282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 305, 317, 320, 321, 322, 323, 324, 325,

@@ -75,7 +75,7 @@ class _WithoutTags(io.RawIOBase):
 class _PageSeries:
     """One page as a series of its own, with what is used of tifffile's series.
 
-    A file may have tens of thousands: only the one that is asked for is read.
+    A file may have tens of thousands: only the requested one is read.
     """
 
     kind = "page"
@@ -172,7 +172,7 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
             return series, tuple(int(index) for index in np.unravel_index(left, sizes))
         left -= math.prod(sizes)
     raise ImageReadError(
-        f"page {page or 0} was asked for, but it holds {count} images: 0 to {count - 1}"
+        f"page {page or 0} was requested, but it holds {count} images: 0 to {count - 1}"
     )
 
 

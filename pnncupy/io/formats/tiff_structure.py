@@ -119,7 +119,7 @@ class Structure:
         """Some bytes of the file, all of them."""
         if place < 0 or place + count > self.size:
             raise ImageReadError(
-                f"damaged TIFF file: {what} at byte {place} lies beyond the end of the file "
+                f"damaged TIFF file: {what} at byte {place} is beyond the end of the file "
                 f"({self.size} bytes): cut short?"
             )
         self._stream.seek(place)
