@@ -1,6 +1,6 @@
-"""The figures of the README and its plot, from the files in `bench/results`.
+"""The figures of docs/performance.md and its plot, from the files in `bench/results`.
 
-`python -m bench table` writes between the README's markers and draws `bench/pictures/speed.png`;
+`python -m bench table` writes between the markers of the page and draws `bench/pictures/speed.png`;
 it measures nothing.
 """
 
@@ -20,7 +20,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
     results = {
         file.stem.partition("-")[0]: json.loads(file.read_text()) for file in RESULTS.glob(here)
     }
-    readme = ROOT / "README.md"
+    readme = ROOT / "docs" / "performance.md"
     text = readme.read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
@@ -42,7 +42,7 @@ def short(seconds: float) -> str:
 
 
 def rows(results: dict[str, Any]) -> list[tuple[str, float, str]]:
-    """(what, seconds, remark) of all that the README shows."""
+    """(what, seconds, remark) of all that the page shows."""
     found = [
         (row["task"], row["seconds"], "") for row in results["tasks"]["results"] if "task" in row
     ]
@@ -66,7 +66,7 @@ def rows(results: dict[str, Any]) -> list[tuple[str, float, str]]:
 
 
 def approximate(row: dict[str, Any]) -> tuple[str, float, str] | None:
-    """What the README shows of a row of the family `approximate`."""
+    """What the page shows of a row of the family `approximate`."""
     if "peak_MB" in row:
         return row["what"], row["seconds"], f"peak memory of the process {row['peak_MB']} MB"
     if "times_as_long_as_pnncupy" in row:

@@ -263,7 +263,8 @@ def test_a_damaged_manifest_is_told_and_mended(made, image, tmp_path, capsys):
         report = batch.run(jobs, tmp_path / "out", arrays=arrays, executor=executor)
         assert (report.made, report.kept) == (1, 2)
         assert report.notes == [
-            f"{file}, line 2: not as this version of pnncupy wrote it; such images are synthesised again"
+            f"{file}, line 2: not as this version of pnncupy wrote it; such images are synthesised "
+            "again"
         ]
         assert batch.run(jobs, tmp_path / "out", arrays=arrays, executor=executor).kept == 3
 

@@ -101,3 +101,11 @@ GERUNDS = {
 @pytest.mark.parametrize("file", FILES, ids=inside)
 def test_modules_are_nouns(file):
     assert not file.stem.endswith("ing") or file.stem in GERUNDS
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
+)
+def test_pages_use_the_same_words(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [match[0] for match in AVOIDED_WORDS.finditer(text)] == []
