@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick
 from pnncupy.kernels.random_bits import combined, drawn
 
@@ -170,8 +171,7 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
             score = _normalised(request, found, number)
             old_score = _normalised(request, old_sum, old_number)
         if request.key_words is not None:
-            words = found.view(np.uint32).astype(np.uint64) << np.uint64(32)
-            words |= place[allowed].astype(np.uint64)
+            words = pack(found, place[allowed])
             np.minimum.at(request.key_words, (number // stride, number % stride), words)
         better = (score < old_score) | ((score == old_score) & (number < old_number))
         out_index[allowed] = np.where(better, number, old_number)

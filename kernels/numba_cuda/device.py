@@ -13,7 +13,7 @@ from pnncupy.kernels.protocol import Array
 
 __all__ = [
     "THREADS", "add", "bits", "device_function", "device_kernel", "divide", "larger", "multiply",
-    "smaller", "subtract", "thread_place",
+    "smaller", "subtract", "thread_place", "word_of",
 ]  # fmt: skip
 
 # Threads of a block.
@@ -48,6 +48,12 @@ def device_function(function: Function) -> Function:
 def device_kernel(function: Callable[..., None]) -> Any:
     """Compile a kernel; it is launched by ``kernel[blocks, threads](...)``."""
     return cuda.jit(function)
+
+
+@device_function
+def word_of(value: float, number: int) -> Any:
+    """A match as a word, see `match_words`."""
+    return np.uint64(bits(value)) << np.uint64(32) | np.uint64(number)
 
 
 @device_function

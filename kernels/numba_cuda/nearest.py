@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from numba import cuda, float32
 
+from pnncupy.kernels.match_words import pack, unpack
 from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
-    bits,
     device_function,
     device_kernel,
     larger,
     multiply,
     smaller,
     subtract,
+    word_of,
 )
 from pnncupy.kernels.protocol import Array, SearchRequest, Tick, refuse_lists
 from pnncupy.kernels.tiling import pairs_of_rows
@@ -94,7 +95,7 @@ def _lower_match(best: Array, y: int, x: int, score: float, number: int) -> None
     Scores are not negative, so their bits order as integers. A look is cheaper than an atomic
     operation, and mostly shows it needless.
     """
-    match = np.uint64(bits(score)) << np.uint64(32) | np.uint64(number + 1)
+    match = word_of(score, number + 1)
     if match < best[y, x]:
         cuda.atomic.min(best, (y, x), match)
 
@@ -161,7 +162,8 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     strips = -(-columns // _STRIP)
     blocks = strips * -(-(key_columns + _STRIP - 1) // THREADS)
     chunk_rows = min(rows, _CHUNK_ROWS)
-    best = _pack(request.score[..., 0], request.index[..., 0])
+    # 0 is no key yet.
+    best = pack(request.score[..., 0], request.index[..., 0] + np.int32(1))
     kernel = nearest_kernel(request.patch_size, len(query), weight is not None, active is not None)
     pairs_per_dy = columns * key_columns * min(rows, key_rows)
     step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
@@ -176,14 +178,5 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
         cuda.synchronize()
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(row_pairs * columns * key_columns)
-    request.score[..., 0] = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
-    request.index[..., 0] = (best & np.uint64(0xFFFFFFFF)).astype(np.int32) - np.int32(1)
-
-
-def _pack(score: Array, index: Array) -> Array:
-    """Score and key in one word that orders by score, then key; 0 for no key yet."""
-    high = score.copy().view(np.uint32).astype(np.uint64)
-    return (high << np.uint64(32)) | (index + np.int32(1)).astype(np.uint64)
-
-
-# Levels of sums by powers of two, enough for patches of any side that fits into memory.
+    request.score[..., 0], index = unpack(best)
+    request.index[..., 0] = index - np.int32(1)

@@ -10,7 +10,6 @@ from pnncupy.kernels import random_bits
 from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
-    bits,
     device_function,
     device_kernel,
     divide,
@@ -19,6 +18,7 @@ from pnncupy.kernels.numba_cuda.device import (
     smaller,
     subtract,
     thread_place,
+    word_of,
 )
 from pnncupy.kernels.protocol import Array, PassRequest, Tick
 
@@ -137,7 +137,7 @@ def _limit(score: Array, bound: Array, factor: float, alpha: float) -> Any:
 @device_function
 def _note_query(words: Array, row: int, column: int, found: Any, place: int) -> None:
     """Lower what a key knows of its nearest query."""
-    word = np.uint64(bits(found)) << np.uint64(32) | np.uint64(place)
+    word = word_of(found, place)
     if word < words[row, column]:
         cuda.atomic.min(words, (row, column), word)
 

@@ -21,11 +21,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.engine.interface import PassRequest, combined, drawn
+from pnncupy.engine.interface import PassRequest, combined, drawn, pack, unpack
 from pnncupy.search.candidate_lists import pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
 from pnncupy.search.patch_grid import Layout, PatchGrid
@@ -161,12 +159,12 @@ class PatchMatch:
         reverse, bound = self._reverse_matches(query, index, sums)
         everywhere = xp.ones(index.shape, dtype=xp.bool)
         for _ in range(work.rounds):
-            words = _packed(bound, reverse)
+            words = pack(bound, reverse)
             index, sums = self._round(
                 query, self._canvas, self._usable, index, sums, self._needed, work.draws, bound,
                 words,
             )  # fmt: skip
-            bound, reverse = _unpacked(words)
+            bound, reverse = unpack(words)
             del words  # as large as both
             reverse, bound = self._round(
                 self._canvas, query, everywhere, reverse, bound, self._usable, work.draws
@@ -187,12 +185,12 @@ class PatchMatch:
         bound[self._usable] = pair_sums(
             self._settings, query, self._canvas, reverse[self._usable], keys
         )
-        words = _packed(bound, reverse)
+        words = pack(bound, reverse)
         flat = words.reshape(-1)
         self._settings.engine.scatter_minimum(
-            flat, self._patch_places(index.ravel()), _packed(sums, numbers).reshape(-1)
+            flat, self._patch_places(index.ravel()), pack(sums, numbers).reshape(-1)
         )
-        bound, reverse = _unpacked(words)
+        bound, reverse = unpack(words)
         return reverse, bound
 
     def _enriched(
@@ -200,14 +198,14 @@ class PatchMatch:
     ) -> tuple[Array, Array]:
         """The forward field after each key was offered to the query patch nearest to it."""
         xp = arrays.namespace(index)
-        words = _packed(self._scores(sums, index, bound), index)
+        words = pack(self._scores(sums, index, bound), index)
         near, smallest = reverse[self._usable], bound[self._usable]
         width = index.shape[1] + self._settings.patch_size - 1
         places = xp.astype(near // width * index.shape[1] + near % width, xp.int32)
         own = smallest * key_weight(self._settings, smallest)
         keys = self._key_indices(xp)
-        self._settings.engine.scatter_minimum(words.reshape(-1), places, _packed(own, keys))
-        _, better = _unpacked(words)
+        self._settings.engine.scatter_minimum(words.reshape(-1), places, pack(own, keys))
+        _, better = unpack(words)
         offered = bound.reshape(-1)[self._patch_places(better.ravel())].reshape(sums.shape)
         return better, xp.where(better == index, sums, offered)
 
@@ -287,19 +285,3 @@ def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Ar
         inside = PatchGrid.of(image, patch_size).inside(xp.all(xp.isfinite(image), axis=0))
         usable[top : top + inside.shape[0], : inside.shape[1]] = inside
     return usable
-
-
-def _packed(values: Array, numbers: Array) -> Array:
-    """Words that order by value, not negative, then by number."""
-    xp = arrays.namespace(values)
-    words = xp.astype(xp.ascontiguousarray(values).view(xp.uint32), xp.uint64)
-    words <<= np.uint64(32)
-    words |= xp.astype(numbers, xp.uint64)
-    return words
-
-
-def _unpacked(words: Array) -> tuple[Array, Array]:
-    """Values and numbers of words."""
-    xp = arrays.namespace(words)
-    values = xp.astype(words >> np.uint64(32), xp.uint32).view(xp.float32)
-    return values, xp.astype(words & np.uint64(0xFFFFFFFF), xp.int32)
