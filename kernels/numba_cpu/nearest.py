@@ -1,221 +1,163 @@
-"""Search of the query patches of a tile: the compiled loops of engine `numba`.
+"""Exact search of all pairs: the query patches in tiles, or one by one where few are active."""
 
-Displacements are walked instead of unfolding patches: for one displacement between query and key
-the squared differences of pixels are summed over the patch by sliding sums, which neighbouring
-patches share, so that a pair of patches costs about 2 C + 10 operations whatever the patch size
-is. Known from fast non-local means (Darbon et al. 2008, doi:10.1109/ISBI.2008.4541250).
-"""
-
-from collections.abc import Callable
-from functools import cache
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from pnncupy.kernels.numba_cpu.candidate_list import aligned, insert_lanes
-from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
-from pnncupy.kernels.numba_cpu.padding import left_padding
-from pnncupy.kernels.numba_cpu.simd import (
-    LANES,
-    broadcast,
-    either_less,
-    infinite_history,
-    less_lanes,
-    load,
-    load_history,
-    lowest_bit,
-    push,
-    squared_difference,
-    store,
-    store_history,
-)
-from pnncupy.kernels.protocol import Array
-from pnncupy.kernels.tiling import WIDEST_TILE
+from pnncupy.kernels.numba_cpu.padding import left_padding, pad
+from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, patch_sums, sparse_kernel
+from pnncupy.kernels.numba_cpu.tile_search import nearest_kernel, tile_width
+from pnncupy.kernels.protocol import Array, SearchRequest, Tick
+from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
+
+# Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
+# interruption; and small enough for all threads to end at about the same time.
+_MOST_PAIRS_PER_STEP = 1e8
+_STEPS_PER_THREAD = 32
+# The same for separate patches, whose pairs cost more.
+_SPARSE_PAIRS_PER_STEP = 1e7
+_SPARSE_PER_JOB = 64
+
+_NO_MASK = np.empty((0, 0), np.bool_)
+_NO_WEIGHT = np.empty(0, np.float32)
+_NO_MATCH = np.empty(0, np.int32)
 
 
-@inlined
-def _note_two_rows(
-    upper: Any, lower: Any, upper_score: Any, lower_score: Any, lanes: Array, limit: Any,
-    upper_limit: int, lower_limit: int, score: Array, index: Array, row: int, column: int,
-    first_key: int, index_stride: int, key_best: Array, key_match: Array, upper_key: int,
-    lower_key: int, query_number: int, query_columns: int,
-) -> None:  # fmt: skip
-    """Insert into the lists of two queries, one below the other, and lower the bests of their keys.
+@dataclass(frozen=True)
+class _PaddedKeys:
+    """The keys of a request as the kernels read them.
 
-    One function for all of it, too large to be inlined: else the compiler runs short of registers
-    in the loop around it.
+    Attributes
+    ----------
+    pixels : (C, rows, columns) float32
+        The key image, infinite around it.
+    weights : (1, rows, columns) float32, or (0,)
+        Factors of the key patches. Whatever those of the padding are, it never wins.
     """
-    insert_lanes(upper_score, lanes, limit, upper_limit, score, index, row, column, first_key)
-    insert_lanes(
-        lower_score, lanes, limit, lower_limit, score, index, row + 1, column,
-        first_key + index_stride,
+
+    pixels: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, request: SearchRequest) -> "_PaddedKeys":
+        key, size = request.key, request.patch_size
+        weights = _NO_WEIGHT
+        if request.weight is not None:
+            weights = pad(request.weight[None], key.shape, size, np.inf)
+        return cls(pad(key, key.shape, size, np.inf), weights)
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one row to the next."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def plane(self) -> int:
+        """Pixels from one channel to the next."""
+        return int(self.pixels.shape[1]) * self.stride
+
+
+def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
+    """Search tile by tile; see `protocol.Engine.update_nearest`."""
+    keys = _PaddedKeys.of(request)
+    widest = tile_width(request.patch_size)
+    tiles, places = divide(request.shape, request.active, widest, threads, request.patch_size)
+    # One copy of the keys' bests for each thread.
+    bests = deque(_padded_bests(request) for _ in range(threads))
+    jobs = _tile_jobs(request, keys, tiles, bests, threads)
+    if places.size:
+        jobs += _sparse_jobs(request, keys, places)
+    run(jobs, threads, tick)
+    _merge_bests(request, bests)
+
+
+def _tile_jobs(
+    request: SearchRequest,
+    keys: _PaddedKeys,
+    tiles: Sequence[Tile],
+    bests: deque[tuple[Array, Array]],
+    threads: int,
+) -> list[Iterator[int]]:
+    """The search of whole tiles, in steps of some displacements."""
+    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+    kernel = nearest_kernel(
+        request.patch_size, len(request.key), request.weight is not None,
+        request.key_score is not None,
     )  # fmt: skip
-    if key_best.size > 0:
-        _lower_keys(upper, lanes, key_best, key_match, upper_key, query_number)
-        _lower_keys(lower, lanes, key_best, key_match, lower_key, query_number + query_columns)
+    active = _NO_MASK if request.active is None else request.active
+    pairs = rows * columns * key_rows * key_columns
+    most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
+
+    def search(tile: Tile) -> Iterator[int]:
+        top, bottom, left, right = tile
+        step = max(1, int(most / ((bottom - top) * (right - left) * key_columns)))
+        for first_dy in range(1 - bottom, key_rows - top, step):
+            end_dy = min(first_dy + step, key_rows - top)
+            key_best, key_match = bests.popleft()
+            kernel(
+                request.query, keys.pixels.ravel(), key_rows, key_columns, keys.stride, keys.plane,
+                keys.weights.ravel(), request.score, request.index, key_best.ravel(),
+                key_match.ravel(), request.first_index, request.index_stride, active, top, bottom,
+                left, right, first_dy, end_dy,
+            )  # fmt: skip
+            bests.append((key_best, key_match))
+            row_pairs = pairs_of_rows(top, bottom, key_rows, first_dy, end_dy)
+            yield row_pairs * (right - left) * key_columns
+
+    return list(map(search, tiles))
 
 
-@inlined
-def _lower_keys(
-    sums: Array, lanes: Array, key_best: Array, key_match: Array, first_key: int, query_number: int,
-) -> None:  # fmt: skip
-    """Note the query for the keys of the lanes that it is nearest to so far."""
-    bits = less_lanes(sums, load(key_best, first_key))
-    store(lanes, 0, sums)
-    while bits != 0:
-        lane = lowest_bit(bits)
-        bits &= bits - 1
-        key_best[first_key + lane] = lanes[lane]
-        key_match[first_key + lane] = query_number
+def _sparse_jobs(request: SearchRequest, keys: _PaddedKeys, places: Array) -> list[Iterator[int]]:
+    """The search of separate query patches, a batch of them for each job."""
+    query, key, size = request.query, request.key, request.patch_size
+    key_rows, key_columns = request.key_shape
+    query_sums = np.empty((len(query), *request.shape), np.float32)
+    key_sums = np.empty((len(key), key_rows, key_columns), np.float32)
+    patch_sums(query, size, query_sums)
+    patch_sums(key, size, key_sums)
+    slack = bound_slack(query_sums, key_sums, request.weight)
+    sums = pad(key_sums, key.shape, size, np.inf)
+    kernel = sparse_kernel(size, len(key), request.weight is not None)
+
+    def search(some: Array) -> Iterator[int]:
+        step = max(1, int(_SPARSE_PAIRS_PER_STEP / (len(some) * key_columns)))
+        for row in range(0, key_rows, step):
+            end = min(row + step, key_rows)
+            kernel(
+                query, query_sums, keys.pixels.ravel(), sums.ravel(), key_columns, keys.stride,
+                keys.plane, sums.shape[1] * sums.shape[2], keys.weights.ravel(), slack,
+                request.score, request.index, request.first_index, request.index_stride, some, row,
+                end,
+            )  # fmt: skip
+            yield len(some) * (end - row) * key_columns
+
+    return [
+        search(places[first : first + _SPARSE_PER_JOB])
+        for first in range(0, len(places), _SPARSE_PER_JOB)
+    ]
 
 
-@inlined
-def _copy_query_tile(
-    query: Array, top: int, left: int, rows: int, columns: int, tile: Array, tile_stride: int,
-) -> None:  # fmt: skip
-    """Query pixels of a tile with interleaved channels, in rows of `tile_stride` floats."""
-    channels = query.shape[0]
-    for row in range(rows):
-        for channel in range(channels):
-            for column in range(columns):
-                tile[row * tile_stride + column * channels + channel] = query[
-                    channel, top + row, left + column
-                ]
+def _padded_bests(request: SearchRequest) -> tuple[Array, Array]:
+    """Padded copies of the keys' best sums and queries; nothing is found in the padding."""
+    if request.key_score is None or request.key_index is None:
+        return _NO_WEIGHT, _NO_MATCH
+    shape, size = request.key.shape, request.patch_size
+    return (
+        pad(request.key_score[None], shape, size, -np.inf),
+        pad(request.key_index[None], shape, size, -1),
+    )
 
 
-@inlined
-def _copy_strip(
-    key: Array, position: int, key_stride: int, key_plane: int, columns: int, strip: Array,
-    strip_stride: int,
-) -> None:  # fmt: skip
-    """Key pixels of two rows, all channels of the upper one first, for `columns` x `LANES`."""
-    channels = strip.size // (2 * strip_stride)
-    for row in range(2):
-        for channel in range(channels):
-            source = position + row * key_stride + channel * key_plane
-            target = (row * channels + channel) * strip_stride
-            for x in range(0, columns + LANES, LANES):
-                store(strip, target + x, load(key, source + x))
-
-
-@inlined
-def _copy_limits(
-    score: Array, active: Array, top: int, left: int, rows: int, columns: int, limit: Any,
-    stride: int,
-) -> None:  # fmt: skip
-    """The worst score listed of each query, from row 1 on, over minus infinities.
-
-    Nothing is found where those stay.
-    """
-    for row in range(rows):
-        for column in range(columns):
-            if active.size == 0 or active[top + row, left + column]:
-                limit[(row + 1) * stride + column] = score[top + row, left + column, -1]
-
-
-def tile_width(patch_size: int) -> int:
-    """Query columns in a tile: enough that the columns of incomplete sums beside it are few."""
-    return max(WIDEST_TILE, 4 * patch_size)
-
-
-@cache
-def nearest_kernel(
-    patch_size: int, channels: int, weighted: bool, both_ways: bool
-) -> Callable[..., None]:
-    """Search kernel for one patch size and channel count; compiled at its first call.
-
-    One call lowers the lists of the query patches of one tile over the displacement rows
-    [first_dy, end_dy) and, if `both_ways`, the best query of each key. Lanes are consecutive
-    horizontal displacements: the query pixel is broadcast, the key pixels are loaded, and lane `i`
-    of every vector belongs to the key `i` columns further right. Rows are walked in pairs,
-    downwards; the sliding sums along the rows live in registers, those along the columns in
-    `history`, one per column.
-
-    `key`, `weight`, `key_best` and `key_match` are flat and padded by `pad`: displacements that
-    stick out of the image meet infinite pixels and lose by themselves. Only closure constants that
-    are integers keep Numba's cache valid across processes, so the whole loop nest is one function.
-    """
-    margin = patch_size - 1
-    tile_columns = tile_width(patch_size) + margin
-    query_stride = tile_columns * channels
-    strip_stride = -(-(tile_columns + LANES) // LANES) * LANES
-    history_stride = margin * LANES
-    left_pad = left_padding(patch_size)
-    revision = HELPERS_REVISION
-    is_weighted, is_both_ways = int(weighted), int(both_ways)
-
-    @compiled
-    def search_tile(
-        query: Array, key: Array, key_rows: int, key_columns: int, key_stride: int, key_plane: int,
-        weight: Array, score: Array, index: Array, key_best: Array, key_match: Array,
-        first_index: int, index_stride: int, active: Array, top: int, bottom: int, left: int,
-        right: int, first_dy: int, end_dy: int,
-    ) -> None:  # fmt: skip
-        lanes = np.empty(LANES + 0 * revision, np.float32)
-        history = aligned(tile_columns * history_stride, np.float32(0))
-        strip = aligned(2 * channels * strip_stride, np.float32(0))
-        rows, columns = bottom - top, right - left
-        tile = np.zeros((rows + patch_size) * query_stride, np.float32)
-        _copy_query_tile(query, top, left, rows + margin, columns + margin, tile, query_stride)
-        # Positions in `limit` are shifted by `margin`: sums are complete only there in a row.
-        limit = np.full((rows + 2) * tile_columns + margin, -np.inf, np.float32)
-        _copy_limits(score, active, top, left, rows, columns, limit[margin:], tile_columns)
-        for dy in range(first_dy, end_dy):
-            start, stop = max(top, -dy), min(bottom, key_rows - dy)
-            for dx in range(1 - right, key_columns - left, LANES):
-                begin, end = max(left, -dx - LANES + 1), min(right, key_columns - dx)
-                for row in range(start, stop + margin, 2):
-                    _copy_strip(key, (row + dy) * key_stride + begin + dx + left_pad, key_stride,
-                                key_plane, end - begin + margin, strip, strip_stride)  # fmt: skip
-                    # Rows whose sums are not complete yet meet rows of minus infinities: the first
-                    # one of the limits, and the one below the keys.
-                    done = row - margin
-                    upper_row = done - top + 1 if done >= start else 0
-                    lower_row = done - top + 2 if start - 1 <= done < stop - 1 else 0
-                    upper_limit = upper_row * tile_columns + begin - left
-                    lower_limit = lower_row * tile_columns + begin - left
-                    upper_key_row = done + dy if upper_row > 0 else key_rows
-                    lower_key_row = done + dy + 1 if lower_row > 0 else key_rows
-                    key_column = begin + dx - margin
-                    upper_key = upper_key_row * key_stride + key_column + left_pad
-                    lower_key = lower_key_row * key_stride + key_column + left_pad
-                    first_key = first_index + (done + dy) * index_stride + key_column
-                    pixel = (row - top) * query_stride + (begin - left) * channels
-                    upper_history = infinite_history(margin)
-                    lower_history = infinite_history(margin)
-                    for x in range(end - begin + margin):
-                        upper = squared_difference(tile, pixel, strip, x, channels, strip_stride)
-                        lower = squared_difference(
-                            tile, pixel + query_stride, strip, x + channels * strip_stride,
-                            channels, strip_stride,
-                        )  # fmt: skip
-                        columns_so_far = load_history(history, x * history_stride, margin)
-                        columns_so_far, upper = push(columns_so_far, upper)
-                        columns_so_far, lower = push(columns_so_far, lower)
-                        store_history(history, x * history_stride, columns_so_far)
-                        upper_history, upper = push(upper_history, upper)
-                        lower_history, lower = push(lower_history, lower)
-                        upper_score, lower_score = upper, lower
-                        if is_weighted:
-                            upper_score = upper * load(weight, upper_key + x)
-                            lower_score = lower * load(weight, lower_key + x)
-                        found = either_less(
-                            upper_score, broadcast(limit, upper_limit + x),
-                            lower_score, broadcast(limit, lower_limit + x),
-                        )  # fmt: skip
-                        if is_both_ways:
-                            found |= either_less(
-                                upper, load(key_best, upper_key + x),
-                                lower, load(key_best, lower_key + x),
-                            )  # fmt: skip
-                        if found:
-                            column = begin + x - margin
-                            _note_two_rows(
-                                upper, lower, upper_score, lower_score, lanes, limit,
-                                upper_limit + x, lower_limit + x, score, index, done, column,
-                                first_key + x, index_stride, key_best, key_match, upper_key + x,
-                                lower_key + x, done * query.shape[2] + column, query.shape[2],
-                            )  # fmt: skip
-                        pixel += channels
-
-    return search_tile
+def _merge_bests(request: SearchRequest, bests: Iterable[tuple[Array, Array]]) -> None:
+    """Lower the keys' best sums and queries to those that the threads have found."""
+    if request.key_score is None or request.key_index is None:
+        return
+    rows, columns = request.key_shape
+    left = left_padding(request.patch_size)
+    inside = (0, slice(rows), slice(left, left + columns))
+    for key_best, key_match in bests:
+        better = key_best[inside] < request.key_score
+        np.copyto(request.key_score, key_best[inside], where=better)
+        np.copyto(request.key_index, key_match[inside], where=better)

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from pnncupy.kernels import tiling
-from pnncupy.kernels.numba_cpu import engine as numba_cpu
-from pnncupy.kernels.numba_cpu import pair_sums, patchmatch
+from pnncupy.kernels.numba_cpu import nearest, pair_sums, patchmatch
 
 # Widest and tallest tile, side of a sparse one, cost of a patch by itself, pairs of one step, rows
 # of one step.
@@ -24,13 +23,13 @@ def tiled(name):
     """Let searches be cut up so; kernels have room for tiles of 64 columns, and no more."""
     width, height, sparse, cost, pairs, rows = TILINGS[name]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(numba_cpu, "tile_width", lambda patch_size: width)
+        patch.setattr(nearest, "tile_width", lambda patch_size: width)
         patch.setattr(tiling, "TALLEST_TILE", height)
         patch.setattr(tiling, "SPARSE_TILE", sparse)
         patch.setattr(tiling, "COST_OF_ONE", cost)
-        patch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", pairs)
-        patch.setattr(numba_cpu, "_SPARSE_PAIRS_PER_STEP", pairs)
-        patch.setattr(numba_cpu, "_SPARSE_PER_JOB", rows)
+        patch.setattr(nearest, "_MOST_PAIRS_PER_STEP", pairs)
+        patch.setattr(nearest, "_SPARSE_PAIRS_PER_STEP", pairs)
+        patch.setattr(nearest, "_SPARSE_PER_JOB", rows)
         patch.setattr(pair_sums, "_PAIRS_PER_STEP", pairs)
         patch.setattr(patchmatch, "_ROWS_PER_STEP", rows)
         yield

@@ -172,7 +172,7 @@ def test_the_score_does_not_depend_on_threads_or_tiles(random, monkeypatch):
     plain = pnn.nearest_patches(query, key, alpha=0.01, threads=1)
     for threads, height, pairs in ((2, 32, 1e5), (4, 17, 3e8), (3, 64, 1e4)):
         monkeypatch.setattr(tiling, "TALLEST_TILE", height)
-        monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", pairs)
+        monkeypatch.setattr("pnncupy.kernels.numba_cpu.nearest._MOST_PAIRS_PER_STEP", pairs)
         other = pnn.nearest_patches(query, key, alpha=0.01, threads=threads)
         np.testing.assert_array_equal(plain.index, other.index)
         np.testing.assert_array_equal(plain.score, other.score)

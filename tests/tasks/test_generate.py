@@ -192,10 +192,9 @@ def test_returning_false_cancels_and_exceptions_pass(photograph):
 
 
 def test_long_searches_report_in_between(photograph, monkeypatch):
-    from pnncupy.kernels.numba_cpu import engine as numba_cpu
 
     monkeypatch.setattr("pnncupy.synthesis.progress._SECONDS_BETWEEN_EVENTS", 0)
-    monkeypatch.setattr(numba_cpu, "_MOST_PAIRS_PER_STEP", 1e5)
+    monkeypatch.setattr("pnncupy.kernels.numba_cpu.nearest._MOST_PAIRS_PER_STEP", 1e5)
     events = []
     pnn.generate(photograph, iterations=1, threads=1, callback=events.append)
     within = [event for event in events if not event.finished]
