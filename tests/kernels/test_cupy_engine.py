@@ -335,7 +335,7 @@ def test_failed_launches_are_explained(kernel, cupy, image, monkeypatch):
     registry.check("cupy")
     monkeypatch.setattr(cupy_stand_in.RawModule, "failing", kernel)
     for given, options in ((device, {}), (image, {"engine": "cupy"})):
-        with pytest.raises(pnn.EngineUnavailable, match="the GPU failed: cudaErrorLaunchFailure"):
+        with pytest.raises(pnn.EngineUnavailable, match="CUDA error: cudaErrorLaunchFailure"):
             pnn.pnn_step(given, given, given, **options)
 
 
@@ -354,7 +354,7 @@ def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
         lambda: {"cupy": ["cupy-cuda12x", "cupy-cuda13x", "cupy-cuda12x"]},
     )  # fmt: skip
     details = {engine.name: engine.detail for engine in pnn.engines()}
-    assert "cupy-cuda12x and cupy-cuda13x are in each other's way: `pip" in details["cupy"]
+    assert "cupy-cuda12x and cupy-cuda13x conflict: `pip" in details["cupy"]
     assert "way" not in details["numba"]
 
 

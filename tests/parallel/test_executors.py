@@ -179,7 +179,7 @@ def test_checkpoints_of_other_calls_are_refused(photograph, tmp_path):
         lambda: pnn.retarget(photograph[::-1], (40, 40), checkpoint=file, iterations=2),
     ):
         with pytest.raises(
-            ValueError, match="does not fit: it belongs to another call, with other pic"
+            ValueError, match="does not fit: it belongs to another call, with other im"
         ):
             call()
     file.write_bytes(b"something else")
@@ -251,7 +251,7 @@ def test_a_search_on_dask_while_a_worker_dies(cluster, random):
     found = pnn.nearest_patches(image, image[::-1], alpha=0.1, executor=cluster)
     timer.join()
     check_same(found, expected)
-    cluster.wait_for_workers(2, timeout=30)
+    cluster.wait_for_workers(2, timeout=120)
 
 
 def test_calls_outlive_more_workers_than_the_scheduler_allows(cluster, tmp_path):
@@ -272,7 +272,7 @@ def test_calls_outlive_more_workers_than_the_scheduler_allows(cluster, tmp_path)
     found = list(executors.completed(cluster, die_at_first, [(7, (7,))], 2))
     assert found == [(7, 7)]
     assert len(list(tmp_path.iterdir())) == 5
-    cluster.wait_for_workers(2, timeout=30)
+    cluster.wait_for_workers(2, timeout=120)
 
 
 @pytest.mark.parametrize(
