@@ -1,16 +1,14 @@
 """The options that several commands have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pnncupy import samples
-from pnncupy.engine.registry import NAMES
-from pnncupy.search.method import METHODS
-from pnncupy.synthesis.schedule import KEYS
-from pnncupy.synthesis.voting import VOTES
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -33,6 +31,29 @@ RESULT_OPTIONS = [
                  help="Estimate the cost by trials on smaller images, without a result."),
 ]  # fmt: skip
 
+
+class NamesOf(click.Choice):  # type: ignore[type-arg,unused-ignore]
+    """A choice among the names in a table, which is imported when they are first needed.
+
+    Lists of commands do without it, and without the search and the synthesis that it loads.
+
+    Parameters
+    ----------
+    module : str
+        Below `pnncupy`.
+    table : str
+    """
+
+    def __init__(self, module: str, table: str):  # Choice's own needs the names
+        self._module, self._table = module, table
+        self.case_sensitive = True
+
+    @cached_property
+    def choices(self) -> Sequence[str]:  # type: ignore[override,unused-ignore]
+        """The names, in their order."""
+        return tuple(getattr(import_module(f"pnncupy.{self._module}"), self._table))
+
+
 SYNTHESIS_OPTIONS = [
     click.option("--alpha", type=float,
                  help="Completeness: smaller values, about 0.005, use more of the source; inf "
@@ -42,16 +63,16 @@ SYNTHESIS_OPTIONS = [
     click.option("--patch-size", type=int, help="Side of a patch; default 7."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
-    click.option("--keys", type=click.Choice(KEYS),
+    click.option("--keys", type=NamesOf("synthesis.schedule", "KEYS"),
                  help="Images that query patches are compared with; default blurred."),
-    click.option("--vote", type=click.Choice(list(VOTES)),
+    click.option("--vote", type=NamesOf("synthesis.voting", "VOTES"),
                  help="Combination of overlapping patches; default weighted_mean."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
-    click.option("--method", type=click.Choice(METHODS),
+    click.option("--method", type=NamesOf("search.method", "METHODS"),
                  help="Search: exact, the default; approximate, for large images; or by the number "
                  "of pixels."),
-    click.option("--engine", type=click.Choice(NAMES),
+    click.option("--engine", type=NamesOf("engine.registry", "NAMES"),
                  help="Compute engine; default auto."),
     click.option("--threads", type=int, help="CPU threads; default: all cores."),
     click.option("--scheduler", metavar="ADDRESS",
