@@ -215,11 +215,14 @@ def test_arrays_on_a_device(cupy, image, index):
 
 
 def test_nothing_is_modified(image, index):
+    before = image.copy(), index.copy()
     for array in (image, index):
         array.flags.writeable = False
     plot.compare([image])
     plot.samples(image[None], image)
     plot.index_map(index, image, image[:9, :11])
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(index, before[1])
 
 
 def test_a_figure_shows_itself_without_pyplot(image, monkeypatch):

@@ -148,6 +148,7 @@ def test_workers_end_with_their_parent():
             return True
 
     wait_until(is_gone, 5)
+    assert is_gone()
 
 
 def test_one_bad_input_does_not_stop_the_others(pictures, tmp_path, pool):

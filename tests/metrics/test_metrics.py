@@ -732,6 +732,7 @@ def test_bidirectional_on_the_device(cupy, colours):
 
 
 def test_inputs_are_not_modified(colours):
+    before = colours.copy()
     colours.flags.writeable = False
     flipped = colours[:, ::-1]
     metrics.coherence(colours, flipped)
@@ -740,6 +741,7 @@ def test_inputs_are_not_modified(colours):
     metrics.diversity([colours, flipped], colours)
     metrics.two_point_correlation(colours[..., 0], phase=1)
     metrics.sifid(colours, flipped, lambda image: image)
+    np.testing.assert_array_equal(colours, before)
 
 
 def test_importing_loads_no_heavy_library():

@@ -211,7 +211,8 @@ def test_what_cannot_fit_is_refused_with_the_need_before_any_work(call, photogra
 def test_the_need_that_a_refusal_names_is_accepted(guides, photograph):
     guide = photograph[..., 0]
     more = {"guides": [(guide, guide, 1.0)] * guides, "iterations": 1, "coarse_iterations": 1}
-    pnn.generate(photograph, rng=0, max_memory=least(photograph, **more), **more)
+    made = pnn.generate(photograph, rng=0, max_memory=least(photograph, **more), **more)
+    np.testing.assert_array_equal(made, pnn.generate(photograph, rng=0, **more))
 
 
 @pytest.mark.parametrize("size", [999, 999_600_000, 1_000_000, 4_092_160, 123_456_789_000])
