@@ -3,6 +3,7 @@
 One displacement between query and key at a time, over the whole image: memory O(n + m).
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick
 from pnncupy.kernels.random_bits import combined, drawn
+from pnncupy.kernels.sum_order import powers
 
 SUPPORTS_TOP_K = True
 TREE_AXES = ()
@@ -21,19 +23,12 @@ def window_sums(values: Array, size: int, axis: int) -> Array:
     """Sums over windows of `size` values along an axis, in the order that `protocol` fixes."""
     values = np.moveaxis(values, axis, 0)
     count = values.shape[0] - size + 1
-    power, sums = 1, [values]
-    while 2 * power <= size:
-        sums.append(sums[-1][:-power] + sums[-1][power:])
-        power *= 2
-    total = sums.pop()[:count]
-    covered = power
-    while sums:
-        power //= 2
-        level = sums.pop()
-        if size & power:
-            total = total + level[covered : covered + count]
-            covered += power
-    return np.moveaxis(total, 0, axis)
+    sums = [values]
+    while 2 ** len(sums) <= size:
+        half = 2 ** (len(sums) - 1)
+        sums.append(sums[-1][:-half] + sums[-1][half:])
+    parts = [sums[length.bit_length() - 1][first : first + count] for first, length in powers(size)]
+    return np.moveaxis(functools.reduce(np.add, parts), 0, axis)
 
 
 def patch_distances(query: Array, key: Array, patch_size: int) -> Array:

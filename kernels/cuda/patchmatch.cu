@@ -216,7 +216,7 @@ extern "C" __global__ void patchmatch_pass(const float *query, int query_height,
     if (x >= columns)
         return;
     const long long at = (long long)y * columns + x;
-    const Image picture = {query, query_height, query_width};
+    const Image query_image = {query, query_height, query_width};
     const Keys keys = {{key, key_height, key_width}, usable, bound, words, factor, alpha};
     const int number = index[at];
     Best best = {number, number / key_width, number % key_width, sums[at], sums[at]};
@@ -230,14 +230,14 @@ extern "C" __global__ void patchmatch_pass(const float *query, int query_height,
             const Place there =
                 propagated_key(index, rows, columns, y, x, neighbour, step, key_width);
             if (there.row != best.row || there.column != best.column)
-                attempt(best, picture, place, keys, there.row, there.column);
+                attempt(best, query_image, place, keys, there.row, there.column);
         }
         const long long of_patch = combined(stream, place);
         for (int draw = 0; radius > 0; radius /= 2)
             for (int k = 0; k < draws; k++, draw += 2) {
                 const Place there = random_key(of_patch, draw, best.row, best.column, radius,
                                                key_height - P + 1, key_width - P + 1);
-                attempt(best, picture, place, keys, there.row, there.column);
+                attempt(best, query_image, place, keys, there.row, there.column);
             }
     }
     out_index[at] = best.number;

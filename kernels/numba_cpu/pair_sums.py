@@ -1,8 +1,8 @@
 """Distances of given pairs of patches, for engine `numba`."""
 
+import operator
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -10,29 +10,14 @@ from pnncupy.kernels.numba_cpu.candidate_list import aligned
 from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.simd import LANES, load, store, sum_of_stored
 from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.sum_order import tree_sum
 from pnncupy.kernels.tiling import run_all
 
 _PAIRS_PER_STEP = 20_000
 
 
-@inlined
-def _sum(values: Array, count: int) -> Any:
-    """Sum of the first values in the order that `protocol` fixes; the values are used up."""
-    total, start, begun = values[0], 0, False
-    power = 1
-    while 2 * power <= count:
-        power *= 2
-    while power > 0:
-        if count & power:
-            step = 1
-            while step < power:
-                for k in range(start, start + power, 2 * step):
-                    values[k] += values[k + step]
-                step *= 2
-            total = total + values[start] if begun else values[start]
-            start, begun = start + power, True
-        power //= 2
-    return total
+# Sum of the first values of an array, which are used up.
+_sum = inlined(tree_sum(operator.add))
 
 
 @cache

@@ -6,6 +6,7 @@ any processor (LLVM splits vectors that are wider than its registers). Elements 
 independently, so results do not depend on the width.
 """
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from pnncupy.kernels.numba_cpu.compile import inlined
+from pnncupy.kernels.sum_order import powers, tree_sum
 
 
 def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -311,12 +313,10 @@ def _slide(builder: Any, history: Any, value: Any) -> Any:
         levels.append([*kept, newest])
         if k < top:
             newest = builder.fadd(kept[0], newest)
-    covered = 2**top
-    total = levels[top][covered - 1 - size]
-    for k in reversed(range(top)):
-        if size >> k & 1:
-            covered += 2**k
-            total = builder.fadd(total, levels[k][covered - 1 - size])
+    parts = [
+        levels[length.bit_length() - 1][first + length - 1 - size] for first, length in powers(size)
+    ]
+    total = functools.reduce(builder.fadd, parts)
     return [kept for level in levels for kept in level[1:]], total
 
 
@@ -342,14 +342,8 @@ def sum_of_stored(typing_context: Any, array: Any, position: Any, count: Any) ->
 
 
 def _sum_of(builder: Any, values: Any) -> Any:
-    """Emit the sum of LLVM values by powers of two, from the largest down."""
-    total, rest, count = None, values, len(values)
-    for power in (1 << k for k in reversed(range(count.bit_length())) if count >> k & 1):
-        part, rest = rest[:power], rest[power:]
-        while len(part) > 1:
-            part = [builder.fadd(*pair) for pair in zip(part[::2], part[1::2], strict=True)]
-        total = part[0] if total is None else builder.fadd(total, part[0])
-    return total
+    """Emit the sum of LLVM values."""
+    return tree_sum(builder.fadd)(list(values), len(values))
 
 
 @_intrinsic_of_literals
@@ -396,19 +390,14 @@ def patch_sum(
     return signature, generate
 
 
-def _growth(size: Any) -> Any:
-    """Rows (first, count) to add one after the other to the first one, in the order of `protocol`.
+def _growth(size: int) -> list[tuple[int, int]]:
+    """Rows (first, count) to add one after the other to the first one.
 
     The largest power of two is reached by doubling; then come the smaller ones.
     """
-    steps, row = [], 1
-    while 2 * row <= size:
-        steps.append((row, row))
-        row *= 2
-    for power in (1 << k for k in reversed(range(row.bit_length() - 1)) if size >> k & 1):
-        steps.append((row, power))
-        row += power
-    return steps
+    (_, largest), *smaller = powers(size)
+    doubled = [(1 << k, 1 << k) for k in range(largest.bit_length() - 1)]
+    return [*doubled, *smaller]
 
 
 def _rows_sum(builder: Any, images: Any, planes: Any, row: Any, count: Any, column: Any) -> Any:

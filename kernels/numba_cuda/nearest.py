@@ -19,6 +19,7 @@ from pnncupy.kernels.numba_cuda.device import (
     word_of,
 )
 from pnncupy.kernels.protocol import Array, SearchRequest, Tick, refuse_lists
+from pnncupy.kernels.sum_order import tree_sum
 from pnncupy.kernels.tiling import pairs_of_rows
 
 _STRIP = 4
@@ -53,26 +54,15 @@ def _push(history: Array, column: int, value: float, patch_size: int, levels: Ar
     return total
 
 
+_total = device_function(tree_sum(add))
+
+
 @device_function
 def _window(sums: Array, first: int, patch_size: int, scratch: Array) -> Any:
-    """Sum of neighbouring values, by powers of two."""
+    """Sum of neighbouring values."""
     for i in range(patch_size):
         scratch[i] = sums[first + i]
-    power = 1
-    while 2 * power <= patch_size:
-        power *= 2
-    start, total = 0, float32(0)
-    while power > 0:
-        if patch_size & power:
-            step = 1
-            while step < power:
-                for i in range(start, start + power, 2 * step):
-                    scratch[i] = add(scratch[i], scratch[i + step])
-                step *= 2
-            total = scratch[start] if start == 0 else add(total, scratch[start])
-            start += power
-        power //= 2
-    return total
+    return _total(scratch, patch_size)
 
 
 @device_function

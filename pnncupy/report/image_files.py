@@ -67,7 +67,7 @@ class PictureFiles:
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def add(
-        self, name: str, picture: Any, data_range: tuple[float, float], alt: str,
+        self, name: str, image: Any, data_range: tuple[float, float], alt: str,
         nodata: float | None = None,
     ) -> Shown:  # fmt: skip
         """Write a picture, and its original too if the preview does not hold all of it.
@@ -75,18 +75,18 @@ class PictureFiles:
         Pixels of the value `nodata`, and those that are NaN, are shown white.
         """
         stem = self._unused(name)
-        shown = preview(_scaled(_white_where_missing(picture, nodata, data_range[1])), data_range)
+        shown = preview(_scaled(_white_where_missing(image, nodata, data_range[1])), data_range)
         file = f"pictures/{stem}.png"
         write_image(self._folder / file, shown, overwrite=True)
         original, note = "", ""
-        is_smaller = picture.shape[:2] != shown.shape[:2]
-        if not _is_whole(shown, picture):
-            original = f"originals/{stem}{default_suffix(picture)}"
-            write_image(self._folder / original, picture, overwrite=True)
-            channels = 1 if picture.ndim == 2 else picture.shape[2]
+        is_smaller = image.shape[:2] != shown.shape[:2]
+        if not _is_whole(shown, image):
+            original = f"originals/{stem}{default_suffix(image)}"
+            write_image(self._folder / original, image, overwrite=True)
+            channels = 1 if image.ndim == 2 else image.shape[2]
             note = (
-                f"{picture.shape[1]} × {picture.shape[0]} pixels, "
-                f"{channels} channel{'s' if channels > 1 else ''}, {picture.dtype}"
+                f"{image.shape[1]} × {image.shape[0]} pixels, "
+                f"{channels} channel{'s' if channels > 1 else ''}, {image.dtype}"
             )
         return Shown(file, shown.shape[1], shown.shape[0], alt, original, note, is_smaller)
 
@@ -100,32 +100,32 @@ class PictureFiles:
         return unused
 
 
-def _white_where_missing(picture: Any, nodata: float | None, white: float) -> Any:
+def _white_where_missing(image: Any, nodata: float | None, white: float) -> Any:
     """The picture, or a copy that is white where nothing is known."""
-    missing = is_missing(picture, nodata)
-    return np.where(missing, white, picture) if missing.any() else picture
+    missing = is_missing(image, nodata)
+    return np.where(missing, white, image) if missing.any() else image
 
 
-def _is_whole(shown: Any, picture: Any) -> bool:
+def _is_whole(shown: Any, image: Any) -> bool:
     """Test whether a preview holds all of a picture."""
-    if picture.dtype != np.uint8 or picture.shape[:2] != shown.shape[:2]:
+    if image.dtype != np.uint8 or image.shape[:2] != shown.shape[:2]:
         return False
-    return picture.shape[2:] in ((), (3,)) and bool((np.atleast_3d(picture) == shown).all())
+    return image.shape[2:] in ((), (3,)) and bool((np.atleast_3d(image) == shown).all())
 
 
-def _scaled(picture: Any) -> Any:
+def _scaled(image: Any) -> Any:
     """The picture, or a smaller one of as many pixels as a page can show."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(math.sqrt(_MOST_PIXELS / (height * width)), _LONGEST_SIDE / max(height, width))
     if scale >= 1:
-        return picture
+        return image
     shape = (max(1, int(height * scale)), max(1, int(width * scale)))
     # Most of the way by whole blocks: antialiased resizing of all pixels takes much memory.
     down, across = (max(1, min(int(1 / scale) // 2, side)) for side in (height, width))
     if max(down, across) > 1:
         rows, columns = height // down * down, width // across * across
-        picture = picture[:rows, :columns]
-        picture = picture.reshape(rows // down, down, columns // across, across, -1).mean((1, 3))
-        picture = picture[..., 0] if picture.shape[2] == 1 else picture
-    scales = [new / old for new, old in zip(shape, picture.shape[:2], strict=True)]
-    return resize(picture, scales, shape)
+        image = image[:rows, :columns]
+        image = image.reshape(rows // down, down, columns // across, across, -1).mean((1, 3))
+        image = image[..., 0] if image.shape[2] == 1 else image
+    scales = [new / old for new, old in zip(shape, image.shape[:2], strict=True)]
+    return resize(image, scales, shape)

@@ -170,33 +170,32 @@ def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
     entry, shown_range = made.entry, made.data_range
     title = entry.title
 
-    def add(label: str, picture: Any, values: tuple[float, float] = shown_range) -> Shown:
+    def add(label: str, image: Any, values: tuple[float, float] = shown_range) -> Shown:
         name, alt = f"{number}_{title}_{label}", f"{label}: {title}"
-        return files.add(name, picture, values, alt, made.nodata)
+        return files.add(name, image, values, alt, made.nodata)
 
     layers = [
-        Layer(label, add(label, picture, _range_of(picture, made)))
-        for label, picture in _input_pictures(made)
+        Layer(label, add(label, image, _range_of(image, made)))
+        for label, image in _input_pictures(made)
     ]
     result = len(layers)
-    several = len(made.pictures) > 1
+    several = len(made.images) > 1
     grid = []
     if several:
         grid = [
             files.add(
-                f"{number}_{title}_sample_{sample}", picture, shown_range,
-                f"Sample {sample + 1} of {len(made.pictures)}: {title}", made.nodata,
+                f"{number}_{title}_sample_{sample}", image, shown_range,
+                f"Sample {sample + 1} of {len(made.images)}: {title}", made.nodata,
             )
-            for sample, picture in enumerate(made.pictures)
+            for sample, image in enumerate(made.images)
         ]  # fmt: skip
-    layers.append(Layer(RESULT, grid[0] if several else add(RESULT, made.pictures[0])))
+    layers.append(Layer(RESULT, grid[0] if several else add(RESULT, made.images[0])))
     if made.resized is not None:
         layers.append(Layer(RESIZED, add(RESIZED, made.resized)))
     if made.baseline is not None:
         layers.append(Layer(BASELINE, add(BASELINE, made.baseline)))
     layers += [
-        Layer(name, add(name, picture, _range_of(picture, made)))
-        for name, picture in made.others.items()
+        Layer(name, add(name, image, _range_of(image, made))) for name, image in made.others.items()
     ]
     colours = index_colours(made.indices[0], [source.shape[:2] for source in made.sources])
     overlay = files.add(
@@ -213,12 +212,12 @@ def _levels(number: int, made: Made, files: PictureFiles) -> list[Level]:
     """The pyramid, coarsest first; the result itself is the last."""
     found = []
     for level in sorted(made.levels, reverse=True):
-        picture = made.levels[level]
-        height, width = picture.shape[:2]
+        image = made.levels[level]
+        height, width = image.shape[:2]
         text = f"level {level}, {width} × {height} pixels"
         name = f"{number}_{made.entry.title}_level_{level}"
         alt = f"The result at {text}: {made.entry.title}"
-        shown = files.add(name, picture, made.data_range, alt, made.nodata)
+        shown = files.add(name, image, made.data_range, alt, made.nodata)
         found.append(Level(text, shown))
     return found
 
@@ -230,19 +229,19 @@ def _input_pictures(made: Made) -> list[tuple[str, Any]]:
         if isinstance(given, list):
             several = len(given) > 1
             found += [
-                (f"Source {number}" if several else "Source", picture)
-                for number, picture in enumerate(given, 1)
+                (f"Source {number}" if several else "Source", image)
+                for number, image in enumerate(given, 1)
             ]
         else:
             found.append((INPUT_NAMES[name], given))
     return found
 
 
-def _range_of(picture: Any, made: Made) -> tuple[float, float]:
+def _range_of(image: Any, made: Made) -> tuple[float, float]:
     """The values shown black and white: of another dtype than the source's, its own."""
-    if picture.dtype == made.sources[0].dtype:
+    if image.dtype == made.sources[0].dtype:
         return made.data_range
-    return shown_range([picture], made.nodata)
+    return shown_range([image], made.nodata)
 
 
 def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[list[Pair], str]:
@@ -252,8 +251,8 @@ def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[lis
     for each in made:
         fits = [
             sample
-            for sample, picture in enumerate(each.pictures)
-            if TASKS[each.entry.job.verb].realisations and picture.shape == each.sources[0].shape
+            for sample, image in enumerate(each.images)
+            if TASKS[each.entry.job.verb].realisations and image.shape == each.sources[0].shape
         ]
         count = min(study.pairs, len(fits))
         chosen += (
@@ -268,13 +267,13 @@ def _pairs(study: Study, made: Sequence[Made], files: PictureFiles) -> tuple[lis
     for number, place in enumerate(random.permutation(len(chosen)), 1):
         each, sample = chosen[place]
         real_first = bool(random.integers(2))
-        both = [each.sources[0], each.pictures[sample]]
+        both = [each.sources[0], each.images[sample]]
         shown = [
             files.add(
-                f"study_{number:02}_{letter}", picture, each.data_range,
+                f"study_{number:02}_{letter}", image, each.data_range,
                 f"Picture {letter.upper()} of pair {number}", each.nodata,
             )
-            for letter, picture in zip("ab", both if real_first else both[::-1], strict=True)
+            for letter, image in zip("ab", both if real_first else both[::-1], strict=True)
         ]  # fmt: skip
         pairs.append(Pair(number, shown))
         lines.writerow([number, "A" if real_first else "B", _cell(each.entry.title), sample + 1])
@@ -285,10 +284,10 @@ def _runtime(made: Sequence[Made]) -> Table:
     """Seconds and memory of everything, as measured in this run."""
     rows = []
     for each in made:
-        count = len(each.pictures)
+        count = len(each.images)
         pairs = sum(sample["pairs_searched"] for sample in each.info["samples"])
         rows.append([
-            each.entry.title, each.entry.job.verb, _size(each.pictures[0]), str(count),
+            each.entry.title, each.entry.job.verb, _size(each.images[0]), str(count),
             f"{each.cost.seconds / count:.2f}", _megabytes(each.cost),
             f"{pairs / count / 1e9:.2f}",
         ])  # fmt: skip
@@ -305,8 +304,8 @@ def _runtime(made: Sequence[Made]) -> Table:
     )
 
 
-def _size(picture: Any) -> str:
-    return f"{picture.shape[1]} × {picture.shape[0]}"
+def _size(image: Any) -> str:
+    return f"{image.shape[1]} × {image.shape[0]}"
 
 
 def _megabytes(cost: Cost) -> str:

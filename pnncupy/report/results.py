@@ -52,7 +52,7 @@ class Made:
         Name -> array, or list of arrays, as read from the files.
     sources : sequence of arrays
         The images whose patches were used.
-    pictures, indices : sequences of arrays
+    images, indices : sequences of arrays
         The results and their index maps.
     levels : dict
         Level -> how the first result looked at the end of that level.
@@ -78,7 +78,7 @@ class Made:
     entry: Entry
     inputs: Mapping[str, Any]
     sources: Sequence[Any]
-    pictures: Sequence[Any]
+    images: Sequence[Any]
     indices: Sequence[Any]
     levels: Mapping[int, Any]
     info: Mapping[str, Any]
@@ -110,7 +110,7 @@ def try_all(spec: Spec, threads: int | None) -> None:
 
 
 def _read(name: str, given: Input) -> Any:
-    """A picture; the parameter is named where it is not one, that names it."""
+    """An image; the parameter is named where it is not one, that names it."""
     try:
         return read_input(given)
     except ImageReadError as error:
@@ -170,13 +170,13 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
             **arguments, threads=threads, callback=watch, return_index=True, return_info=True
         )
     several = TASKS[job.verb].realisations
-    pictures = list(result.image) if several else [result.image]
+    images = list(result.image) if several else [result.image]
     sources = _sources(inputs)
     nodata = checked_nodata(arguments.get("nodata"))
     categorical = bool(arguments.get("categorical"))
     # Bicubic resizing mixes labels.
     is_resized = TASKS[job.verb].scalable and not categorical
-    shape = planes.image_shape("result", pictures[0], -1)
+    shape = planes.image_shape("result", images[0], -1)
     baseline, baseline_cost = None, None
     if entry.baseline:
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}
@@ -189,7 +189,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         entry=entry,
         inputs=inputs,
         sources=sources,
-        pictures=pictures,
+        images=images,
         indices=list(result.index) if several else [result.index],
         levels={level: render() for level, render in last_of_level.items() if level > 0},
         info=result.info,

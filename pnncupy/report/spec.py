@@ -18,12 +18,12 @@ MOST_SAMPLES = 50
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
 # Arguments that the classical method does not know.
 _NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights")
-# Parameter of a task -> what its picture is called beside the result.
+# Parameter of a task -> what its image is called beside the result.
 INPUT_NAMES = {
     "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",
     "structure": "Structure", "edited": "Rough edit",
 }  # fmt: skip
-# What the results are called beside which others are shown, in pictures and in tables.
+# What the results are called beside which others are shown, in images and in tables.
 RESULT, RESIZED, BASELINE = "Result", "Resized", "Bidirectional Similarity"
 RESULT_IN_TABLES, RESIZED_IN_TABLES = "pnncupy", "plain resizing"
 _TAKEN = {
@@ -44,7 +44,7 @@ class Entry:
     title, caption : str
         What is above and below it.
     count : int
-        Pictures to make; more than 1 for generate only.
+        Images to make; more than 1 for generate only.
     baseline : bool
         Whether to make it by Bidirectional Similarity too.
     others : dict
@@ -64,12 +64,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Study:
-    """Pairs of a real and a generated picture for a user study.
+    """Pairs of a real and a generated image for a user study.
 
     Attributes
     ----------
     pairs : int
-        Pairs for each picture that others were generated from.
+        Pairs for each image that others were generated from.
     seed : int
         Seed of the choice and the order.
     """
@@ -181,7 +181,7 @@ def _others(given: Any, folder: Path) -> dict[str, Input]:
         if not name.strip():
             raise ValueError("`others` must name each result, got an empty name")
         if re.sub(r" \d+$", "", name.strip().casefold()) in _TAKEN:
-            raise ValueError(f"`others` must not be called {name!r}, as another picture is")
+            raise ValueError(f"`others` must not be called {name!r}, as another image is")
         if not isinstance(file, str):
             raise TypeError(f"`others` must name one file for {name!r}, got {file!r}")
         found[name] = input_of("others", file, folder)

@@ -31,16 +31,16 @@ def table_of(made: Made) -> Table:
 
 def _of_samples(made: Made) -> Table:
     """Measures of a set of samples as a whole."""
-    first, pictures = made.sources[0], made.pictures
+    first, images = made.sources[0], made.images
     several = len(made.sources) > 1
     by = f"by that of the {'first ' if several else ''}source"
     rows = []
-    if len(pictures) > 1:
-        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(pictures, first))
+    if len(images) > 1:
+        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(images, first))
         rows.append([f"diversity (standard deviation over the samples, {by})", diversity])
     sharpness = _or_not_defined(
         made, ".2f",
-        lambda: statistics.mean(metrics.sharpness_ratio(first, each) for each in pictures),
+        lambda: statistics.mean(metrics.sharpness_ratio(first, each) for each in images),
     )  # fmt: skip
     rows.append([f"sharpness (mean squared Laplacian, {by})", sharpness])
     of = "one of the sources" if several else "the source"
@@ -50,8 +50,8 @@ def _of_samples(made: Made) -> Table:
     )  # fmt: skip
     shapes = [source.shape[:2] for source in made.sources]
     shares = [
-        largest_region(index, shapes, picture.shape[:2])[1]
-        for index, picture in zip(made.indices, pictures, strict=True)
+        largest_region(index, shapes, image.shape[:2])[1]
+        for index, image in zip(made.indices, images, strict=True)
     ]
     rows.append(
         [f"largest piece in {'a' if several else 'the'} source's own arrangement, median of the "
@@ -63,7 +63,7 @@ def _of_samples(made: Made) -> Table:
 
 def _near_copies(made: Made) -> str:
     """Number of samples that are nearly a copy of any of the sources."""
-    closest = [_closest(made, picture) for picture in made.pictures]
+    closest = [_closest(made, image) for image in made.images]
     known = [decibels for decibels in closest if decibels is not None]
     if made.is_not_measurable or len(known) < len(closest):
         return "not comparable"
@@ -71,24 +71,24 @@ def _near_copies(made: Made) -> str:
     return f"{near} of {len(known)}"
 
 
-def _closest(made: Made, picture: Any) -> float | None:
-    """The largest PSNR of a picture to a source; None if it overlaps none of them enough."""
+def _closest(made: Made, image: Any) -> float | None:
+    """The largest PSNR of an image to a source; None if it overlaps none of them enough."""
     found = []
     for source in made.sources:
         with suppress(ValueError):
-            found.append(metrics.near_copy(source, picture, data_range=_range(made)).psnr)
+            found.append(metrics.near_copy(source, image, data_range=_range(made)).psnr)
     return max(found, default=None)
 
 
 def _of_results(made: Made) -> Table:
     """Each result beside the baseline and others: what was invented, what was lost."""
-    shown = [(RESULT_IN_TABLES, made.pictures[0])]
+    shown = [(RESULT_IN_TABLES, made.images[0])]
     if made.baseline is not None:
         shown.append((BASELINE, made.baseline))
     if made.resized is not None:
         shown.append((RESIZED_IN_TABLES, made.resized))
     shown += list(made.others.items())
-    rows = [[name, *_judged(made, picture)] for name, picture in shown]
+    rows = [[name, *_judged(made, image)] for name, image in shown]
     sharpness = "sharpness" if len(made.sources) == 1 else "sharpness, by the first source"
     return Table(
         "Measures (coherence and completeness: distances in thousandths of the squared value "
@@ -98,22 +98,22 @@ def _of_results(made: Made) -> Table:
     )
 
 
-def _judged(made: Made, picture: Any) -> list[str]:
+def _judged(made: Made, image: Any) -> list[str]:
     first, sources = made.sources[0], list(made.sources)
-    if picture.shape[2:] != first.shape[2:] or picture.ndim != first.ndim:
+    if image.shape[2:] != first.shape[2:] or image.ndim != first.ndim:
         return ["other channels", "", ""]
-    if picture.dtype != first.dtype:
+    if image.dtype != first.dtype:
         return ["other dtype", "", ""]
     options = {
         "data_range": _range(made), "method": made.info["method"],
         "patch_size": made.entry.job.arguments.get("patch_size", 7),
     }  # fmt: skip
     return [
-        _or_not_defined(made, ".3f", lambda: 1000 * metrics.coherence(sources, picture, **options)),
+        _or_not_defined(made, ".3f", lambda: 1000 * metrics.coherence(sources, image, **options)),
         _or_not_defined(
-            made, ".3f", lambda: 1000 * metrics.completeness(sources, picture, **options)
+            made, ".3f", lambda: 1000 * metrics.completeness(sources, image, **options)
         ),
-        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, picture)),
+        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, image)),
     ]
 
 

@@ -361,7 +361,7 @@ def test_measures_of_several_sources_say_which(report):
 def test_the_nearest_source_counts(random):
     one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
     made = types.SimpleNamespace(
-        sources=[one, two], pictures=[two, one, 255 - one], is_not_measurable=False,
+        sources=[one, two], images=[two, one, 255 - one], is_not_measurable=False,
         data_range=(0, 255),
     )  # fmt: skip
     assert tables._near_copies(made) == "2 of 3"
