@@ -7,6 +7,7 @@ derived from the content.
 import hashlib
 import io
 import uuid
+from contextlib import suppress
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -63,21 +64,18 @@ def _plain(image: Any, metadata: Metadata, text: str) -> bytes:
     options = _samples(image, metadata)
     if metadata.pixel_size is not None and geographic_scale(metadata.geo) is None:
         options |= _resolution(metadata)
+    options |= {
+        "metadata": None,
+        "description": text.encode() or None,
+        "extratags": _private_tags(metadata, _gdal_xml(metadata, _channel_count(image))),
+        "bigtiff": image.nbytes > _CLASSIC_BYTES,
+    }
     if _bits_suffice(image, metadata.bits):
-        options["bitspersample"] = metadata.bits  # packed, which compression does not go with
-    else:
-        is_packed = image.dtype.kind == "b"
-        options |= {
-            "compression": "deflate", "predictor": image.dtype.itemsize <= 4 and not is_packed,
-        }  # fmt: skip
-    return _written(
-        image,
-        metadata=None,
-        description=text.encode() or None,
-        extratags=_private_tags(metadata, _gdal_xml(metadata, _channel_count(image))),
-        bigtiff=image.nbytes > _CLASSIC_BYTES,
-        **options,
-    )
+        # Not every imagecodecs packs bits; with them there is no compression.
+        with suppress(NotImplementedError):
+            return _written(image, bitspersample=metadata.bits, **options)
+    has_predictor = image.dtype.kind != "b" and image.dtype.itemsize <= 4
+    return _written(image, compression="deflate", predictor=has_predictor, **options)
 
 
 def _samples(image: Any, metadata: Metadata) -> dict[str, Any]:
