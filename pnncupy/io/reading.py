@@ -298,7 +298,7 @@ def _plane(
     tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
 ) -> Any:
     """The image at a position, as (H, W) or (H, W, C)."""
-    axes = axes_of(series)
+    axes = axes_of(series, is_stack=bool(position))
     kept = image_axes(axes)
     places = iter(position)
     selection = [slice(None) if axis in kept else next(places) for axis in axes]
@@ -408,4 +408,5 @@ def _tiff_metadata(
 ) -> Metadata:
     from pnncupy.io.formats.tiff_reading import read
 
-    return read(tiff, series, axes_of(series), position, structure.hidden_tags)
+    axes = axes_of(series, is_stack=bool(position))
+    return read(tiff, series, axes, position, structure.hidden_tags)

@@ -181,6 +181,23 @@ def test_pages_of_a_document_are_pages(tmp_path, image):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), image + 1)
 
 
+def test_narrow_pages_are_pages_where_anything_says_so(tmp_path, random):
+    stack = random.integers(0, 256, (20, 32, 12), dtype=np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack)
+    assert read_image(path).shape == (20, 32, 12)  # as tifffile stores rows, columns, channels
+    np.testing.assert_array_equal(read_image(path, page=7), stack[7])
+    numbered = [(297, 3, 2, (0, 20), True)]
+    for options in (
+        {"metadata": {"axes": "ZYX"}}, {"metadata": None}, {"extratags": numbered},
+        {"imagej": True, "metadata": {"axes": "ZYX"}}, {"ome": True, "metadata": {"axes": "ZYX"}},
+    ):  # fmt: skip
+        tifffile.imwrite(path, stack, **options)
+        with pytest.raises(pnn.ImageReadError, match="a stack of 20 images"):
+            read_image(path)
+        np.testing.assert_array_equal(read_image(path, page=7), stack[7])
+
+
 def test_tags_of_a_vendor_refuse_nothing(tmp_path, image):
     for code, kind, count, value in ((33628, 4, 1, 5), (33629, 5, 1, (1, 1)), (34412, 4, 1, 5)):
         tifffile.imwrite(

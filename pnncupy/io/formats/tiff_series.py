@@ -15,6 +15,8 @@ from pnncupy.io.formats.decoder_log import quiet_log
 from pnncupy.io.formats.tiff_structure import DEPTH, HIDDEN_TAG, Structure
 
 _MOST_UNNAMED_CHANNELS = 16
+# Name and number of a page.
+_PAGE_TAGS = (285, 297)
 
 
 @contextmanager
@@ -138,7 +140,10 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     ImageReadError
         There is no such image, or several and no number.
     """
-    every = [(series, _stack_shape(series)) for series in all_series(tiff, structure)]
+    every = [
+        (series, _stack_shape(series, is_stack=page is not None))
+        for series in all_series(tiff, structure)
+    ]
     count = sum(math.prod(sizes) for _, sizes in every)
     if page is None and count > 1:
         axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
@@ -162,24 +167,30 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     )
 
 
-def axes_of(series: Any) -> str:
+def axes_of(series: Any, *, is_stack: bool = False) -> str:
     """Return the letters of the axes; a short last one that nothing names holds channels.
 
-    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said.
+    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said: the
+    caller may say that it is a stack, as may tags that number the pages.
     """
-    if series.axes == "QYX" and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2]):
+    if (
+        not is_stack
+        and series.axes == "QYX"
+        and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2])
+        and not any(series.keyframe.tags.get(code) for code in _PAGE_TAGS)
+    ):
         return "YXC"
     return str(series.axes)
 
 
-def _stack_shape(series: Any) -> tuple[int, ...]:
+def _stack_shape(series: Any, *, is_stack: bool) -> tuple[int, ...]:
     """Sizes of the axes of a series that are neither rows, columns nor channels.
 
     Raises ImageReadError where there are no rows and columns.
     """
     if isinstance(series, _PageSeries) and not series.has_depth:
         return ()
-    axes = axes_of(series)
+    axes = axes_of(series, is_stack=is_stack)
     if "Y" not in axes or "X" not in axes:
         raise ImageReadError(f"TIFF series with axes {axes!r} has no rows and columns")
     kept = image_axes(axes)
@@ -215,7 +226,7 @@ def outer_axes(series: Any) -> int:
 
 def page_of(series: Any, position: tuple[int, ...]) -> Any:
     """Return the page whose tags speak of an image."""
-    axes = axes_of(series)
+    axes = axes_of(series, is_stack=bool(position))
     places = iter(position)
     sizes = [1]
     index = [0]
