@@ -91,6 +91,8 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
             images = state.image[None]
         elif level < run.schedule.levels:
             images = _enlarged(images, run.schedule.ratio, run.shape(level))
+            fixed = run.problem.fixed
+            images = images if fixed is None else fixed.begin(images, level)
         images, index, layout = refine(run, level, images, known, state, resumption.keep)
         known = index, layout
     return Synthesised(images, index, layout)

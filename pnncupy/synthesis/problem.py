@@ -1,6 +1,6 @@
 """Problem of a synthesis: sources, fixed pixels, and the size of the result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pnncupy import arrays
@@ -47,15 +47,25 @@ class FixedPixels:
         Their values, level by level.
     masks : sequence of (h, w) bool
         True where a pixel is fixed.
+    starts : mapping of level to ((h, w) bool, (C, h, w) float32)
+        Pixels that begin at this level, below the coarsest, and their first values.
     """
 
     pyramid: Sequence[Array]
     masks: Sequence[Array]
+    starts: Mapping[int, tuple[Array, Array]] = field(default_factory=dict)
 
     def apply(self, images: Array, level: int) -> Array:
         """Images (B, C, h, w) of a level with the fixed pixels in their place."""
         xp = arrays.namespace(images)
         return xp.where(self.masks[level], self.pyramid[level], images)
+
+    def begin(self, images: Array, level: int) -> Array:
+        """Images (B, C, h, w) of a level, before its first step, with the pixels that begin."""
+        if level not in self.starts:
+            return images
+        where, values = self.starts[level]
+        return arrays.namespace(images).where(where, values, images)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
 from pnncupy.images.planes import as_planes, checked_channel_axis, checked_mask, image_shape
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
-from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
+from pnncupy.tasks.hole_starts import HoleStarts, HoleWidths
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
     Callback,
@@ -32,7 +32,7 @@ from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_of
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
-_FILLS = ("mean", "noise")
+_FILLS = ("mean", "noise", "smooth")
 
 
 @document_parameters
@@ -80,11 +80,14 @@ def inpaint(
         True where the image is to be synthesised: any number of holes of any shape. "nodata"
         fills the missing pixels: those of `nodata`, NaN, or what a masked array hides. Missing
         pixels outside of a given mask stay as they are (with `keep_known`), and are never used.
-    fill : None, array, "mean" or "noise"
-        What steers the result: the hole's own pixels (None); those of an array of the shape and
-        dtype of `image`; the mean colour of the known pixels; or noise of their mean and standard
-        deviation at the coarsest level, which needs no painting and varies with `rng`. With a
-        fill, the values in the hole do not matter and may be NaN.
+    fill : None, array, "smooth", "mean" or "noise"
+        What steers the result: the hole's own pixels (None; with `mask` "nodata", which have no
+        content, "smooth"); those of an array of the shape and dtype of `image`; "smooth", a
+        biharmonic continuation of what is around each hole, from the level at which its largest
+        square is about one patch; "mean", the mean colour of the known pixels, but "smooth" for
+        holes that are narrower than a patch; or "noise" of their mean and standard deviation at the
+        coarsest level, which varies with `rng`. With a fill, the values in the hole do not matter
+        and may be NaN.
     keep_known : bool, default True
         Leave the pixels outside of the hole as they are, bit for bit. False synthesises everything,
         as the paper's authors do.
@@ -134,13 +137,18 @@ def inpaint(
     )  # fmt: skip
     keep = validation.flag("keep_known", keep_known)
     seed = seed_sequence(rng)
+    if fill is None and isinstance(mask, str):
+        fill = "smooth"
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
+    widths = HoleWidths.of(~known)
+    own = widths.levels(options.patch_size, options.downscale)
+    smooth = _continued(widths, fill, options.patch_size)
     task = prepare_task(
         SourceImages.of_known(["image"], [filled], [known], options), None, options,
         Requirements(
-            preferred_levels=_wanted_levels(~known, options), unknown="`mask`",
-            pyramids=0 if keep else 1,
+            preferred_levels=max(own, default=0), unknown="`mask`",
+            pyramids=int(not keep) + int(smooth is not None),
         ),
     )  # fmt: skip
     if isinstance(task.encoding, LabelEncoding):
@@ -150,21 +158,34 @@ def inpaint(
     guess = task.pyramid(task.planes[0])[-1]
     if isinstance(fill, str) and fill == "noise":
         guess = _noisy(guess, task.planes[0][:, known], ~masked.usable[-1], seed)
-    problem = _problem(task, masked, known, hole, keep)
+    fixed = FixedPixels(masked.images, masked.usable)
+    if smooth is not None:
+        coarsest = task.schedule.levels
+        own = [coarsest if levels is not None else min(each, coarsest) for each in own]
+        starts = HoleStarts.of(masked, widths, own, smooth, task.schedule.ratio)
+        guess, fixed = starts.guess(guess), starts.fixed(masked)
+    problem = _problem(task, masked, known, hole, fixed if keep else None)
     work = synthesis(task, problem, guess[None])
     info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
     kept = KeptPixels(data_of(image), ~hole) if keep else None
     return execute(task, lambda numbers: work, info, kept=kept)
 
 
+def _continued(widths: HoleWidths, fill: Any, patch_size: int) -> Any:
+    """Pixels of holes that begin with a smooth continuation, (H, W) bool; None without any."""
+    if not isinstance(fill, str) or fill == "noise":
+        return None
+    smooth = widths.labels > 0 if fill == "smooth" else widths.narrower_than(patch_size)
+    return smooth if smooth.any() else None
+
+
 def _problem(
-    task: PreparedTask, masked: MaskedPyramid, known: Array, hole: Array, keep: bool
+    task: PreparedTask, masked: MaskedPyramid, known: Array, hole: Array, fixed: FixedPixels | None
 ) -> SynthesisProblem:
     """The sources, without the hole where something steers it, and what is fixed."""
     levels, ratio = task.schedule.levels, task.schedule.ratio
-    if not keep and not bool((~known & ~hole).any()):
+    if fixed is None and not bool((~known & ~hole).any()):
         return task.problem([source_of(task.pyramid(task.planes[0]), ratio, masked.usable)])
-    fixed = FixedPixels(masked.images, masked.usable) if keep else None
     return task.problem([masked.source(ratio, levels)], fixed=fixed)
 
 
@@ -234,21 +255,3 @@ def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
     std = xp.std(known_values, axis=1)[:, None, None]
     noise = xp.asarray(draw_normal(sample_generator(seed, 0), guess.shape), dtype=xp.float32)
     return xp.where(hole, mean + std * noise, guess)
-
-
-def _wanted_levels(hole: Array, options: TaskOptions) -> int:
-    """The depth at which the largest square in the hole is about one patch."""
-    factor = largest_square(hole) / options.patch_size
-    return max(0, round(math.log(factor) / math.log(options.downscale)))
-
-
-def largest_square(mask: Array) -> int:
-    """Side of the largest square of True pixels, by bisection; 0 without any."""
-    fits, too_large = 0, min(mask.shape) + 1
-    while too_large - fits > 1:
-        side = (fits + too_large) // 2
-        if bool(PatchGrid.of_shape(mask.shape, side).inside(mask).any()):
-            fits = side
-        else:
-            too_large = side
-    return fits

@@ -157,7 +157,7 @@ TASKS = {
             ImageParameter("mask", "Mask image of the same size; bright pixels are filled. "
                            "'nodata': fill missing pixels.", mask=True, words=("nodata",)),
             ImageParameter("fill", "Image that steers the result instead of the hole's values.",
-                           required=False, words=("mean", "noise")),
+                           required=False, words=("smooth", "mean", "noise")),
         ),
         "Conditional inpainting",
         "A hole is filled with patches from elsewhere, steered by the colours painted into it.",

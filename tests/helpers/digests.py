@@ -138,7 +138,8 @@ def of_kinds_of_data():
     missing = texture.astype(float)
     missing[10:15, 20:30] = np.nan
     yield "generate, nan", pnn.generate(missing, nodata="nan", **SHORT)
-    yield "inpaint, nodata", pnn.inpaint(missing, "nodata", nodata="nan", **SHORT)
+    mean = np.full_like(missing, missing[~np.isnan(missing)].mean())
+    yield "inpaint, nodata", pnn.inpaint(missing, "nodata", fill=mean, nodata="nan", **SHORT)
     labels = (texture // 64).astype(np.int16)
     yield "generate, labels", pnn.generate(labels, categorical=True, **SHORT)
     yield "generate, weights", pnn.generate(colours, channel_weights=[1, 2, 0.5], **SHORT)

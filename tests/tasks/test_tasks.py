@@ -6,7 +6,7 @@ import pytest
 import pnncupy as pnn
 from pnncupy import metrics
 from pnncupy.images.pyramid import step_shapes, valid_pyramid, valid_shares
-from pnncupy.tasks.inpainting import largest_square
+from pnncupy.tasks.hole_starts import largest_square
 
 FAST = {"iterations": 2, "coarse_iterations": 1}
 

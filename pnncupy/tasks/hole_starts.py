@@ -1,0 +1,150 @@
+"""Start of each hole at the level that its width asks for, from a smooth continuation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+from pnncupy.images.continuation import smooth_continuation
+from pnncupy.images.pyramid import valid_shares
+from pnncupy.search.patch_grid import PatchGrid
+from pnncupy.synthesis.masked_sources import MaskedPyramid
+from pnncupy.synthesis.problem import FixedPixels
+
+
+@dataclass(frozen=True)
+class HoleWidths:
+    """Connected holes and their widths.
+
+    Attributes
+    ----------
+    labels : (H, W) int NumPy array
+        Number of the hole of each pixel, from 1; 0 is known.
+    squares : tuple of int
+        Side of the largest square in each, from hole 1 on.
+    """
+
+    labels: Any
+    squares: tuple[int, ...]
+
+    @classmethod
+    def of(cls, hole: Array) -> "HoleWidths":
+        """Measure the holes of a bool mask, connected along rows, columns and diagonals."""
+        from scipy.ndimage import find_objects, label
+
+        labels, count = label(arrays.on_host(hole), np.ones((3, 3)))
+        boxes = find_objects(labels, count)
+        return cls(
+            labels,
+            tuple(
+                largest_square(labels[box] == number) for number, box in enumerate(boxes, 1)
+            ),
+        )  # fmt: skip
+
+    def narrower_than(self, side: int) -> Any:
+        """Pixels of holes whose largest square is smaller, (H, W) bool."""
+        return np.array([False, *(square < side for square in self.squares)])[self.labels]
+
+    def levels(self, patch_size: int, downscale: float) -> list[int]:
+        """The level of each hole at which its largest square is about one patch."""
+        return [wanted_levels(square, patch_size, downscale) for square in self.squares]
+
+
+def wanted_levels(square: int, patch_size: int, downscale: float) -> int:
+    """The depth at which a square in a hole is about one patch."""
+    if not square:
+        return 0
+    return max(0, round(math.log(square / patch_size) / math.log(downscale)))
+
+
+def largest_square(mask: Array) -> int:
+    """Side of the largest square of True pixels, by bisection; 0 without any."""
+    fits, too_large = 0, min(mask.shape) + 1
+    while too_large - fits > 1:
+        side = (fits + too_large) // 2
+        if bool(PatchGrid.of_shape(mask.shape, side).inside(mask).any()):
+            fits = side
+        else:
+            too_large = side
+    return fits
+
+
+@dataclass(frozen=True)
+class HoleStarts:
+    """First values of holes that are continued smoothly, level by level from 0.
+
+    Attributes
+    ----------
+    values : sequence of (C, h, w) float32
+        The image with its holes continued; the image itself where no hole needs it.
+    waiting : sequence of (h, w) bool
+        Pixels of holes that begin at a finer level.
+    beginning : sequence of (h, w) bool
+        Pixels of holes that begin at the level.
+    """
+
+    values: Sequence[Array]
+    waiting: Sequence[Array]
+    beginning: Sequence[Array]
+
+    @classmethod
+    def of(
+        cls, masked: MaskedPyramid, widths: HoleWidths, own: Sequence[int], smooth: Any,
+        ratio: float,
+    ) -> "HoleStarts":  # fmt: skip
+        """Plan the starts.
+
+        Parameters
+        ----------
+        masked : MaskedPyramid
+        widths : HoleWidths
+        own : sequence of int
+            The level of each hole, at most the coarsest.
+        smooth : (H, W) bool NumPy array
+            Pixels of holes that are continued; other holes begin at the coarsest level.
+        ratio : float
+        """
+        coarsest = len(masked.images) - 1
+        depth = np.array([-1, *own])[widths.labels]
+        depth[(depth >= 0) & ~smooth] = coarsest
+        values, waiting, beginning = [], [], []
+        for level, image in enumerate(masked.images):
+            unknown = ~masked.usable[level]
+            begun, finer, continued = (
+                _covered(part, level, ratio, unknown)
+                for part in (depth >= level, depth > level, (depth >= 0) & smooth)
+            )
+            waiting.append(unknown & ~begun)
+            beginning.append(unknown & begun & ~finer & continued)
+            is_needed = bool((waiting[-1] | beginning[-1]).any())
+            values.append(smooth_continuation(image, unknown) if is_needed else image)
+        return cls(values, waiting, beginning)
+
+    def guess(self, guess: Array) -> Array:
+        """A guess (C, h, w) of the coarsest level, with the holes that are continued."""
+        xp = arrays.namespace(guess)
+        return xp.where(self.waiting[-1] | self.beginning[-1], self.values[-1], guess)
+
+    def fixed(self, masked: MaskedPyramid) -> FixedPixels:
+        """The known pixels, the holes that wait, and what they begin with below the coarsest."""
+        xp = arrays.namespace(masked.images[0])
+        levels = zip(self.waiting, self.values, masked.images, masked.usable, strict=True)
+        kept = [
+            (xp.where(waiting, value, image), usable | waiting)
+            for waiting, value, image, usable in levels
+        ]
+        starts = {
+            level: (self.beginning[level], self.values[level])
+            for level in range(len(self.values) - 1)
+            if bool(self.beginning[level].any())
+        }
+        return FixedPixels([image for image, _ in kept], [mask for _, mask in kept], starts)
+
+
+def _covered(part: Any, level: int, ratio: float, like: Array) -> Array:
+    """Pixels of a level that pixels (H, W) cover at least in part."""
+    return valid_shares(arrays.like(part, like), level, ratio)[-1] > 0
