@@ -59,10 +59,13 @@ class JobList(Sequence[Job]):
     Attributes
     ----------
     series : list of Series
+    notes : tuple of str
+        What became no job, a line each.
     """
 
-    def __init__(self, series: Iterable[Series]):
+    def __init__(self, series: Iterable[Series], notes: Iterable[str] = ()):
         self.series = list(series)
+        self.notes = tuple(notes)
         self._ends = list(accumulate(each.count for each in self.series))
         self._single: dict[str, int] = {}
         self._numbered: dict[tuple[str, int, str], int] = {}
@@ -104,7 +107,8 @@ class JobList(Sequence[Job]):
 
     def __add__(self, other: Sequence[Job]) -> "JobList":
         """Both lists, one after the other."""
-        return JobList([*self.series, *JobList.of(other).series])
+        more = JobList.of(other)
+        return JobList([*self.series, *more.series], [*self.notes, *more.notes])
 
     def __repr__(self) -> str:
         return f"<JobList of {len(self)} jobs>"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +71,11 @@ class Manifest:
         """The seed of the last results, or a new one where nothing was."""
         return secrets.randbits(32) if self._seed is None else self._seed
 
+    @property
+    def outputs(self) -> Collection[str]:
+        """Names of all images that were noted, relative to the folder."""
+        return self._noted.keys()
+
     def holds(self, job: Job, folder: Path) -> bool:
         """Test whether the result of this very job exists and is unchanged."""
         noted = self._noted.get(job.output)
@@ -86,7 +91,10 @@ class Manifest:
 
     def add(self, job: Job, made: Made) -> None:
         """Note a finished image."""
-        record = job.record() | {"sha256": made.digest, "seconds": round(made.seconds, 3)}
+        record = job.record(self._file.parent) | {
+            "sha256": made.digest,
+            "seconds": round(made.seconds, 3),
+        }
         line = json.dumps(record | {_CHECKSUM: _digest(record)}) + "\n"
         try:
             with self._file.open("ab+", buffering=0) as stream:
