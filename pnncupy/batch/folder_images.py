@@ -1,5 +1,6 @@
 """Image files of a folder, the names of their results, and what else is in it."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -15,7 +16,9 @@ _MOST_NAMES = 3
 _HIDDEN = ("hidden image", "hidden images")
 _RESULTS = ("result of this batch", "results of this batch")
 _COMMON = ("image given as an argument", "images given as arguments")
-_OTHER_RESULTS = ("result of another batch", "results of other batches")
+_OTHER_RESULTS = (
+    "result of another batch on this folder", "results of other batches on this folder"
+)  # fmt: skip
 _NAMED_LIKE_RESULTS = ("image named like a result", "images named like results")
 _OTHER_KINDS = ("file of another kind", "files of other kinds")
 _LINKS = ("link to a folder", "links to folders")
@@ -135,8 +138,10 @@ class _Search:
 
     def run(self) -> None:
         """Search the folder and those in it."""
-        if self.output is not None and self.output.is_dir():
-            self._note_results(self.output, _RESULTS)
+        if self.output is not None:
+            self.reasons[str(self.output / NAME)] = _RESULTS
+            if self.output.is_dir():
+                self.reasons |= {str(each): _RESULTS for each, _ in Manifest(self.output).results()}
         self._waiting = [self.found.folder]
         while self._waiting:
             self._enter(self._waiting.pop())
@@ -151,8 +156,8 @@ class _Search:
                 raise
             self.found.files.append(place)  # its job says why
             return
-        if place != self.found.folder and place / NAME in entries:
-            self._note_results(_real(place), _OTHER_RESULTS)
+        if place / NAME in entries:
+            self._note_results(_real(place))
         for entry in entries:
             self._sort(entry)
 
@@ -161,7 +166,7 @@ class _Search:
         if entry.name.startswith("."):
             if is_image:
                 self.found.pass_over(_HIDDEN, entry)
-        elif self.output is not None and real in (self.output, self.output / NAME):
+        elif real == self.output or (entry.name == NAME and str(real) in self.reasons):
             return
         elif _is_folder(entry) and (self.recursive or not is_image):
             self._sort_folder(entry)
@@ -180,16 +185,21 @@ class _Search:
         else:
             self._waiting.append(entry)
 
-    def _note_results(self, place: Path, reason: tuple[str, str]) -> None:
-        """Note the results in a manifest; results of this batch are not those of another one."""
+    def _note_results(self, place: Path) -> None:
+        """Note the results of another batch whose sources are in the folder, too.
+
+        Results of images elsewhere are sources like any others.
+        """
         try:
-            outputs = Manifest(place).outputs
+            results = list(Manifest(place).results())
         except OSError:
-            if reason is _RESULTS:
-                raise
             return
-        for output in outputs:
-            self.reasons.setdefault(str(place / output), reason)
+        if results:
+            self.reasons.setdefault(str(place / NAME), _OTHER_RESULTS)
+        top = _real(self.found.folder)
+        for file, sources in results:
+            if any(Path(os.path.normpath(each)).is_relative_to(top) for each in sources):
+                self.reasons.setdefault(str(file), _OTHER_RESULTS)
 
     def _pass_over_unnoted_results(self) -> None:
         """Pass over what looks like results of this batch that its manifest does not note.

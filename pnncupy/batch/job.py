@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -176,13 +177,12 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {reason}"
 
 
-def input_error(job: Job) -> str:
-    """Reason why a file of a job cannot be read; empty if all can."""
+def early_error(job: Job) -> str:
+    """Reason why a job of files fails before its first step; empty if it does not."""
     try:
-        for given in job.inputs.values():
-            for each in _as_tuple(given):
-                if each.kind != "array":
-                    read_input(each)
+        task, arguments = task_call(job)
+        with suppress(errors.Cancelled):
+            task(**arguments, callback=lambda event: False)
     except Exception as error:
         return _reason(error)
     return ""

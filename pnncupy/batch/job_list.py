@@ -102,7 +102,7 @@ class JobList(Sequence[Job]):
         place += len(self) if place < 0 else 0
         if not 0 <= place < len(self):
             raise IndexError("there is no such job")
-        number = bisect_right(self._ends, place)
+        number = self.series_of(place)
         return self.series[number][place - self._start(number)]
 
     def __add__(self, other: Sequence[Job]) -> "JobList":
@@ -112,6 +112,10 @@ class JobList(Sequence[Job]):
 
     def __repr__(self) -> str:
         return f"<JobList of {len(self)} jobs>"
+
+    def series_of(self, place: int) -> int:
+        """Number of the series of a job."""
+        return bisect_right(self._ends, place)
 
     def place_of(self, output: str) -> int | None:
         """Place in the list of the job that writes a file; None if no job does."""

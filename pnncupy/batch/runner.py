@@ -25,8 +25,8 @@ from pnncupy.batch.job import (
     Made,
     array_digest,
     check_arguments,
+    early_error,
     execute,
-    input_error,
     plain,
 )
 from pnncupy.batch.job_files import checked_count, checked_output
@@ -244,13 +244,27 @@ def count_kept(jobs: Sequence[Job], folder: str | os.PathLike[str]) -> int:
     return len(Manifest(Path(folder)).kept(_checked_list(jobs), Path(folder)))
 
 
-def unreadable(jobs: Sequence[Job]) -> list[tuple[Job, int, str]]:
-    """Find the jobs whose files cannot be read: the first one of a series, their count, and why."""
-    return [
-        (each[0], each.count, error)
-        for each in JobList.of(jobs).series
-        if (error := input_error(each.job))
-    ]
+def early_failures(
+    jobs: Sequence[Job],
+    folder: str | os.PathLike[str],
+    *,
+    callback: Callable[[Progress], Any] | None = None,
+) -> list[tuple[Job, int, str]]:
+    """Find the jobs of files that `run` would begin and that fail before their first step.
+
+    Each is the first one of a series, with the count of the series and the reason.
+    """
+    listed = _checked_list(jobs)
+    kept = Manifest(Path(folder)).kept(listed, Path(folder))
+    begun = {listed.series_of(place) for place in kept}  # others of their series are no worse
+    waiting = [each for number, each in enumerate(listed.series) if number not in begun]
+    failures = []
+    for done, series in enumerate(waiting, 1):
+        if error := early_error(series.job):
+            failures.append((series[0], series.count, error))
+        if callback is not None:
+            callback(Progress(series.job, error, done, len(waiting)))
+    return failures
 
 
 def _checked_list(jobs: Sequence[Job]) -> JobList:

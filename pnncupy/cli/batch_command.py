@@ -26,18 +26,20 @@ class _BatchCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words; the task among them decides which options there are."""
-        verb = ctx.meta[_VERB] = _verb_among(args)
+        verb = _verb_among(args)
         if verb not in TASKS:
             raise click.UsageError(f"--verb must be one of {', '.join(TASKS)}, got {verb!r}", ctx)
+        ctx.meta[_VERB] = verb
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            flags = ", ".join(
-                flag for each in self.get_params(ctx) for flag in each.opts if flag[0] == "-"
-            )
+            flags = [
+                each.opts[-1] for each in self.get_params(ctx) if isinstance(each, click.Option)
+            ]
             raise click.UsageError(
-                f"--verb {verb} has no option {error.option_name} here; it has {flags}", ctx
-            ) from error
+                f"pnncupy batch --verb {verb} has no option {error.option_name}; it has "
+                f"{', '.join(flags)}", ctx,
+            ) from error  # fmt: skip
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options of the command, and those of the task."""
@@ -119,7 +121,11 @@ def _refuse_image(ctx: click.Context, parameter: click.Parameter, source: Path) 
 @click.option("--scheduler", metavar="ADDRESS",
               help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@click.option("--dry-run", is_flag=True, help="Make nothing, but count what there is to do.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Make nothing, but count what there is to do and what would fail.",
+)
 @click.pass_context
 def batch(
     ctx: click.Context,
@@ -153,7 +159,7 @@ def batch(
     for note in jobs.notes:
         say(note, error=True)
     if dry_run:
-        _count(jobs, output)
+        _count(jobs, output, quiet)
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(
@@ -171,18 +177,20 @@ def batch(
         )
 
 
-def _count(jobs: "JobList", output: Path) -> None:
-    """Report what there is to do, and what would fail as its files cannot be read."""
-    from pnncupy.batch.runner import count_kept, unreadable
+def _count(jobs: "JobList", output: Path, quiet: bool) -> None:
+    """Report what there is to do, and what would fail before its first step."""
+    from pnncupy.batch.runner import count_kept, early_failures
+    from pnncupy.cli.progress_bars import counting_bar
 
-    there, failures = count_kept(jobs, output), unreadable(jobs)
+    with counting_bar(quiet) as show:
+        there, failures = count_kept(jobs, output), early_failures(jobs, output, callback=show)
     failing = sum(count for _, count, _ in failures)
     say(f"{len(jobs) - there - failing} images to make in {output}, {there} are there already")
     for job, count, error in failures:
         more = f" and {count - 1} more" if count > 1 else ""
         say(f"failed: {job.output}{more}: {error}", error=True)
     if failing:
-        raise click.ClickException(f"{failing} of {len(jobs)} would fail; mend their files first")
+        raise click.ClickException(f"{failing} of {len(jobs)} would fail")
 
 
 def _listed(ctx: click.Context, source: Path, output: Path, options: dict[str, Any]) -> "JobList":
@@ -206,13 +214,14 @@ def _listed(ctx: click.Context, source: Path, output: Path, options: dict[str, A
     verb, recursive = options.pop("verb"), options.pop("recursive")
     count, seed = options.pop("count", 1), options.pop("seed", None)
     arguments = _arguments(verb, options)
-    if seed is None:
-        seed = known_seed(output)
-        if TASKS[verb].draws(arguments):
-            say(f"seed {seed}", error=True)
-    return batches.jobs_of_folder(
-        source, count, seed, arguments, verb=verb, output=output, recursive=recursive
-    )
+    is_new = seed is None
+    jobs = batches.jobs_of_folder(
+        source, count, known_seed(output) if seed is None else seed, arguments, verb=verb,
+        output=output, recursive=recursive,
+    )  # fmt: skip
+    if is_new and TASKS[verb].draws(arguments):
+        say(f"seed {jobs[0].seed}", error=True)
+    return jobs
 
 
 def _arguments(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
