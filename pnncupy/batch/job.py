@@ -4,10 +4,12 @@ import functools
 import hashlib
 import inspect
 import math
+import os
 import stat
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from pnncupy.io import read_metadata, write_image
 from pnncupy.io.masks import read_mask
 from pnncupy.io.reading import ImageFile
 from pnncupy.io.sources import read_source
+from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.registry import TASKS, task_function
 
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
@@ -51,6 +54,15 @@ class Input:
     digest: str
     kind: str = "image"
 
+    def path_from(self, folder: Path | None) -> str:
+        """Its path relative to a folder, with slashes."""
+        if folder is None or self.kind == "array":
+            return self.path
+        try:
+            return Path(os.path.relpath(self.path, folder.resolve())).as_posix()
+        except ValueError:  # on another drive of Windows
+            return Path(self.path).name
+
 
 @dataclass(frozen=True)
 class Job:
@@ -79,8 +91,12 @@ class Job:
     seed: int | None = None
     sample: int = 0
 
-    def record(self) -> dict[str, Any]:
-        """Record of all that determines the result, in types that JSON has."""
+    def record(self, folder: Path | None = None) -> dict[str, Any]:
+        """Record of all that determines the result, in types that JSON has.
+
+        The names of files are relative to `folder`, if it is given, so that they hold where it is
+        moved together with them.
+        """
         return {
             "output": self.output,
             "verb": self.verb,
@@ -89,7 +105,7 @@ class Job:
                 for name, given in self.inputs.items()
             },
             "files": {
-                name: [each.path for each in _as_tuple(given)]
+                name: [each.path_from(folder) for each in _as_tuple(given)]
                 for name, given in self.inputs.items()
             },
             "arguments": dict(self.arguments),
@@ -151,10 +167,27 @@ def execute(
         notes = (*_changes_of(job), *made_from.notes(file.suffix))
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
-        told = " ".join(f"{error}".split()) or type(error).__name__
-        if not isinstance(error, (ValueError, TypeError, OSError, errors.EngineUnavailable)):
-            told = f"{type(error).__name__}: {told}"
-        return Made("", time.perf_counter() - start, told, getattr(error, "errno", None))
+        seconds = time.perf_counter() - start
+        return Made("", seconds, _reason(error), getattr(error, "errno", None))
+
+
+def _reason(error: Exception) -> str:
+    """Reason of a failure, in one line."""
+    reason = " ".join(f"{error}".split()) or type(error).__name__
+    if isinstance(error, (ValueError, TypeError, OSError, errors.EngineUnavailable)):
+        return reason
+    return f"{type(error).__name__}: {reason}"
+
+
+def early_error(job: Job) -> str:
+    """Reason why a job of files fails before its first step; empty if it does not."""
+    try:
+        task, arguments = task_call(job)
+        with suppress(errors.Cancelled):
+            task(**arguments, callback=lambda event: False)
+    except Exception as error:
+        return _reason(error)
+    return ""
 
 
 def _image_of(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
@@ -298,7 +331,7 @@ def check_arguments(
     """
     validation.choice("verb", verb, tuple(TASKS))
     spec = TASKS[verb]
-    allowed = (arguments_of(verb) | set(spec.image_names)) - _NOT_ARGUMENTS - set(refused)
+    allowed = arguments_of_jobs(verb) - set(refused)
     for name in given:
         if name not in allowed:
             raise ValueError(
@@ -315,6 +348,18 @@ def check_arguments(
         intensity_encoding.value_range([], given["data_range"])
     if "scale" in given:
         _check_scale(given["scale"])
+
+
+def check_values(verb: str, given: Mapping[str, Any]) -> None:
+    """Refuse values of arguments that are wrong whatever the images are."""
+    parameters = inspect.signature(task_function(verb)).parameters
+    values = {name: each.default for name, each in parameters.items()} | dict(given)
+    if values.get("nodata") == "none":
+        values["nodata"] = None
+    TaskOptions(**{each.name: values[each.name] for each in fields(TaskOptions)
+                   if each.name in values})  # fmt: skip
+    if "noise_std" in given:
+        validation.non_negative("noise_std", given["noise_std"])
 
 
 def _check_scale(scale: Any) -> None:
@@ -337,6 +382,11 @@ def arguments_of(verb: str) -> set[str]:
     """Names of a task's parameters, and what replaces some of them in jobs."""
     names = set(inspect.signature(task_function(verb)).parameters)
     return names | ({"scale"} if TASKS[verb].scalable else set())
+
+
+def arguments_of_jobs(verb: str) -> set[str]:
+    """Names of the arguments that a job of a task may have."""
+    return (arguments_of(verb) | set(TASKS[verb].image_names)) - _NOT_ARGUMENTS
 
 
 def _as_tuple(given: Any) -> tuple[Any, ...]:

@@ -3,11 +3,19 @@
 import os
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pnncupy import errors, validation
-from pnncupy.batch.job import Input, Job, check_arguments, file_digest, plain
+from pnncupy.batch.folder_images import folder_images
+from pnncupy.batch.job import (
+    Input,
+    Job,
+    check_arguments,
+    check_values,
+    file_digest,
+    plain,
+)
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.provenance import provenance
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
@@ -21,38 +29,82 @@ _LONGEST_NAME = 200
 
 
 def jobs_of_folder(
-    folder: str | os.PathLike[str], count: int, seed: int, arguments: Mapping[str, Any]
+    folder: str | os.PathLike[str],
+    count: int,
+    seed: int,
+    arguments: Mapping[str, Any],
+    *,
+    verb: str = "generate",
+    output: str | os.PathLike[str] | None = None,
+    recursive: bool = False,
 ) -> JobList:
-    """List generated samples of every image in a folder.
+    """List the jobs of one task on every image in a folder.
 
     Parameters
     ----------
     folder : path
-        Its image files are the sources, in the order of their names.
+        Its image files are the sources, in the order of their names. Hidden files are left out.
     count : int
-        Samples of each image, at least 1.
+        Samples of each image, at least 1; more than 1 only for "generate".
     seed : int
         Seed of all images, at least 0; sample i is that of ``generate(n, rng=seed)``.
     arguments : dict
-        Arguments of `pnncupy.generate` by name, in plain types.
+        Arguments of the task by name, in plain types. Images among them, such as a mask, are
+        files, relative to the current folder, that all jobs share.
+    verb : str, default "generate"
+        Name of a task that makes an image of one: "generate", "retarget", "inpaint", "analogy" or
+        "edit".
+    output : path, optional
+        Folder that `run` gets: the results in it are no sources, where it is in `folder` or is the
+        same.
+    recursive : bool, default False
+        Include the images of subfolders; their results are in subfolders of the same names.
 
     Returns
     -------
     sequence of Job
-        Jobs are created when they are needed, so that any `count` costs the same.
+        Jobs are created when they are needed, so that any `count` costs the same. Its attribute
+        `notes` says which files and subfolders are passed over.
 
     Raises
     ------
     ValueError
-        The folder holds no images, or there is no argument of that name.
+        The folder holds no images, or there is no argument of that name or value.
     """
-    folder = Path(folder)
+    place = Path(folder)
     count, seed = checked_count("count", count), validation.integer("seed", seed, 0)
-    images = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    if not images:
-        raise ValueError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))})")
-    check_arguments("generate", {"image": "", **arguments})
-    return JobList(_samples(file, count, seed, dict(arguments)) for file in images)
+    recursive = validation.flag("recursive", recursive)
+    validation.optional_path("output", output)
+    shared = _shared_arguments(verb, arguments)
+    if count > 1 and not TASKS[verb].realisations:
+        raise ValueError(f"`count` must be 1 for {verb}, got {count}")
+    common = take_inputs(verb, shared, Path.cwd())
+    found = folder_images(
+        place, None if output is None else Path(output), recursive=recursive,
+        common=[Path(each.path) for each in JobList([Series(Job(verb, common, {}, ""))]).inputs()],
+    )  # fmt: skip
+    found.check()
+    series = []
+    for file, name in zip(found.files, found.names(), strict=True):
+        inputs = {TASKS[verb].images[0].name: _input_of_folder(file), **common}
+        series.append(_series_of_file(verb, file, name, inputs, shared, count, seed))
+    return JobList(series, [found.note()] if found.note() else [])
+
+
+def _shared_arguments(verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of all jobs of a folder, checked."""
+    validation.choice("verb", verb, tuple(TASKS))
+    source = TASKS[verb].images[0]
+    if source.several == "required":
+        raise ValueError(
+            f"`verb` must be a task that makes an image of one, got {verb!r}; list the images of "
+            "each job in a TOML file, a [[job]] for each result"
+        )
+    if source.name in arguments:
+        raise ValueError(f"`{source.name}` must be left out, as the folder holds these images")
+    check_arguments(verb, {source.name: "", **arguments})
+    check_values(verb, arguments)
+    return plain(arguments)
 
 
 def checked_count(name: str, value: Any) -> int:
@@ -65,11 +117,22 @@ def checked_count(name: str, value: Any) -> int:
     return count
 
 
-def _samples(file: Path, count: int, seed: int, arguments: dict[str, Any]) -> Series:
-    suffix = _suffix(file, "generate")
-    output = f"{file.stem}_generate_seed{seed}{suffix}"
-    job = Job("generate", {"image": _input_of_folder(file)}, arguments, output, seed)
-    return Series(job, count, suffix, numbered=True)
+def _series_of_file(
+    verb: str,
+    file: Path,
+    name: PurePath,
+    inputs: Mapping[str, Input],
+    arguments: Mapping[str, Any],
+    count: int,
+    seed: int,
+) -> Series:
+    """The jobs of one file of a folder, whose results have a name."""
+    spec, suffix = TASKS[verb], _suffix(file, verb)
+    drawn = f"_seed{seed}" if spec.seeded else ""
+    job = Job(
+        verb, inputs, arguments, f"{name}_{verb}{drawn}{suffix}", seed if spec.seeded else None
+    )
+    return Series(job, count, suffix, numbered=spec.realisations)
 
 
 def _input_of_folder(file: Path) -> Input:

@@ -59,10 +59,13 @@ class JobList(Sequence[Job]):
     Attributes
     ----------
     series : list of Series
+    notes : tuple of str
+        What became no job, a line each.
     """
 
-    def __init__(self, series: Iterable[Series]):
+    def __init__(self, series: Iterable[Series], notes: Iterable[str] = ()):
         self.series = list(series)
+        self.notes = tuple(notes)
         self._ends = list(accumulate(each.count for each in self.series))
         self._single: dict[str, int] = {}
         self._numbered: dict[tuple[str, int, str], int] = {}
@@ -99,15 +102,20 @@ class JobList(Sequence[Job]):
         place += len(self) if place < 0 else 0
         if not 0 <= place < len(self):
             raise IndexError("there is no such job")
-        number = bisect_right(self._ends, place)
+        number = self.series_of(place)
         return self.series[number][place - self._start(number)]
 
     def __add__(self, other: Sequence[Job]) -> "JobList":
         """Both lists, one after the other."""
-        return JobList([*self.series, *JobList.of(other).series])
+        more = JobList.of(other)
+        return JobList([*self.series, *more.series], [*self.notes, *more.notes])
 
     def __repr__(self) -> str:
         return f"<JobList of {len(self)} jobs>"
+
+    def series_of(self, place: int) -> int:
+        """Number of the series of a job."""
+        return bisect_right(self._ends, place)
 
     def place_of(self, output: str) -> int | None:
         """Place in the list of the job that writes a file; None if no job does."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,10 +20,11 @@ _CHECKSUM = "checksum"
 
 
 class _Noted(NamedTuple):
-    """Record of an image: digests of its origin, and of its file."""
+    """Record of an image: digests of its origin and of its file, and the names of its sources."""
 
     origin: str
     sha256: str
+    sources: tuple[str, ...]
 
 
 class Manifest:
@@ -58,7 +59,9 @@ class Manifest:
                 if record is None:
                     wrong += [number] if line.strip() else []
                     continue
-                self._noted[record["output"]] = _Noted(_origin(record), record["sha256"])
+                self._noted[record["output"]] = _Noted(
+                    _origin(record), record["sha256"], _sources(record)
+                )
                 self._seed = self._seed if record["seed"] is None else record["seed"]
         if wrong:
             more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
@@ -70,6 +73,12 @@ class Manifest:
     def seed(self) -> int:
         """The seed of the last results, or a new one where nothing was."""
         return secrets.randbits(32) if self._seed is None else self._seed
+
+    def results(self) -> Iterator[tuple[Path, list[Path]]]:
+        """All images that were noted, and their sources, as paths that begin with the folder."""
+        folder = self._file.parent
+        for output, noted in self._noted.items():
+            yield folder / output, [folder / name for name in noted.sources]
 
     def holds(self, job: Job, folder: Path) -> bool:
         """Test whether the result of this very job exists and is unchanged."""
@@ -86,7 +95,10 @@ class Manifest:
 
     def add(self, job: Job, made: Made) -> None:
         """Note a finished image."""
-        record = job.record() | {"sha256": made.digest, "seconds": round(made.seconds, 3)}
+        record = job.record(self._file.parent) | {
+            "sha256": made.digest,
+            "seconds": round(made.seconds, 3),
+        }
         line = json.dumps(record | {_CHECKSUM: _digest(record)}) + "\n"
         try:
             with self._file.open("ab+", buffering=0) as stream:
@@ -112,6 +124,13 @@ def _has_form(record: Mapping[str, Any]) -> bool:
     return all(isinstance(text, str) for text in texts) and (
         seed is None or (type(seed) is int and seed >= 0)
     )
+
+
+def _sources(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the sources, relative to the manifest; older versions wrote absolute ones."""
+    files = record.get("files")
+    first = next(iter(files.values()), None) if isinstance(files, dict) else None
+    return tuple(each for each in first if isinstance(each, str)) if isinstance(first, list) else ()
 
 
 def _origin(record: Mapping[str, Any]) -> str:

@@ -19,7 +19,16 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.arrays import library
 from pnncupy.atomic_files import remove_left_over, whole_file
-from pnncupy.batch.job import Input, Job, Made, array_digest, check_arguments, execute, plain
+from pnncupy.batch.job import (
+    Input,
+    Job,
+    Made,
+    array_digest,
+    check_arguments,
+    early_error,
+    execute,
+    plain,
+)
 from pnncupy.batch.job_files import checked_count, checked_output
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.manifest import NAME, Manifest
@@ -71,8 +80,8 @@ class Report:
     failures : list of (Job, str)
         Jobs without an image, and why.
     notes : list of str
-        What images do not keep of their sources' metadata, each line once, and what of an earlier
-        manifest does not count.
+        What became no job, what images do not keep of their sources' metadata, each line once, and
+        what of an earlier manifest does not count.
     """
 
     made: int = 0
@@ -152,6 +161,7 @@ def run(
     arrays: Mapping[str, Any] | None = None,
     executor: Any = None,
     workers: int | None = None,
+    threads: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
 ) -> Report:
     """Make the images of all jobs that are not there yet.
@@ -169,6 +179,8 @@ def run(
         All workers must see the folder and the files under the same names.
     workers : int, optional
         Processes of the default pool; default: one a core.
+    threads : int, optional
+        Threads of each of these processes; default: the cores divided by the workers.
     callback : callable, optional
         Called with a `Progress` after every job; what it raises ends the batch.
 
@@ -198,10 +210,14 @@ def run(
     with locked(place / NAME, place):
         manifest = Manifest(place)
         kept = manifest.kept(listed, place)
-        report = Report(kept=len(kept), notes=[manifest.damage] if manifest.damage else [])
+        report = Report(kept=len(kept), notes=list(listed.notes))
+        report.notes += [manifest.damage] if manifest.damage else []
         if len(kept) < len(listed):
             try:
-                with _workers(executor, workers) as pool, _sent(arrays or {}, listed, pool) as sent:
+                with (
+                    _workers(executor, workers, threads) as pool,
+                    _sent(arrays or {}, listed, pool) as sent,
+                ):
                     _work(listed, kept, place, pool, sent, manifest, report, callback)
             except SchedulerLost as lost:
                 raise SchedulerLost(f"{lost} ({report.made} images of this run)") from lost
@@ -226,6 +242,29 @@ def count_kept(jobs: Sequence[Job], folder: str | os.PathLike[str]) -> int:
         Two jobs have the same output.
     """
     return len(Manifest(Path(folder)).kept(_checked_list(jobs), Path(folder)))
+
+
+def early_failures(
+    jobs: Sequence[Job],
+    folder: str | os.PathLike[str],
+    *,
+    callback: Callable[[Progress], Any] | None = None,
+) -> list[tuple[Job, int, str]]:
+    """Find the jobs of files that `run` would begin and that fail before their first step.
+
+    Each is the first one of a series, with the count of the series and the reason.
+    """
+    listed = _checked_list(jobs)
+    kept = Manifest(Path(folder)).kept(listed, Path(folder))
+    begun = {listed.series_of(place) for place in kept}  # others of their series are no worse
+    waiting = [each for number, each in enumerate(listed.series) if number not in begun]
+    failures = []
+    for done, series in enumerate(waiting, 1):
+        if error := early_error(series.job):
+            failures.append((series[0], series.count, error))
+        if callback is not None:
+            callback(Progress(series.job, error, done, len(waiting)))
+    return failures
 
 
 def _checked_list(jobs: Sequence[Job]) -> JobList:
@@ -291,14 +330,14 @@ def _note(report: Report, manifest: Manifest, job: Job, made: Made | Exception) 
 
 
 @contextmanager
-def _workers(executor: Any, workers: int | None) -> Iterator[Any]:
+def _workers(executor: Any, workers: int | None, threads: int | None) -> Iterator[Any]:
     """Executor that works on the jobs; a pool of our own is shut down."""
     if checked(executor) is not None:
         if is_client(executor):
             check_versions(executor)
         yield executor
         return
-    pool = ProcessPool(workers)
+    pool = ProcessPool(workers, threads)
     try:
         yield pool
     finally:

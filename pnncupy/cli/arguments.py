@@ -20,15 +20,21 @@ def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
     What the tags of its image `files` say about missing pixels is used, and reported, unless the
     caller says otherwise.
     """
-    if options.get("nodata") is not None:
-        options["nodata"] = _number_or_word(options["nodata"])
-    else:
+    is_given = options.get("nodata") is not None
+    parse_numbers(options)
+    if not is_given:
         options["nodata"] = _nodata_of(files)
-    if options.get("channel_weights") is not None:
-        options["channel_weights"] = _weights(options["channel_weights"])
     guides = options.pop("guide_files", ())
     if guides:
         options["guides"] = [_guide(*each) for each in guides]
+
+
+def parse_numbers(options: dict[str, Any]) -> None:
+    """Turn numbers in words into numbers, in place; the nodata value "none" becomes None."""
+    if options.get("nodata") is not None:
+        options["nodata"] = _number_or_word(options["nodata"])
+    if options.get("channel_weights") is not None:
+        options["channel_weights"] = _weights(options["channel_weights"])
 
 
 def _nodata_of(files: Sequence[Path]) -> float | None:

@@ -1,98 +1,242 @@
 """The command `pnncupy batch`."""
 
-import logging
+import mimetypes
 import secrets
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from pnncupy.cli.scheduler import dask_client
+from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import say
 
 if TYPE_CHECKING:
     from pnncupy.batch import JobList
 
-# Seconds that a scheduler has to answer.
-_SCHEDULER_TIMEOUT = 8
+# Where the context keeps the task.
+_VERB = "pnncupy.batch.verb"
 
 
-@click.command()
-@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path))
+class _BatchCommand(click.Command):
+    """The command with the options of the task that `--verb` names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; the task among them decides which options there are."""
+        verb = _verb_among(args)
+        if verb not in TASKS:
+            raise click.UsageError(f"--verb must be one of {', '.join(TASKS)}, got {verb!r}", ctx)
+        ctx.meta[_VERB] = verb
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            flags = [
+                each.opts[-1] for each in self.get_params(ctx) if isinstance(each, click.Option)
+            ]
+            raise click.UsageError(
+                f"pnncupy batch --verb {verb} has no option {error.option_name}; it has "
+                f"{', '.join(flags)}", ctx,
+            ) from error  # fmt: skip
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the options of the command, and those of the task."""
+        spec = TASKS[_verb_of(ctx)]
+        missing = {
+            name for name, there in (("count", spec.realisations), ("seed", spec.seeded))
+            if not there
+        }  # fmt: skip
+        own = [each for each in super().get_params(ctx) if each.name not in missing]
+        return [*own, *_task_options(_verb_of(ctx))]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two groups."""
+        of_task = {each.name for each in _task_options(_verb_of(ctx))}
+        groups: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for each in self.get_params(ctx):
+            text = each.get_help_record(ctx)
+            if isinstance(each, click.Option) and text is not None:
+                groups[each.name in of_task].append(text)
+        for is_of_task, title in ((False, "Options"), (True, f"Options of {_verb_of(ctx)}")):
+            with formatter.section(title):
+                formatter.write_dl(groups[is_of_task])
+
+
+def _verb_among(words: Sequence[str]) -> str:
+    """The task that is named last among the words of a command."""
+    verb = "generate"
+    for number, word in enumerate(words):
+        if word == "--verb":
+            verb = "".join(words[number + 1 : number + 2])
+        elif word.startswith("--verb="):
+            verb = word.removeprefix("--verb=")
+    return verb
+
+
+def _verb_of(ctx: click.Context) -> str:
+    return str(ctx.meta.get(_VERB, "generate"))
+
+
+def _task_options(verb: str) -> list[click.Parameter]:
+    """Those options of the command of a task that a job can have."""
+    from pnncupy.batch.job import arguments_of_jobs
+    from pnncupy.cli.task_commands import task_command
+
+    names = arguments_of_jobs(verb)
+    return [
+        each for each in task_command(verb).params
+        if isinstance(each, click.Option) and each.name in names
+    ]  # fmt: skip
+
+
+def _refuse_image(ctx: click.Context, parameter: click.Parameter, source: Path) -> Path:
+    """Refuse a single image before anything else is missed."""
+    kind, _ = mimetypes.guess_type(source.name)
+    if source.is_file() and (kind or "").startswith("image/"):
+        words = shlex.join(["pnncupy", _verb_of(ctx), str(source)])
+        raise click.UsageError(
+            f"SOURCE must be a folder or a TOML list of jobs, got the image {source}; use {words}"
+        )
+    return source
+
+
+@click.command(cls=_BatchCommand)
+@click.argument("source", metavar="SOURCE", type=click.Path(exists=True, path_type=Path),
+                callback=_refuse_image)  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the images and the manifest (created if missing).")  # fmt: skip
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Images to make of each in a folder.")  # fmt: skip
+@click.option("--verb", metavar="TASK", default="generate", show_default=True,
+              help="Task for a folder; --verb TASK --help lists its options.")  # fmt: skip
+@click.option("--recursive", is_flag=True,
+              help="Include the images of subfolders; results are in subfolders, too.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0),
               help="Of a folder's images; default: as in the manifest, or new.")  # fmt: skip
-@click.option("--method", type=click.Choice(["exact", "patchmatch", "auto"]),
-              help="Search, for a folder.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one a core.")
+@click.option("--threads", type=click.IntRange(min=1),
+              help="CPU threads of each process; default: cores over workers.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS",
               help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@click.option("--dry-run", is_flag=True, help="Make nothing, but count what there is to do.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Make nothing, but count what there is to do and what would fail.",
+)
+@click.pass_context
 def batch(
+    ctx: click.Context,
+    /,
     source: Path,
     output: Path,
-    count: int,
-    seed: int | None,
-    method: str | None,
     workers: int | None,
+    threads: int | None,
     scheduler: str | None,
     quiet: bool,
     dry_run: bool,
+    **options: Any,
 ) -> None:
     """Make many images: of every image in a folder, or those listed in a JOBS.toml.
 
-    The same command again makes only what is missing or was changed.
+    The same command again makes only what is missing or was changed. A file that cannot be read
+    stops no other. Options of the task, such as --alpha, hold for all images of a folder; a mask
+    or another image among them is one file for all. A TOML list has arguments for each job.
 
     \b
     pnncupy batch micrographs -o results -n 100 --seed 1
+    pnncupy batch photos -o narrow --recursive --verb retarget --scale 1 0.6
     pnncupy batch jobs.toml -o results --workers 4
     """
     from pnncupy import batch as batches
     from pnncupy.cli.progress_bars import counting_bar
 
-    jobs = _listed(source, output, count, seed, method)
+    if scheduler is not None and threads is not None:
+        raise click.UsageError("--threads is for processes here, not for a cluster's workers")
+    jobs = _listed(ctx, source, output, options)
+    for note in jobs.notes:
+        say(note, error=True)
     if dry_run:
-        there = batches.count_kept(jobs, output)
-        say(f"{len(jobs) - there} images to make in {output}, {there} are there already")
+        _count(jobs, output, quiet)
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
-        report = batches.run(jobs, output, executor=executor, workers=workers, callback=show)
-    for note in report.notes:
+        report = batches.run(
+            jobs, output, executor=executor, workers=workers, threads=threads, callback=show
+        )
+    for note in report.notes[len(jobs.notes) :]:
         say(note, error=True)
     kept = f", {report.kept} were there already" if report.kept else ""
     say(f"made {report.made} images in {output}{kept}")
     if report.failures:
-        for job, error in report.failures:
+        # Workers fail in any order.
+        for job, error in sorted(report.failures, key=lambda failure: failure[0].output):
             say(f"failed: {job.output}: {error}", error=True)
         raise click.ClickException(
             f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
         )
 
 
-def _listed(
-    source: Path, output: Path, count: int, seed: int | None, method: str | None
-) -> "JobList":
+def _count(jobs: "JobList", output: Path, quiet: bool) -> None:
+    """Report what there is to do, and what would fail before its first step."""
+    from pnncupy.batch.runner import count_kept, early_failures
+    from pnncupy.cli.progress_bars import counting_bar
+
+    with counting_bar(quiet) as show:
+        there, failures = count_kept(jobs, output), early_failures(jobs, output, callback=show)
+    failing = sum(count for _, count, _ in failures)
+    say(f"{len(jobs) - there - failing} images to make in {output}, {there} are there already")
+    for job, count, error in failures:
+        more = f" and {count - 1} more" if count > 1 else ""
+        say(f"failed: {job.output}{more}: {error}", error=True)
+    if failing:
+        raise click.ClickException(f"{failing} of {len(jobs)} would fail")
+
+
+def _listed(ctx: click.Context, source: Path, output: Path, options: dict[str, Any]) -> "JobList":
     """The jobs of a folder of images, or of a list."""
     from pnncupy import batch as batches
 
     if not source.is_dir():
-        if count != 1 or seed is not None or method is not None:
-            raise click.UsageError("-n, --seed and --method are for folders; set them in the list")
+        given = [
+            each.opts[0] for each in ctx.command.get_params(ctx)
+            if each.name in options
+            and ctx.get_parameter_source(each.name) is ParameterSource.COMMANDLINE
+        ]  # fmt: skip
+        if given:
+            raise click.UsageError(
+                f"these options are for folders; set them in the list: {', '.join(given)}"
+            )
         try:
             return batches.jobs_of_toml(source)
         except (ValueError, TypeError) as wrong:  # it speaks of names in the list, not of options
             raise click.UsageError(str(wrong)) from wrong
-    if seed is None:
-        seed = known_seed(output)
-        say(f"seed {seed}", error=True)
-    arguments = {} if method is None else {"method": method}
-    return batches.jobs_of_folder(source, count, seed, arguments)
+    verb, recursive = options.pop("verb"), options.pop("recursive")
+    count, seed = options.pop("count", 1), options.pop("seed", None)
+    arguments = _arguments(verb, options)
+    is_new = seed is None
+    jobs = batches.jobs_of_folder(
+        source, count, known_seed(output) if seed is None else seed, arguments, verb=verb,
+        output=output, recursive=recursive,
+    )  # fmt: skip
+    if is_new and TASKS[verb].draws(arguments):
+        say(f"seed {jobs[0].seed}", error=True)
+    return jobs
+
+
+def _arguments(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of all jobs of a folder from the options of a task."""
+    from pnncupy.cli.arguments import parse_numbers
+    from pnncupy.cli.task_commands import check_image_file
+
+    given = {name: value for name, value in options.items() if value is not None}
+    for image in TASKS[verb].images[1:]:
+        if image.name in given:
+            check_image_file(image, given[image.name])
+    parse_numbers(given)
+    # In a job None is what the files say.
+    return {name: "none" if value is None else value for name, value in given.items()}
 
 
 def known_seed(output: Path) -> int:
@@ -100,41 +244,3 @@ def known_seed(output: Path) -> int:
     from pnncupy.batch.manifest import Manifest
 
     return Manifest(output).seed() if output.is_dir() else secrets.randbits(32)
-
-
-@contextmanager
-def dask_client(scheduler: str | None) -> Iterator[Any]:
-    """A client of the scheduler, or None."""
-    if scheduler is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-        from distributed.versions import VersionMismatchWarning
-    except ModuleNotFoundError as error:
-        raise click.UsageError(
-            "--scheduler needs Dask; install it with `pip install 'pnncupy[dask]'`"
-        ) from error
-    _silence_dask()
-    try:
-        with warnings.catch_warnings():
-            # Versions are compared by `workers.check_versions`.
-            warnings.simplefilter("ignore", VersionMismatchWarning)
-            client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ConnectionError(
-            f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); start one with "
-            "`dask scheduler`, or leave out --scheduler"
-        ) from error
-    try:
-        yield client
-    finally:
-        with suppress(OSError, TimeoutError):
-            client.close(timeout=1)
-
-
-def _silence_dask() -> None:
-    """Turn off Dask's log, up to the end of the process: what matters is in our own messages."""
-    for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
-            logging.getLogger(name).disabled = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pnncupy.cli.batch_command import dask_client
+from pnncupy.cli.scheduler import dask_client
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 from pnncupy.terminal import say
 

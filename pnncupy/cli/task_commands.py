@@ -124,13 +124,16 @@ def _read(image: ImageParameter, file: str | None) -> Any:
 
     if file is None or file in image.words:
         return file
-    if not image.mask:
-        return read_input_image(file)
-    if not Path(file).is_file():
+    check_image_file(image, file)
+    return read_mask(file) if image.mask else read_input_image(file)
+
+
+def check_image_file(image: ImageParameter, file: str) -> None:
+    """Refuse a name of a mask that is neither a file nor a word that may stand for it."""
+    if image.mask and file not in image.words and not Path(file).is_file():
         raise click.UsageError(
             f"--{image.name} must name a file, or be {' or '.join(image.words)}: there is no {file}"
         )
-    return read_mask(file)
 
 
 def _required_shape(
