@@ -209,6 +209,19 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     assert "--noise-std must be" in capsys.readouterr().err
 
 
+def test_the_end_of_a_file_is_no_ctrl_c(file, tmp_path, capsys, monkeypatch):
+    def fail(*given, **options):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr("pnncupy.cli.inputs.read_sources", fail)
+    assert run(arguments("generate", file, "-o", tmp_path / "out")) == 1
+    error = capsys.readouterr().err
+    assert "EOFError: Ran out of input" in error
+    assert "Interrupted" not in error
+    monkeypatch.setattr("pnncupy.engine.registry.engines", fail)
+    assert run(["engines"]) == 1
+
+
 def test_without_an_output_nothing_is_made(file, capsys):
     assert run(arguments("generate", file)) == 2
     assert "Missing option '-o' / '--output'" in capsys.readouterr().err
