@@ -63,7 +63,7 @@ class ResultFiles:
             images = [output / f"{stem}{suffix}"]
         else:
             images = _Numbered(output / f"{stem}{suffix}", count)
-            sheet = output / "contact.png" if count > 1 else None
+            sheet = output / f"{stem}_contact.png" if count > 1 else None
         indices: Sequence[Path] = []
         if index is not None:
             if SUFFIXES.get(index.suffix.lower()) != "tiff":

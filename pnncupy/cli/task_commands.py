@@ -111,6 +111,11 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
 def _source(image: ImageParameter, sources: list[Any]) -> Any:
     """The images of a command as the task takes them; a single one is not numbered in messages."""
     if image.several == "required":
+        if len(sources) < 2:
+            raise click.UsageError(
+                "this command takes at least 2 IMAGEs, got 1; use pnncupy generate for one, or "
+                "pnncupy retarget for another size"
+            )
         return sources
     if len(sources) > 1 and image.several == "no":
         raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")

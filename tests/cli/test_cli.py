@@ -29,10 +29,10 @@ def arguments(*words):
 def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph):
     assert run(arguments("generate", file, "-o", tmp_path / "out", "-n", 3, "--seed", 5)) == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [*(f"cat_generate_seed5_00{k}.png" for k in range(3)), "contact.png"]
+    assert names == [f"cat_generate_seed5_{end}.png" for end in ("000", "001", "002", "contact")]
     made = [read_image(tmp_path / "out" / name) for name in names[:3]]
     assert all(each.shape == photograph.shape for each in made)
-    sheet = read_image(tmp_path / "out" / "contact.png")
+    sheet = read_image(tmp_path / "out" / names[3])
     np.testing.assert_array_equal(sheet[4:44, 4:60], photograph)
     for each in made:
         assert any(
@@ -41,7 +41,7 @@ def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph
         )  # fmt: skip
     out = capsys.readouterr()
     assert "wrote 3 images" in out.out
-    assert "contact.png" in out.out
+    assert names[3] in out.out
     assert "seed 5" in out.out
     assert "of 3 nearly a copy of the source (PSNR over 30 dB, moved by up to 8" in out.out
     assert out.err == ""
@@ -146,6 +146,14 @@ def test_existing_results_are_kept_unless_forced(file, tmp_path, capsys):
     assert "--force" in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert run([*call, "--force"]) == 0
+
+
+def test_contact_sheets_of_other_seeds_are_no_hindrance(file, tmp_path):
+    call = arguments("generate", file, "-o", tmp_path / "out", "-n", 2, *FAST)
+    assert [run([*call, "--seed", seed]) for seed in ("1", "2")] == [0, 0]
+    assert [run([*call, "--seed", seed]) for seed in ("1", "2")] == [2, 2]
+    sheets = sorted(path.name for path in (tmp_path / "out").glob("*contact*"))
+    assert sheets == [f"cat_generate_seed{seed}_contact.png" for seed in (1, 2)]
 
 
 def test_an_unwritable_folder(file, tmp_path, capsys, monkeypatch):

@@ -98,6 +98,8 @@ def test_several_pictures_have_several_index_files(folder):
         (["analogy", "{folder}/cat.png", "--structure", "{folder}/hole.png"], 2,
          "--structure must have the channels of the source, 3, got 1"),
         (["collage"], 2, "give either IMAGE or --sample NAME"),
+        (["collage", "{folder}/cat.png"], 2, "at least 2 IMAGEs, got 1; use pnncupy generate"),
+        (["collage", "--sample", "rocket"], 2, "takes at least 2 IMAGEs, got 1"),
         (["collage", "{folder}/cat.png", "{folder}/hole.png"], 2, "IMAGE[1] must have"),
         (["edit", "{folder}/cat.png", "--edited", "{folder}/small.png"], 2,
          "--edited must have the size"),
