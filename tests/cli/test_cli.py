@@ -156,6 +156,78 @@ def test_contact_sheets_of_other_seeds_are_no_hindrance(file, tmp_path):
     assert sheets == [f"cat_generate_seed{seed}_contact.png" for seed in (1, 2)]
 
 
+@pytest.fixture
+def links(tmp_path):
+    """Links to a file, to nothing in this and in another folder, and to themselves."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "old.png").write_bytes(b"old")
+    made = {"old": "there/old.png", "new": "there/new.png", "far": "nowhere/at/all.png"}
+    for name, target in {
+        **made,
+        "again": "old.png",
+        "loop": "loop2.png",
+        "loop2": "loop.png",
+    }.items():
+        (tmp_path / f"{name}.png").symlink_to(target)
+    return {name: tmp_path / target for name, target in made.items()}
+
+
+def test_results_are_written_through_links(file, links, tmp_path, capsys):
+    call = arguments("generate", file, "--seed", 1, *FAST, "-o")
+    assert run([*call, str(tmp_path / "plain.png")]) == 0
+    expected = (tmp_path / "plain.png").read_bytes()
+    assert run([*call, str(tmp_path / "old.png")]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert links["old"].read_bytes() == b"old"
+    for name, target in links.items():
+        assert run([*call, str(tmp_path / f"{name}.png"), "--force"]) == 0
+        assert (tmp_path / f"{name}.png").is_symlink()
+        assert target.read_bytes() == expected
+        assert not target.is_symlink()
+    links["old"].write_bytes(b"old")
+    assert run([*call, str(tmp_path / "again.png"), "--force"]) == 0
+    assert str((tmp_path / "again.png").readlink()) == "old.png"
+    assert links["old"].read_bytes() == expected
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_numbered_results_and_sheets_are_written_through_links(file, links, tmp_path):
+    names = [f"cat_generate_seed1_{end}.png" for end in ("000", "001", "contact")]
+    (tmp_path / "out").mkdir()
+    for name, target in zip(names, links.values(), strict=True):
+        (tmp_path / "out" / name).symlink_to(target)
+    call = arguments("generate", file, "-n", 2, "--seed", 1, *FAST, "-o", tmp_path / "out")
+    assert run([*call, "--force"]) == 0
+    assert all((tmp_path / "out" / name).is_symlink() for name in names)
+    assert all(read_image(target).ndim == 3 for target in links.values())
+
+
+@pytest.mark.parametrize("option", ["-o", "--save-mask", "--save-index"])
+def test_links_in_a_loop_are_refused_before_the_work(option, file, links, tmp_path, capsys):
+    (tmp_path / "mask.png").write_bytes(file.read_bytes())
+    for name in ("loop", "loop2"):
+        (tmp_path / f"{name}.tif").symlink_to("loop2.tif" if name == "loop" else "loop.tif")
+    suffix = "tif" if option == "--save-index" else "png"
+    words = ["inpaint", file, "--mask", tmp_path / "mask.png", "--force", "--quiet"]
+    if option != "-o":
+        words += ["-o", tmp_path / "made.png"]
+    assert run(arguments(*words, option, tmp_path / f"loop.{suffix}")) == 1
+    error = capsys.readouterr().err
+    assert "symbolic links form a loop; remove one of them" in error
+    assert f"loop.{suffix}" in error
+    assert not (tmp_path / "made.png").exists()
+    assert (tmp_path / "loop.png").is_symlink()
+
+
+def test_an_input_behind_a_link_is_not_lost(file, tmp_path, capsys):
+    (tmp_path / "link.png").symlink_to("cat.png")
+    before = file.read_bytes()
+    call = arguments("generate", file, "-o", tmp_path / "link.png", "--force", *FAST)
+    assert run(call) == 2
+    assert "is an input and would be lost" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
 def test_an_unwritable_folder(file, tmp_path, capsys, monkeypatch):
     # Modes would not stop a superuser, as whom tests may run.
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
