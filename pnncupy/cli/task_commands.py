@@ -18,6 +18,7 @@ from pnncupy.cli.options import (
     SHAPE_OPTION,
     SOURCE_OPTIONS,
     SYNTHESIS_OPTIONS,
+    FactorsCommand,
     with_options,
 )
 from pnncupy.cli.run_task import run_task
@@ -33,7 +34,8 @@ def task_command(verb: str) -> click.Command:
         _call(verb, spec, given)
 
     call.__doc__ = spec.help
-    return click.command(verb)(with_options(*_options(spec))(call))
+    kind = FactorsCommand if spec.scalable else click.Command
+    return click.command(verb, cls=kind)(with_options(*_options(spec))(call))
 
 
 def _options(spec: TaskSpec) -> list[Any]:
@@ -142,7 +144,7 @@ def _required_shape(
     shape: tuple[int, int] | None, scale: tuple[float, float] | None, source: Any
 ) -> tuple[int, int]:
     if bool(shape) == bool(scale):
-        raise click.UsageError("give either --shape H W or --scale Y X")
+        raise click.UsageError("give either --shape H W or --scale Y [X]")
     if shape:
         return shape
     assert scale is not None

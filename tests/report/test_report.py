@@ -556,8 +556,14 @@ SPECS = [
     ("[[generate]\n", "Expected"),
     ("[[generate]]\nimage = 'a.png'\nshape = 50", r"line 3: `shape` must be \(height, width\)"),
     ("[[generate]]\nimage = 'a.png'\ndata_range = 5", "line 3: `data_range` must be None or two"),
-    ("[[retarget]]\nimage = 'a.png'\nscale = 0.5", "line 3: `scale` must be factors of"),
-    ("[[retarget]]\nimage = 'a.png'\nscale = [1]", "line 3: `scale` must be factors of"),
+    (
+        "[[retarget]]\nimage = 'a.png'\nscale = 0",
+        "line 3: `scale` must be a finite number above 0, got 0",
+    ),
+    (
+        "[[retarget]]\nimage = 'a.png'\nscale = [1]",
+        "line 3: `scale` must be one factor, or factors",
+    ),
     ("[[retarget]]\nimage = 'a.png'\nscale = ['a', 'b']", "line 3: `scale` must be a real number"),
     ("[[collage]]\nimages = 'a.png'", "line 2: `images` must be a list of files"),
     (
