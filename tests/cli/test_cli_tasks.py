@@ -36,7 +36,6 @@ def call(folder, *words):
         (["retarget", "--scale", "1.1", "{folder}/cat.png"], (44, 62, 3)),
         (["retarget", "--scale=1.1", "{folder}/cat.png"], (44, 62, 3)),
         (["retarget", "--scale=1", "0.6", "{folder}/cat.png"], (40, 34, 3)),
-        (["retarget", "--scale", 1, 0.6, "--", "{folder}/cat.png"], (40, 34, 3)),
         (["retarget", "{folder}/cat.png", "--shape", 30, 70, "--gradual"], (30, 70, 3)),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png"], (40, 56, 3)),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "noise",
@@ -79,7 +78,9 @@ def test_a_file_may_be_called_as_a_number(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "3").write_bytes((folder / "cat.png").read_bytes())
     assert call(folder, "retarget", "--scale", 1, 0.6, 3, "-o", "out.png") == 0
+    assert run(["retarget", *FAST, "-o", "other.png", "--scale", "0.6", "--", "3"]) == 0
     assert read_image(folder / "out.png").shape == (40, 34, 3)
+    assert read_image(folder / "other.png").shape == (24, 34, 3)
 
 
 def test_known_pixels_stay(folder, photograph):
