@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,20 +14,29 @@ class CodeCache(FunctionCache):  # type: ignore[misc,unused-ignore]
 
     Numba raises whatever its decoder makes of a file that is empty, cut or foreign, in each process
     and for ever, since it reads the index before it replaces it.
+
+    Attributes
+    ----------
+    compilation_seconds : float
+        Seconds in which this process has compiled the code that is now on the disk, of all kernels.
     """
+
+    compilation_seconds = 0.0
 
     def __init__(self, function: Any):
         super().__init__(function)
+        self._missed = 0.0  # when code was not found, so that it is compiled
         self._cache_file = _CheckedFiles(
             self.cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Load machine code; None if it is missing or damaged."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # foreign bytes may break the decoder in any way
-            return None
+        found = None
+        with suppress(Exception):  # foreign bytes may break the decoder in any way
+            found = super().load_overload(sig, target_context)
+        self._missed = time.perf_counter()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save machine code if there is room, in place of damaged files."""
@@ -38,6 +48,12 @@ class CodeCache(FunctionCache):  # type: ignore[misc,unused-ignore]
             except Exception:  # the index is damaged
                 self.flush()
                 super().save_overload(sig, data)
+            CodeCache.compilation_seconds += time.perf_counter() - self._missed
+
+
+def compilation_seconds() -> float:
+    """Seconds in which this process has compiled code that is now on the disk."""
+    return CodeCache.compilation_seconds
 
 
 class _CheckedFiles(IndexDataCacheFile):  # type: ignore[misc,unused-ignore]

@@ -32,7 +32,7 @@ RESULT_OPTIONS = [
 ]  # fmt: skip
 
 
-class Factors(click.ParamType):
+class Factors(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """One factor of both sides of an image, or two of its height and its width, in one word."""
 
     name = "factors"

@@ -41,6 +41,7 @@ class _State:
     stage = "ending"
     received: int | None = None
     told = False
+    started: float | None = None
     kept: Callable[[], str] = staticmethod(_finished_images)
 
 
@@ -53,9 +54,10 @@ def exit_code(work: Callable[[], int]) -> int:
         try:
             try:
                 _State.stage = "working"
+                _State.started = _State.started or time.perf_counter()
                 code = work()
             finally:
-                _State.stage = "ending"
+                _State.stage, _State.started = "ending", None
         except BaseException:
             # Extension modules make other exceptions of one that passes through them.
             if _State.received is None:
@@ -72,6 +74,11 @@ def reason(number: int) -> str:
     return f"{_WORDS[signal.Signals(number)]}; {_State.kept()}."
 
 
+def seconds_so_far() -> float:
+    """Seconds since the command was started, its imports included."""
+    return time.perf_counter() - (_State.started or time.perf_counter())
+
+
 def set_kept(kept: Callable[[], str]) -> None:
     """Set the words about what the command, if it ends now, keeps of its work."""
     _State.kept = staticmethod(kept)
@@ -79,7 +86,7 @@ def set_kept(kept: Callable[[], str]) -> None:
 
 def guard_process() -> None:
     """Let signals end this process within two seconds, from now on and whatever it does."""
-    _State.stage = "starting"
+    _State.stage, _State.started = "starting", time.perf_counter()
     for number in _unignored():
         signal.signal(number, _on_signal)
     # Registered first, so that it runs last: the interpreter's end needs no handlers.
