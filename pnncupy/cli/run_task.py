@@ -196,7 +196,7 @@ def _report_costs(task: Callable[..., Any], given: dict[str, Any]) -> None:
     say(f"time: about {_duration(total)} {share}")
     if cost.compiling > _NOTICED:
         say(
-            f"compiling: {_duration(cost.compiling)} more in a first run; later runs load the kernels "
+            f"compiling: {_duration(cost.compiling)} more in a first run; later runs load kernels "
             "from the disk, as from now on"
         )
     say(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
