@@ -126,7 +126,7 @@ def cases(method: str, side: int) -> list[dict[str, Any]]:
         case("analogy", [square, square], {**PLAIN, **INDEX}, dtype="float64", hidden=True),
         case("collage", two, BOTH),
         case("collage", three, {**PLAIN, **COPY, **INDEX}, **GREY),
-        case("collage", [square], {"patch_size": 9}, shape=[side, half], missing=True),
+        case("collage", two, {"patch_size": 9}, shape=[side, half], missing=True),
         case("generate", [[2 * side, side // 3], [side // 3, 2 * side]], {**NORMALISED, **BOTH}),
         case("collage", two, {**GRADUAL, **BOTH}),
         case("collage", three, {**GRADUAL, **PLAIN, **INDEX}, dtype="uint16"),

@@ -1,5 +1,6 @@
 """Files that are written as a whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -17,21 +18,32 @@ _DIGITS = 8
 def whole_file(file: Path) -> Iterator[BinaryIO]:
     """A stream whose contents replace a file when the block ends; if it fails, nothing changes.
 
-    An OSError names the file.
+    A symbolic link stays, and what it points to is replaced. An OSError names the file.
     """
-    with _noted(file) as temporary:
+    target = followed(file)
+    with _noted(target) as temporary:
         try:
             with temporary.open("xb") as stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(file)
+            temporary.replace(target)
         except OSError as error:
             if error.filename not in (None, str(temporary)):
                 raise
             raise naming(error, file) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def followed(file: Path) -> Path:
+    """The file that symbolic links lead to, whether it is there or not; an OSError if to none."""
+    if not file.is_symlink():
+        return file
+    target = Path(os.path.realpath(file))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, "symbolic links form a loop; remove one of them", str(file))
+    return target
 
 
 def write_text(file: Path, text: str) -> None:

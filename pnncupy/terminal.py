@@ -5,6 +5,7 @@ letters. Names, titles and metadata come from elsewhere, so all that the command
 `visible`: its own lines in `say`, and what libraries print, log or warn in `guarded_output`.
 """
 
+import os
 import sys
 import unicodedata
 import warnings
@@ -72,7 +73,10 @@ def unguarded(stream: TextIO) -> TextIO:
 
 
 class _Guarded:
-    """A text stream that makes everything but line breaks and tabs visible."""
+    """A text stream that makes everything but line breaks and tabs visible.
+
+    It may end in a closed pipe.
+    """
 
     def __init__(self, stream: TextIO):
         self.guarded = stream
@@ -80,8 +84,13 @@ class _Guarded:
     def write(self, text: str) -> int:
         encoding = self.guarded.encoding or "utf-8"
         shown = visible(text, keep="\n\t").encode(encoding, "backslashreplace").decode(encoding)
-        self.guarded.write(shown)
+        with _unread_output_dropped(self.guarded):
+            self.guarded.write(shown)
         return len(text)
+
+    def flush(self) -> None:
+        with _unread_output_dropped(self.guarded):
+            self.guarded.flush()
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -89,6 +98,17 @@ class _Guarded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.guarded, name)
+
+
+@contextmanager
+def _unread_output_dropped(stream: TextIO) -> Iterator[None]:
+    """Drop what nobody reads any more, as in ``pnncupy engines | head -1``; the work continues."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # what is buffered will go there, too
+        os.close(nowhere)
 
 
 def show_warnings_in_one_line() -> None:

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import pickle
 import random
 import re
 import shutil
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +20,7 @@ from pnncupy.batch.job_files import jobs_of_toml
 from pnncupy.batch.manifest import NAME, Manifest
 from pnncupy.cli.app import run
 from pnncupy.io import write_image
+from pnncupy.io.writing import encode_image
 from pnncupy.report.spec import read_spec
 from pnncupy.synthesis import checkpoint
 
@@ -140,16 +143,47 @@ def test_a_checkpoint_can_still_be_looked_into(state, tmp_path):
         assert int(saved["steps"]) >= 1
 
 
+def foreign(image):
+    """Files of others, and what is left of a file."""
+    archive, arrays = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as stream:
+        stream.writestr("a.txt", "a")
+    np.savez(arrays, identity="a", image=image)
+    return [
+        b"", b"\0", b"\n", encode_image(".png", image), encode_image(".tif", image),
+        archive.getvalue(), arrays.getvalue(), b"some text\n", pickle.dumps({"a": 1}),
+        checkpoint._MARK, bytes(checkpoint._END),
+    ]  # fmt: skip
+
+
 def test_the_command_line_refuses_checkpoints_with_1(image, state, tmp_path, capsys):
     write_image(tmp_path / "a.png", image)
     file = tmp_path / "state.npz"
     words = ["generate", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--quiet"]
     words += ["--checkpoint", str(file), "--seed", "1", "--iterations", "2"]
-    for data, told in ((state, "does not fit"), (state[:-1], "is no checkpoint of pnncupy")):
+    others = [*foreign(image), state[:-1], state[: len(state) // 2]]
+    told = "is no checkpoint of pnncupy, or is damaged .*; delete it, or choose another file"
+    for data, message in [(state, "does not fit"), *((data, told) for data in others)]:
         file.write_bytes(data)
         assert run(words) == 1
-        assert re.search(f"Error: --checkpoint {file} {told}", capsys.readouterr().err)
+        error = capsys.readouterr().err
+        assert re.fullmatch(f"Error: --checkpoint {file} {message}.*\n", error)
         assert file.read_bytes() == data
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "state.npz"]
+
+
+def test_a_checkpoint_behind_a_link(image, state, expected, tmp_path):
+    link, file = tmp_path / "link.npz", tmp_path / "state.npz"
+    link.symlink_to("state.npz")
+    file.write_bytes(b"")
+    array = np.zeros(3, np.float32)
+    checkpoint.Checkpoint(link).save("a", checkpoint.State(0, 1, array, array))
+    assert link.is_symlink()
+    with np.load(file) as saved:
+        assert str(saved["identity"]) == "a"
+    file.write_bytes(state)
+    np.testing.assert_array_equal(pnn.generate(image, checkpoint=link, **CALL), expected)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling", "loop", "device"])

@@ -157,7 +157,7 @@ INPAINT = ["inpaint", CAT, "--mask", "mask.png"]
 COMMANDS = [
     (["generate", CAT, "-o", "made.png"], "made.png"),
     (["generate", CAT, "-o", "out", "-n", "3"], "out/cat_generate_seed1_000.png"),
-    (["generate", CAT, "-o", "out", "-n", "3"], "out/contact.png"),
+    (["generate", CAT, "-o", "out", "-n", "3"], "out/cat_generate_seed1_contact.png"),
     (["generate", CAT, "-o", "made.png", "--force"], "made.png"),
     (["generate", CAT, "-o", "made.png", "--save-index", "index.tif"], "index.tif"),
     (["generate", CAT, "-o", "made.png", "--checkpoint", "state.npz"], "state.npz"),

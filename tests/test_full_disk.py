@@ -70,7 +70,11 @@ FLAT = ["inpaint", "flat.png", "--mask", "mask.png", "-o", "made.png"]
         (["generate", "cat.png", "-o", "made.png", "--seed", 1], 500, "made.png"),
         (["generate", "cat.png", "-o", "made.tif", "--seed", 1], 500, "made.tif"),
         (["generate", "cat.png", "-o", "made.jpg", "--seed", 1], 500, "made.jpg"),
-        (["generate", "cat.png", "-n", 2, "-o", "out", "--seed", 1], 9000, "out/contact.png"),
+        (
+            ["generate", "cat.png", "-n", 2, "-o", "out", "--seed", 1],
+            9000,
+            "out/cat_generate_seed1_contact.png",
+        ),
         (["inpaint", "cat.png", "--mask", "mask.png", "-o", "made.png"], 500, "made.png"),
         # The result is smaller than what is written beside it.
         ([*FLAT, "--save-index", "index.tif"], 200, "index.tif"),

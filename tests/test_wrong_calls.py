@@ -443,6 +443,8 @@ OTHERS = [
     (pnn.analogy, {"structure": GREY}, ValueError, "structure", "must have the channels", "got 1"),
     (pnn.analogy, {"structure": BYTES}, TypeError, "structure", "must have the dtype", "got uint8"),
     (pnn.collage, {"images": []}, ValueError, "images", "at least one image", "got an empty list"),
+    (pnn.collage, {"images": [IMAGE]}, ValueError, "images", "at least 2 images", "got 1"),
+    (pnn.collage, {"images": IMAGE}, ValueError, "images", "at least 2 images", "got 1"),
     (pnn.collage, {"images": [IMAGE, GREY]}, ValueError, "images[1]", "have the channels", "got 1"),
     (pnn.collage, {"images": [BYTES, IMAGE]}, TypeError, "images[1]", "have the dtype of the",
      "uint8, got float64"),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from numba import config, njit
 
+from pnncupy.kernels.numba_cpu.code_cache import CodeCache
 from pnncupy.kernels.protocol import COMPILER_OFF
 
 if config.DISABLE_JIT:
@@ -35,15 +36,7 @@ def inlined(function: Function) -> Function:
 
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile at the first call, and keep the machine code on disk if there is a place for it."""
-    try:
-        kernel = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no writable folder
-        return njit(nogil=True)(function)  # type: ignore[no-any-return]
-    save = kernel._cache.save_overload
-
-    def save_if_there_is_room(*compiled: Any) -> None:
-        with suppress(OSError):
-            save(*compiled)
-
-    kernel._cache.save_overload = save_if_there_is_room
+    kernel = njit(nogil=True)(function)
+    with suppress(RuntimeError):  # no writable folder
+        kernel._cache = CodeCache(function)
     return kernel  # type: ignore[no-any-return]

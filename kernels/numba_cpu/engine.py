@@ -1,5 +1,6 @@
 """Engine `numba`: exact search and vote on the CPU, compiled, vectorised and on all cores."""
 
+from pnncupy.kernels.numba_cpu.code_cache import compilation_seconds
 from pnncupy.kernels.numba_cpu.nearest import update_nearest
 from pnncupy.kernels.numba_cpu.pair_sums import pair_sums
 from pnncupy.kernels.numba_cpu.patchmatch import patchmatch_pass, scatter_minimum
@@ -13,6 +14,7 @@ __all__ = [
     "SUPPORTS_TOP_K",
     "TREE_AXES",
     "build_tree",
+    "compilation_seconds",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

@@ -226,10 +226,11 @@ def task_call(
         if arguments.get(name) is not None:
             arguments[name] = tuple(arguments[name])
     if "scale" in arguments:
-        image, scales = inputs["image"], arguments.pop("scale")
+        image, scale = inputs["image"], arguments.pop("scale")
+        scales = scale if isinstance(scale, (list, tuple)) else (scale, scale)
         sides = (image[0] if isinstance(image, list) else image).shape[:2]
         arguments["shape"] = tuple(
-            round(side * scale) for side, scale in zip(sides, scales, strict=True)
+            round(side * factor) for side, factor in zip(sides, scales, strict=True)
         )
     if TASKS[job.verb].seeded:
         arguments["rng"] = job.seed
@@ -363,10 +364,13 @@ def check_values(verb: str, given: Mapping[str, Any]) -> None:
 
 
 def _check_scale(scale: Any) -> None:
-    rule = "`scale` must be factors of (height, width), two numbers above 0"
-    if not isinstance(scale, (list, tuple)) or len(scale) != 2:
-        raise TypeError(f"{rule}, got {validation.described(scale)}")
-    for factor in scale:
+    factors = scale if isinstance(scale, (list, tuple)) else (scale, scale)
+    if len(factors) != 2:
+        raise TypeError(
+            "`scale` must be one factor, or factors of (height, width), got "
+            f"{validation.described(scale)}"
+        )
+    for factor in factors:
         validation.positive("scale", factor)
 
 

@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -49,23 +50,35 @@ def _outcome(arguments: Sequence[str] | None) -> int:
         commands.main(args=arguments, prog_name="pnncupy", standalone_mode=False)
     except click.ClickException as error:
         _show(error)
+        _say_notes(error)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        say("Interrupted; images that were finished are kept.", error=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__, EOFError):  # of a file: nobody typed Ctrl-D
+            raise error.__cause__ from None
+        say(signals.reason(signal.SIGINT), error=True)
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:
-        say(f"Error: {error or type(error).__name__}", error=True)
-        return 1
+        return _failed(error, f"{error or type(error).__name__}", 1)
     except CheckpointError as error:
-        say(f"Error: {_with_option_names(str(error))}", error=True)
-        return 1
+        return _failed(error, _with_option_names(str(error)), 1)
     except MemoryError as error:
-        say(f"Error: {_with_option_names(str(error)) or 'out of memory'}", error=True)
-        return 1
+        return _failed(error, _with_option_names(str(error)) or "out of memory", 1)
     except (TypeError, ValueError) as error:
-        say(f"Error: {_with_option_names(str(error))}", error=True)
-        return 2
+        return _failed(error, _with_option_names(str(error)), 2)
     return 0
+
+
+def _failed(error: Exception, message: str, code: int) -> int:
+    """Print why a command failed; return the exit code."""
+    say(f"Error: {message}", error=True)
+    _say_notes(error)
+    return code
+
+
+def _say_notes(error: Exception) -> None:
+    """Print what a command has added to an error."""
+    for note in getattr(error, "__notes__", ()):
+        say(note, error=True)
 
 
 def _show(error: click.ClickException) -> None:

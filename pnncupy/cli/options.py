@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pnncupy import samples
+from pnncupy import samples, validation
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -30,6 +30,59 @@ RESULT_OPTIONS = [
     click.option("--dry-run", is_flag=True,
                  help="Estimate the cost by trials on smaller images, without a result."),
 ]  # fmt: skip
+
+
+class Factors(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """One factor of both sides of an image, or two of its height and its width, in one word."""
+
+    name = "factors"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        """Return the factors of the height and the width."""
+        rule = "--scale must be one factor, or two of the height and the width"
+        words = value.split()
+        try:
+            factors = [float(word) for word in words]
+        except ValueError:
+            raise click.UsageError(f"{rule}, got {value!r}", ctx) from None
+        if len(factors) not in (1, 2):
+            raise click.UsageError(f"{rule}, got {len(factors)}: {value}", ctx)
+        for factor in factors:
+            validation.positive("scale", factor)
+        return factors[0], factors[-1]
+
+
+class FactorsCommand(click.Command):
+    """A command whose option --scale takes one word or two: click's take a fixed number."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of a command line."""
+        return super().parse_args(ctx, _with_joined_factors(args))
+
+
+def _with_joined_factors(args: Sequence[str]) -> list[str]:
+    """Join --scale and the numbers that follow into one word; a third may be the name of a file."""
+    words, joined = list(args), []
+    while words and words[0] != "--":
+        word = words.pop(0)
+        name, equals, first = word.partition("=")
+        if name == "--scale":
+            factors = [first] if equals else []
+            while words and _is_number(words[0]):
+                if len(factors) >= 2 and Path(words[0]).exists():
+                    break
+                factors.append(words.pop(0))
+            word = f"--scale={' '.join(factors)}" if factors else word
+        joined.append(word)
+    return joined + words
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 class NamesOf(click.Choice):  # type: ignore[type-arg,unused-ignore]
@@ -114,8 +167,8 @@ COUNT_OPTION = click.option(
     "-n", "count", type=int, default=1, show_default=True, help="Images to make."
 )
 SCALE_OPTION = click.option(
-    "--scale", nargs=2, type=float, metavar="Y X",
-    help="Instead of --shape: factors of the height and the width.",
+    "--scale", type=Factors(), metavar="Y [X]",
+    help="Instead of --shape: factors of the height and the width, or one of both.",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import click
 
+from pnncupy.atomic_files import followed
 from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
 from pnncupy.io.formats.tiff_metadata import Metadata
@@ -63,7 +64,7 @@ class ResultFiles:
             images = [output / f"{stem}{suffix}"]
         else:
             images = _Numbered(output / f"{stem}{suffix}", count)
-            sheet = output / "contact.png" if count > 1 else None
+            sheet = output / f"{stem}_contact.png" if count > 1 else None
         indices: Sequence[Path] = []
         if index is not None:
             if SUFFIXES.get(index.suffix.lower()) != "tiff":
@@ -81,11 +82,13 @@ class ResultFiles:
     def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
         """Keep other processes from writing these files, and refuse what would be lost."""
         single = [file for file in (self.sheet, self.mask) if file is not None]
-        for folder in {file.parent for file in (*self.images[:1], *self.indices[:1], *single)}:
+        links = [*_links(self.images), *_links(self.indices), *_links(single)]
+        # The first of those with numbers represents all of them.
+        first = dict.fromkeys((*self.images[:1], *self.indices[:1], *single))
+        for folder in {file.parent for file in (*first, *map(followed, links))}:
             _check_writable(folder)
         with ExitStack() as stack:
-            # The first of those with numbers represents all of them.
-            for file in dict.fromkeys((*self.images[:1], *self.indices[:1], *single)):
+            for file in first:
                 stack.enter_context(locked(file))
             existing = [
                 *_existing(self.images), *_existing(self.indices), *_existing(single),
@@ -124,7 +127,7 @@ class ResultFiles:
     def _write(
         self, file: Path, image: Any, metadata: Metadata | None = None, description: str = ""
     ) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        followed(file).parent.mkdir(parents=True, exist_ok=True)
         write_image(file, image, overwrite=self.force, metadata=metadata, description=description)
 
 
@@ -172,12 +175,22 @@ def _holds(files: Sequence[Path], file: Path) -> bool:
     """Return whether a file is one of these, by its name and folder."""
     if isinstance(files, _Numbered):
         return file in files
-    return file.resolve() in {each.resolve() for each in files}
+    return os.path.realpath(file) in map(os.path.realpath, files)  # `resolve` raises for loops
 
 
 def _existing(files: Sequence[Path]) -> list[Path]:
     """Those of the files that are there, in order."""
+    return [file for file in _entries(files) if file.exists()]
+
+
+def _links(files: Sequence[Path]) -> list[Path]:
+    """Those of the files that are symbolic links, even to nothing."""
+    return [file for file in _entries(files) if file.is_symlink()]
+
+
+def _entries(files: Sequence[Path]) -> Sequence[Path]:
+    """The files; of those with numbers, which may be many, only what their folder holds."""
     if not isinstance(files, _Numbered):
-        return [file for file in files if file.exists()]
+        return files
     folder = files[0].parent
     return sorted(file for file in folder.iterdir() if file in files) if folder.is_dir() else []

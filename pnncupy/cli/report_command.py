@@ -1,12 +1,15 @@
 """The command `pnncupy report`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from pnncupy.cli import signals
 from pnncupy.errors import ImageReadError
-from pnncupy.terminal import say
+from pnncupy.terminal import say, visible
 
 
 @click.command()
@@ -47,14 +50,42 @@ def report(
         raise click.UsageError(
             f"the folder {output} holds files; choose another -o or replace with --force"
         )
-    try:
-        with report_bar(quiet) as show:
-            if spec is None:
-                page = build_demo(output, threads=threads, callback=show)
-            else:
-                page = build_report(spec, output, threads=threads, callback=show)
-    except ImageReadError:
-        raise
-    except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options
-        raise click.UsageError(str(wrong)) from wrong
+    with _kept_if_ended(output):
+        try:
+            with report_bar(quiet) as show:
+                if spec is None:
+                    page = build_demo(output, threads=threads, callback=show)
+                else:
+                    page = build_report(spec, output, threads=threads, callback=show)
+        except ImageReadError:
+            raise
+        except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options
+            raise click.UsageError(str(wrong)) from wrong
     say(f"wrote {page}")
+
+
+@contextmanager
+def _kept_if_ended(folder: Path) -> Iterator[None]:
+    """Let signals and errors within the block say what has become of the folder of a page."""
+    before = _files(folder)
+
+    def kept() -> str:
+        name = visible(str(folder))
+        if _files(folder) == before:
+            return f"nothing of the page is kept, {name} is as it was"
+        return f"{name} holds a part of the page; the same command with --force completes it"
+
+    signals.set_kept(kept)
+    try:
+        yield
+    except Exception as error:
+        error.add_note(kept())
+        raise
+    signals.set_kept(lambda: f"the page in {visible(str(folder))} is complete")
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Identity and time of the files in a folder and its subfolders, but not of hidden ones."""
+    files = [*folder.glob("[!.]*"), *folder.glob("[!.]*/*")]
+    states = {file: file.lstat() for file in files if not file.is_dir()}
+    return {file: (state.st_ino, state.st_mtime_ns) for file, state in states.items()}

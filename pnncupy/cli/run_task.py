@@ -9,8 +9,14 @@ from typing import Any
 import click
 
 from pnncupy.cli.scheduler import dask_client
+from pnncupy.cli.signals import seconds_so_far
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 from pnncupy.terminal import say
+
+# Seconds of an exact search from which on an estimate names the approximate one.
+_LONG = 600
+# Seconds of compilation that an estimate mentions.
+_NOTICED = 0.5
 
 
 def run_task(
@@ -178,15 +184,24 @@ def _report_costs(task: Callable[..., Any], given: dict[str, Any]) -> None:
     from pnncupy.tasks.cost_estimate import estimate
 
     say("trying it on smaller images ...", error=True)
+    before = seconds_so_far()
     cost = estimate(task, given)
     what = "pairs of patches" if cost.method == "exact" else "pairs tried, at most"
-    each, total = "", _duration(cost.seconds * cost.samples)
+    total = before + cost.loading + cost.seconds * cost.samples
+    each, share = "", f"for the command, {_duration(cost.seconds)} of them for the synthesis"
     if cost.samples > 1:
-        each, total = " an image", f"{_duration(cost.seconds)} an image, {total} in all"
+        each, share = " an image", f"in all, {_duration(cost.seconds)} an image"
     say(f"method {cost.method}, engine {cost.engine}")
     say(f"{what}: {cost.pairs:.2g}{each}")
-    say(f"time: about {total}")
+    say(f"time: about {_duration(total)} {share}")
+    if cost.compiling > _NOTICED:
+        say(
+            f"compiling: {_duration(cost.compiling)} more in a first run; later runs load kernels "
+            "from the disk, as from now on"
+        )
     say(f"peak memory: about {cost.megabytes:.0f} MB beside the inputs")
+    if cost.method == "exact" and total > _LONG:
+        say("much faster: --method patchmatch, an approximate search")
 
 
 def _duration(seconds: float) -> str:

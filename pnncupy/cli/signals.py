@@ -31,12 +31,18 @@ class Interrupted(BaseException):
     """A signal ends the command."""
 
 
+def _finished_images() -> str:
+    return "images that were finished are kept"
+
+
 class _State:
-    """State of the process: `stage` says what a signal does now."""
+    """State of the process: `stage` says what a signal does now, `kept` what a command leaves."""
 
     stage = "ending"
     received: int | None = None
     told = False
+    started: float | None = None
+    kept: Callable[[], str] = staticmethod(_finished_images)
 
 
 def exit_code(work: Callable[[], int]) -> int:
@@ -48,9 +54,10 @@ def exit_code(work: Callable[[], int]) -> int:
         try:
             try:
                 _State.stage = "working"
+                _State.started = _State.started or time.perf_counter()
                 code = work()
             finally:
-                _State.stage = "ending"
+                _State.stage, _State.started = "ending", None
         except BaseException:
             # Extension modules make other exceptions of one that passes through them.
             if _State.received is None:
@@ -58,18 +65,28 @@ def exit_code(work: Callable[[], int]) -> int:
         if _State.received is None:
             return code
         _State.told = True
-        print(_reason(_State.received), file=sys.stderr, flush=True)
+        print(reason(_State.received), file=sys.stderr, flush=True)
         return 128 + _State.received
 
 
-def _reason(number: int) -> str:
-    """Reason why the command ends."""
-    return f"{_WORDS[signal.Signals(number)]}; images that were finished are kept."
+def reason(number: int) -> str:
+    """Reason why the command ends, and what is kept of its work."""
+    return f"{_WORDS[signal.Signals(number)]}; {_State.kept()}."
+
+
+def seconds_so_far() -> float:
+    """Seconds since the command was started, its imports included."""
+    return time.perf_counter() - (_State.started or time.perf_counter())
+
+
+def set_kept(kept: Callable[[], str]) -> None:
+    """Set the words about what the command, if it ends now, keeps of its work."""
+    _State.kept = staticmethod(kept)
 
 
 def guard_process() -> None:
     """Let signals end this process within two seconds, from now on and whatever it does."""
-    _State.stage = "starting"
+    _State.stage, _State.started = "starting", time.perf_counter()
     for number in _unignored():
         signal.signal(number, _on_signal)
     # Registered first, so that it runs last: the interpreter's end needs no handlers.
@@ -111,6 +128,7 @@ def _unwinds() -> bool:
 def _handling() -> Iterator[None]:
     """Handlers for the time of a command; only the main thread has any."""
     _State.received, _State.told = None, False
+    set_kept(_finished_images)
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -162,5 +180,5 @@ def _leave_at_once(number: int) -> None:
     if os.isatty(2):
         os.write(2, _SHOW_CURSOR)
     if not _State.told:
-        os.write(2, f"{_reason(number)}\n".encode())
+        os.write(2, f"{reason(number)}\n".encode())
     os._exit(128 + number)

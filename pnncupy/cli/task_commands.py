@@ -18,6 +18,7 @@ from pnncupy.cli.options import (
     SHAPE_OPTION,
     SOURCE_OPTIONS,
     SYNTHESIS_OPTIONS,
+    FactorsCommand,
     with_options,
 )
 from pnncupy.cli.run_task import run_task
@@ -33,7 +34,8 @@ def task_command(verb: str) -> click.Command:
         _call(verb, spec, given)
 
     call.__doc__ = spec.help
-    return click.command(verb)(with_options(*_options(spec))(call))
+    kind = FactorsCommand if spec.scalable else click.Command
+    return click.command(verb, cls=kind)(with_options(*_options(spec))(call))
 
 
 def _options(spec: TaskSpec) -> list[Any]:
@@ -111,6 +113,11 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
 def _source(image: ImageParameter, sources: list[Any]) -> Any:
     """The images of a command as the task takes them; a single one is not numbered in messages."""
     if image.several == "required":
+        if len(sources) < 2:
+            raise click.UsageError(
+                "this command takes at least 2 IMAGEs, got 1; use pnncupy generate for one, or "
+                "pnncupy retarget for another size"
+            )
         return sources
     if len(sources) > 1 and image.several == "no":
         raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")
@@ -140,7 +147,7 @@ def _required_shape(
     shape: tuple[int, int] | None, scale: tuple[float, float] | None, source: Any
 ) -> tuple[int, int]:
     if bool(shape) == bool(scale):
-        raise click.UsageError("give either --shape H W or --scale Y X")
+        raise click.UsageError("give either --shape H W or --scale Y [X]")
     if shape:
         return shape
     assert scale is not None

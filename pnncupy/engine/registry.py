@@ -148,6 +148,12 @@ def load(name: str) -> Engine:
     return cast(Engine, import_module(ENGINES[name].module))
 
 
+def compilation_seconds(name: str) -> float:
+    """Seconds that this process has compiled kernels which others load from the disk."""
+    measured = getattr(load(name), "compilation_seconds", None)
+    return float(measured()) if measured is not None else 0.0
+
+
 @cache
 def _failure(name: str) -> str:
     """Reason why an engine's module cannot be loaded, and the remedy; empty if it can."""

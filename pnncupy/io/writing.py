@@ -34,7 +34,7 @@ def write_image(
         Channels last. Bool is written as 0 and 255, but into TIFF files as bits if `metadata` says
         so.
     overwrite : bool, default False
-        Replace an existing file.
+        Replace an existing file. A symbolic link stays, and the file it points to is written.
     metadata : Metadata, optional
         What is known about the pixels, as from `read_metadata`. A TIFF file of the same kind keeps
         it (ImageJ's only with uint8, uint16 and float32, OME's not with 64-bit integers and

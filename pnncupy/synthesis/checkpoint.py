@@ -14,7 +14,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy._version import __version__
 from pnncupy.arrays import Array
-from pnncupy.atomic_files import whole_file
+from pnncupy.atomic_files import followed, whole_file
 from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
 from pnncupy.search.patch_grid import Layout, PatchGrid
@@ -147,7 +147,8 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the file, as the call has ended."""
-        self.path.unlink(missing_ok=True)
+        for file in (followed(self.path), self.path):
+            file.unlink(missing_ok=True)
 
 
 class _Digesting(io.RawIOBase):

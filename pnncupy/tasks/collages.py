@@ -79,7 +79,7 @@ def collage(
     Parameters
     ----------
     images : list of (H, W) or (H, W, C) arrays of bool, integers or floating point
-        Sizes may differ, dtype and channels may not.
+        At least 2. Sizes may differ, dtype and channels may not.
     shape : (int, int), optional
         Height and width of the result in pixels; default: those of the first image.
     gradual : bool, default False
@@ -136,8 +136,14 @@ def collage(
         refuse_with_gradual(initial_guess=initial_guess)
     between = _full_size_steps if in_steps else _canvas if initial_guess is None else None
     intermediate = partial(_intermediate, in_steps)
+    sources = SourceImages.of("images", images, options)
+    if len(sources.originals) < 2:
+        raise ValueError(
+            "`images` must hold at least 2 images, got 1; use pnncupy.generate for one, or "
+            "pnncupy.retarget for another size"
+        )
     task = prepare_task(
-        SourceImages.of("images", images, options), shape, options,
+        sources, shape, options,
         Requirements(between=between, intermediate=intermediate),
     )  # fmt: skip
     info = {"task": "collage", "gradual": in_steps}

@@ -3,7 +3,7 @@
 import math
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,13 +18,16 @@ from pnncupy.images.resize import resize
 from pnncupy.search.method import EXACT_BELOW
 from pnncupy.synthesis.progress import Event
 
-# Pairs of the trial run: some seconds' work on a CPU. Pairs grow with the fourth
-# power of an image's side, or approximately searched with the second.
-_TRIAL = {"exact": (3e10, 4), "patchmatch": (1e8, 2)}
-# A second trial has sides shorter by this factor.
-_SMALLER = 1.6
-# A trial as long as that is not done again without the tracing of memory.
-_LONG = 5.0
+# Pairs of the first trial, some 0.1 s on a CPU. They grow with the fourth power of an image's
+# side, or approximately searched with the second.
+_FIRST_TRIAL = {"exact": (1e9, 4), "patchmatch": (2e7, 2)}
+# Seconds of the last trial. Its sides are larger than those of the one before by this factor
+# at least: two trials that are nearly the same say little about the growth.
+_LAST_TRIAL = 4.0
+_LARGER = 1.25
+# Least and largest power of the pixels that time grows with. The least is that of a search where
+# each query patch costs the same, the largest that of one that compares all pairs.
+_POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.2)}
 # Arguments that look like sizes but are none.
 _NO_IMAGES = ("data_range", "channel_weights")
 
@@ -43,7 +46,12 @@ class Estimate:
         Pairs of patches that are compared for each image if nothing is saved; keys tried, if
         approximate.
     seconds : float
-        For each image.
+        For each image, with kernels that are loaded.
+    loading : float
+        Seconds that each process takes to load the engine and its kernels.
+    compiling : float
+        Seconds that kernels were compiled in this estimate; later processes load them from the
+        disk.
     megabytes : float
         Memory of the call at its peak, beyond its inputs; the device's, on a GPU.
     scale : float
@@ -55,78 +63,125 @@ class Estimate:
     samples: int
     pairs: float
     seconds: float
+    loading: float
+    compiling: float
     megabytes: float
     scale: float
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A call on smaller images, and what one realisation took.
+
+    Attributes
+    ----------
+    scale : float
+    given : dict
+    planned, pairs : float
+        Pairs of patches that the first event says, and those that the run has counted.
+    first, seconds : float
+        Seconds of the first run and of the last one, which is the same where there is one.
+    """
+
+    scale: float
+    given: Mapping[str, Any]
+    planned: float
+    pairs: float
+    first: float
+    seconds: float
 
 
 def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     """Find out what ``task(**given)`` will cost, in some seconds; the first argument is the source.
 
-    The pairs of patches are counted; time and memory are those of a trial with the same options on
-    smaller images. Memory grows with the pixels; how fast time grows with the pairs is found
-    by a second, smaller trial, since it depends on the images how many of them are compared. So the
-    time is a guess that may be off by a factor of two.
+    The pairs of patches are counted; time and memory are those of trials with the same options on
+    smaller images, each larger than the one before, up to the call itself if that takes seconds
+    only. Memory grows with the pixels; how fast time grows is found from the last two trials, since
+    it depends on the images how many pairs are compared.
     """
+    start = time.perf_counter()
+    with suppress(Exception):  # what is wrong is reported by the task
+        registry.pick(given.get("engine", "auto"), next(arrays_among(given.values())))
+    loaded = time.perf_counter() - start
     first = _first_event(task, given)
-    scale = _trial_scale(first, given)
-    words = [value for value in given.values() if isinstance(value, str)]
-    # Labels and missing pixels have no means.
-    sampled = bool(given.get("categorical")) or "nodata" in given or "nodata" in words
-
-    def scaled(scale: float) -> dict[str, Any]:
-        smaller = {
-            name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
-            for name, value in given.items()
-        }
-        return smaller | {"method": first.method, "return_info": True}
-
-    while True:
-        trial = scaled(scale)
-        try:
-            small = first if scale == 1 else _first_event(task, trial)
-            break
-        except (
-            ValueError
-        ):  # this number of levels, or so small a hole, does not fit into smaller images
-            if scale == 1:
-                raise
-            scale = min(1.0, 1.5 * scale)
-    (info, seconds), peak = _with_peak(lambda: _one(task, trial), first.engine)
-    if seconds < _LONG:
-        info, seconds = _one(task, trial)
-    growth = first.pairs / small.pairs
-    power = 1.0
-    if scale < 1 and first.method == "exact":
-        power = _power_of_time(task, scaled(scale / _SMALLER), small.pairs, seconds)
+    compiled = registry.compilation_seconds(first.engine)
+    trials = [_first_trial(task, given, first)]
+    compiling = registry.compilation_seconds(first.engine) - compiled
+    loading = loaded + max(0.0, trials[0].first - trials[0].seconds - compiling)
+    while (scale := _next_scale(trials[-1], first.method)) is not None:
+        trials.append(_trial(task, given, first, scale))
+    last = trials[-1]
+    _, peak = _with_peak(lambda: _one(task, last.given), first.engine)
+    pixels = last.scale**-2
     return Estimate(
-        first.method, first.engine, first.samples, info["samples"][0]["pairs"] * growth,
-        seconds * growth**power, peak / scale**2 / 2**20, scale,
+        first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
+        last.seconds * pixels ** _power_of_time(trials, first.method), loading,
+        registry.compilation_seconds(first.engine) - compiled, peak * pixels / 2**20, last.scale,
     )  # fmt: skip
 
 
-def _power_of_time(
-    task: Callable[..., Any],
-    smaller: Mapping[str, Any],
-    pairs: float,
-    seconds: float,
-) -> float:
-    """Return the power of the pairs that time grows with, from a trial and a smaller one.
-
-    It is 1 where all pairs are compared, and 1/2 where each query patch costs the same.
-    """
-    try:
-        fewer = _first_event(task, smaller).pairs
-        _, less = _one(task, smaller)
-    except ValueError:  # too small for this call
-        return 1.0
-    if not fewer < pairs:
-        return 1.0
-    return min(1.0, max(0.5, math.log(seconds / less) / math.log(pairs / fewer)))
+def _first_trial(task: Callable[..., Any], given: Mapping[str, Any], first: Event) -> _Trial:
+    """The smallest trial, which is run twice: the first run loads or compiles kernels."""
+    scale = _first_scale(first, given)
+    while True:
+        try:
+            return _trial(task, given, first, scale, again=True)
+        except ValueError:
+            # This number of levels, or so small a hole, does not fit into smaller images.
+            if scale == 1:
+                raise
+            scale = min(1.0, 1.5 * scale)
 
 
-def _trial_scale(first: Event, given: Mapping[str, Any]) -> float:
-    """Side of the trial's images over those of the call."""
-    budget, power = _TRIAL[first.method]
+def _trial(
+    task: Callable[..., Any], given: Mapping[str, Any], first: Event, scale: float,
+    *, again: bool = False,
+) -> _Trial:  # fmt: skip
+    """Run the call on images of a scale; twice where kernels are compiled, or if requested."""
+    smaller = _scaled_call(given, first.method, scale)
+    planned = (first if scale == 1 else _first_event(task, smaller)).pairs
+    compiled = registry.compilation_seconds(first.engine)
+    info, seconds = _one(task, smaller)
+    before = seconds
+    if again or registry.compilation_seconds(first.engine) > compiled:
+        info, seconds = _one(task, smaller)
+    pairs = info["samples"][0]["pairs"]
+    return _Trial(scale, smaller, planned, pairs, before, seconds)
+
+
+def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[str, Any]:
+    """The arguments of a call for smaller images."""
+    words = [value for value in given.values() if isinstance(value, str)]
+    # Labels and missing pixels have no means.
+    sampled = bool(given.get("categorical")) or "nodata" in given or "nodata" in words
+    smaller = {
+        name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
+        for name, value in given.items()
+    }
+    return smaller | {"method": method, "return_info": True}
+
+
+def _next_scale(trial: _Trial, method: str) -> float | None:
+    """Scale of a larger trial that surely ends in time; None if this one is large enough."""
+    factor: float = (_LAST_TRIAL / trial.seconds) ** (0.5 / _POWERS[method][1])
+    if trial.scale == 1 or factor < _LARGER:
+        return None
+    return min(1.0, trial.scale * factor)
+
+
+def _power_of_time(trials: Sequence[_Trial], method: str) -> float:
+    """Return the power of the pixels that time grows with, from the last two trials."""
+    least, largest = _POWERS[method]
+    if len(trials) < 2:
+        return largest
+    before, last = trials[-2:]
+    pixels = (last.scale / before.scale) ** 2
+    return min(largest, max(least, math.log(last.seconds / before.seconds) / math.log(pixels)))
+
+
+def _first_scale(first: Event, given: Mapping[str, Any]) -> float:
+    """Side of the first trial's images over those of the call."""
+    budget, power = _FIRST_TRIAL[first.method]
     scale = (budget / first.pairs) ** (1 / power)
     smallest = min(min(array.shape[:2]) for array in arrays_among(given.values()))
     scale = max(scale, 4 * given.get("patch_size", 7) / smallest)

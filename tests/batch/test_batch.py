@@ -205,6 +205,12 @@ scale = [1.0, 0.75]
 output = "narrow.tif"
 
 [[job]]
+verb = "retarget"
+image = "in/cat.png"
+scale = 0.75
+output = "small.tif"
+
+[[job]]
 verb = "inpaint"
 image = "in/cat.png"
 mask = "mask.png"
@@ -235,11 +241,11 @@ def test_a_list_of_jobs_of_all_tasks(pictures, tmp_path, capsys, photograph):
     out = tmp_path / "out"
     words = ["batch", str(tmp_path / "jobs.toml"), "-o", str(out), "--workers", "2"]
     assert run(words) == 0
-    assert f"made 7 images in {out}" in capsys.readouterr().out
+    assert f"made 8 images in {out}" in capsys.readouterr().out
     made = {name: read_image(out / name).shape for name in digests(out)}
     assert made == {
         "cat_generate_seed3_000.png": (40, 56, 3), "cat_generate_seed3_001.png": (40, 56, 3),
-        "narrow.tif": (40, 42, 3), "cat_inpaint_seed0.png": (40, 56, 3),
+        "narrow.tif": (40, 42, 3), "small.tif": (30, 42, 3), "cat_inpaint_seed0.png": (40, 56, 3),
         "cat_analogy.png": (40, 56, 3), "cat_collage.png": (30, 50, 3),
         "cat_edit.png": (40, 56, 3),
     }  # fmt: skip
@@ -279,7 +285,7 @@ def test_a_list_of_jobs_of_all_tasks(pictures, tmp_path, capsys, photograph):
         ("[[job]]\nimage = 'in/cat.png'\nguides = []", "line 3: generate has no argument `guides`"),
         (
             "[[job]]\nverb = 'retarget'\nimage = 'in/cat.png'\nscale = [1]",
-            "line 4: `scale` must be factors of",
+            "line 4: `scale` must be one factor, or factors of",
         ),
         (
             "[[job]]\nverb = 'collage'\nimages = 'in/cat.png'",

@@ -29,10 +29,10 @@ def arguments(*words):
 def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph):
     assert run(arguments("generate", file, "-o", tmp_path / "out", "-n", 3, "--seed", 5)) == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [*(f"cat_generate_seed5_00{k}.png" for k in range(3)), "contact.png"]
+    assert names == [f"cat_generate_seed5_{end}.png" for end in ("000", "001", "002", "contact")]
     made = [read_image(tmp_path / "out" / name) for name in names[:3]]
     assert all(each.shape == photograph.shape for each in made)
-    sheet = read_image(tmp_path / "out" / "contact.png")
+    sheet = read_image(tmp_path / "out" / names[3])
     np.testing.assert_array_equal(sheet[4:44, 4:60], photograph)
     for each in made:
         assert any(
@@ -41,7 +41,7 @@ def test_several_pictures_and_a_contact_sheet(file, tmp_path, capsys, photograph
         )  # fmt: skip
     out = capsys.readouterr()
     assert "wrote 3 images" in out.out
-    assert "contact.png" in out.out
+    assert names[3] in out.out
     assert "seed 5" in out.out
     assert "of 3 nearly a copy of the source (PSNR over 30 dB, moved by up to 8" in out.out
     assert out.err == ""
@@ -148,6 +148,86 @@ def test_existing_results_are_kept_unless_forced(file, tmp_path, capsys):
     assert run([*call, "--force"]) == 0
 
 
+def test_contact_sheets_of_other_seeds_are_no_hindrance(file, tmp_path):
+    call = arguments("generate", file, "-o", tmp_path / "out", "-n", 2, *FAST)
+    assert [run([*call, "--seed", seed]) for seed in ("1", "2")] == [0, 0]
+    assert [run([*call, "--seed", seed]) for seed in ("1", "2")] == [2, 2]
+    sheets = sorted(path.name for path in (tmp_path / "out").glob("*contact*"))
+    assert sheets == [f"cat_generate_seed{seed}_contact.png" for seed in (1, 2)]
+
+
+@pytest.fixture
+def links(tmp_path):
+    """Links to a file, to nothing in this and in another folder, and to themselves."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "old.png").write_bytes(b"old")
+    made = {"old": "there/old.png", "new": "there/new.png", "far": "nowhere/at/all.png"}
+    for name, target in {
+        **made,
+        "again": "old.png",
+        "loop": "loop2.png",
+        "loop2": "loop.png",
+    }.items():
+        (tmp_path / f"{name}.png").symlink_to(target)
+    return {name: tmp_path / target for name, target in made.items()}
+
+
+def test_results_are_written_through_links(file, links, tmp_path, capsys):
+    call = arguments("generate", file, "--seed", 1, *FAST, "-o")
+    assert run([*call, str(tmp_path / "plain.png")]) == 0
+    expected = (tmp_path / "plain.png").read_bytes()
+    assert run([*call, str(tmp_path / "old.png")]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert links["old"].read_bytes() == b"old"
+    for name, target in links.items():
+        assert run([*call, str(tmp_path / f"{name}.png"), "--force"]) == 0
+        assert (tmp_path / f"{name}.png").is_symlink()
+        assert target.read_bytes() == expected
+        assert not target.is_symlink()
+    links["old"].write_bytes(b"old")
+    assert run([*call, str(tmp_path / "again.png"), "--force"]) == 0
+    assert str((tmp_path / "again.png").readlink()) == "old.png"
+    assert links["old"].read_bytes() == expected
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_numbered_results_and_sheets_are_written_through_links(file, links, tmp_path):
+    names = [f"cat_generate_seed1_{end}.png" for end in ("000", "001", "contact")]
+    (tmp_path / "out").mkdir()
+    for name, target in zip(names, links.values(), strict=True):
+        (tmp_path / "out" / name).symlink_to(target)
+    call = arguments("generate", file, "-n", 2, "--seed", 1, *FAST, "-o", tmp_path / "out")
+    assert run([*call, "--force"]) == 0
+    assert all((tmp_path / "out" / name).is_symlink() for name in names)
+    assert all(read_image(target).ndim == 3 for target in links.values())
+
+
+@pytest.mark.parametrize("option", ["-o", "--save-mask", "--save-index"])
+def test_links_in_a_loop_are_refused_before_the_work(option, file, links, tmp_path, capsys):
+    (tmp_path / "mask.png").write_bytes(file.read_bytes())
+    for name in ("loop", "loop2"):
+        (tmp_path / f"{name}.tif").symlink_to("loop2.tif" if name == "loop" else "loop.tif")
+    suffix = "tif" if option == "--save-index" else "png"
+    words = ["inpaint", file, "--mask", tmp_path / "mask.png", "--force", "--quiet"]
+    if option != "-o":
+        words += ["-o", tmp_path / "made.png"]
+    assert run(arguments(*words, option, tmp_path / f"loop.{suffix}")) == 1
+    error = capsys.readouterr().err
+    assert "symbolic links form a loop; remove one of them" in error
+    assert f"loop.{suffix}" in error
+    assert not (tmp_path / "made.png").exists()
+    assert (tmp_path / "loop.png").is_symlink()
+
+
+def test_an_input_behind_a_link_is_not_lost(file, tmp_path, capsys):
+    (tmp_path / "link.png").symlink_to("cat.png")
+    before = file.read_bytes()
+    call = arguments("generate", file, "-o", tmp_path / "link.png", "--force", *FAST)
+    assert run(call) == 2
+    assert "is an input and would be lost" in capsys.readouterr().err
+    assert file.read_bytes() == before
+
+
 def test_an_unwritable_folder(file, tmp_path, capsys, monkeypatch):
     # Modes would not stop a superuser, as whom tests may run.
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
@@ -207,6 +287,19 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     assert run(arguments("retarget", file, *words, "--checkpoint", state)) == 0
     assert run(["generate", "--sample", "rocket", "--dry-run", "--noise-std", "-1"]) == 2
     assert "--noise-std must be" in capsys.readouterr().err
+
+
+def test_the_end_of_a_file_is_no_ctrl_c(file, tmp_path, capsys, monkeypatch):
+    def fail(*given, **options):
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr("pnncupy.cli.inputs.read_sources", fail)
+    assert run(arguments("generate", file, "-o", tmp_path / "out")) == 1
+    error = capsys.readouterr().err
+    assert "EOFError: Ran out of input" in error
+    assert "Interrupted" not in error
+    monkeypatch.setattr("pnncupy.engine.registry.engines", fail)
+    assert run(["engines"]) == 1
 
 
 def test_without_an_output_nothing_is_made(file, capsys):

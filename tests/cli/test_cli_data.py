@@ -120,7 +120,7 @@ def test_several_samples_of_a_source_with_holes(holed):
     expected = pnn.generate(read_image(holed / "tagged.tif"), 2, rng=1, nodata=-9999, iterations=2)
     made = [read_image(file) for file in sorted((holed / "out").glob("*.tif"))]
     np.testing.assert_array_equal(made, expected)
-    assert (holed / "out/contact.png").is_file()
+    assert (holed / "out/tagged_generate_seed1_contact.png").is_file()
 
 
 def test_the_mask_of_missing_pixels_is_saved(holed, missing):

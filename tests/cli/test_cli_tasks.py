@@ -32,6 +32,10 @@ def call(folder, *words):
     ("words", "shape"),
     [
         (["retarget", "{folder}/cat.png", "--scale", 1, 0.6], (40, 34, 3)),
+        (["retarget", "{folder}/cat.png", "--scale", 0.75], (30, 42, 3)),
+        (["retarget", "--scale", "1.1", "{folder}/cat.png"], (44, 62, 3)),
+        (["retarget", "--scale=1.1", "{folder}/cat.png"], (44, 62, 3)),
+        (["retarget", "--scale=1", "0.6", "{folder}/cat.png"], (40, 34, 3)),
         (["retarget", "{folder}/cat.png", "--shape", 30, 70, "--gradual"], (30, 70, 3)),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png"], (40, 56, 3)),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "noise",
@@ -65,6 +69,20 @@ def test_the_index_file_renders_the_copied_picture(folder, photograph):
     np.testing.assert_array_equal(rendered, read_image(folder / "out.png"))
 
 
+def test_a_scale_needs_a_value(capsys):
+    assert run(["retarget", "--scale"]) == 2
+    assert "Option '--scale' requires an argument" in capsys.readouterr().err
+
+
+def test_a_file_may_be_called_as_a_number(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "3").write_bytes((folder / "cat.png").read_bytes())
+    assert call(folder, "retarget", "--scale", 1, 0.6, 3, "-o", "out.png") == 0
+    assert run(["retarget", *FAST, "-o", "other.png", "--scale", "0.6", "--", "3"]) == 0
+    assert read_image(folder / "out.png").shape == (40, 34, 3)
+    assert read_image(folder / "other.png").shape == (24, 34, 3)
+
+
 def test_known_pixels_stay(folder, photograph):
     words = ["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "-o", "{folder}/o.png"]
     assert call(folder, *words) == 0
@@ -87,7 +105,17 @@ def test_several_pictures_have_several_index_files(folder):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["retarget", "{folder}/cat.png"], 2, "give either --shape H W or --scale Y X"),
+        (["retarget", "{folder}/cat.png"], 2, "give either --shape H W or --scale Y [X]"),
+        (["retarget", "{folder}/cat.png", "--scale"], 2, "and the width, got '-o'"),
+        (["retarget", "{folder}/cat.png", "--scale", "a"], 2,
+         "--scale must be one factor, or two of the height and the width, got 'a'"),
+        (["retarget", "{folder}/cat.png", "--scale", "1,2"], 2, "got '1,2'"),
+        (["retarget", "{folder}/cat.png", "--scale", 1, 2, 3], 2,
+         "--scale must be one factor, or two of the height and the width, got 3: 1 2 3"),
+        (["retarget", "{folder}/cat.png", "--scale", 1, "--gradual", 2], 2, "File '2' does not"),
+        *((["retarget", "{folder}/cat.png", "--scale", *words], 2,
+           "--scale must be a finite number above 0, got")
+          for words in ([0], [-1], [1, -2], ["nan"], ["inf"], [1, "inf"])),
         (["retarget", "{folder}/cat.png", "--shape", 3, 3], 2, "--shape must be (height, width)"),
         (["inpaint", "{folder}/cat.png"], 2, "Missing option '--mask'"),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/small.png"], 2, "--mask must have"),
@@ -98,6 +126,8 @@ def test_several_pictures_have_several_index_files(folder):
         (["analogy", "{folder}/cat.png", "--structure", "{folder}/hole.png"], 2,
          "--structure must have the channels of the source, 3, got 1"),
         (["collage"], 2, "give either IMAGE or --sample NAME"),
+        (["collage", "{folder}/cat.png"], 2, "at least 2 IMAGEs, got 1; use pnncupy generate"),
+        (["collage", "--sample", "rocket"], 2, "takes at least 2 IMAGEs, got 1"),
         (["collage", "{folder}/cat.png", "{folder}/hole.png"], 2, "IMAGE[1] must have"),
         (["edit", "{folder}/cat.png", "--edited", "{folder}/small.png"], 2,
          "--edited must have the size"),

@@ -320,3 +320,44 @@ def test_nothing_else_prints():
     ]
     assert prints == []
     assert callable(click.echo)
+
+
+@pytest.fixture
+def closed_pipe():
+    """A stream into a pipe that nobody reads."""
+    here, there = os.pipe()
+    os.close(here)
+    with os.fdopen(there, "w", encoding="utf-8") as stream:
+        yield stream
+
+
+PRINTING = {
+    "help": (["--help"], {0}), "help of a command": (["retarget", "--help"], {0}),
+    "version": (["--version"], {0}), "engines": (["engines"], {0}),
+    "no command": (["nothing"], {2}), "no words": ([], {0, 2}),
+    "result": (["generate", "plain.png", "-n", "2", "-o", "out", "--seed", "1", *FAST], {0}),
+    "estimate": (["generate", "plain.png", "--dry-run", *FAST], {0}),
+    "batch": (["batch", ".", "--dry-run", "-o", "out"], {0}),
+    "report": (["report", "none.toml", "-o", "out"], {2}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "codes"), PRINTING.values(), ids=PRINTING)
+def test_a_closed_pipe_ends_no_command(words, codes, folder, closed_pipe, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", closed_pipe)
+    monkeypatch.setattr(sys, "stderr", closed_pipe)
+    assert run(words) in codes
+    assert len(list(Path().glob("out/*"))) == (3 if "-n" in words else 0)
+    closed_pipe.write("as the interpreter does at its end")
+    closed_pipe.flush()
+
+
+@pytest.mark.process
+def test_head_ends_a_process_quietly(tmp_path):
+    here, there = os.pipe()
+    command = [sys.executable, "-m", "pnncupy", "engines"]
+    process = subprocess.Popen(command, stdout=there, stderr=subprocess.PIPE)
+    os.close(there)
+    os.close(here)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0

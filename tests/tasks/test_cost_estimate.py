@@ -15,7 +15,7 @@ from pnncupy.tasks.cost_estimate import estimate
 @pytest.fixture
 def quick(monkeypatch):
     """Trials of little work."""
-    monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e9, 4), "patchmatch": (2e7, 2)})
+    monkeypatch.setattr(cost_estimate, "_LAST_TRIAL", 0.1)
 
 
 def named(task, arguments):
@@ -79,7 +79,9 @@ def test_all_stages_count(photograph, quick):
 
 
 def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
-    monkeypatch.setattr(cost_estimate, "_TRIAL", {"exact": (1e7, 4), "patchmatch": (1e6, 2)})
+    trials = {"exact": (1e7, 4), "patchmatch": (1e6, 2)}
+    monkeypatch.setattr(cost_estimate, "_FIRST_TRIAL", trials)
+    monkeypatch.setattr(cost_estimate, "_LAST_TRIAL", 0.01)
     image = load_sample("rocket")
     cost = estimate(pnn.generate, {"image": image, "levels": 10, "iterations": 1})
     assert 0 < cost.scale <= 1
