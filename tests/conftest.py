@@ -36,6 +36,14 @@ def random():
 
 
 @pytest.fixture(scope="session")
+def shared():
+    """Folder of files beside the checkout."""
+    if not REFERENCE.is_dir():
+        pytest.skip("the files to compare with do not lie beside this checkout")
+    return REFERENCE.parent
+
+
+@pytest.fixture(scope="session")
 def reference():
     """Arrays computed by the release of the paper's authors, by file name."""
     if not REFERENCE.is_dir():

@@ -18,8 +18,10 @@ from pnncupy import errors, validation
 from pnncupy._version import __version__
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
-from pnncupy.io import read_image, read_metadata, write_image
-from pnncupy.io.masks import read_mask, without_opaque_alpha
+from pnncupy.io import read_metadata, write_image
+from pnncupy.io.masks import read_mask
+from pnncupy.io.reading import ImageFile
+from pnncupy.io.sources import read_source
 from pnncupy.tasks.registry import TASKS, task_function
 
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
@@ -144,7 +146,7 @@ def execute(
         made_from = job_provenance(job, 1 if image.ndim == 2 else image.shape[2])
         record = made_from.record(job.sample)
         write_image(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
-        notes = tuple(made_from.notes(file.suffix))
+        notes = (*_changes_of(job), *made_from.notes(file.suffix))
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
         told = " ".join(f"{error}".split()) or type(error).__name__
@@ -249,7 +251,23 @@ def read_input(given: Input) -> Any:
         raise errors.ImageReadError(f"{given.path}: it has changed since the work began")
     if given.kind == "mask":
         return read_mask(given.path)
-    return without_opaque_alpha(read_image(given.path))
+    return _read_source(given).masked
+
+
+@functools.lru_cache(_CACHED)
+def _read_source(given: Input) -> ImageFile:
+    return read_source(given.path)
+
+
+def _changes_of(job: Job) -> list[str]:
+    """Notes on what was changed in the images of a job when they were read."""
+    files = [each for given in job.inputs.values() for each in _as_tuple(given)]
+    return [
+        f"{Path(each.path).name}: {note}"
+        for each in files
+        if each.kind == "image"
+        for note in _read_source(each).notes
+    ]
 
 
 def _read_array(given: Input) -> Any:

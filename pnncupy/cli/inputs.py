@@ -7,18 +7,16 @@ from typing import Any
 import click
 
 from pnncupy import samples
-from pnncupy.io import read_image
-from pnncupy.io.masks import without_opaque_alpha
+from pnncupy.io.sources import read_source
 from pnncupy.terminal import say
 
 
 def read_input_image(path: str, page: int | None = None) -> Any:
-    """An image from a file, without an opaque alpha channel, which is reported."""
-    image = read_image(path, page=page)
-    visible_image = without_opaque_alpha(image)
-    if visible_image is not image:
-        say(f"{path}: dropped its alpha channel, which is opaque", error=True)
-    return visible_image
+    """An image from a file; what was changed in it is reported."""
+    found = read_source(path, page=page)
+    for note in found.notes:
+        say(f"{path}: {note}", error=True)
+    return found.masked
 
 
 def read_sources(

@@ -8,21 +8,25 @@ import itertools
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from pnncupy import memory_limit, validation
 from pnncupy.errors import ImageReadError
-from pnncupy.io.formats.jpeg import check_jpeg
+from pnncupy.io.formats.decoder_log import quiet_log
+from pnncupy.io.formats.jpeg import check_jpeg, jpeg_exif, jpeg_profile
 from pnncupy.io.formats.limits import check_limit
-from pnncupy.io.formats.png import png_parts
-from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.formats.orientation import exif_orientation, upright
+from pnncupy.io.formats.png import check_png, png_exif, png_profile
+from pnncupy.io.formats.tiff_colours import ASSOCIATED, UNASSOCIATED, colour_model, decoded
+from pnncupy.io.formats.tiff_metadata import Metadata, sound_profile, turned
 from pnncupy.io.formats.tiff_pixels import check_pixels
-from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes
+from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes, page_of
 from pnncupy.io.formats.tiff_structure import Structure
 from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
 from pnncupy.io.formats.xmp_carriers import packets
@@ -40,10 +44,42 @@ _DEFAULT_LIMIT = 16 * 10**9
 _MOST_METADATA = 1 << 26
 _MOST_PACKETS = 8
 
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Contents of an image file.
+
+    Attributes
+    ----------
+    pixels : (H, W) or (H, W, C) NumPy array
+        Grey, or with the channels last whatever their place in the file.
+    metadata : Metadata
+    missing : (H, W) bool array or None
+        Pixels that a mask in the file declares missing; None if there is no such mask.
+    notes : tuple of str
+        Changes of the stored pixels, in words.
+    """
+
+    pixels: Any
+    metadata: Metadata
+    missing: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def masked(self) -> Any:
+        """The pixels, as a masked array where some are missing."""
+        if self.missing is None or not self.missing.any():
+            return self.pixels
+        missing = self.missing if self.pixels.ndim == 2 else self.missing[..., None]
+        return np.ma.MaskedArray(self.pixels, np.broadcast_to(missing, self.pixels.shape))
+
 
 def read_image(
-    path: str | os.PathLike[str], *, page: int | None = None, max_bytes: int | str | None = None
-) -> Any:
+    path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True,
+    masked: bool = False, max_bytes: int | str | None = None,
+) -> Any:  # fmt: skip
     """Read one image, in the dtype it is stored in.
 
     Parameters
@@ -51,7 +87,14 @@ def read_image(
     path : path
         PNG, JPEG or TIFF file; its content decides, not its name.
     page : int, optional
-        Which image of a TIFF stack to take, from 0. Stacks are refused without it.
+        Which image of a TIFF stack to take, from 0. Stacks are refused without it. Masks and
+        smaller copies of a page are no images of a stack.
+    orient : bool, default True
+        Turn the image upright, as EXIF data of PNG and JPEG files and TIFF's tag 274 say; False
+        returns it as stored.
+    masked : bool, default False
+        Return a `numpy.ma.MaskedArray` where a mask in the file (GDAL's internal mask) declares
+        pixels missing. All tasks take such arrays.
     max_bytes : int or str, optional
         The most memory that the image's array may take, in bytes or as text like "2G". Default:
         the environment variable PNNCUPY_MAX_MEMORY, else 16 GB. Files that declare more are refused
@@ -60,7 +103,11 @@ def read_image(
     Returns
     -------
     (H, W) or (H, W, C) NumPy array
-        Grey, or with the channels last whatever their place in the file.
+        Grey, or with the channels last whatever their place in the file: one or three of a colour,
+        then alpha or other bands, see `Metadata.extra_samples`. Palette images are RGB, but for
+        measurements with a table of colours (files of ImageJ and OME, or with GDAL's or GeoTIFF's
+        tags), which keep their numbers. Colours that are multiplied with their alpha are divided by
+        it.
 
     Raises
     ------
@@ -68,12 +115,12 @@ def read_image(
         The file cannot be opened.
     ImageReadError
         It is no image, a damaged one, one that declares more than `max_bytes` or more than its data
-        can hold, or a stack without `page`.
+        can hold, one of another colour model (CMYK, CIELAB, raw YCbCr), or a stack without `page`.
 
     Notes
     -----
     While it decodes, memory holds the file or one of its strips or tiles besides the array, and two
-    arrays where channels lie in separate planes.
+    arrays where channels lie in separate planes, or pixels are turned or divided by alpha.
 
     Whatever the content of a file, nothing else is raised and nothing is printed. JPEG has no
     checksums: damage within its compressed data can pass as a different image.
@@ -83,6 +130,15 @@ def read_image(
     >>> import pnncupy.io
     >>> image = pnncupy.io.read_image("micrograph.tif", page=3)  # doctest: +SKIP
     """
+    found = read_file(path, page=page, orient=orient, max_bytes=max_bytes)
+    return found.masked if masked else found.pixels
+
+
+def read_file(
+    path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True,
+    max_bytes: int | str | None = None,
+) -> ImageFile:  # fmt: skip
+    """Read one image and what its file says about it; see `read_image`."""
     number = validation.optional_integer("page", page, 0)
     limit = _DEFAULT_LIMIT
     if max_bytes is not None:
@@ -90,7 +146,8 @@ def read_image(
     elif (told := memory_limit.limit_from_environment()) is not None:
         limit = told
     with _opened(Path(path)) as stream:
-        return _read(stream, number, limit)
+        found = _understood(stream, number, lambda kind: _read(stream, kind, number, limit))
+    return _oriented(found) if orient else found
 
 
 @contextmanager
@@ -106,31 +163,48 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
             raise ImageReadError(f"{file}: {error}") from error.__cause__
 
 
-def _read(stream: BinaryIO, number: int | None, limit: int) -> Any:
-    """The image in an open file. Messages do not name the file."""
+def _understood(
+    stream: BinaryIO, number: int | None, read: Callable[[str], Found],
+    trouble: str = "damaged or unsupported {} file",
+) -> Found:  # fmt: skip
+    """Result of reading an open file, or the one exception. No message names the file.
+
+    Parameters
+    ----------
+    stream : binary file
+    number : int or None
+        Page of it.
+    read : function of the format
+    trouble : str
+        Begin of the message where a decoder fails; the format is put in.
+    """
     kind = _kind(stream.read(max(map(len, _SIGNATURES))))
     if kind is None:
         raise ImageReadError("not a PNG, JPEG or TIFF file")
     if number not in (None, 0) and kind != "tiff":
         raise ImageReadError(f"page {number} was requested, but it holds one image")
     try:
-        image = (
-            _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
-        )
+        return read(kind)
     except (ImageReadError, ModuleNotFoundError, Warning):
         raise
     except MemoryError as error:
         raise ImageReadError("needs more memory than there is; lower its size") from error
     except Exception as error:  # decoders raise whatever their format meets
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ImageReadError(f"damaged or unsupported {kind.upper()} file: {reason}") from error
+        raise ImageReadError(f"{trouble.format(kind.upper())}: {reason}") from error
+
+
+def _read(stream: BinaryIO, kind: str, number: int | None, limit: int) -> ImageFile:
+    """The image in an open file, as stored."""
+    found = _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
+    image = found.pixels
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
         raise ImageReadError(
             f"not an image of real numbers: shape {image.shape}, dtype {image.dtype}"
         )
-    return image
+    return replace(found, pixels=image)
 
 
 def _kind(data: bytes) -> str | None:
@@ -140,53 +214,94 @@ def _kind(data: bytes) -> str | None:
     return None
 
 
-def _decode(kind: str, stream: BinaryIO, limit: int) -> Any:
+def _oriented(found: ImageFile) -> ImageFile:
+    """The same, upright."""
+    orientation = found.metadata.orientation
+    if orientation == 1:
+        return found
+    return ImageFile(
+        upright(found.pixels, orientation),
+        turned(found.metadata),
+        None if found.missing is None else upright(found.missing, orientation),
+        (*found.notes, f"turned upright, as its orientation {orientation} says"),
+    )
+
+
+def _decode(kind: str, stream: BinaryIO, limit: int) -> ImageFile:
+    """The image in a PNG or JPEG file."""
     import imagecodecs
 
+    data = _contents(stream, limit)
+    with quiet_log("imagecodecs"):
+        if kind == "jpeg":
+            check_jpeg(data, limit)
+            image = np.asarray(imagecodecs.jpeg8_decode(data))
+        else:
+            check_png(data, limit)
+            image = np.asarray(imagecodecs.png_decode(data))
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    metadata = replace(
+        _metadata_of(kind, data),
+        colour="rgb" if channels > 2 else "grey",
+        extra_samples=(UNASSOCIATED,) if channels in (2, 4) else (),
+    )
+    return ImageFile(image, metadata)
+
+
+def _contents(stream: BinaryIO, limit: int) -> bytes:
+    """All bytes of a PNG or JPEG file."""
     size = stream.seek(0, os.SEEK_END)
     if size > limit + _MOST_METADATA:
         check_limit("a file larger than any image allowed", size, limit)
     stream.seek(0)
-    data = stream.read()
-    if kind == "jpeg":
-        check_jpeg(data, limit)
-        return np.asarray(imagecodecs.jpeg8_decode(data))
-    shape, parts = png_parts(data, limit)
-    image: Any = None
-    for part in parts:
-        decoded = np.asarray(imagecodecs.png_decode(part.file))
-        if decoded.shape[:2] == shape:
-            return decoded
-        if image is None:
-            image = np.empty(shape + decoded.shape[2:], decoded.dtype)
-        image[part.rows, part.columns] = decoded
-    return image
+    return stream.read()
 
 
-def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> Any:
+def _metadata_of(kind: str, data: bytes) -> Metadata:
+    """Metadata of a PNG or JPEG file, without the meaning of its channels."""
+    exif, profile = (
+        (png_exif, png_profile) if kind == "png" else (jpeg_exif, jpeg_profile)
+    )  # fmt: skip
+    return Metadata(
+        icc_profile=sound_profile(profile(data)), orientation=exif_orientation(exif(data))
+    )
+
+
+def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> ImageFile:
     """One plane of all the series of a TIFF file, channels last."""
-    import tifffile
-
     with opened(stream) as (tiff, structure):
         series, position = choose(tiff, structure, page)
-        photometric = series.keyframe.photometric
-        if photometric == tifffile.PHOTOMETRIC.PALETTE:
-            raise ImageReadError("stores palette colours; convert it to RGB first")
+        model = colour_model(series.keyframe, series.kind)
+        try:
+            metadata = _tiff_metadata(tiff, structure, series, position)
+        except Warning:
+            raise
+        except Exception:  # whatever other programs wrote there, the pixels are readable
+            metadata = Metadata()
         plane = _plane(tiff, series, position, structure, limit)
-        if photometric != tifffile.PHOTOMETRIC.MINISWHITE:
-            return plane
-        if plane.dtype.kind == "b":
-            return ~plane
-        if plane.dtype.kind == "u":
-            return (2**series.keyframe.bitspersample - 1 - plane).astype(plane.dtype)
-        raise ImageReadError(f"stores negatives of {plane.dtype}; invert it first")
+        notes = ()
+        if ASSOCIATED in model.extra_samples:
+            notes = ("its colours, which are multiplied with alpha, were divided by it",)
+        missing = _internal_mask(tiff, series, position, structure, limit)
+        return ImageFile(decoded(plane, series.keyframe, model), metadata, missing, notes)
+
+
+def _internal_mask(
+    tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
+) -> Any:
+    """Missing pixels by a mask page behind the image; None without such a page."""
+    place = structure.mask_of(page_of(series, position).offset)
+    if place is None:
+        return None
+    check_pixels(structure, place, place, limit)
+    return tiff.pages[list(structure.pages).index(place)].aspage().asarray() == 0
 
 
 def _plane(
     tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
 ) -> Any:
     """The image at a position, as (H, W) or (H, W, C)."""
-    axes = axes_of(series)
+    axes = axes_of(series, is_stack=bool(position))
     kept = image_axes(axes)
     places = iter(position)
     selection = [slice(None) if axis in kept else next(places) for axis in axes]
@@ -238,20 +353,26 @@ def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int)
     )
 
 
-def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> Metadata:
-    """Read the metadata of an image in a TIFF file; PNG and JPEG files have none here.
+def read_metadata(
+    path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True
+) -> Metadata:
+    """Read the metadata of an image; its pixels are not decoded.
 
     Parameters
     ----------
     path : path
-        PNG, JPEG or TIFF file.
+        PNG, JPEG or TIFF file. Of PNG and JPEG files only the ICC profile and the orientation are
+        read.
     page : int, optional
         Which image of a TIFF stack, from 0.
+    orient : bool, default True
+        Return what holds for the upright image, as `read_image` does; False: for the stored one.
 
     Returns
     -------
     Metadata
-        Pixel size, unit, names of channels, nodata, georeference, and the names of other tags.
+        Pixel size, unit, names of channels, nodata, georeference, profile and meaning of the
+        channels, and the names of other tags.
 
     Raises
     ------
@@ -272,25 +393,26 @@ def read_metadata(path: str | os.PathLike[str], *, page: int | None = None) -> M
     True
     """
     number = validation.optional_integer("page", page, 0)
-    file = Path(path)
-    with _opened(file) as stream:
-        try:
-            if _kind(stream.read(max(map(len, _SIGNATURES)))) != "tiff":
-                return Metadata()
+
+    with _opened(Path(path)) as stream:
+
+        def read(kind: str) -> Metadata:
+            if kind != "tiff":
+                return _metadata_of(kind, _contents(stream, _DEFAULT_LIMIT))
             with opened(stream) as (tiff, structure):
-                return _tiff_metadata(tiff, structure, number)
-        except (ImageReadError, ModuleNotFoundError, Warning):
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ImageReadError(f"its metadata cannot be read: {reason}") from error
+                return _tiff_metadata(tiff, structure, *choose(tiff, structure, number))
+
+        found = _understood(stream, None, read, "its metadata cannot be read")
+    return turned(found) if orient else found
 
 
-def _tiff_metadata(tiff: Any, structure: Structure, page: int | None) -> Metadata:
+def _tiff_metadata(
+    tiff: Any, structure: Structure, series: Any, position: tuple[int, ...]
+) -> Metadata:
     from pnncupy.io.formats.tiff_reading import read
 
-    series, position = choose(tiff, structure, page)
-    return read(tiff, series, axes_of(series), position, structure.hidden_tags)
+    axes = axes_of(series, is_stack=bool(position))
+    return read(tiff, series, axes, position, structure.hidden_tags)
 
 
 def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from pnncupy.atomic_files import whole_file
+from pnncupy.io.formats.jpeg import profile_segments, with_segments
+from pnncupy.io.formats.png import profile_chunk, with_chunks
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
@@ -32,14 +34,15 @@ def write_image(
         Its suffix decides the format: .png (8- and 16-bit grey, RGB, with or without alpha),
         .jpg (8-bit grey or RGB), .tif (any real dtype, any number of channels).
     image : (H, W) or (H, W, C) array
-        Channels last. Bool is written as 0 and 255.
+        Channels last. Bool is written as 0 and 255, but into TIFF files as bits if `metadata` says
+        so.
     overwrite : bool, default False
         Replace an existing file.
     metadata : Metadata, optional
         What is known about the pixels, as from `read_metadata`. A TIFF file of the same kind keeps
         it (ImageJ's only with uint8, uint16 and float32, OME's not with 64-bit integers and
-        float16; else a plain one what it can); PNG and JPEG files do not. Names of other tags in
-        it do not matter.
+        float16; else a plain one what it can); PNG and JPEG files keep the ICC profile. Names of
+        other tags in it do not matter, nor the orientation: files are upright.
     description : str, default ""
         Put above the description of a TIFF file; default: the text of `provenance`.
     provenance : ProvenanceRecord, optional
@@ -138,7 +141,8 @@ def encode_image(
             f"{image.shape}, dtype {image.dtype}"
         )
     image = image.astype(image.dtype.newbyteorder("="))
-    if image.dtype.kind == "b":
+    one_bit = kind == "tiff" and metadata is not None and metadata.bits == 1
+    if image.dtype.kind == "b" and not one_bit:
         image = image.astype(np.uint8) * np.uint8(255)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
@@ -149,31 +153,51 @@ def encode_image(
         text = description or (provenance.text if provenance else "")
         xmp = packet_of(provenance) if provenance else b""
         return encode(image, metadata or Metadata(), text, xmp)
-    data = {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image)
+    data = {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image, metadata or Metadata())
     if provenance is None:
         return data
     return {"png": put_into_png, "jpeg": put_into_jpeg}[kind](data, provenance)
 
 
-def _encode_png(image: Any) -> bytes:
+def _encode_png(image: Any, metadata: Metadata) -> bytes:
     import imagecodecs
 
     channels = 1 if image.ndim == 2 else image.shape[2]
+    _check_channels(channels, metadata, "PNG")
     if image.dtype not in (np.uint8, np.uint16) or channels > 4:
         raise ValueError(
             f"PNG holds 1 to 4 channels of 8- or 16-bit unsigned integers, got {channels} of "
             f"{image.dtype}; use .tif"
         )
-    return bytes(imagecodecs.png_encode(image, level=6))
+    data = bytes(imagecodecs.png_encode(image, level=6))
+    if not metadata.icc_profile:
+        return data
+    return with_chunks(data, [profile_chunk(metadata.icc_profile)])
 
 
-def _encode_jpeg(image: Any) -> bytes:
+def _check_channels(channels: int, metadata: Metadata, name: str) -> None:
+    """Refuse channels that a format without their roles would show as others."""
+    shown = 3 if channels > 2 else 1
+    if not metadata.colour or (metadata.separate_channels and channels < 3):
+        return
+    stored = 3 if metadata.colour == "rgb" else 1
+    if channels > 1 and (stored != shown or not metadata.is_colour_with_alpha):
+        kinds = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGB with alpha"}
+        raise ValueError(
+            f"{name} would show these {channels} channels as {kinds.get(channels, 'colours')}, "
+            "which they are not; use .tif"
+        )
+
+
+def _encode_jpeg(image: Any, metadata: Metadata) -> bytes:
     import imagecodecs
 
     channels = 1 if image.ndim == 2 else image.shape[2]
+    _check_channels(channels, metadata, "JPEG")
     if image.dtype != np.uint8 or channels not in (1, 3):
         raise ValueError(
             f"JPEG holds 1 or 3 channels of uint8, got {channels} of {image.dtype}; use .png or "
             ".tif"
         )
-    return bytes(imagecodecs.jpeg_encode(image, level=_JPEG_QUALITY))
+    data = bytes(imagecodecs.jpeg_encode(image, level=_JPEG_QUALITY))
+    return with_segments(data, profile_segments(metadata.icc_profile))

@@ -3,6 +3,7 @@
 | function | question |
 |---|---|
 | `psnr`, `near_copy` | how near is a result to its source, pixel by pixel |
+| `translation_share` | how much of a result is its source, moved |
 | `coherence`, `completeness`, `bidirectional_dissimilarity` | which patches are new, or missing |
 | `patch_swd`, `sifid` | how far apart are the distributions of patches, or of learned features |
 | `diversity`, `sharpness_ratio` | how much do samples differ; is a result blurred |
@@ -10,7 +11,7 @@
 """
 
 from pnncupy.metrics.bidirectional import bidirectional_dissimilarity, coherence, completeness
-from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy
+from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy, translation_share
 from pnncupy.metrics.distributions import patch_swd
 from pnncupy.metrics.features import inception_features, sifid
 from pnncupy.metrics.image_quality import diversity, psnr, sharpness_ratio
@@ -37,5 +38,6 @@ __all__ = [
     "psnr",
     "sharpness_ratio",
     "sifid",
+    "translation_share",
     "two_point_correlation",
 ]

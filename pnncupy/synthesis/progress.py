@@ -82,8 +82,11 @@ class ProgressReporter:
         self._images: Array = None
         self._done_before = self._done_here = 0
         self._told = time.monotonic()
+        self._highest = 0.0
         self.pairs_searched = 0
         self.reuse = ReuseStatistics()
+        # Of realisations that were synthesised again, by their number in the batch: how.
+        self.remade: dict[int, str] = {}
 
     @classmethod
     def silent(cls) -> "ProgressReporter":
@@ -94,6 +97,7 @@ class ProgressReporter:
         """Begin a run of the loop; `pairs` of patches are expected at each (level, iteration)."""
         self._schedule, self._planned = schedule, pairs
         self._stage += 1
+        self._highest = 0.0 if self._stages else self._highest
         self._done_before = 0
         self.pairs_planned += sum(pairs.values())
 
@@ -136,7 +140,8 @@ class ProgressReporter:
         planned = max(1, sum(self._planned.values()))
         # A search may count a little more than was planned; the step's end must not go back.
         here = min(self._done_here, self._planned.get(self._place, self._done_here))
-        share = min(1.0, (self._done_before + here) / planned)
+        # It stays where a realisation is synthesised again.
+        share = self._highest = max(self._highest, min(1.0, (self._done_before + here) / planned))
         pairs = self.pairs_planned // self._batch_size
         if self._stages:
             pairs = sum(self._stages)

@@ -143,11 +143,21 @@ def _realise(
         "pairs_again": reporter.reuse.pairs_again // count,
         "seconds": (time.perf_counter() - start) / count,
     }
-    results = [Result(*each, {**info, "samples": [record]}) for each in finished]
+    records = [_with_remade(record, reporter, number) for number in range(count)]
+    results = [
+        Result(*each, {**info, "samples": [own]})
+        for each, own in zip(finished, records, strict=True)
+    ]
     for number, result in zip(numbers, results, strict=True):
         reporter.complete(number, result)
-    info["samples"] += [record] * count
+    info["samples"] += records
     return results
+
+
+def _with_remade(record: dict[str, Any], reporter: ProgressReporter, number: int) -> dict[str, Any]:
+    """The record of a realisation, with how it was synthesised again, if it was."""
+    remade = reporter.remade.get(number)
+    return record if remade is None else {**record, "remade": remade}
 
 
 def _finished(
@@ -157,7 +167,7 @@ def _finished(
     index_map = None
     exact_copy = VOTES[task.schedule.vote].exact_copy
     if task.options.return_index or exact_copy:
-        index_map = _index_map(index, layout, task.settings.patch_size)
+        index_map = index_map_of(index, layout, task.settings.patch_size)
     image = _copied(task, index_map) if exact_copy else task.encoding.decode(planes)
     if kept is not None:
         image, index_map = _with_kept(task, image, index_map, kept)
@@ -176,8 +186,8 @@ def _assembled(task: PreparedTask, results: Sequence[Result], info: Any, stack: 
     return Result(image, index, info if task.options.return_info else None)
 
 
-def _index_map(index: Array, layout: Layout, patch_size: int) -> Array:
-    """(source, row, column) of each pixel, (H, W, 3)."""
+def index_map_of(index: Array, layout: Layout, patch_size: int) -> Array:
+    """Return (source, row, column) of each pixel, (H, W, 3)."""
     numbers = pixel_numbers(index, layout.width, patch_size)
     xp = arrays.namespace(index)
     return xp.astype(xp.stack(layout.decode(numbers), axis=-1), xp.int32)

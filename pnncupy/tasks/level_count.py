@@ -27,6 +27,8 @@ class Requirements:
         Smallest side of the coarsest level, in patches, that the default depth is chosen for.
     preferred_levels : int, optional
         Default depth instead. Either is lowered where fewer levels fit.
+    fewer_levels : int
+        Levels that the default depth is lowered by, down to none.
     unknown : str
         What hides pixels of the sources, for messages; default: that they are missing.
     between : callable, optional
@@ -43,6 +45,7 @@ class Requirements:
 
     coarsest_patches: float = 2.0
     preferred_levels: int | None = None
+    fewer_levels: int = 0
     unknown: str = ""
     between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]] | None = None
     intermediate: Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]] | None = None
@@ -60,6 +63,7 @@ def level_count(
     if preferred is None:
         preferred = default_levels(shapes, size, ratio, requirements.coarsest_patches)
     most = fitting_levels(shapes, size, ratio)
+    preferred = max(0, preferred - requirements.fewer_levels)
     levels = min(preferred, most) if options.levels is None else options.levels
     if levels > most:
         raise ValueError(

@@ -87,10 +87,15 @@ def of_photographs():
     yield "generate", pnn.generate(half, 2, return_index=True, **SHORT)
     yield "generate, large", pnn.generate(load_sample("rocket"), rng=2)
     yield "generate, alpha", pnn.generate(half, alpha=0.005, keys="both", **SHORT)
-    yield "generate, noise", pnn.generate(texture, alpha=0.005, shape=(70, 130), **SHORT)
+    yield (
+        "generate, noise",
+        pnn.generate(texture, alpha=0.005, shape=(70, 130), independent=False, **SHORT),
+    )
     yield (
         "generate, patchmatch",
-        pnn.generate(load_sample("gravel")[:200, :200], method="patchmatch", **SHORT),
+        pnn.generate(
+            load_sample("gravel")[:200, :200], method="patchmatch", independent=False, **SHORT
+        ),
     )
     yield (
         "generate, patch of 5",

@@ -139,15 +139,6 @@ def test_tiff_negatives_become_positives(tmp_path, random):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
 
 
-def test_tiff_palettes_are_refused(tmp_path):
-    tifffile.imwrite(
-        tmp_path / "a.tif", np.zeros((4, 5), np.uint8), photometric="palette",
-        colormap=np.zeros((3, 256), np.uint16),
-    )  # fmt: skip
-    with pytest.raises(pnn.ImageReadError, match="palette"):
-        read_image(tmp_path / "a.tif")
-
-
 @pytest.mark.parametrize(
     "data",
     [

@@ -456,7 +456,7 @@ def tiff_directories(data, order, big):
 # ----------------------------------------------------------------------------- workers
 def work(seed, first, last, step, report, folder):
     """Read the mutants of a range, and tell the parent before and after each one."""
-    from pnncupy import io as reading
+    import pnncupy.io as reading
 
     file = Path(folder) / f"mutant-{first}"
     mutants = Mutants(seed)
@@ -480,17 +480,19 @@ def work(seed, first, last, step, report, folder):
 
 def read(reading, file, number):
     """What becomes of a file: "read", "refused", or the name of an exception."""
+    from pnncupy.errors import ImageReadError
+
     size = 0
     try:
         try:
             image = reading.read_image(file, max_bytes=LIMIT)
-        except reading.ImageReadError as error:
+        except ImageReadError as error:
             if "choose one with page" not in str(error):
                 raise
             image = reading.read_image(file, page=number % 4, max_bytes=LIMIT)
         size = image.nbytes
         reading.read_metadata(file, page=0)
-    except reading.ImageReadError as error:
+    except ImageReadError as error:
         if not str(error).startswith(f"{file}: "):
             return f"unnamed:{' '.join(str(error).split())[:80]}", size
         return "read" if size else "refused", size
@@ -557,8 +559,10 @@ class Worker:
         os.close(self.pipe)
         code = self.process.wait()
         self.output.close()
-        if self.current is None and code:
-            raise RuntimeError(Path(self.output.name).read_text())
+        said = Path(self.output.name).read_text(errors="replace")
+        # An error of this script itself would end one process after the other.
+        if code and (self.current is None or "Traceback" in said):
+            raise RuntimeError(said)
         if self.current is not None:
             report.crashes.append((self.current, "", f"exit status {code}"))
             report.outcomes["crash"] += 1

@@ -7,12 +7,14 @@ derived from the content.
 import hashlib
 import io
 import uuid
+from contextlib import suppress
 from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
 
 from pnncupy._version import __version__
+from pnncupy.io.formats.tiff_colours import UNSPECIFIED
 from pnncupy.io.formats.tiff_metadata import (
     RESOLUTION_UNITS,
     Metadata,
@@ -39,7 +41,7 @@ def encode(image: Any, metadata: Metadata, description: str, xmp: bytes = b"") -
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C) array of integers or floating point
+    image : (H, W) or (H, W, C) array of bool, integers or floating point
         Contiguous, in the machine's byte order.
     metadata : Metadata
         Of a kind that does not know the dtype the file is plain.
@@ -61,21 +63,53 @@ def _fits(image: Any, dtypes: tuple[str, ...], most_bytes: int | None) -> bool:
 
 
 def _plain(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
-    options: dict[str, Any] = {}
+    options = _samples(image, metadata)
     if metadata.pixel_size is not None and geographic_scale(metadata.geo) is None:
-        options = _resolution(metadata)
-    return _written(
-        image,
-        photometric="rgb" if _is_colour(image) else "minisblack",
-        planarconfig="contig" if image.ndim == 3 else None,
-        compression="deflate",
-        predictor=image.dtype.itemsize <= 4,
-        metadata=None,
-        description=text.encode() or None,
-        extratags=_private_tags(metadata, xmp, _gdal_xml(metadata, _channel_count(image))),
-        bigtiff=image.nbytes > _CLASSIC_BYTES,
-        **options,
-    )
+        options |= _resolution(metadata)
+    options |= {
+        "metadata": None,
+        "description": text.encode() or None,
+        "extratags": _private_tags(metadata, xmp, _gdal_xml(metadata, _channel_count(image))),
+        "bigtiff": image.nbytes > _CLASSIC_BYTES,
+    }
+    if _bits_suffice(image, metadata.bits):
+        # Not every imagecodecs packs bits; with them there is no compression.
+        with suppress(NotImplementedError):
+            return _written(image, bitspersample=metadata.bits, **options)
+    has_predictor = image.dtype.kind != "b" and image.dtype.itemsize <= 4
+    return _written(image, compression="deflate", predictor=has_predictor, **options)
+
+
+def _samples(image: Any, metadata: Metadata) -> dict[str, Any]:
+    """Options for the samples of a pixel: their storage and their meaning."""
+    profile = {"iccprofile": metadata.icc_profile or None}
+    if image.ndim == 2:
+        return {**profile, **_colour_table(image, metadata)}
+    if not metadata.colour:
+        return {
+            "photometric": "rgb" if _is_colour(image) else "minisblack", "planarconfig": "contig",
+            **profile,
+        }  # fmt: skip
+    is_rgb = metadata.colour == "rgb" and image.shape[2] >= 3
+    count = image.shape[2] - (3 if is_rgb else 1)
+    extra = (metadata.extra_samples + (UNSPECIFIED,) * count)[:count]
+    return {
+        "photometric": "rgb" if is_rgb else "minisblack", "planarconfig": "contig",
+        "extrasamples": extra or None, **profile,
+    }  # fmt: skip
+
+
+def _colour_table(image: Any, metadata: Metadata) -> dict[str, Any]:
+    """The table by which numbers are displayed, if it is one of all numbers of the dtype."""
+    table = np.array(metadata.colour_table, np.uint16)
+    if image.dtype.kind != "u" or table.shape != (3, 2 ** (8 * image.dtype.itemsize)):
+        return {"photometric": "minisblack"}
+    return {"photometric": "palette", "colormap": table}
+
+
+def _bits_suffice(image: Any, bits: int | None) -> bool:
+    """Test whether all values fit into fewer bits than the dtype's, if there are fewer."""
+    return bits is not None and image.dtype.kind == "u" and int(image.max()) < 2**bits
 
 
 def _imagej(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
@@ -84,6 +118,7 @@ def _imagej(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     items: dict[str, Any] = {"axes": axes}
     if "C" in axes and len(planes) <= _MOST_COMPOSITE:
         items["mode"] = "composite"
+    items |= _display(metadata, len(planes) if "C" in axes else 1)
     if metadata.unit and metadata.pixel_size:
         items["unit"] = _escaped(metadata.unit)
     items |= {name: _escaped(value) for name, channel, value in metadata.calibration if not channel}
@@ -95,11 +130,27 @@ def _imagej(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     return _written(
         planes,
         imagej=True,
-        photometric="rgb" if "S" in axes else "minisblack",
         metadata=items,
+        iccprofile=metadata.icc_profile or None,
+        **(
+            _colour_table(planes, metadata)
+            if axes == "YX"
+            else {"photometric": "rgb" if "S" in axes else "minisblack"}
+        ),
         extratags=_private_tags(metadata, xmp),
         **(_resolution(metadata) if metadata.pixel_size else {}),
     )
+
+
+def _display(metadata: Metadata, channels: int) -> dict[str, Any]:
+    """ImageJ's display range and tables, of as many channels as there are."""
+    found = dict(metadata.display)
+    if len(found.get("Ranges", ())) != 2 * channels:
+        found.pop("Ranges", None)
+    tables = found.pop("LUTs", ())
+    if len(tables) == channels:
+        found["LUTs"] = [np.frombuffer(table, np.uint8).reshape(3, -1) for table in tables]
+    return found
 
 
 def _ome(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
@@ -118,8 +169,13 @@ def _ome(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     return _written(
         planes,
         ome=True,
-        photometric="rgb" if "S" in axes else "minisblack",
         compression="deflate",
+        iccprofile=metadata.icc_profile or None,
+        **(
+            _colour_table(planes, metadata)
+            if axes == "YX"
+            else {"photometric": "rgb" if "S" in axes else "minisblack"}
+        ),
         # Bio-Formats knows the predictor of integers only.
         predictor=image.dtype.kind in "iu",
         metadata=items,

@@ -1,4 +1,4 @@
-"""Metadata of the pixels of TIFF files, and what of it holds for results.
+"""Metadata of the pixels of image files, and what of it holds for results.
 
 `tiff_reading` finds it in files, `tiff_encoding` writes it.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any
 
+from pnncupy.io.formats.orientation import swaps_axes
+from pnncupy.io.formats.tiff_colours import ASSOCIATED, UNASSOCIATED
 from pnncupy.io.formats.units import converted, is_physical
 
 # Tags that say where on Earth pixels lie: GeoTIFF's, and the coefficients of a sensor model.
@@ -30,7 +32,7 @@ _LARGEST_RATIONAL = 2**32 - 1
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of the pixels of a TIFF file.
+    """Metadata of the pixels of an image file.
 
     Attributes
     ----------
@@ -50,11 +52,26 @@ class Metadata:
         What values mean: GDAL's scale, offset and unit of each channel; ImageJ's function.
     geo : mapping of tag number to (type, count, value)
         The georeference.
+    icc_profile : bytes
+        Colour profile of the International Color Consortium; empty without one.
+    colour_table : tuple of three tuples of int
+        Red, green and blue, of 16 bits each, by which each number is displayed; empty without one.
+    display : tuple of (name, value)
+        Display range and lookup tables of ImageJ.
     other : tuple of str
         Names of further tags, none of which is kept.
     separate_channels : bool
         Channels are stored as images of their own instead of samples of a pixel. Does not count
-        in comparisons.
+        in comparisons, as all below.
+    colour : {"", "grey", "rgb"}
+        What the first channel, or the first three, are; empty if nothing says it.
+    extra_samples : tuple of int
+        What each channel behind these is, as TIFF's ExtraSamples say: 0 not specified, 2 alpha.
+        (Colours that are multiplied with alpha, 1, are divided by it when they are read.)
+    bits : int or None
+        Bits of a sample, where they are fewer than those of the dtype.
+    orientation : int
+        EXIF's number: 1 is upright.
 
     Examples
     --------
@@ -70,8 +87,15 @@ class Metadata:
     text: str = ""
     calibration: tuple[tuple[str, int, str], ...] = ()
     geo: Mapping[int, tuple[int, int, Any]] = field(default_factory=dict)
+    icc_profile: bytes = b""
+    colour_table: tuple[tuple[int, ...], ...] = ()
+    display: tuple[tuple[str, Any], ...] = ()
     other: tuple[str, ...] = ()
     separate_channels: bool = field(default=False, compare=False)
+    colour: str = field(default="", compare=False)
+    extra_samples: tuple[int, ...] = field(default=(), compare=False)
+    bits: int | None = field(default=None, compare=False)
+    orientation: int = field(default=1, compare=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Metadata):
@@ -89,12 +113,23 @@ class Metadata:
             "channel names": bool(self.channel_names),
             "scale of values": bool(self.calibration),
             "nodata value": self.nodata is not None,
+            "table of colours": bool(self.colour_table),
+            "display range": bool(self.display),
+            "meaning of its channels": not self.is_colour_with_alpha,
+            "number of bits": self.bits not in (None, 1),
         }
         return tuple(name for name, there in parts.items() if there)
 
+    @property
+    def is_colour_with_alpha(self) -> bool:
+        """Channels that PNG takes for what they are: grey or RGB, with alpha or without."""
+        return not self.colour or self.extra_samples in ((), (ASSOCIATED,), (UNASSOCIATED,))
+
     def of_layer(self) -> "Metadata":
         """Metadata that holds for any layer on the same pixels, such as a mask."""
-        return Metadata(self.pixel_size, self.unit, kind=self.kind, geo=self.geo)
+        return Metadata(
+            self.pixel_size, self.unit, kind=self.kind, geo=self.geo, orientation=self.orientation
+        )
 
 
 def for_result(
@@ -133,8 +168,64 @@ def for_result(
     if kept.channel_names and not _names_fit(kept, channels):
         dropped.append("channel names")
         kept = replace(kept, channel_names=())
+    if kept.icc_profile and _profile_channels(kept.icc_profile) != (3 if channels > 2 else 1):
+        dropped.append("ICC profile")
+        kept = replace(kept, icc_profile=b"")
+    if kept.colour_table and channels > 1:
+        dropped.append("table of colours")
+        kept = replace(kept, colour_table=())
     calibration = tuple(item for item in kept.calibration if item[1] < channels)
-    return replace(kept, calibration=calibration), (*dropped, *metadata.other)
+    return _with_channels(replace(kept, calibration=calibration), channels), (
+        *dropped, *metadata.other,
+    )  # fmt: skip
+
+
+def _with_channels(metadata: Metadata, channels: int) -> Metadata:
+    """The same for an image of these channels, of these without alpha, or of other ones."""
+    if not metadata.colour or metadata.separate_channels:
+        return metadata
+    behind = channels - (3 if metadata.colour == "rgb" else 1)
+    extra = metadata.extra_samples
+    bands = tuple(value for value in extra if value not in (ASSOCIATED, UNASSOCIATED))
+    for known in (extra, bands):
+        if len(known) == behind:
+            return replace(metadata, extra_samples=known)
+    return replace(metadata, colour="", extra_samples=())
+
+
+# Length of the header of a profile, its colour space, and what every profile has.
+_PROFILE_HEADER, _PROFILE_SPACE, _PROFILE_MARK = 128, slice(16, 20), slice(36, 40)
+_PROFILE_CHANNELS = {b"GRAY": 1, b"RGB ": 3}
+
+
+def _profile_channels(profile: bytes) -> int | None:
+    """Channels of the colours that a profile is made for; None for other models."""
+    return _PROFILE_CHANNELS.get(profile[_PROFILE_SPACE])
+
+
+def sound_profile(profile: Any) -> bytes:
+    """Return an ICC profile; empty for other data."""
+    is_one = (
+        isinstance(profile, bytes)
+        and len(profile) > _PROFILE_HEADER
+        and profile[_PROFILE_MARK] == b"acsp"
+    )
+    return profile if is_one else b""
+
+
+def turned(metadata: Metadata) -> Metadata:
+    """The same for the image turned upright.
+
+    A georeference, which says where rows and columns are as they are stored, is dropped.
+    """
+    if metadata.orientation == 1:
+        return metadata
+    lost = tuple(GEOREFERENCE[code] for code in sorted(metadata.geo))
+    kept = _without_georeference(metadata) if lost else metadata
+    size = kept.pixel_size
+    if size is not None and swaps_axes(metadata.orientation):
+        size = size[::-1]
+    return replace(kept, pixel_size=size, orientation=1, other=(*lost, *metadata.other))
 
 
 def _names_fit(metadata: Metadata, channels: int) -> bool:

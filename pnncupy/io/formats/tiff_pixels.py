@@ -155,11 +155,13 @@ def _check_places(structure: Structure, directory: Directory, segments: Segments
             f"damaged TIFF file: {directory.name} needs {segments.expected} {kind}s and has "
             f"{len(places)} places and {len(sizes)} sizes of them"
         )
-    missing = np.flatnonzero((places == 0) | (sizes == 0))
+    # Those without place and size are not stored: they hold the nodata value, or 0.
+    missing = np.flatnonzero((places == 0) != (sizes == 0))
     if missing.size:
         raise ImageReadError(
-            f"{directory.name} lacks {missing.size} of its {len(places)} {kind}s, the first is "
-            f"number {missing[0]}; save it with all of its pixels"
+            f"{directory.name} lacks the {'bytes' if places[missing[0]] else 'place'} of "
+            f"{missing.size} of its {len(places)} {kind}s, the first is number {missing[0]}; save "
+            "it with all of its pixels"
         )
     beyond = np.flatnonzero((sizes > structure.size) | (places > structure.size - np.minimum(
         sizes, np.uint64(structure.size)
@@ -191,6 +193,8 @@ def _check_ratio(structure: Structure, directory: Directory, segments: Segments,
         size = segments.expected * segments.depth * segments.height * row
     else:
         size = segments.planes * structure.number(directory, DEPTH, 1) * height * row
+    # What is not stored needs no data; what is counts in full, as no segment is much cheaper.
+    size = int(size * np.count_nonzero(segments.sizes) / max(1, len(segments.sizes)))
     # Strips that lie on top of each other hold no more than the file does.
     stored = min(int(segments.sizes.sum()), structure.size)
     ratio = _RATIOS[compression] * (row if compression in _FAX else 1)
@@ -203,6 +207,8 @@ def _check_encoded(
     """Look into segments that declare a size of their own."""
     samples = structure.number(directory, SAMPLES, 1) // segments.planes
     for place, size in zip(segments.places.tolist(), segments.sizes.tolist(), strict=True):
+        if not size:
+            continue
         data = structure.read(place, size, directory.name)
         if compression == _JPEG:
             header = jpeg_header(data)

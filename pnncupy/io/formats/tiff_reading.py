@@ -8,32 +8,36 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from pnncupy.io.formats.orientation import ORIENTATION, known_orientation
+from pnncupy.io.formats.tiff_colours import ASSOCIATED, UNASSOCIATED, colour_model
 from pnncupy.io.formats.tiff_metadata import (
     GEOREFERENCE,
     RESOLUTION_UNITS,
     Metadata,
     geographic_scale,
     is_length,
+    sound_profile,
 )
+from pnncupy.io.formats.tiff_series import page_of
 from pnncupy.io.formats.tiff_structure import HIDDEN_TAG
 from pnncupy.io.formats.units import converted, is_physical
 from pnncupy.io.formats.xmp import is_own
 from pnncupy.validation import finite, number_of
 
-XMP, GDAL_METADATA, GDAL_NODATA = 700, 42112, 42113
+XMP, GDAL_METADATA, GDAL_NODATA, _ICC_PROFILE = 700, 42112, 42113, 34675
 # Roles of items in GDAL's XML that say what values mean.
-GDAL_ROLES = ("scale", "offset", "unittype")
+GDAL_ROLES = ("scale", "offset", "unittype", "colorinterp")
 # Keys of ImageJ's description that say what values mean.
 _IMAGEJ_CALIBRATION = ("cf", "c0", "c1", "c2", "c3", "c4", "vunit")
-_IMAGEJ_PARTS = ("LUTs", "Overlays", "Plot", "Properties", "ROI")
+_IMAGEJ_PARTS = ("Overlays", "Plot", "Properties", "ROI")
 # Tags of how pixels are stored, which a writer chooses again, and those read here.
 _STORAGE = {
     254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 270, 273, 274, 277, 278, 279, 280, 281,
     282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 305, 317, 320, 321, 322, 323, 324, 325,
     330, 332, 334, 338, 339, 340, 341, 347, 530, 531, 532, 32995, 32996, 32997, 32998,
 }  # fmt: skip
+_IMAGEJ_RANGE = ("min", "max")
 _IMAGEJ_TAGS = {50838, 50839}
-_ORIENTATION = 274
 # Text, short integers and doubles.
 _GEO_TYPES = (2, 3, 12)
 
@@ -58,19 +62,22 @@ def read(
     kind = series.kind if series.kind in ("imagej", "ome") else "plain"
     channel = "S" if "S" in axes else "C" if "C" in axes else ""
     channels = series.shape[axes.index(channel)] if channel else 1
-    page = _page(series, axes, position) if kind == "plain" else series.keyframe
+    page = page_of(series, position) if kind == "plain" else series.keyframe
     geo = {
         # The length of a text is that of its bytes.
         tag.code: (int(tag.dtype), 0 if isinstance(tag.value, str) else int(tag.count), tag.value)
         for tag in page.tags
         if tag.code in GEOREFERENCE and int(tag.dtype) in _GEO_TYPES
     }
-    common: dict[str, Any] = {"kind": kind, "geo": geo, "nodata": _nodata(page)}
+    common: dict[str, Any] = {
+        "kind": kind, "geo": geo, "nodata": _nodata(page), **_colours(page, kind, channels),
+        "orientation": known_orientation(_value(page, ORIENTATION)),
+    }  # fmt: skip
     try:
         if kind == "ome":
             found = _ome(tiff, series, axes, position, channel)
         elif kind == "imagej":
-            found = _imagej(tiff, page, _labels_of(series, axes, position, channel))
+            found = _imagej(tiff, page, channels, _labels_of(series, axes, position, channel))
         else:
             found = _plain(page, geo, channels)
     except Warning:
@@ -79,22 +86,6 @@ def read(
         found = {"lost": ["ImageDescription"]}
     other = (*found.pop("lost", ()), *_other(page, {**common, **found}), *hidden)
     return Metadata(**common, **found, other=other)
-
-
-def _page(series: Any, axes: str, position: tuple[int, ...]) -> Any:
-    """The page whose tags speak of an image."""
-    places = iter(position)
-    sizes = [1]
-    index = [0]
-    for axis, size in zip(axes, series.shape, strict=True):
-        if axis not in "YXS":
-            sizes.append(size)
-            index.append(0 if axis == "C" and "S" not in axes else next(places))
-    number = int(np.ravel_multi_index(index, sizes))
-    page = series.pages[number] if number < len(series.pages) else None
-    if page is None:
-        return series.keyframe
-    return page if hasattr(page, "tags") else page.aspage()
 
 
 def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,32 +97,75 @@ def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
         read_here.add(GDAL_METADATA)
     if found["nodata"] is not None:
         read_here.add(GDAL_NODATA)
+    if found["icc_profile"]:
+        read_here.add(_ICC_PROFILE)
     names = [
         f"tag {tag.name}" if tag.name.isdigit() else tag.name
         for tag in page.tags
         if tag.code not in read_here and not (tag.code == XMP and is_own(tag.value))
     ]
-    turned = page.tags.get(_ORIENTATION)
-    if turned is not None and turned.value != 1:
-        names.insert(0, "Orientation")
     return tuple(names)
+
+
+def _value(page: Any, code: int) -> Any:
+    """Value of a tag; None if it is not there."""
+    tag = page.tags.get(code)
+    return None if tag is None else tag.value
+
+
+def _colours(page: Any, kind: str, channels: int) -> dict[str, Any]:
+    """Meaning of the channels, and what displays them."""
+    model = colour_model(page, kind)
+    extra = tuple(UNASSOCIATED if each == ASSOCIATED else each for each in model.extra_samples)
+    table = page.colormap if model.name == "index" and channels == 1 else None
+    bits = page.bitspersample
+    return {
+        "colour": "rgb" if model.name in ("rgb", "palette") else "grey", "extra_samples": extra,
+        "icc_profile": sound_profile(_value(page, _ICC_PROFILE)),
+        "colour_table": () if table is None else tuple(map(tuple, np.asarray(table).tolist())),
+        "bits": bits if bits < 32 and bits not in (8, 16, 24) else None,
+    }  # fmt: skip
 
 
 # TIFF's photometric interpretation in which 0 is white.
 _MINISWHITE = 0
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)")
+_INTEGER = re.compile(r"\s*([+-]?\d+)")
 
 
 def _nodata(page: Any) -> float | None:
+    """Value in GDAL's tag; None where it is missing, or no value of a 64-bit integer."""
     tag = page.tags.get(GDAL_NODATA)
-    try:
-        value = number_of(str(tag.value).strip(" \0"))
-    except (AttributeError, ValueError):
+    text = "" if tag is None else str(tag.value).partition("\0")[0]
+    if not text:
         return None
-    if page.photometric == _MINISWHITE:  # as the pixels are turned round when they are read
+    value = _integer_of_gdal(text, page.dtype) if _is_wide(page.dtype) else _number_of_gdal(text)
+    if value is not None and page.photometric == _MINISWHITE:  # its pixels are turned round, too
         most = 2**page.bitspersample - 1
         value = finite("nodata", most - int(value)) if value == value // 1 else most - value
     # The one NaN that compares equal with itself inside of a tuple.
-    return math.nan if math.isnan(value) else value
+    return math.nan if value is not None and math.isnan(value) else value
+
+
+def _number_of_gdal(text: str) -> float:
+    """The number that a text begins with, as GDAL reads it: 0 where none is there."""
+    words = text.strip().lower()
+    if words in ("nan", "1.#qnan", "-1.#ind"):
+        return math.nan
+    if words in ("inf", "-inf", "1.#inf", "-1.#inf"):
+        return -math.inf if words[0] == "-" else math.inf
+    found = _NUMBER.match(text)
+    return number_of(found[1].replace(",", ".")) if found else 0.0
+
+
+def _is_wide(dtype: Any) -> bool:
+    return dtype is not None and dtype.kind in "iu" and dtype.itemsize == 8
+
+
+def _integer_of_gdal(text: str, dtype: Any) -> int | None:
+    found = _INTEGER.match(text)
+    value = int(found[1]) if found else 0
+    return value if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max else None
 
 
 def _plain(page: Any, geo: Mapping[int, Any], channels: int) -> dict[str, Any]:
@@ -209,8 +243,11 @@ def _gdal_items(
     return tuple(names) if any(names) else (), tuple(sorted(calibration)), lost
 
 
-def _imagej(tiff: Any, page: Any, labels_of: tuple[slice, int]) -> dict[str, Any]:
+def _imagej(
+    tiff: Any, page: Any, channels: int, labels_of: tuple[slice, int]
+) -> dict[str, Any]:  # fmt: skip
     found = tiff.imagej_metadata
+    display, lost = _display(found, channels)
     unit = _unescaped(found["unit"]) if isinstance(found.get("unit"), str) else None
     unit = unit if is_physical(unit) else _resolution_unit_of_imagej(page)
     size = _resolution(page)
@@ -224,8 +261,29 @@ def _imagej(tiff: Any, page: Any, labels_of: tuple[slice, int]) -> dict[str, Any
         "channel_names": _labels(found.get("Labels"), *labels_of), "calibration": calibration,
         "text": _text(found.get("Info")),
         "separate_channels": labels_of[0].stop - labels_of[0].start > 1,
-        "lost": [f"ImageJ's {part}" for part in _IMAGEJ_PARTS if part in found],
+        "display": display,
+        "lost": lost + [f"ImageJ's {part}" for part in _IMAGEJ_PARTS if part in found],
     }  # fmt: skip
+
+
+def _display(
+    found: Mapping[str, Any], channels: int
+) -> tuple[tuple[tuple[str, Any], ...], list[str]]:
+    """Display range and tables of ImageJ, and the names of what is not as many as the channels."""
+    items: list[tuple[str, Any]] = []
+    lost = []
+    if all(isinstance(found.get(name), (int, float)) for name in _IMAGEJ_RANGE):
+        items += [(name, float(found[name])) for name in _IMAGEJ_RANGE]
+    ranges, tables = found.get("Ranges"), found.get("LUTs")
+    if ranges is not None and len(ranges) == 2 * channels:
+        items.append(("Ranges", tuple(map(float, ranges))))
+    elif ranges is not None:
+        lost.append("ImageJ's Ranges")
+    if tables is not None and len(tables) == channels:
+        items.append(("LUTs", tuple(bytes(np.asarray(table, np.uint8)) for table in tables)))
+    elif tables is not None:
+        lost.append("ImageJ's LUTs")
+    return tuple(items), lost
 
 
 def _resolution_unit_of_imagej(page: Any) -> str | None:

@@ -1,9 +1,7 @@
 """The images of a TIFF file: which pages belong together, and which of their axes are what."""
 
 import io
-import logging
 import math
-import threading
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +11,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pnncupy.errors import ImageReadError
+from pnncupy.io.formats.decoder_log import quiet_log
 from pnncupy.io.formats.tiff_structure import DEPTH, HIDDEN_TAG, Structure
 
 _MOST_UNNAMED_CHANNELS = 16
+# Name and number of a page.
+_PAGE_TAGS = (285, 297)
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def opened(stream: BinaryIO) -> Iterator[tuple[Any, Structure]]:
     import tifffile
 
     with (
-        _quiet_log("tifffile"),
+        quiet_log("tifffile"),
         tifffile.TiffFile(source, name="image.tif", omexml=structure.own_ome_xml) as tiff,
     ):
         yield tiff, structure
@@ -105,34 +106,21 @@ class _PageSeries:
         return self.keyframe.dtype
 
 
-@contextmanager
-def _quiet_log(name: str) -> Iterator[None]:
-    """Keep what this thread logs to a logger from the user's terminal: errors tell it."""
-    thread = threading.get_ident()
-    logger = logging.getLogger(name)
-
-    def of_others(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger.addFilter(of_others)
-    try:
-        yield
-    finally:
-        logger.removeFilter(of_others)
-
-
 def all_series(tiff: Any, structure: Structure) -> list[Any]:
     """Return the series of a file: as its description says, else each page as one.
 
     Formats of single vendors are read as the TIFF files that they are, since their own structures
-    have not been checked. So are OME sets of several files.
+    have not been checked. So are OME sets of several files. Masks and smaller copies of pages are
+    no images.
     """
     described = tiff.is_shaped or tiff.is_imagej or tiff.is_ome
     if described and not structure.is_part_of_set:
         return list(tiff.series)
+    pages = list(enumerate(structure.pages.values()))
+    images = [page for page in pages if structure.is_image(page[1])]
     return [
         _PageSeries(tiff, number, has_depth=DEPTH in directory.entries)
-        for number, directory in enumerate(structure.pages)
+        for number, directory in images or pages
     ]
 
 
@@ -152,7 +140,10 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     ImageReadError
         There is no such image, or several and no number.
     """
-    every = [(series, _stack_shape(series)) for series in all_series(tiff, structure)]
+    every = [
+        (series, _stack_shape(series, is_stack=page is not None))
+        for series in all_series(tiff, structure)
+    ]
     count = sum(math.prod(sizes) for _, sizes in every)
     if page is None and count > 1:
         axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
@@ -176,24 +167,30 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     )
 
 
-def axes_of(series: Any) -> str:
+def axes_of(series: Any, *, is_stack: bool = False) -> str:
     """Return the letters of the axes; a short last one that nothing names holds channels.
 
-    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said.
+    That is how tifffile stores an array of (rows, columns, channels) if nothing else is said: the
+    caller may say that it is a stack, as may tags that number the pages.
     """
-    if series.axes == "QYX" and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2]):
+    if (
+        not is_stack
+        and series.axes == "QYX"
+        and series.shape[2] <= _MOST_UNNAMED_CHANNELS < min(series.shape[:2])
+        and not any(series.keyframe.tags.get(code) for code in _PAGE_TAGS)
+    ):
         return "YXC"
     return str(series.axes)
 
 
-def _stack_shape(series: Any) -> tuple[int, ...]:
+def _stack_shape(series: Any, *, is_stack: bool) -> tuple[int, ...]:
     """Sizes of the axes of a series that are neither rows, columns nor channels.
 
     Raises ImageReadError where there are no rows and columns.
     """
     if isinstance(series, _PageSeries) and not series.has_depth:
         return ()
-    axes = axes_of(series)
+    axes = axes_of(series, is_stack=is_stack)
     if "Y" not in axes or "X" not in axes:
         raise ImageReadError(f"TIFF series with axes {axes!r} has no rows and columns")
     kept = image_axes(axes)
@@ -225,3 +222,20 @@ def outer_axes(series: Any) -> int:
         f"damaged TIFF file: pages of shape {series.keyframe.shape} do not make up a series of "
         f"shape {series.shape}"
     )
+
+
+def page_of(series: Any, position: tuple[int, ...]) -> Any:
+    """Return the page whose tags speak of an image."""
+    axes = axes_of(series, is_stack=bool(position))
+    places = iter(position)
+    sizes = [1]
+    index = [0]
+    for axis, size in zip(axes, series.shape, strict=True):
+        if axis not in "YXS":
+            sizes.append(size)
+            index.append(0 if axis == "C" and "S" not in axes else next(places))
+    number = int(np.ravel_multi_index(index, sizes))
+    page = series.pages[number] if number < len(series.pages) else None
+    if page is None:
+        return series.keyframe
+    return page if hasattr(page, "tags") else page.aspage()

@@ -26,6 +26,7 @@ _TYPE_SIZES = {
 _UNSIGNED = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 
 # Tags.
+SUBFILE, OLD_SUBFILE = 254, 255
 WIDTH, HEIGHT, BITS, COMPRESSION, DESCRIPTION, SAMPLES = 256, 257, 258, 259, 270, 277
 ROWS_PER_STRIP, PLANAR, DEPTH, TILE_DEPTH, TILE_WIDTH, TILE_HEIGHT = (
     278,
@@ -42,13 +43,19 @@ LAYOUT = (
     TILE_HEIGHT, 339, DEPTH, TILE_DEPTH,
 )  # fmt: skip
 _NUMBERS = {
-    *LAYOUT, 254, STRIP_OFFSETS, STRIP_SIZES, TILE_OFFSETS, TILE_SIZES, SUB_DIRECTORIES, 338,
+    *LAYOUT, SUBFILE, OLD_SUBFILE, STRIP_OFFSETS, STRIP_SIZES, TILE_OFFSETS, TILE_SIZES,
+    SUB_DIRECTORIES, 338,
 }  # fmt: skip
-# Of Micro-Manager, which makes tifffile read an index of its own in place of the directories.
-_HIDDEN = {51123: "MicroManagerMetadata"}
+# Tags that make tifffile read a structure of one vendor's in place of the directories, which have
+# been checked: Micro-Manager's index, MetaMorph's planes behind each other, Zeiss's own header.
+_HIDDEN = {
+    51123: "MicroManagerMetadata", 33628: "UIC1tag", 33629: "UIC2tag", 33630: "UIC3tag",
+    33631: "UIC4tag", 34412: "CZ_LSMINFO",
+}  # fmt: skip
+_METAMORPH_PLANES, _ZEISS = 33629, 34412
+_ZEISS_MAGIC = (0x0300494C, 0x0400494C)
 # The number that a reader sees in their place: no program's.
 HIDDEN_TAG = 65534
-_FOREIGN = {34412: "a Zeiss LSM file", 33628: "a MetaMorph stack", 33629: "a MetaMorph stack"}
 
 # So much that no file takes longer than some seconds, or needs more for good reasons.
 _MOST_DIRECTORIES = 1 << 16
@@ -56,6 +63,10 @@ _MOST_ENTRIES, _MOST_ENTRIES_OF_ALL = 4096, 1 << 21
 _MOST_SEGMENTS = 1 << 19
 # Directories may share values: so much more than the file's size may all values be together.
 _SHARED_VALUES = 1 << 24
+
+
+# Bits of NewSubfileType, and the value of the older tag for a smaller copy.
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 
 
 class Entry(NamedTuple):
@@ -90,8 +101,8 @@ class Structure:
     ----------
     directories : dict
         By their places in the file.
-    pages : list of Directory
-        Those that follow each other, without the ones below them.
+    pages : dict
+        Those that follow each other, by their places, without the ones below them.
     hidden_tags : tuple of str
         Names of the tags that a reader must not see, and `hidden_places`: of these entries.
     own_ome_xml : str or None
@@ -106,8 +117,8 @@ class Structure:
         self._read_header()
         self._values_size = self._entries_of_all = 0
         self.directories: dict[int, Directory] = {}
-        self.pages: list[Directory] = []
-        self.hidden_places: list[int] = []
+        self.pages: dict[int, Directory] = {}
+        self.hidden_places: dict[int, str] = {}
         offset = self._first
         while offset:
             offset = self._read_directory(offset, f"page {len(self.pages)}")
@@ -162,7 +173,7 @@ class Structure:
         self.directories[offset] = directory
         self._check_entries(directory)
         if of_page:
-            self.pages.append(directory)
+            self.pages[offset] = directory
             for number, below in enumerate(self.numbers(directory, SUB_DIRECTORIES)):
                 if below >= 8:  # smaller ones are placeholders
                     self._read_directory(below, f"{name}, image {number} below it", of_page=False)
@@ -178,7 +189,7 @@ class Structure:
             size = _TYPE_SIZES.get(kind, 0) * length
             place = start + (index + 1) * self._entry_size - inline
             if code in _HIDDEN:
-                self.hidden_places.append(start + index * self._entry_size)
+                self.hidden_places[start + index * self._entry_size] = _HIDDEN[code]
             if size > inline:
                 place = self._integer(value)
                 self._values_size += size
@@ -196,10 +207,6 @@ class Structure:
 
     def _check_entries(self, directory: Directory) -> None:
         for code, entry in directory.entries.items():
-            if code in _FOREIGN:
-                raise ImageReadError(
-                    f"{_FOREIGN[code]}, which only looks like TIFF; export it as OME-TIFF first"
-                )
             if code in _NUMBERS and (entry.kind not in _UNSIGNED or not entry.length):
                 raise ImageReadError(
                     f"damaged TIFF file: {directory.name}: tag {code} has {entry.length} values of "
@@ -232,14 +239,54 @@ class Structure:
     @property
     def hidden_tags(self) -> tuple[str, ...]:
         """Names of the tags that a reader must not see."""
-        return tuple(_HIDDEN.values()) if self.hidden_places else ()
+        return tuple(dict.fromkeys(self.hidden_places.values()))
+
+    def is_image(self, directory: Directory) -> bool:
+        """Test whether a page is an image, neither a mask nor a smaller copy of one."""
+        kinds = self.numbers(directory, SUBFILE, (0,))[0]
+        return not kinds & (_REDUCED | _MASK) and self.numbers(directory, OLD_SUBFILE, (1,)) != [
+            _OLD_REDUCED
+        ]
+
+    def mask_of(self, place: int) -> int | None:
+        """Place of the page that is the mask of another one, which it follows; None if none is."""
+        places = list(self.pages)
+        image = self.pages.get(place)
+        if image is None:
+            return None
+        for behind in places[places.index(place) + 1 :]:
+            page = self.pages[behind]
+            if self.is_image(page):
+                return None
+            sides = [self.number(each, code) for each in (image, page) for code in (HEIGHT, WIDTH)]
+            kinds = self.numbers(page, SUBFILE, (0,))[0]
+            if kinds & _MASK and not kinds & _REDUCED and sides[:2] == sides[2:]:
+                return behind
+        return None
+
+    def _check_vendor(self, description: str) -> None:
+        """Refuse formats of single vendors whose images cannot be found without their own tags."""
+        if description.rstrip("\0 \n").endswith("OME>") or description.startswith("ImageJ="):
+            return
+        entries = self.directories[self._first].entries
+        planes, zeiss = entries.get(_METAMORPH_PLANES), entries.get(_ZEISS)
+        vendor = ""
+        if planes is not None and planes.length > 1 and len(self.pages) == 1:
+            vendor = f"a MetaMorph stack of {planes.length} planes"
+        if zeiss is not None and zeiss.length >= 4:
+            magic = self._integer(self.read(zeiss.place, 4, "its header by Zeiss"))
+            vendor = "a Zeiss LSM file" if magic in _ZEISS_MAGIC else vendor
+        if vendor:
+            raise ImageReadError(f"{vendor}, which only looks like TIFF; export it as OME-TIFF")
 
     def _check_description(self) -> None:
         self.own_ome_xml: str | None = None
         self.is_part_of_set = False
         entry = self.directories[self._first].entries.get(DESCRIPTION)
+        text = b""
         if entry is not None:
             size = min(entry.length * _TYPE_SIZES.get(entry.kind, 0), LONGEST_XML + 1)
             text = self.read(entry.place, size, "its description")
             check_description(text, len(self.pages))
             self.own_ome_xml, self.is_part_of_set = without_file_references(text)
+        self._check_vendor(text.decode("ascii", "replace"))
