@@ -165,8 +165,8 @@ def _marker(stream: BinaryIO) -> int:
 
 def _in_tiff(stream: BinaryIO) -> Iterator[bytes]:
     structure = Structure(stream)
-    for page in structure.pages:
-        entry = page.entries.get(XMP)
+    for directory in structure.directories.values():
+        entry = directory.entries.get(XMP)
         if entry is not None and entry.kind in _BYTE_TYPES:
             _check_length(entry.length)
             yield structure.read(entry.place, entry.length, "its XMP")
