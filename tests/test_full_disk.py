@@ -34,6 +34,8 @@ def folder(tmp_path, photograph):
     mask = np.zeros(photograph.shape[:2], np.uint8)
     mask[10:15, 20:30] = 255
     write_image(tmp_path / "mask.png", mask)
+    mask[:20] = np.random.default_rng(0).integers(0, 2, mask[:20].shape) * 255
+    write_image(tmp_path / "dots.png", mask)
     return tmp_path
 
 
@@ -61,7 +63,7 @@ def unlimited(words, folder, monkeypatch):
     assert run([str(word) for word in words]) == 0
 
 
-FLAT = ["inpaint", "flat.png", "--mask", "mask.png", "-o", "made.png"]
+FLAT = ["inpaint", "flat.png", "--mask", "dots.png", "-o", "made.png"]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,8 @@ FLAT = ["inpaint", "flat.png", "--mask", "mask.png", "-o", "made.png"]
         ),
         (["inpaint", "cat.png", "--mask", "mask.png", "-o", "made.png"], 500, "made.png"),
         # The result is smaller than what is written beside it.
-        ([*FLAT, "--save-index", "index.tif"], 200, "index.tif"),
-        ([*FLAT, "--save-mask", "made_mask.tif"], 200, "made_mask.tif"),
+        ([*FLAT, "--save-index", "index.tif"], 1600, "index.tif"),
+        ([*FLAT, "--save-mask", "made_mask.tif"], 1600, "made_mask.tif"),
     ],
 )
 def test_pictures(words, limit, name, folder, monkeypatch):
@@ -103,18 +105,18 @@ def test_manifest(folder, monkeypatch):
     (folder / "in").mkdir()
     write_image(folder / "in" / "dot.png", np.full((8, 8), 7, np.uint8))
     words = ["batch", "in", "-o", "out", "--seed", 1, "--workers", 1, "--quiet", "-n"]
-    unlimited([*words, 1], folder, monkeypatch)
+    unlimited([*words, 3], folder, monkeypatch)
     before = contents(folder)
-    limit = len(before["out/manifest.jsonl"]) + 300
-    told = limited([*words, 4], limit, folder)
+    limit = len(before["out/manifest.jsonl"]) + 300  # more than any of the images
+    told = limited([*words, 6], limit, folder)
     assert f"{REASON}: 'out/manifest.jsonl'" in told
     after = contents(folder)
     assert after["out/manifest.jsonl"] == before["out/manifest.jsonl"]
     assert all(after[name] == data for name, data in before.items())
     assert not [name for name in after if name.startswith("out/.")]
-    unlimited([*words, 4], folder, monkeypatch)
+    unlimited([*words, 6], folder, monkeypatch)
     lines = (folder / "out" / "manifest.jsonl").read_text().splitlines()
-    assert len({json.loads(line)["output"] for line in lines}) == len(lines) == 4
+    assert len({json.loads(line)["output"] for line in lines}) == len(lines) == 6
 
 
 SPEC = """

@@ -160,10 +160,8 @@ def execute(
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
         made_from = job_provenance(job, 1 if image.ndim == 2 else image.shape[2])
-        write_image(
-            file, image, overwrite=True, metadata=made_from.metadata,
-            description=made_from.mark(job.sample),
-        )  # fmt: skip
+        record = made_from.record(job.sample)
+        write_image(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
         notes = (*_changes_of(job), *made_from.notes(file.suffix))
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
@@ -201,14 +199,24 @@ def job_provenance(job: Job, channels: int) -> Provenance:
     """Provenance of the result of a job, with a number of channels."""
     spec = TASKS[job.verb]
     sources = _as_tuple(job.inputs[spec.images[0].name])
+    others = {
+        parameter: [_name(each) for each in given] if isinstance(given, tuple) else _name(given)
+        for parameter, given in job.inputs.items()
+        if parameter != spec.images[0].name
+    }
     return provenance(
         job.verb,
-        ["an array" if each.kind == "array" else each.path for each in sources],
+        [_name(each) for each in sources],
         channels,
         file=None if sources[0].kind == "array" else sources[0].path,
         seed=job.seed if spec.draws(job.arguments) else None,
         partly=spec.changes_a_part(job.inputs, job.arguments),
+        arguments={**others, **job.arguments},
     )
+
+
+def _name(given: Input) -> str:
+    return "an array" if given.kind == "array" else given.path
 
 
 def task_call(

@@ -1,12 +1,15 @@
 """Provenance of results: their sources, and the metadata that still holds."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pnncupy.errors import ImageReadError
-from pnncupy.io import read_metadata
+from pnncupy.io import ProvenanceRecord, read_metadata
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result
+from pnncupy.io.formats.xmp import ALGORITHMIC_MEDIA, COMPOSITE_SYNTHETIC
 from pnncupy.io.writing import SUFFIXES
 from pnncupy.tasks.registry import TASKS
 
@@ -33,6 +36,8 @@ class Provenance:
         What does not.
     problem : str
         Why nothing could be read, if so.
+    arguments : mapping
+        Arguments of the call, files by their names.
     """
 
     verb: str
@@ -42,6 +47,7 @@ class Provenance:
     metadata: Metadata = field(default_factory=Metadata)
     dropped: tuple[str, ...] = ()
     problem: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def mark(self, sample: int = 0) -> str:
         """A line for the description of a result.
@@ -59,6 +65,24 @@ class Provenance:
             drawn += f", sample {sample}"
         what = TASKS[self.verb].changed if self.partly else "all pixels"
         return f"synthesised by pnncupy {self.verb} from {names}{drawn}: {what}"
+
+    def record(self, sample: int | None = 0, content: str = "image") -> ProvenanceRecord:
+        """Record for a file of the call.
+
+        Parameters
+        ----------
+        sample : int or None
+            Which of the realisations; None for a file that belongs to all of them.
+        content : {"image", "contact sheet", "index map", "mask"}
+            What the file holds. A contact sheet shows the source too.
+        """
+        mark = self.mark(sample or 0)
+        kept = {"image": self.partly, "contact sheet": True}.get(content, False)
+        return ProvenanceRecord(
+            self.verb, self.sources, self.arguments, self.seed, sample,
+            digital_source_type=COMPOSITE_SYNTHETIC if kept else ALGORITHMIC_MEDIA,
+            text=mark if content == "image" else f"{content}: {mark}",
+        )  # fmt: skip
 
     def notes(self, suffix: str) -> list[str]:
         """Notes about a result with this suffix, a line each."""
@@ -81,6 +105,7 @@ def provenance(
     page: int | None = None,
     seed: int | None = None,
     partly: bool = False,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Provenance:
     """Read what of the first source holds for results of a task with a number of channels.
 
@@ -97,6 +122,8 @@ def provenance(
         Which image in it.
     seed, partly
         As in `Provenance`.
+    arguments : mapping, optional
+        As the caller gave them.
     """
     metadata, problem = Metadata(), ""
     if file is not None:
@@ -106,7 +133,17 @@ def provenance(
             problem = str(error).removeprefix(f"{file}: ")
     kept, dropped = for_result(metadata, origin_kept=TASKS[verb].keeps_origin, channels=channels)
     names = tuple(_printable(Path(source).name) for source in sources)
-    return Provenance(verb, names, seed, partly, kept, dropped, problem)
+    plain = {name: _plain(value) for name, value in (arguments or {}).items()}
+    return Provenance(verb, names, seed, partly, kept, dropped, problem, plain)
+
+
+def _plain(value: Any) -> Any:
+    """A value in types that JSON has, without folders."""
+    if isinstance(value, str | Path):
+        return _printable(Path(value).name if len(Path(value).parts) > 1 else str(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _printable(name: str) -> str:

@@ -13,6 +13,7 @@ import click
 from pnncupy.atomic_files import followed
 from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
+from pnncupy.io import ProvenanceRecord
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
 
@@ -73,7 +74,9 @@ class ResultFiles:
         if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
-        encode_image(images[0].suffix, like[:8, :8], made_from.metadata, made_from.mark())
+        encode_image(
+            images[0].suffix, like[:8, :8], made_from.metadata, provenance=made_from.record()
+        )
         if mask is not None and any(_holds(files, mask) for files in (images, indices)):
             raise click.UsageError(f"--save-mask would replace another result, {mask}")
         return cls(images, sheet, indices, force, made_from, mask)
@@ -109,26 +112,28 @@ class ResultFiles:
     def write(self, number: int, result: Any) -> None:
         """Write a finished sample."""
         made_from = self.made_from
-        self._write(self.images[number], result.image, made_from.metadata, made_from.mark(number))
+        record = made_from.record(number)
+        self._write(self.images[number], result.image, record, made_from.metadata)
         if self.indices:
-            self._write(self.indices[number], result.index)
+            self._write(self.indices[number], result.index, made_from.record(number, "index map"))
 
     def write_sheet(self, sheet: Any) -> None:
         """Write the contact sheet."""
         assert self.sheet is not None
-        self._write(self.sheet, sheet)
+        self._write(self.sheet, sheet, self.made_from.record(None, "contact sheet"))
 
     def write_mask(self, made: Any) -> None:
         """Write what was synthesised, a bool array (H, W)."""
         assert self.mask is not None
         made_from = self.made_from
-        self._write(self.mask, made, made_from.metadata.of_layer(), f"mask: {made_from.mark()}")
+        record = made_from.record(None, "mask")
+        self._write(self.mask, made, record, made_from.metadata.of_layer())
 
     def _write(
-        self, file: Path, image: Any, metadata: Metadata | None = None, description: str = ""
+        self, file: Path, image: Any, record: ProvenanceRecord, metadata: Metadata | None = None
     ) -> None:
         followed(file).parent.mkdir(parents=True, exist_ok=True)
-        write_image(file, image, overwrite=self.force, metadata=metadata, description=description)
+        write_image(file, image, overwrite=self.force, metadata=metadata, provenance=record)
 
 
 def _check_writable(folder: Path) -> None:

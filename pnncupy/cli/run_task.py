@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pnncupy.cli.scheduler import dask_client
 from pnncupy.cli.signals import seconds_so_far
@@ -17,6 +18,13 @@ from pnncupy.terminal import say
 _LONG = 600
 # Seconds of compilation that an estimate mentions.
 _NOTICED = 0.5
+# Options that are in the provenance elsewhere, or say where a result goes, or name a machine.
+_NOT_RECORDED = {
+    "files", "sample_names", "seed", "output", "save_index", "save_mask", "force", "quiet",
+    "dry_run", "scheduler", "checkpoint",
+}  # fmt: skip
+# Options whose parameters have other names.
+_PARAMETERS = {"count": "n", "guide_files": "guides"}
 
 
 def run_task(
@@ -167,7 +175,14 @@ def _made_from(
     """Provenance of the results."""
     from pnncupy.batch.provenance import provenance
 
-    given = click.get_current_context().params
+    context = click.get_current_context()
+    given = context.params
+    arguments = {
+        _PARAMETERS.get(name, name): value
+        for name, value in given.items()
+        if name not in _NOT_RECORDED
+        and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
     return provenance(
         verb,
         given["files"] or [f"sample {name}" for name in given["sample_names"]],
@@ -176,6 +191,7 @@ def _made_from(
         page=given["page"],
         seed=options["rng"] if spec.draws(given) else None,
         partly=partly,
+        arguments=arguments,
     )
 
 

@@ -4,7 +4,10 @@ What is done with the images is no business of these modules.
 """
 
 from pnncupy.io.formats.tiff_metadata import Metadata
-from pnncupy.io.reading import read_image, read_metadata
+from pnncupy.io.formats.xmp import ProvenanceRecord
+from pnncupy.io.reading import read_image, read_metadata, read_provenance
 from pnncupy.io.writing import write_image
 
-__all__ = ["Metadata", "read_image", "read_metadata", "write_image"]
+__all__ = [
+    "Metadata", "ProvenanceRecord", "read_image", "read_metadata", "read_provenance", "write_image",
+]  # fmt: skip

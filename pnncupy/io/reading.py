@@ -28,6 +28,8 @@ from pnncupy.io.formats.tiff_metadata import Metadata, sound_profile, turned
 from pnncupy.io.formats.tiff_pixels import check_pixels
 from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes, page_of
 from pnncupy.io.formats.tiff_structure import Structure
+from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
+from pnncupy.io.formats.xmp_carriers import packets
 
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
@@ -40,6 +42,7 @@ _SIGNATURES = {
 _DEFAULT_LIMIT = 16 * 10**9
 # What a PNG or JPEG file may hold besides its pixels.
 _MOST_METADATA = 1 << 26
+_MOST_PACKETS = 8
 
 Found = TypeVar("Found")
 
@@ -410,3 +413,42 @@ def _tiff_metadata(
 
     axes = axes_of(series, is_stack=bool(position))
     return read(tiff, series, axes, position, structure.hidden_tags)
+
+
+def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
+    """Read what an image was synthesised from by pnncupy, and how.
+
+    Parameters
+    ----------
+    path : path
+        PNG, JPEG or TIFF file, also one that another program has saved again with its XMP.
+
+    Returns
+    -------
+    ProvenanceRecord or None
+        None if the file does not say that pnncupy synthesised it.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError, IsADirectoryError
+        The file cannot be opened.
+    ImageReadError
+        It is no image file, or its XMP is damaged. Pixels are not read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, pnncupy.io
+    >>> from pnncupy.io import ProvenanceRecord
+    >>> known = ProvenanceRecord("generate", ("photo.png",), {"alpha": 0.01}, seed=3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = f"{folder}/made.jpg"
+    ...     pnncupy.io.write_image(file, np.zeros((9, 8), np.uint8), provenance=known)
+    ...     pnncupy.io.read_provenance(file) == known
+    True
+    """
+    with _opened(Path(path)) as stream:
+        kind = _kind(stream.read(max(map(len, _SIGNATURES))))
+        if kind is None:
+            raise ImageReadError("not a PNG, JPEG or TIFF file")
+        records = map(record_in, itertools.islice(packets(stream, kind), _MOST_PACKETS))
+        return next((record for record in records if record is not None), None)

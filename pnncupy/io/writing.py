@@ -10,6 +10,8 @@ from pnncupy.atomic_files import whole_file
 from pnncupy.io.formats.jpeg import profile_segments, with_segments
 from pnncupy.io.formats.png import profile_chunk, with_chunks
 from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
+from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _JPEG_QUALITY = 95
@@ -22,6 +24,7 @@ def write_image(
     overwrite: bool = False,
     metadata: Metadata | None = None,
     description: str = "",
+    provenance: ProvenanceRecord | None = None,
 ) -> None:
     """Write one image, losslessly but for JPEG; all of it or nothing.
 
@@ -41,12 +44,15 @@ def write_image(
         float16; else a plain one what it can); PNG and JPEG files keep the ICC profile. Names of
         other tags in it do not matter, nor the orientation: files are upright.
     description : str, default ""
-        Put above the description of a TIFF file.
+        Put above the description of a TIFF file; default: the text of `provenance`.
+    provenance : ProvenanceRecord, optional
+        What the image was synthesised from, and how: every format keeps it, as XMP. A JPEG file
+        has room for 65,502 bytes: in longer ones the values of arguments are shortened.
 
     Raises
     ------
     TypeError
-        `metadata` or `description` is something else.
+        `metadata`, `description` or `provenance` is something else.
     FileExistsError
         The file exists and `overwrite` is False.
     ValueError
@@ -61,7 +67,11 @@ def write_image(
         raise TypeError(f"`metadata` must be Metadata or None, got {type(metadata).__name__}")
     if not isinstance(description, str):
         raise TypeError(f"`description` must be a string, got {type(description).__name__}")
-    data = encode_image(file.suffix, np.asarray(image), metadata, description)
+    if not isinstance(provenance, ProvenanceRecord | None):
+        raise TypeError(
+            f"`provenance` must be a ProvenanceRecord or None, got {type(provenance).__name__}"
+        )
+    data = encode_image(file.suffix, np.asarray(image), metadata, description, provenance)
     if not file.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
     with whole_file(file) as stream:
@@ -90,7 +100,11 @@ def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
 
 
 def encode_image(
-    suffix: str, image: Any, metadata: Metadata | None = None, description: str = ""
+    suffix: str,
+    image: Any,
+    metadata: Metadata | None = None,
+    description: str = "",
+    provenance: ProvenanceRecord | None = None,
 ) -> bytes:
     """The bytes of an image file.
 
@@ -103,7 +117,9 @@ def encode_image(
     metadata : Metadata, optional
         What the file is to hold besides the pixels, in TIFF.
     description : str, default ""
-        What a TIFF file says of itself.
+        What a TIFF file says of itself; default: the text of `provenance`.
+    provenance : ProvenanceRecord, optional
+        What the file is to say of the image's origin.
 
     Returns
     -------
@@ -134,8 +150,13 @@ def encode_image(
     if kind == "tiff":
         from pnncupy.io.formats.tiff_encoding import encode
 
-        return encode(image, metadata or Metadata(), description)
-    return {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image, metadata or Metadata())
+        text = description or (provenance.text if provenance else "")
+        xmp = packet_of(provenance) if provenance else b""
+        return encode(image, metadata or Metadata(), text, xmp)
+    data = {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image, metadata or Metadata())
+    if provenance is None:
+        return data
+    return {"png": put_into_png, "jpeg": put_into_jpeg}[kind](data, provenance)
 
 
 def _encode_png(image: Any, metadata: Metadata) -> bytes:

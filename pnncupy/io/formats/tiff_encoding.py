@@ -22,7 +22,7 @@ from pnncupy.io.formats.tiff_metadata import (
     geographic_scale,
     rational,
 )
-from pnncupy.io.formats.tiff_reading import GDAL_METADATA, GDAL_NODATA, GDAL_ROLES
+from pnncupy.io.formats.tiff_reading import GDAL_METADATA, GDAL_NODATA, GDAL_ROLES, XMP
 
 _IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
 _OME_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
@@ -33,10 +33,10 @@ _UNIT_CODES = {unit: code for code, unit in RESOLUTION_UNITS.items()}
 _MOST_COMPOSITE = 7
 _OME_UNITS = {"um": "µm", "μm": "µm", "micron": "µm", "microns": "µm", "inch": "in", "inches": "in",
               "meter": "m", "metre": "m"}  # fmt: skip
-_ASCII = 2
+_BYTE, _ASCII = 1, 2
 
 
-def encode(image: Any, metadata: Metadata, description: str) -> bytes:
+def encode(image: Any, metadata: Metadata, description: str, xmp: bytes = b"") -> bytes:
     """The bytes of a TIFF file.
 
     Parameters
@@ -47,27 +47,29 @@ def encode(image: Any, metadata: Metadata, description: str) -> bytes:
         Of a kind that does not know the dtype the file is plain.
     description : str
         Put above the description in the metadata.
+    xmp : bytes, default b""
+        Packet of the provenance.
     """
     text = "\n".join(part for part in (description, metadata.text) if part)
     if metadata.kind == "imagej" and _fits(image, _IMAGEJ_DTYPES, _CLASSIC_BYTES):
-        return _imagej(image, metadata, text)
+        return _imagej(image, metadata, text, xmp)
     if metadata.kind == "ome" and _fits(image, _OME_DTYPES, None):
-        return _ome(image, metadata, text)
-    return _plain(image, as_plain(metadata), text)
+        return _ome(image, metadata, text, xmp)
+    return _plain(image, as_plain(metadata), text, xmp)
 
 
 def _fits(image: Any, dtypes: tuple[str, ...], most_bytes: int | None) -> bool:
     return image.dtype.name in dtypes and (most_bytes is None or image.nbytes <= most_bytes)
 
 
-def _plain(image: Any, metadata: Metadata, text: str) -> bytes:
+def _plain(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     options = _samples(image, metadata)
     if metadata.pixel_size is not None and geographic_scale(metadata.geo) is None:
         options |= _resolution(metadata)
     options |= {
         "metadata": None,
         "description": text.encode() or None,
-        "extratags": _private_tags(metadata, _gdal_xml(metadata, _channel_count(image))),
+        "extratags": _private_tags(metadata, xmp, _gdal_xml(metadata, _channel_count(image))),
         "bigtiff": image.nbytes > _CLASSIC_BYTES,
     }
     if _bits_suffice(image, metadata.bits):
@@ -110,7 +112,7 @@ def _bits_suffice(image: Any, bits: int | None) -> bool:
     return bits is not None and image.dtype.kind == "u" and int(image.max()) < 2**bits
 
 
-def _imagej(image: Any, metadata: Metadata, text: str) -> bytes:
+def _imagej(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     """Uncompressed, as ImageJ reads everything that it can write itself."""
     planes, axes = _stored(image, metadata, colour=image.dtype == np.uint8)
     items: dict[str, Any] = {"axes": axes}
@@ -135,7 +137,7 @@ def _imagej(image: Any, metadata: Metadata, text: str) -> bytes:
             if axes == "YX"
             else {"photometric": "rgb" if "S" in axes else "minisblack"}
         ),
-        extratags=_private_tags(metadata),
+        extratags=_private_tags(metadata, xmp),
         **(_resolution(metadata) if metadata.pixel_size else {}),
     )
 
@@ -151,7 +153,7 @@ def _display(metadata: Metadata, channels: int) -> dict[str, Any]:
     return found
 
 
-def _ome(image: Any, metadata: Metadata, text: str) -> bytes:
+def _ome(image: Any, metadata: Metadata, text: str, xmp: bytes) -> bytes:
     planes, axes = _stored(image, metadata, colour=image.dtype.kind == "u")
     items: dict[str, Any] = {"axes": axes, "Creator": f"pnncupy {__version__}"}
     if metadata.pixel_size is not None:
@@ -177,7 +179,7 @@ def _ome(image: Any, metadata: Metadata, text: str) -> bytes:
         # Bio-Formats knows the predictor of integers only.
         predictor=image.dtype.kind in "iu",
         metadata=items,
-        extratags=_private_tags(metadata),
+        extratags=_private_tags(metadata, xmp),
         bigtiff=image.nbytes > _CLASSIC_BYTES,
     )
 
@@ -223,9 +225,13 @@ def _resolution(metadata: Metadata) -> dict[str, Any]:
     return {"resolution": tuple(ratios), "resolutionunit": code}
 
 
-def _private_tags(metadata: Metadata, xml: str = "") -> list[tuple[int, int, int, Any, bool]]:
-    """Georeference and GDAL's tags, in the first page."""
+def _private_tags(
+    metadata: Metadata, xmp: bytes, xml: str = ""
+) -> list[tuple[int, int, int, Any, bool]]:
+    """XMP, georeference and GDAL's tags, in the first page."""
     tags = [(code, *metadata.geo[code], True) for code in sorted(metadata.geo)]
+    if xmp:
+        tags.append((XMP, _BYTE, len(xmp), xmp, True))
     if xml:
         tags.append((GDAL_METADATA, _ASCII, 0, xml, True))
     if metadata.nodata is not None:

@@ -21,9 +21,10 @@ from pnncupy.io.formats.tiff_metadata import (
 from pnncupy.io.formats.tiff_series import page_of
 from pnncupy.io.formats.tiff_structure import HIDDEN_TAG
 from pnncupy.io.formats.units import converted, is_physical
+from pnncupy.io.formats.xmp import is_own
 from pnncupy.validation import finite, number_of
 
-GDAL_METADATA, GDAL_NODATA, _ICC_PROFILE = 42112, 42113, 34675
+XMP, GDAL_METADATA, GDAL_NODATA, _ICC_PROFILE = 700, 42112, 42113, 34675
 # Roles of items in GDAL's XML that say what values mean.
 GDAL_ROLES = ("scale", "offset", "unittype", "colorinterp")
 # Keys of ImageJ's description that say what values mean.
@@ -101,7 +102,7 @@ def _other(page: Any, found: Mapping[str, Any]) -> tuple[str, ...]:
     names = [
         f"tag {tag.name}" if tag.name.isdigit() else tag.name
         for tag in page.tags
-        if tag.code not in read_here
+        if tag.code not in read_here and not (tag.code == XMP and is_own(tag.value))
     ]
     return tuple(names)
 
