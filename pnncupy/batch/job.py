@@ -18,7 +18,7 @@ from pnncupy import errors, validation
 from pnncupy._version import __version__
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
-from pnncupy.images.mask_meaning import (
+from pnncupy.images.mask_judgement import (
     NO_CHOICE,
     Judgement,
     MaskChoice,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pnncupy.errors import ImageReadError
-from pnncupy.images.mask_meaning import MaskChoice, mask_choice
+from pnncupy.images.mask_judgement import MaskChoice, mask_choice
 from pnncupy.images.missing import checked_nodata, equal_to, split_missing
 from pnncupy.io import read_metadata
 from pnncupy.terminal import say

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pnncupy import samples
-from pnncupy.images.mask_meaning import Judgement, MaskChoice, hole_count
+from pnncupy.images.mask_judgement import Judgement, MaskChoice, hole_count
 from pnncupy.io import read_image
 from pnncupy.io.masks import read_mask, without_opaque_alpha
 from pnncupy.terminal import say

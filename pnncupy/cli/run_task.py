@@ -107,7 +107,7 @@ def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, A
 def _report_missing(name: str, source: Any, nodata: Any) -> None:
     """Report how many missing pixels are the hole; the task refuses an image without any."""
     from pnncupy.cli.inputs import say_hole
-    from pnncupy.images.mask_meaning import Judgement
+    from pnncupy.images.mask_judgement import Judgement
     from pnncupy.images.missing import checked_nodata, missing_pixels
 
     value = checked_nodata("nan" if nodata is None else nodata)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy.images.mask_meaning import (
+from pnncupy.images.mask_judgement import (
     NO_CHOICE,
     Judgement,
     MaskChoice,

@@ -11,7 +11,7 @@ import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.cli.app import run
 from pnncupy.errors import ImageReadError
-from pnncupy.images.mask_meaning import MaskChoice
+from pnncupy.images.mask_judgement import MaskChoice
 from pnncupy.io import read_image, write_image
 from pnncupy.io.masks import read_mask, read_transparent
 from pnncupy.report.builder import build_report

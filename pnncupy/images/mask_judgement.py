@@ -1,6 +1,5 @@
 """The hole that an image means as a mask, judged by its values; what is doubtful is refused."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -325,7 +324,7 @@ def _is_one_paint(colours: Any, brightness: Any, is_lossy: bool) -> bool:
     return bool((off <= _ROUNDING * rounding).all())
 
 
-def _listed(found: Sequence[Any]) -> str:
+def _listed(found: Any) -> str:
     """The first values, or colours, and the last."""
     words = [
         str(each) if np.ndim(each) == 0 else f"({', '.join(map(str, each))})" for each in found
@@ -335,12 +334,13 @@ def _listed(found: Sequence[Any]) -> str:
     return ", ".join(words)
 
 
-def _remedy(found: Sequence[Any]) -> str:
+def _remedy(found: Any) -> str:
     """The ways to choose among values, with some of them."""
-    examples = list(found[1:3]) or list(found[:1])
+    if len(found) < 2:
+        found = [0, *found, 1][:2]
     return (
-        f"choose the hole by `mask_values` {','.join(map(str, examples))} (these values) or "
-        f"`mask_above` {found[0] if len(found) else 0} (those above it)"
+        f"choose the hole by `mask_values` {','.join(map(str, found[1:3]))} (these values) or "
+        f"`mask_above` {found[0]} (those above it)"
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnncupy.images.mask_meaning import (
+from pnncupy.images.mask_judgement import (
     MaskChoice,
     UnclearMaskError,
     hole_count,
