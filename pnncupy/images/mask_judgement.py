@@ -9,6 +9,8 @@ from pnncupy import validation
 
 # Distinct values up to which a mask has few, as labels and antialiased edges do.
 _FEW = 16
+# More values than these are near those of any ramp of 8 bits.
+_MOST_STEPS = 64
 # An 8-bit brush this dark, 25 % of white, is rather a list of labels.
 _DARK = 64
 # Labels numbered one by one end below this; a soft brush of half opacity does not.
@@ -223,7 +225,8 @@ def _is_brush(values: Any, found: Any) -> bool:
     full = np.iinfo(values.dtype).max
     low, top, count = int(found[0]), int(found[-1]), len(found)
     is_whole = 0 <= low <= _END * full and top >= (1 - _END) * full
-    if is_whole and (_is_even(found, full) or found[1] >= (1 - _END) * full):
+    is_ramp = count <= _MOST_STEPS and _is_even(found, full)
+    if is_whole and (is_ramp or found[1] >= (1 - _END) * full):
         return True
     if not is_whole and (values.dtype != np.uint8 or top <= _DARK):
         return False
@@ -269,10 +272,10 @@ def _is_smooth(values: Any, top: int) -> bool:
 def _judge_colours(colours: Any, is_lossy: bool) -> Judgement:
     """The hole in colours: one paint on black, or the brighter one of two colours."""
     brightness = colours.max(axis=2)
-    found = _distinct(colours)
+    found, counts = _distinct(colours)
     if len(found) == 2:
         return Judgement((colours == _brighter(found)).all(axis=2))
-    if colours.dtype.kind in "u" and _is_one_paint(colours, brightness, is_lossy):
+    if colours.dtype.kind == "u" and _is_one_paint(found, counts, is_lossy):
         return _judge_values(brightness, is_lossy)
     values = np.unique(brightness)
     remedy = (
@@ -283,18 +286,19 @@ def _judge_colours(colours: Any, is_lossy: bool) -> Judgement:
     raise UnclearMaskError(f"the colours {_listed(found)}; {remedy}")
 
 
-def _distinct(colours: Any) -> Any:
-    """Distinct colours (n, 3), in order."""
+def _distinct(colours: Any) -> tuple[Any, Any]:
+    """Distinct colours (n, 3), in order, and how many pixels have each."""
     if colours.dtype.kind not in "bu" or colours.dtype.itemsize > 2:
-        return np.unique(colours.reshape(-1, 3), axis=0)
+        return np.unique(colours.reshape(-1, 3), axis=0, return_counts=True)
     bits = 8 * colours.dtype.itemsize
     packed = np.zeros(colours.shape[:2], np.uint64)
     for channel in range(3):
         packed = (packed << np.uint64(bits)) | colours[..., channel].astype(np.uint64)
-    numbers = np.unique(packed)
+    numbers, counts = np.unique(packed, return_counts=True)
     last = np.uint64(2**bits - 1)
     shifts = [np.uint64(bits * place) for place in (2, 1, 0)]
-    return np.stack([(numbers >> shift) & last for shift in shifts], axis=1).astype(colours.dtype)
+    found = np.stack([(numbers >> shift) & last for shift in shifts], axis=1)
+    return found.astype(colours.dtype), counts
 
 
 def _brighter(pair: Any) -> Any:
@@ -313,14 +317,15 @@ def _brighter(pair: Any) -> Any:
     return pair[int(order > 0)]
 
 
-def _is_one_paint(colours: Any, brightness: Any, is_lossy: bool) -> bool:
-    """Test whether all colours are shades of one, down to black."""
-    bright = colours[brightness > int(brightness.max()) // 2].astype(np.float64)
-    paint = (bright.sum(axis=0) / bright.max(axis=1).sum()).astype(np.float32)
-    off = np.abs(colours - brightness[..., None] * paint).max(axis=2)
-    rounding = max(1, np.iinfo(colours.dtype).max // 255)
+def _is_one_paint(found: Any, counts: Any, is_lossy: bool) -> bool:
+    """Test whether colours, with their counts of pixels, are shades of one, down to black."""
+    brightness = found.max(axis=1).astype(np.float64)
+    weights = counts * (brightness > brightness.max() / 2)
+    paint = weights @ found / (weights @ brightness)
+    off = np.abs(found - brightness[:, None] * paint).max(axis=1)
+    rounding = max(1, np.iinfo(found.dtype).max // 255)
     if is_lossy:
-        return bool((off > _LOSSY_COLOURS * rounding).mean() < _LOSSY_SHARE)
+        return bool(counts @ (off > _LOSSY_COLOURS * rounding) < _LOSSY_SHARE * counts.sum())
     return bool((off <= _ROUNDING * rounding).all())
 
 

@@ -190,6 +190,11 @@ UNCLEAR = {
         np.where((ROWS % 4 < 3) & (COLUMNS % 8 < 3), areas(np.arange(48) * 5), 0).astype("u1"),
         "(24 in all)",
     ),
+    "a label for each of many cells": (
+        np.where((np.arange(80)[:, None] % 5 < 3) & (np.arange(80) % 5 < 3),
+                 np.arange(80)[:, None] // 5 * 16 + np.arange(80) // 5, 0).astype("u1"),
+        "(256 in all)",
+    ),
     "signed": (areas([-1, 0, 1], "i1"), "labels -1, 0, 1;"),
     "signed, 16 bits": (areas([-5, 0, 7], "i2"), "labels -5, 0, 7;"),
     "32 bits": (areas([0, 3, 70000], "u4"), "labels 0, 3, 70000;"),
