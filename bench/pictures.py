@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 FOLDER = Path(__file__).parent / "pictures"
 
 
@@ -21,62 +19,53 @@ def measure(threads: int) -> list[dict[str, Any]]:
 
 
 def photograph(name: str) -> Any:
-    from pnncupy.samples import load_sample
+    from pnncupy.samples import sample_files
 
-    return load_sample(name)
+    return sample_files()[name].image
 
 
 def generate(threads: int) -> list[Any]:
     import pnncupy as pnn
 
     source = photograph("rocket")
-    return [source, *pnn.generate(source, 5, rng=1, threads=threads)]
+    return [source, *pnn.generate(source, 5, rng=10, threads=threads)]
 
 
 def retarget(threads: int) -> list[Any]:
     import pnncupy as pnn
 
     source = photograph("rocket")
-    shapes = ((165, 149), (165, 372))
+    shapes = ((165, 149), (198, 248))
     return [source, *(pnn.retarget(source, shape, threads=threads) for shape in shapes)]
 
 
 def inpaint(threads: int) -> list[Any]:
-    """The rocket painted over with the colours beside it, and gone."""
+    """The rocket, the mask of a mast, and the rocket without that mast."""
     import pnncupy as pnn
 
-    painted = photograph("rocket").copy()
-    mask = np.zeros(painted.shape[:2], bool)
-    mask[40:, 100:146] = True
-    left, right = (
-        painted[40:, a:b].mean(axis=1, keepdims=True) for a, b in ((90, 100), (146, 156))
-    )
-    share = np.linspace(0, 1, 46)[None, :, None]
-    painted[40:, 100:146] = left * (1 - share) + right * share
-    return [painted, pnn.inpaint(painted, mask, threads=threads)]
+    source, mask = photograph("rocket"), photograph("rocket_mast")
+    return [source, mask, pnn.inpaint(source, mask > 127, fill="mean", threads=threads)]
 
 
 def analogy(threads: int) -> list[Any]:
     """A cat of gravel."""
     import pnncupy as pnn
 
-    cat = photograph("chelsea").mean(axis=2).astype(np.uint8)
-    gravel = photograph("gravel")
-    return [gravel, cat, pnn.analogy(gravel, cat, levels=1, threads=threads)]
+    cat, gravel = photograph("chelsea_grey"), photograph("gravel")
+    made = pnn.analogy(gravel, cat, levels=1, alpha=0.01, threads=threads)
+    return [gravel, cat, made]
 
 
 def collage(threads: int) -> list[Any]:
     import pnncupy as pnn
 
-    sources = [photograph("rocket"), photograph("chelsea")]
-    return [*sources, pnn.collage(sources, threads=threads)]
+    sources = [photograph("chelsea"), photograph("rocket")]
+    return [*sources, pnn.collage(sources, shape=(165, 372), gradual=True, threads=threads)]
 
 
 def edit(threads: int) -> list[Any]:
     """A second rocket, pasted roughly."""
     import pnncupy as pnn
 
-    source = photograph("rocket")
-    rough = source.copy()
-    rough[30:, 20:60] = source[30:, 105:145]
-    return [source, rough, pnn.edit(source, rough, threads=threads)]
+    source, rough = photograph("rocket"), photograph("rocket_edited")
+    return [source, rough, pnn.edit(source, rough, levels=2, threads=threads)]

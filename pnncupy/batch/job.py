@@ -20,18 +20,28 @@ from pnncupy import errors, validation
 from pnncupy._version import __version__
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images import intensity_encoding
+from pnncupy.images.mask_judgement import (
+    NO_CHOICE,
+    Judgement,
+    MaskChoice,
+    hole_count,
+    mask_choice,
+)
+from pnncupy.images.missing import checked_nodata, missing_pixels
 from pnncupy.io import read_metadata, write_image
-from pnncupy.io.masks import read_mask
+from pnncupy.io.masks import read_mask, read_transparent
 from pnncupy.io.reading import ImageFile
 from pnncupy.io.sources import read_source
 from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.registry import TASKS, task_function
+from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
 _NOT_ARGUMENTS = {
     "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
     "executor", "checkpoint", "threads", "guides",
 }  # fmt: skip
+# Arguments of jobs that say which values of a mask file are the hole.
+_MASK_CHOICE = ("mask_values", "mask_above")
 # Images that a worker keeps, since the next job mostly needs them again.
 _CACHED = 8
 
@@ -130,7 +140,8 @@ class Made:
     number : int or None
         The operating system's number of the error, if it has one.
     notes : tuple of str
-        What of the source's metadata the image does not keep, a line each.
+        A line with the number of pixels of the hole, if there is a mask, and one for each thing of
+        the source's metadata that the image does not keep.
     """
 
     digest: str = ""
@@ -156,13 +167,16 @@ def execute(
     """
     start = time.perf_counter()
     try:
-        image = _image_of(job, threads, arrays or {})
+        task, arguments = task_call(job, arrays)
+        image = _image_of(job, task, {**arguments, "threads": threads})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
         made_from = job_provenance(job, 1 if image.ndim == 2 else image.shape[2])
         record = made_from.record(job.sample)
         write_image(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
-        notes = (*_changes_of(job), *made_from.notes(file.suffix))
+        notes = (
+            *_changes_of(job), *hole_notes(job, arguments), *made_from.notes(file.suffix)
+        )  # fmt: skip
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
         seconds = time.perf_counter() - start
@@ -188,11 +202,10 @@ def early_error(job: Job) -> str:
     return ""
 
 
-def _image_of(job: Job, threads: int | None, arrays: Mapping[str, Any]) -> Any:
-    task, arguments = task_call(job, arrays)
+def _image_of(job: Job, task: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     if not TASKS[job.verb].realisations:
-        return task(**arguments, threads=threads)
-    return task(**arguments, threads=threads, n=1, first_sample=job.sample)[0]
+        return task(**arguments)
+    return task(**arguments, n=1, first_sample=job.sample)[0]
 
 
 def job_provenance(job: Job, channels: int) -> Provenance:
@@ -226,10 +239,13 @@ def task_call(
     inputs = {
         name: [_read(each, arrays or {}) for each in given]
         if isinstance(given, tuple)
-        else _read(given, arrays or {})
+        else _read(given, arrays or {}, job_mask_choice(job))
         for name, given in job.inputs.items()
     }
-    arguments = dict(job.arguments)
+    arguments = {name: each for name, each in job.arguments.items() if name not in _MASK_CHOICE}
+    if arguments.get("mask") == "alpha":
+        inputs["image"], judged = _transparent(job.inputs["image"])
+        arguments["mask"] = judged.hole
     for name in ("shape", "data_range"):
         if arguments.get(name) is not None:
             arguments[name] = tuple(arguments[name])
@@ -247,6 +263,30 @@ def task_call(
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
     return task_function(job.verb), {**inputs, **arguments}
+
+
+def job_mask_choice(job: Job) -> MaskChoice:
+    """The values of a mask file that are the hole of a job."""
+    return mask_choice(*(job.arguments.get(name) for name in _MASK_CHOICE))
+
+
+def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
+    """Line with the number of pixels of the hole of a job; none without a mask from files.
+
+    `arguments` are those of its call.
+    """
+    mask, word = job.inputs.get("mask"), job.arguments.get("mask")
+    if mask is not None and mask.kind == "mask":
+        return [hole_count(Path(mask.path).name, _judged(mask, job_mask_choice(job)))]
+    if not isinstance(word, str) or job.inputs["image"].kind == "array":
+        return []
+    name = Path(job.inputs["image"].path).name
+    if word == "alpha":
+        return [hole_count(name, _transparent(job.inputs["image"])[1])]
+    nodata = arguments["nodata"]
+    value = checked_nodata("nan" if nodata is None else nodata)
+    missing = missing_pixels("image", arguments["image"], value, -1)[1]
+    return [] if missing is None else [hole_count(name, Judgement(missing))]
 
 
 def _nodata_of_all(job: Job) -> float | None:
@@ -270,22 +310,39 @@ def _nodata_of(given: Input) -> float | None:
         return None
 
 
-def _read(given: Input, arrays: Mapping[str, Any]) -> Any:
+def _read(given: Input, arrays: Mapping[str, Any], choice: MaskChoice = NO_CHOICE) -> Any:
     if given.digest in arrays:
         return arrays[given.digest]
-    return read_input(given)
+    return read_input(given, choice)
 
 
 @functools.lru_cache(_CACHED)
-def read_input(given: Input) -> Any:
+def read_input(given: Input, choice: MaskChoice = NO_CHOICE) -> Any:
     """The image or mask in a file, which must be what it was when the job was listed."""
     if given.kind == "array":
         return _read_array(given)
+    if given.kind == "mask":
+        return _judged(given, choice).hole
+    _check_unchanged(given)
+    return _read_source(given).masked
+
+
+@functools.lru_cache(_CACHED)
+def _judged(given: Input, choice: MaskChoice) -> Judgement:
+    _check_unchanged(given)
+    return read_mask(given.path, choice)
+
+
+@functools.lru_cache(_CACHED)
+def _transparent(given: Input) -> tuple[Any, Judgement]:
+    """The image in a file without its alpha channel, and its transparent pixels as a hole."""
+    _check_unchanged(given)
+    return read_transparent(given.path)
+
+
+def _check_unchanged(given: Input) -> None:
     if file_digest(Path(given.path)) != given.digest:
         raise errors.ImageReadError(f"{given.path}: it has changed since the work began")
-    if given.kind == "mask":
-        return read_mask(given.path)
-    return _read_source(given).masked
 
 
 @functools.lru_cache(_CACHED)
@@ -357,6 +414,17 @@ def check_arguments(
         intensity_encoding.value_range([], given["data_range"])
     if "scale" in given:
         _check_scale(given["scale"])
+    _check_mask_choice(spec, given)
+
+
+def _check_mask_choice(spec: TaskSpec, given: Mapping[str, Any]) -> None:
+    """Refuse a choice of values without a mask file that has them."""
+    named = [name for name in _MASK_CHOICE if name in given]
+    if not named:
+        return
+    mask_choice(*(given.get(name) for name in _MASK_CHOICE))
+    if given.get("mask") is None or given["mask"] in spec.image("mask").words:
+        raise ValueError(f"`{named[0]}` needs `mask`, the name of a file")
 
 
 def check_values(verb: str, given: Mapping[str, Any]) -> None:
@@ -393,7 +461,8 @@ def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def arguments_of(verb: str) -> set[str]:
     """Names of a task's parameters, and what replaces some of them in jobs."""
     names = set(inspect.signature(task_function(verb)).parameters)
-    return names | ({"scale"} if TASKS[verb].scalable else set())
+    scale = {"scale"} if TASKS[verb].scalable else set()
+    return names | scale | (set(_MASK_CHOICE) if TASKS[verb].masked else set())
 
 
 def arguments_of_jobs(verb: str) -> set[str]:

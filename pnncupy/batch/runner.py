@@ -80,8 +80,9 @@ class Report:
     failures : list of (Job, str)
         Jobs without an image, and why.
     notes : list of str
-        What became no job, what images do not keep of their sources' metadata, each line once, and
-        what of an earlier manifest does not count.
+        What became no job, how many pixels are the hole where a mask is a file, what images do not
+        keep of their sources' metadata, each line once, and what of an earlier manifest does not
+        count.
     """
 
     made: int = 0
@@ -121,7 +122,9 @@ def make_jobs(
     TypeError, ValueError
         An argument is wrong, or is neither an image nor a number, a word or a list of them.
     """
-    check_arguments(verb, given)
+    check_arguments(verb, given, ("mask_values", "mask_above"))
+    if isinstance(mask := given.get("mask"), str) and mask == "alpha":
+        raise ValueError('`mask` "alpha" is for files; give an array, such as image[..., 3] < 128')
     count, seed = checked_count("n", n), validation.integer("seed", seed, 0)
     if not isinstance(suffix, str):
         raise TypeError(f"`suffix` must be a string, got {validation.described(suffix)}")

@@ -12,6 +12,7 @@ from pnncupy._version import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
 from pnncupy.cli.report_command import report
+from pnncupy.cli.samples_command import samples
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
 from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import guarded_output, say, visible
@@ -136,5 +137,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, report):
+for command in (engines, batch, report, samples):
     commands.add_command(command)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pnncupy.errors import ImageReadError
+from pnncupy.images.mask_judgement import MaskChoice, mask_choice
 from pnncupy.images.missing import checked_nodata, equal_to, split_missing
 from pnncupy.io import read_metadata
 from pnncupy.terminal import say
@@ -93,6 +94,17 @@ def _weights(words: str) -> Any:
         raise click.UsageError(
             f"--channel-weights must be std or numbers with commas, such as 1,1,0.5, got {words!r}"
         ) from None
+
+
+def mask_choice_of(words: str | None, above: float | None) -> MaskChoice:
+    """The values of a mask file that are the hole, from --mask-values and --mask-above."""
+    try:
+        values = None if words is None else [number_of(word) for word in words.split(",")]
+    except ValueError:
+        raise click.UsageError(
+            f"--mask-values must be numbers with commas, such as 1,5, got {words!r}"
+        ) from None
+    return mask_choice(values, above)
 
 
 def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:

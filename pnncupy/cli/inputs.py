@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from pnncupy import samples
+from pnncupy.images.mask_judgement import Judgement, MaskChoice, hole_count
+from pnncupy.io.masks import read_mask
 from pnncupy.io.sources import read_source
 from pnncupy.terminal import say
 
@@ -32,3 +34,21 @@ def read_sources(
     if sample_names:
         return "_".join(sample_names), [samples.load_sample(name) for name in sample_names]
     return Path(files[0]).stem, [read_input_image(file, page) for file in files]
+
+
+def read_mask_file(path: str, choice: MaskChoice, like: Any) -> Any:
+    """The hole in a mask file for an image, reported with its number of pixels."""
+    judged = read_mask(path, choice)
+    if judged.hole.shape != like.shape[:2]:
+        (height, width), (rows, columns) = like.shape[:2], judged.hole.shape
+        raise click.UsageError(
+            f"--mask must have the height and width of IMAGE, {height} x {width}, got {rows} x "
+            f"{columns} in {path}"
+        )
+    say_hole(path, judged)
+    return judged.hole
+
+
+def say_hole(path: str, judged: Judgement) -> None:
+    """Report the number of pixels of a hole."""
+    say(hole_count(Path(path).name, judged), error=True)

@@ -153,6 +153,12 @@ GUIDE_OPTION = click.option(
     "result. Can be repeated.",
 )  # fmt: skip
 
+MASK_CHOICE_OPTIONS = [
+    click.option("--mask-values", metavar="V1,V2,...",
+                 help="Values of the mask file that are filled or edited, such as labels; default: "
+                 "the bright ones."),
+    click.option("--mask-above", type=float, metavar="V", help="Instead: all values above this."),
+]  # fmt: skip
 MASK_RESULT_OPTION = click.option(
     "--save-mask", type=click.Path(path_type=Path), metavar="FILE",
     help="Also write what was synthesised: an image of 0 and, where it was, 255.",

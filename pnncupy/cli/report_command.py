@@ -50,17 +50,22 @@ def report(
         raise click.UsageError(
             f"the folder {output} holds files; choose another -o or replace with --force"
         )
+    notes: list[str] = []
     with _kept_if_ended(output):
         try:
             with report_bar(quiet) as show:
                 if spec is None:
                     page = build_demo(output, threads=threads, callback=show)
                 else:
-                    page = build_report(spec, output, threads=threads, callback=show)
+                    page = build_report(
+                        spec, output, threads=threads, callback=show, note=notes.append
+                    )
         except ImageReadError:
             raise
         except (ValueError, TypeError) as wrong:  # it speaks of names in the spec, not of options
             raise click.UsageError(str(wrong)) from wrong
+    for line in notes:
+        say(line, error=True)
     say(f"wrote {page}")
 
 

@@ -61,6 +61,8 @@ def run_task(
     changed = _changed_pixels(spec, images, options)
     made_from = _made_from(verb, spec, sources, options, partly=changed is not None)
     spoken_arguments(options, _image_files(spec))
+    if isinstance(images.get("mask"), str):
+        _report_missing(made_from.sources[0], sources[0], options["nodata"])
     if command.dry_run:
         options["checkpoint"] = None
     given = {
@@ -114,6 +116,18 @@ def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, A
     if isinstance(mask, str):
         return mask
     return near_mask(mask, spec.margin_patches, options["patch_size"])
+
+
+def _report_missing(name: str, source: Any, nodata: Any) -> None:
+    """Report how many missing pixels are the hole; the task refuses an image without any."""
+    from pnncupy.cli.inputs import say_hole
+    from pnncupy.images.mask_judgement import Judgement
+    from pnncupy.images.missing import checked_nodata, missing_pixels
+
+    value = checked_nodata("nan" if nodata is None else nodata)
+    missing = missing_pixels("image", source, value, -1)[1]
+    if missing is not None:
+        say_hole(name, Judgement(missing))
 
 
 def _run(

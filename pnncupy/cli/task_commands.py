@@ -11,6 +11,7 @@ from pnncupy.cli.options import (
     COUNT_OPTION,
     EXISTING_FILE,
     GUIDE_OPTION,
+    MASK_CHOICE_OPTIONS,
     MASK_RESULT_OPTION,
     RESULT_OPTIONS,
     SCALE_OPTION,
@@ -44,6 +45,7 @@ def _options(spec: TaskSpec) -> list[Any]:
         *SOURCE_OPTIONS,
         *([COUNT_OPTION] if spec.realisations else []),
         *map(_image_option, spec.images[1:]),
+        *([MASK_CHOICE_OPTIONS] if spec.masked else []),
         *(_own_option(option) for option in spec.options if option.value is not True),
         *([SHAPE_OPTION] if "shape" in spec.takes else []),
         *([SCALE_OPTION] if spec.scalable else []),
@@ -87,12 +89,12 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         raise click.UsageError(f"-n must be at least 1, got {count}")
     files, names, page = given.pop("files"), given.pop("sample_names"), given.pop("page")
     name, sources = read_sources(files, names, page)
-    images = {spec.images[0].name: _source(spec.images[0], sources)}
     stem = f"{name}_{verb}"
     for image in spec.images[1:]:
-        file = given.pop(image.name)
-        images[image.name] = _read(image, file)
-        stem += f"_{Path(file).stem}" if image.in_name else ""
+        stem += f"_{Path(given[image.name]).stem}" if image.in_name else ""
+    images = _images(spec, given, sources)
+    if isinstance(word := images.get("mask"), str) and word == "alpha":
+        images |= _without_transparent(files, page, sources)
     if spec.scalable:
         given["shape"] = _required_shape(given["shape"], given.pop("scale"), sources[0])
     if "shape" in spec.takes:
@@ -110,6 +112,41 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         _report_near_copies(without_missing_pixels(sources[:1], given)[0], made)
 
 
+def _images(spec: TaskSpec, given: dict[str, Any], sources: list[Any]) -> dict[str, Any]:
+    """All images of a call by parameter; their options are taken from those given."""
+    from pnncupy.cli.arguments import mask_choice_of
+    from pnncupy.cli.inputs import read_input_image, read_mask_file
+
+    images = {spec.images[0].name: _source(spec.images[0], sources)}
+    choice = mask_choice_of(given.pop("mask_values", None), given.pop("mask_above", None))
+    for image in spec.images[1:]:
+        file = given.pop(image.name)
+        if file is None or file in image.words:
+            if image.mask and choice.is_given:
+                raise click.UsageError("--mask-values and --mask-above need --mask FILE")
+            images[image.name] = file
+        elif image.mask:
+            check_image_file(image, file)
+            images[image.name] = read_mask_file(file, choice, sources[0])
+        else:
+            images[image.name] = read_input_image(file)
+    return images
+
+
+def _without_transparent(
+    files: Sequence[str], page: int | None, sources: list[Any]
+) -> dict[str, Any]:
+    """The source without its alpha channel, in place too, and its transparent pixels as a mask."""
+    from pnncupy.cli.inputs import say_hole
+    from pnncupy.io.masks import read_transparent
+
+    if not files:
+        raise click.UsageError("--mask alpha needs IMAGE; a --sample has no alpha channel")
+    sources[0], judged = read_transparent(files[0], page)
+    say_hole(files[0], judged)
+    return {"image": sources[0], "mask": judged.hole}
+
+
 def _source(image: ImageParameter, sources: list[Any]) -> Any:
     """The images of a command as the task takes them; a single one is not numbered in messages."""
     if image.several == "required":
@@ -122,17 +159,6 @@ def _source(image: ImageParameter, sources: list[Any]) -> Any:
     if len(sources) > 1 and image.several == "no":
         raise click.UsageError(f"this command takes one IMAGE, got {len(sources)}")
     return sources[0] if len(sources) == 1 else sources
-
-
-def _read(image: ImageParameter, file: str | None) -> Any:
-    """The image or mask in a file, or one of the words that may stand for it."""
-    from pnncupy.cli.inputs import read_input_image
-    from pnncupy.io.masks import read_mask
-
-    if file is None or file in image.words:
-        return file
-    check_image_file(image, file)
-    return read_mask(file) if image.mask else read_input_image(file)
 
 
 def check_image_file(image: ImageParameter, file: str) -> None:

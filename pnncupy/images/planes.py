@@ -46,8 +46,10 @@ def image_shape(name: str, image: Any, channel_axis: int) -> tuple[int, ...]:
 def check_mask(name: str, mask: Array, shape: tuple[int, ...], owner: str) -> None:
     """Refuse a mask that is not bool or not of the height and width of what it belongs to."""
     if mask.dtype.kind != "b":
+        half = {"uint8": "127", "float32": "0.5", "float64": "0.5"}.get(str(mask.dtype), "0")
         raise TypeError(
-            f"`{name}` must be bool, got dtype {mask.dtype}; compare first, for example `mask > 0`"
+            f"`{name}` must be bool, got dtype {mask.dtype}; compare first, for example "
+            f"`mask > {half}`"
         )
     if tuple(mask.shape) != tuple(shape):
         raise ValueError(

@@ -19,15 +19,18 @@ def read_source(path: str | os.PathLike[str], *, page: int | None = None) -> Ima
     found = read_file(path, page=page)
     notes = list(found.notes)
     if has_opaque_alpha(found):
-        image = found.pixels
-        image = image[..., 0] if image.shape[2] == 2 else image[..., :-1]
         known = replace(found.metadata, extra_samples=found.metadata.extra_samples[:-1])
-        found = replace(found, pixels=np.ascontiguousarray(image), metadata=known)
+        found = replace(found, pixels=without_alpha(found.pixels), metadata=known)
         notes.append("dropped its alpha channel, which is opaque")
     if found.missing is not None:
         count = int(np.count_nonzero(found.missing))
         notes.append(f"{count:,} pixels of its internal mask are missing")
     return replace(found, notes=tuple(notes))
+
+
+def without_alpha(image: Any) -> Any:
+    """The channels (H, W) or (H, W, C) before the last one, which is alpha."""
+    return np.ascontiguousarray(image[..., 0] if image.shape[2] == 2 else image[..., :-1])
 
 
 def has_opaque_alpha(found: ImageFile) -> bool:

@@ -28,11 +28,13 @@ def build_report(
     *,
     threads: int | None = None,
     callback: Callable[[Step], Any] | None = None,
+    note: Callable[[str], Any] | None = None,
 ) -> Path:
     """Make what a spec asks for and write the page into a folder, created if missing.
 
     Files in the folder are replaced, and those of an earlier page that this one does not have are
-    removed. Nothing is changed there before all pictures are made.
+    removed. Nothing is changed there before all pictures are made. `note` receives a line for each
+    mask, with the number of pixels of its hole.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def build_report(
     spec = read_spec(spec_file)
     _check_inputs(spec, spec_file, folder)
     with _page_folder(folder, _FILES, _FOLDERS) as temporary:
-        _fill(spec, temporary, spec_file.parent.resolve(), threads, callback)
+        _fill(spec, temporary, spec_file.parent.resolve(), threads, callback, note)
     return folder / "index.html"
 
 
@@ -61,9 +63,9 @@ def build_demo(
 
 def _fill(
     spec: Spec, folder: Path, home: Path, threads: int | None,
-    callback: Callable[[Step], Any] | None,
+    callback: Callable[[Step], Any] | None, note: Callable[[str], Any] | None = None,
 ) -> None:  # fmt: skip
-    try_all(spec, threads)
+    try_all(spec, threads, note)
     write_page(spec, make_all(spec, threads, callback), folder, home, threads)
 
 

@@ -10,7 +10,7 @@ from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import visible
 
 # Options that take any number of values, joined by commas.
-_ONE_WORD = ("channel_weights",)
+_ONE_WORD = ("channel_weights", "mask_values")
 
 
 def command_of(entry: Entry, folder: Path) -> str:

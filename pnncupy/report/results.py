@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy.baselines import bidirectional_similarity
-from pnncupy.batch.job import Input, read_input, task_call
+from pnncupy.batch.job import Input, Job, hole_notes, job_mask_choice, read_input, task_call
 from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
 from pnncupy.images import planes
 from pnncupy.images.missing import checked_nodata, split_missing
@@ -92,27 +92,31 @@ class Made:
     is_not_measurable: bool
 
 
-def try_all(spec: Spec, threads: int | None) -> None:
+def try_all(spec: Spec, threads: int | None, note: Callable[[str], Any] | None = None) -> None:
     """Find out what is wrong with any entry before the work on the first one begins.
 
     All files are read, and each task runs until its first step: then it has checked its call.
+    `note` receives a line for each mask, with the number of pixels of its hole.
     """
     for entry in spec.entries:
         with _told_of(entry):
             for name, given in entry.job.inputs.items():
                 for each in given if isinstance(given, tuple) else (given,):
-                    _read(name, each)
+                    _read(name, each, entry.job)
             for each in entry.others.values():
-                shown_range([_read("others", each)], None)
+                shown_range([_read("others", each, entry.job)], None)
             task, arguments = task_call(entry.job)
+            for line in hole_notes(entry.job, arguments):
+                if note is not None:
+                    note(line)
             with suppress(Cancelled):
                 task(**arguments, threads=threads, callback=lambda event: False)
 
 
-def _read(name: str, given: Input) -> Any:
+def _read(name: str, given: Input, job: Job) -> Any:
     """An image; the parameter is named where it is not one, that names it."""
     try:
-        return read_input(given)
+        return read_input(given, job_mask_choice(job))
     except ImageReadError as error:
         raise ImageReadError(f"`{name}`: {error}") from error
 

@@ -115,6 +115,11 @@ class TaskSpec:
         """Test whether it takes a seed."""
         return "rng" in self.takes
 
+    @property
+    def masked(self) -> bool:
+        """Test whether it takes a mask."""
+        return any(image.mask for image in self.images)
+
     def draws(self, arguments: Mapping[str, Any]) -> bool:
         """Test whether a call draws random numbers."""
         noisy = [image.name for image in self.images if "noise" in image.words]
@@ -155,7 +160,8 @@ TASKS = {
         (
             ImageParameter("image"),
             ImageParameter("mask", "Mask image of the same size; bright pixels are filled. "
-                           "'nodata': fill missing pixels.", mask=True, words=("nodata",)),
+                           "'nodata': fill missing pixels. 'alpha': fill transparent pixels.",
+                           mask=True, words=("nodata", "alpha")),
             ImageParameter("fill", "Image that steers the result instead of the hole's values.",
                            required=False, words=("smooth", "mean", "noise")),
         ),

@@ -171,4 +171,7 @@ def test_wrong_words(words, message, holed, capsys, monkeypatch):
     assert run("generate", "nan.tif", "-o", "a.tif", *nodata, *words) == 2
     assert message in capsys.readouterr().err
     assert run("inpaint", "nan.tif", "--mask", "none.png", "-o", "a.tif") == 2
-    assert "--mask must name a file, or be nodata: there is no none.png" in capsys.readouterr().err
+    assert (
+        "--mask must name a file, or be nodata or alpha: there is no none.png"
+        in capsys.readouterr().err
+    )

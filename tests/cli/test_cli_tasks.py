@@ -21,6 +21,7 @@ def folder(tmp_path, photograph):
     write_image(tmp_path / "rgba.png", np.concatenate([photograph, opaque], axis=2))
     write_image(tmp_path / "edited.png", np.ascontiguousarray(photograph[:, ::-1]))
     write_image(tmp_path / "hole.png", hole)
+    write_image(tmp_path / "small_hole.png", hole[:30, :30])
     return tmp_path
 
 
@@ -118,7 +119,8 @@ def test_several_pictures_have_several_index_files(folder):
           for words in ([0], [-1], [1, -2], ["nan"], ["inf"], [1, "inf"])),
         (["retarget", "{folder}/cat.png", "--shape", 3, 3], 2, "--shape must be (height, width)"),
         (["inpaint", "{folder}/cat.png"], 2, "Missing option '--mask'"),
-        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/small.png"], 2, "--mask must have"),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/small_hole.png"], 2,
+         "--mask must have the height and width of IMAGE, 40 x 56, got 30 x 30 in "),
         (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "no.png"], 1,
          "no.png"),
         (["inpaint", "{folder}/cat.png", "{folder}/cat.png", "--mask", "{folder}/hole.png"], 2,

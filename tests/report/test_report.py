@@ -297,6 +297,7 @@ FAST = "iterations = 1\nlevels = 1\ncoarse_iterations = 1\n"
 def report(tmp_path, random):
     """Write a spec and its pictures, make the report, and return the page as text."""
     write_image(tmp_path / "a.png", random.integers(0, 256, (20, 24, 3)).astype(np.uint8))
+    write_image(tmp_path / "hole.png", np.eye(9, dtype=np.uint8))
     write_image(tmp_path / "b.png", random.integers(0, 256, (22, 20, 3)).astype(np.uint8))
 
     def make(text, folder="out", **pictures):
@@ -519,7 +520,7 @@ def test_the_demo_is_written_with_its_inputs(tmp_path, monkeypatch, capsys):
 WRONG_CALLS = [
     ("alpha = -1", "line 6: edit 'b': `alpha` must be a number above 0"),
     ("patch_size = 99", "line .*: edit 'b': .*`patch_size` = 99"),
-    ("mask = 'a.png'", "line 6: edit 'b': `mask` must have the height and width"),
+    ("mask = 'hole.png'", "line 6: edit 'b': `mask` must have the height and width"),
     ("engine = 'cupy'", "line .*: edit 'b': "),
     ("others = { X = 'spec.toml' }", "line 6: edit 'b': `others`: .*spec.toml"),
 ]

@@ -1,0 +1,102 @@
+"""What README.md and the pages print runs as printed, in order, in a folder of its own."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pnncupy as pnn
+from pnncupy.io import read_image
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Blocks that make an environment: installation, and the test command.
+INSTALLATION = "-m venv"
+# What runs with smaller numbers than are printed: pattern and replacement. One step at a level
+# instead of ten, of two images instead of five, and large images of 200 x 250.
+SMALLER = {
+    r"\bpnncupy (generate|retarget|inpaint|analogy|collage|edit) ": r"\g<0>--iterations 1 ",
+    r"\bpnn\.(?:generate|retarget|inpaint|analogy|collage|edit)\([^#\n]*(?=\)\s*(?:#.*)?$)": (
+        r"\g<0>, iterations=1"
+    ),
+    r"\bimage, 5, ": "image, 2, ",
+    r"-n 5 ": "-n 2 ",
+    r"\b800(,?) 1000\b": r"200\1 250",
+}
+# Pages whose blocks use the names of README's Python, after it.
+PAGES = ("index-maps", "scientific-data", "quality", "large-images")
+# Commands of these pages that are not cheap: the demo of reports takes minutes.
+NOT_CHEAP = "report --demo"
+
+
+def blocks(page):
+    """(language, text) of all blocks of a page but those of installation."""
+    found = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    return [(kind, text) for kind, text in found if INSTALLATION not in text]
+
+
+def smaller(text):
+    for pattern, replacement in SMALLER.items():
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
+    return text
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a block: Python in one namespace, commands by a shell that stops at the first error."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(sys.executable).parent
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    assert shutil.which("pnncupy", path=path)
+    names = {}
+
+    def run_block(kind, text):
+        text = smaller(text)
+        if kind == "python":
+            exec(compile(text, "README.md", "exec"), names)
+        else:
+            shell = ["bash", "-euo", "pipefail", "-c", text]
+            done = subprocess.run(
+                shell, env={**os.environ, "PATH": path}, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{text}\n{done.stderr}"
+        return names
+
+    return run_block
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_the_readme_and_its_pages_run_as_printed(run, tmp_path):
+    for kind, text in blocks("README.md"):
+        names = run(kind, text)
+    for name in ("narrow", "filled", "cat_of_gravel", "merged", "seamless"):
+        assert (tmp_path / f"{name}.png").is_file()
+        np.testing.assert_array_equal(names[name], read_image(tmp_path / f"{name}.png"), name)
+    for page in PAGES:
+        for kind, text in blocks(f"docs/{page}.md"):
+            if NOT_CHEAP not in text:
+                run(kind, text)
+
+
+def test_substitutions_change_numbers_only():
+    """Each is used, and the README is printed with the numbers that its pictures have."""
+    text = "".join(text for page in ("README.md", *(f"docs/{page}.md" for page in PAGES))
+                   for _, text in blocks(page))  # fmt: skip
+    assert all(re.search(pattern, text, re.MULTILINE) for pattern in SMALLER)
+    assert len(smaller(text).splitlines()) == len(text.splitlines())
+    assert "iterations" not in "".join(text for _, text in blocks("README.md"))
+
+
+def test_every_command_of_the_readme_is_one_that_runs():
+    """No block is left out but installation, and every task has a snippet and a command."""
+    found = blocks("README.md")
+    for task in ("generate", "retarget", "inpaint", "analogy", "collage", "edit"):
+        assert any(kind == "python" and f"pnn.{task}(" in text for kind, text in found), task
+        assert any(kind == "sh" and f"pnncupy {task} " in text for kind, text in found), task
+        assert hasattr(pnn, task)
