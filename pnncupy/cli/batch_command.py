@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from pnncupy.cli.options import FactorsCommand
 from pnncupy.cli.scheduler import dask_client
 from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import say
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _VERB = "pnncupy.batch.verb"
 
 
-class _BatchCommand(click.Command):
+class _BatchCommand(FactorsCommand):
     """The command with the options of the task that `--verb` names."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

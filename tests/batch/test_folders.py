@@ -402,7 +402,7 @@ def test_results_are_those_of_the_command(verb, options, folder, image):
         ("--verb retarget", 2, "retarget needs either --shape or --scale"),
         ("--verb retarget --scale 1 -1", 2, "--scale must be a finite number above 0, got -1"),
         ("--verb inpaint", 2, "Missing option '--mask'"),
-        ("--verb inpaint --mask none.png", 2, "--mask must name a file, or be nodata: there is no"),
+        ("--verb inpaint --mask none.png", 2, "--mask must name a file, or be nodata or alpha: "),
         ("--verb inpaint --mask nodata --fill no.png", 2, "--fill: there is no file"),
         ("--verb analogy", 2, "Missing option '--structure'"),
         ("--verb analogy --structure no.png", 2, "File 'no.png' does not exist"),

@@ -204,7 +204,9 @@ def test_numbered_results_and_sheets_are_written_through_links(file, links, tmp_
 
 @pytest.mark.parametrize("option", ["-o", "--save-mask", "--save-index"])
 def test_links_in_a_loop_are_refused_before_the_work(option, file, links, tmp_path, capsys):
-    (tmp_path / "mask.png").write_bytes(file.read_bytes())
+    mask = np.zeros(read_image(file).shape[:2], bool)
+    mask[8:14, 8:14] = True
+    write_image(tmp_path / "mask.png", mask)
     for name in ("loop", "loop2"):
         (tmp_path / f"{name}.tif").symlink_to("loop2.tif" if name == "loop" else "loop.tif")
     suffix = "tif" if option == "--save-index" else "png"

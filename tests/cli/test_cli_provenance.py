@@ -51,7 +51,7 @@ def test_all_files_of_a_call(folder):
         index = found_in(folder / f"index_00{number}.tif")
         assert index.text == f"index map: {found.text}"
         assert (index.sample, index.arguments) == (number, arguments)
-    sheet = found_in(out / "contact.png")
+    sheet = found_in(out / "in_generate_seed3_contact.png")
     assert (sheet.seed, sheet.sample, sheet.digital_source_type) == (3, None, COMPOSITE_SYNTHETIC)
     assert sheet.text.startswith("contact sheet: synthesised by pnncupy generate")
 

@@ -287,12 +287,11 @@ def test_stacks_are_refused_and_channels_that_are_no_alpha(folder):
     assert read_mask(folder / "labels.tif", MaskChoice((5,))).hole.sum() == 30
 
 
-def test_a_file_that_says_that_its_fourth_channel_is_no_alpha(folder, monkeypatch):
-    class Bands:
-        extra_samples = (0,)
-
-    monkeypatch.setattr("pnncupy.io.masks.read_metadata", lambda path, page: Bands)
+def test_a_fourth_channel_that_is_no_alpha(folder):
+    bands = np.zeros((24, 32, 4), np.uint8)
+    bands[5:9, 5:9] = 255
+    tifffile.imwrite(folder / "bands.tif", bands, photometric="rgb", extrasamples=[0])
     with pytest.raises(ValueError, match="got no alpha channel"):
-        read_transparent(folder / "erased.png")
+        read_transparent(folder / "bands.tif")
     with pytest.raises(ValueError, match="4 channels, which are neither grey nor RGB"):
-        read_mask(folder / "erased.png")
+        read_mask(folder / "bands.tif")
