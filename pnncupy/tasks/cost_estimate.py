@@ -99,15 +99,12 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     only. Memory grows with the pixels; how fast time grows is found from the last two trials, since
     it depends on the images how many pairs are compared.
     """
-    start = time.perf_counter()
-    with suppress(Exception):  # what is wrong is reported by the task
-        registry.pick(given.get("engine", "auto"), next(arrays_among(given.values())))
-    loaded = time.perf_counter() - start
-    first = _first_event(task, given)
-    compiled = registry.compilation_seconds(first.engine)
+    compiled = registry.compilation_seconds()
+    # What only the first of two equal calls takes is loading or compilation.
+    first, seconds = _timed(lambda: _first_event(task, given))
+    loading = seconds - _timed(lambda: _first_event(task, given))[1]
     trials = [_first_trial(task, given, first)]
-    compiling = registry.compilation_seconds(first.engine) - compiled
-    loading = loaded + max(0.0, trials[0].first - trials[0].seconds - compiling)
+    loading += trials[0].first - trials[0].seconds - registry.compilation_seconds() + compiled
     while (scale := _next_scale(trials[-1], first.method)) is not None:
         trials.append(_trial(task, given, first, scale))
     last = trials[-1]
@@ -115,8 +112,8 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     pixels = last.scale**-2
     return Estimate(
         first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
-        last.seconds * pixels ** _power_of_time(trials, first.method), loading,
-        registry.compilation_seconds(first.engine) - compiled, peak * pixels / 2**20, last.scale,
+        last.seconds * pixels ** _power_of_time(trials, first.method), max(0.0, loading),
+        registry.compilation_seconds() - compiled, peak * pixels / 2**20, last.scale,
     )  # fmt: skip
 
 
@@ -140,10 +137,10 @@ def _trial(
     """Run the call on images of a scale; twice where kernels are compiled, or if requested."""
     smaller = _scaled_call(given, first.method, scale)
     planned = (first if scale == 1 else _first_event(task, smaller)).pairs
-    compiled = registry.compilation_seconds(first.engine)
+    compiled = registry.compilation_seconds()
     info, seconds = _one(task, smaller)
     before = seconds
-    if again or registry.compilation_seconds(first.engine) > compiled:
+    if again or registry.compilation_seconds() > compiled:
         info, seconds = _one(task, smaller)
     pairs = info["samples"][0]["pairs"]
     return _Trial(scale, smaller, planned, pairs, before, seconds)
@@ -218,9 +215,14 @@ def _first_event(task: Callable[..., Any], given: Mapping[str, Any]) -> Event:
 def _one(task: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
     """Synthesise one realisation; statistics of the run, and its seconds."""
     single = {**given, "n": 1} if "n" in given else given
+    made, seconds = _timed(lambda: task(**single))
+    return made.info, seconds
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """A result, and the seconds of the work."""
     start = time.perf_counter()
-    info = task(**single).info
-    return info, time.perf_counter() - start
+    return work(), time.perf_counter() - start
 
 
 def _scaled(value: Any, scale: float, sampled: bool) -> Any:
