@@ -3,12 +3,13 @@
 Nothing is decoded but the packets, and what a file declares is checked before it is read.
 """
 
-import struct
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from pnncupy.errors import ImageReadError
+from pnncupy.io.formats.jpeg import with_segments
+from pnncupy.io.formats.png import with_chunks
 from pnncupy.io.formats.tiff_reading import XMP
 from pnncupy.io.formats.tiff_structure import Structure
 from pnncupy.io.formats.xmp import LONGEST, ProvenanceRecord, in_xml, packet_of
@@ -22,12 +23,11 @@ _RAW_KEYWORD = "Raw profile type xmp"
 _KEYWORDS = (_PNG_KEYWORD.encode(), _RAW_KEYWORD.encode())
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _LONGEST_KEYWORD = 79
-_HEADER_END = 33
 _MOST_CHUNKS = 1 << 19
 
 _JPEG_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_MOST_BYTES = 65_502
-_APP0, _APP1, _END, _SCAN = 0xE0, 0xE1, 0xD9, 0xDA
+_APP1, _END, _SCAN = 0xE1, 0xD9, 0xDA
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 _MOST_SEGMENTS = 1 << 16
 
@@ -39,24 +39,16 @@ def put_into_png(file: bytes, record: ProvenanceRecord) -> bytes:
         "Software": in_xml(f"pnncupy {record.version}").encode(),
         _PNG_KEYWORD: packet_of(record),
     }
-    chunks = [_text_chunk(keyword, text) for keyword, text in texts.items() if text]
-    return b"".join((file[:_HEADER_END], *chunks, file[_HEADER_END:]))
-
-
-def _text_chunk(keyword: str, text: bytes) -> bytes:
-    """Uncompressed text in UTF-8, of no language."""
-    content = b"iTXt" + keyword.encode() + bytes(5) + text
-    return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    # Uncompressed text in UTF-8, of no language.
+    return with_chunks(
+        file,
+        [(b"iTXt", name.encode() + bytes(5) + text) for name, text in texts.items() if text],
+    )
 
 
 def put_into_jpeg(file: bytes, record: ProvenanceRecord) -> bytes:
-    """A JPEG file with a record, behind the segments that have to be first."""
-    place = 2
-    while file[place + 1] == _APP0 or file[place + 4 : place + 10] == b"Exif\0\0":
-        place += 2 + int.from_bytes(file[place + 2 : place + 4], "big")
-    content = _JPEG_NAME + packet_of(record, _JPEG_MOST_BYTES)
-    segment = struct.pack(">BBH", 0xFF, _APP1, 2 + len(content)) + content
-    return b"".join((file[:place], segment, file[place:]))
+    """A JPEG file with a record, behind the segment that has to be first."""
+    return with_segments(file, [(_APP1, _JPEG_NAME + packet_of(record, _JPEG_MOST_BYTES))])
 
 
 def packets(stream: BinaryIO, kind: str) -> Iterator[bytes]:
