@@ -75,12 +75,11 @@ def bundled() -> Iterator[tuple[str, Any]]:
 
 def readable(files: list[Path]) -> Iterator[tuple[str, Any]]:
     """Names and pictures of the files that can be read; others are named."""
-    from pnncupy.io import read_image
-    from pnncupy.io.masks import without_opaque_alpha
+    from pnncupy.io.sources import read_source
 
     for file in files:
         try:
-            yield file.name, without_opaque_alpha(read_image(file))
+            yield file.name, read_source(file).pixels
         except (OSError, ValueError) as error:
             say(f"skipped: {error}")
 

@@ -246,6 +246,8 @@ def task_call(
     if arguments.get("mask") == "alpha":
         inputs["image"], judged = _transparent(job.inputs["image"])
         arguments["mask"] = judged.hole
+        if "fill" not in inputs:
+            arguments.setdefault("fill", "smooth")
     for name in ("shape", "data_range"):
         if arguments.get(name) is not None:
             arguments[name] = tuple(arguments[name])

@@ -84,6 +84,8 @@ def run_task(
             say(note, error=True)
         made, seconds = _run(task_function(verb), given, command, files)
         _write_more(files, made, sources, given, changed)
+    for line in _remarks(made.info):
+        say(line)
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
 
@@ -261,6 +263,21 @@ def _inputs(spec: TaskSpec) -> list[Path]:
     guides = [name for each in given.get("guide_files", ()) for name in each[:2]]
     named = [*given.get("files", ()), *guides, *(name for name in single if name is not None)]
     return [Path(name) for name in named if Path(name).exists()]
+
+
+def _remarks(info: dict[str, Any]) -> list[str]:
+    """Lines on how realisations were synthesised, where it is not the plain way."""
+    lines = []
+    if info.get("independent"):
+        lines.append(
+            "independent realisations, from random tiles of a stationary texture; --independent "
+            "no keeps its layout"
+        )
+    remade = {n: each["remade"] for n, each in enumerate(info["samples"]) if "remade" in each}
+    return lines + [
+        f"image {number}: synthesised again with {how}, as it copied the source"
+        for number, how in remade.items()
+    ]
 
 
 def _report(files: Any, facts: str) -> None:

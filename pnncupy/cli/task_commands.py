@@ -71,6 +71,11 @@ def _image_option(image: ImageParameter) -> Any:
 
 
 def _own_option(option: OwnOption) -> Any:
+    if option.choices:
+        return click.option(
+            option.flag, option.parameter, type=click.Choice(list(option.choices)),
+            callback=lambda context, parameter, word: option.choices.get(word), help=option.help,
+        )  # fmt: skip
     if option.value is None:
         return click.option(option.flag, option.parameter, type=float, help=option.help)
     return click.option(
@@ -95,6 +100,7 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
     images = _images(spec, given, sources)
     if isinstance(word := images.get("mask"), str) and word == "alpha":
         images |= _without_transparent(files, page, sources)
+        images["fill"] = "smooth" if images["fill"] is None else images["fill"]
     if spec.scalable:
         given["shape"] = _required_shape(given["shape"], given.pop("scale"), sources[0])
     if "shape" in spec.takes:
@@ -105,6 +111,7 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         given["rng"] = seed = secrets.randbits(32) if given_seed is None else given_seed
     if spec.realisations:
         given["n"], stem = count, f"{stem}_seed{seed}"
+        given["distinct"] = count > 1 if given["distinct"] is None else given["distinct"]
     made = run_task(verb, images, stem, sources, given)
     if spec.draws(images | given):
         say(f"seed {seed}")

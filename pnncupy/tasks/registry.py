@@ -4,7 +4,7 @@ Nothing of a task is loaded before it is called.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
@@ -49,13 +49,16 @@ class OwnOption:
         What it sets.
     help : str
     value : object
-        What a flag without a value sets; None for an option that takes a number.
+        What a flag without a value sets; None for an option that takes a number or a word.
+    choices : mapping of str to object
+        Words that it takes, and what they set.
     """
 
     flag: str
     parameter: str
     help: str
     value: object = None
+    choices: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,12 @@ TASKS = {
         """,
         ("shape", "rng", "guides"),
         (OwnOption("--noise-std", "noise_std", "Noise at the coarsest level, in units of the value "
-                   "range: more is more diverse; default 0.75."),),
+                   "range: more is more diverse; default 0.75."),
+         OwnOption("--independent", "independent", "Start from random tiles of IMAGE, without its "
+                   "layout; auto, the default: where it is a stationary texture.",
+                   choices={"auto": "auto", "yes": True, "no": False}),
+         OwnOption("--distinct", "distinct", "Synthesise results again that copy IMAGE; default: "
+                   "yes for -n above 1.", choices={"yes": True, "no": False})),
         realisations=True,
     ),
     "inpaint": TaskSpec(
