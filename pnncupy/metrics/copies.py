@@ -236,6 +236,10 @@ def translation_share(index: Array) -> float:
     index : (H, W, 3) integer array
         (source, row, column) of each pixel, as tasks return it with ``return_index=True``.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     TypeError, ValueError
