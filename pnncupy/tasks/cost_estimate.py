@@ -21,10 +21,14 @@ from pnncupy.synthesis.progress import Event
 # Pairs of the first trial, some 0.1 s on a CPU. They grow with the fourth power of an image's
 # side, or approximately searched with the second.
 _FIRST_TRIAL = {"exact": (1e9, 4), "patchmatch": (2e7, 2)}
-# Seconds of the last trial. Its sides are larger than those of the one before by this factor
-# at least: two trials that are nearly the same say little about the growth.
-_LAST_TRIAL = 4.0
+# Seconds that the last trial may take. Only a trial nearly as large as the call is a good one: what
+# a search costs changes by leaps, as it compares pairs at some sizes and walks a tree at others.
+_LAST_TRIAL = 8.0
+# Its sides are larger than those of the one before by this factor at least, but for the call's:
+# two trials that are nearly the same say little about the growth.
 _LARGER = 1.25
+# Seconds of a trial that is run again to measure memory.
+_TRACED_TRIAL = 3.0
 # Where the first trial takes long already, a second one has sides shorter by this factor.
 _SMALLER = 1.6
 # Least and largest power of the pixels that time grows with. The least is that of a search where
@@ -117,12 +121,14 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     if len(trials) == 1 and last.scale < 1:
         with suppress(ValueError):  # too small for this call
             trials.insert(0, _trial(task, given, first, last.scale / _SMALLER))
-    _, peak = _with_peak(lambda: _one(task, last.given), first.engine)
+    short = [trial for trial in trials if trial.seconds < _TRACED_TRIAL]
+    traced = (short or trials[:1])[-1]
+    _, peak = _with_peak(lambda: _one(task, traced.given), first.engine)
     pixels = last.scale**-2
     return Estimate(
         first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
         last.seconds * pixels ** _power_of_time(trials, first.method), max(0.0, loading),
-        registry.compilation_seconds() - compiled, peak * pixels / 2**20, last.scale,
+        registry.compilation_seconds() - compiled, peak / traced.scale**2 / 2**20, last.scale,
     )  # fmt: skip
 
 
@@ -171,9 +177,8 @@ def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[st
 def _next_scale(trial: _Trial, method: str) -> float | None:
     """Scale of a larger trial that surely ends in time; None if this one is large enough."""
     factor: float = (_LAST_TRIAL / trial.seconds) ** (0.5 / _POWERS[method][1])
-    if trial.scale == 1 or factor < _LARGER:
-        return None
-    return min(1.0, trial.scale * factor)
+    scale = min(1.0, trial.scale * factor)
+    return None if scale < min(1.0, trial.scale * _LARGER) or trial.scale == 1 else scale
 
 
 def _power_of_time(trials: Sequence[_Trial], method: str) -> float:
