@@ -21,13 +21,19 @@ from pnncupy.synthesis.progress import Event
 # Pairs of the first trial, some 0.1 s on a CPU. They grow with the fourth power of an image's
 # side, or approximately searched with the second.
 _FIRST_TRIAL = {"exact": (1e9, 4), "patchmatch": (2e7, 2)}
-# Seconds of the last trial. Its sides are larger than those of the one before by this factor
-# at least: two trials that are nearly the same say little about the growth.
-_LAST_TRIAL = 4.0
+# Seconds that the last trial may take. Only a trial nearly as large as the call is a good one: what
+# a search costs changes by leaps, as it compares pairs at some sizes and walks a tree at others.
+_LAST_TRIAL = 8.0
+# Its sides are larger than those of the one before by this factor at least, but for the call's:
+# two trials that are nearly the same say little about the growth.
 _LARGER = 1.25
+# Seconds of a trial that is run again to measure memory.
+_TRACED_TRIAL = 3.0
+# Where the first trial takes long already, a second one has sides shorter by this factor.
+_SMALLER = 1.6
 # Least and largest power of the pixels that time grows with. The least is that of a search where
 # each query patch costs the same, the largest that of one that compares all pairs.
-_POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.2)}
+_POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.0)}
 # Arguments that look like sizes but are none.
 _NO_IMAGES = ("data_range", "channel_weights")
 
@@ -81,6 +87,9 @@ class _Trial:
         Pairs of patches that the first event says, and those that the run has counted.
     first, seconds : float
         Seconds of the first run and of the last one, which is the same where there is one.
+    effort : float
+        Seconds of all processors in the last run, which other programs disturb less; on a GPU, its
+        seconds.
     """
 
     scale: float
@@ -89,6 +98,7 @@ class _Trial:
     pairs: float
     first: float
     seconds: float
+    effort: float
 
 
 def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
@@ -108,12 +118,17 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     while (scale := _next_scale(trials[-1], first.method)) is not None:
         trials.append(_trial(task, given, first, scale))
     last = trials[-1]
-    _, peak = _with_peak(lambda: _one(task, last.given), first.engine)
+    if len(trials) == 1 and last.scale < 1:
+        with suppress(ValueError):  # too small for this call
+            trials.insert(0, _trial(task, given, first, last.scale / _SMALLER))
+    short = [trial for trial in trials if trial.seconds < _TRACED_TRIAL]
+    traced = (short or trials[:1])[-1]
+    _, peak = _with_peak(lambda: _one(task, traced.given), first.engine)
     pixels = last.scale**-2
     return Estimate(
         first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
         last.seconds * pixels ** _power_of_time(trials, first.method), max(0.0, loading),
-        registry.compilation_seconds() - compiled, peak * pixels / 2**20, last.scale,
+        registry.compilation_seconds() - compiled, peak / traced.scale**2 / 2**20, last.scale,
     )  # fmt: skip
 
 
@@ -138,12 +153,13 @@ def _trial(
     smaller = _scaled_call(given, first.method, scale)
     planned = (first if scale == 1 else _first_event(task, smaller)).pairs
     compiled = registry.compilation_seconds()
-    info, seconds = _one(task, smaller)
+    info, seconds, effort = _one(task, smaller)
     before = seconds
     if again or registry.compilation_seconds() > compiled:
-        info, seconds = _one(task, smaller)
-    pairs = info["samples"][0]["pairs"]
-    return _Trial(scale, smaller, planned, pairs, before, seconds)
+        info, seconds, effort = _one(task, smaller)
+    if registry.on_device(first.engine):
+        effort = seconds
+    return _Trial(scale, smaller, planned, info["samples"][0]["pairs"], before, seconds, effort)
 
 
 def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[str, Any]:
@@ -161,9 +177,8 @@ def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[st
 def _next_scale(trial: _Trial, method: str) -> float | None:
     """Scale of a larger trial that surely ends in time; None if this one is large enough."""
     factor: float = (_LAST_TRIAL / trial.seconds) ** (0.5 / _POWERS[method][1])
-    if trial.scale == 1 or factor < _LARGER:
-        return None
-    return min(1.0, trial.scale * factor)
+    scale = min(1.0, trial.scale * factor)
+    return None if scale < min(1.0, trial.scale * _LARGER) or trial.scale == 1 else scale
 
 
 def _power_of_time(trials: Sequence[_Trial], method: str) -> float:
@@ -173,7 +188,7 @@ def _power_of_time(trials: Sequence[_Trial], method: str) -> float:
         return largest
     before, last = trials[-2:]
     pixels = (last.scale / before.scale) ** 2
-    return min(largest, max(least, math.log(last.seconds / before.seconds) / math.log(pixels)))
+    return min(largest, max(least, math.log(last.effort / before.effort) / math.log(pixels)))
 
 
 def _first_scale(first: Event, given: Mapping[str, Any]) -> float:
@@ -212,11 +227,12 @@ def _first_event(task: Callable[..., Any], given: Mapping[str, Any]) -> Event:
     return seen[0]
 
 
-def _one(task: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
-    """Synthesise one realisation; statistics of the run, and its seconds."""
+def _one(task: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], float, float]:
+    """Synthesise one realisation; statistics of the run, its seconds, and those of processors."""
     single = {**given, "n": 1} if "n" in given else given
+    start = time.process_time()
     made, seconds = _timed(lambda: task(**single))
-    return made.info, seconds
+    return made.info, seconds, time.process_time() - start
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from waiting import wait_until
 
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
+from pnncupy.tasks.cost_estimate import Estimate
 
 FAST = ["--iterations", "1", "--quiet"]
 
@@ -289,6 +291,39 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     assert run(arguments("retarget", file, *words, "--checkpoint", state)) == 0
     assert run(["generate", "--sample", "rocket", "--dry-run", "--noise-std", "-1"]) == 2
     assert "--noise-std must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "method", "remedy"),
+    [(500, "exact", False), (700, "exact", True), (700, "patchmatch", False)],
+)
+def test_an_estimate_names_the_faster_search(seconds, method, remedy, file, capsys, monkeypatch):
+    cost = Estimate(method, "numba", 1, 1e9, seconds, 1.0, 9.0, 10.0, 1.0)
+    monkeypatch.setattr("pnncupy.tasks.cost_estimate.estimate", lambda task, given: cost)
+    assert run(arguments("generate", file, "--dry-run")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"time: about .* for the command, .* of them for the synthesis", lines[2])
+    assert lines[3].startswith("compiling: 9.0 s more in a first run; later runs load")
+    assert ("--method patchmatch" in lines[-1]) == remedy
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_an_estimate_counts_compilation_apart(file, tmp_path):
+    variables = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    words = ["generate", file, "--dry-run", "--levels", 1, "--iterations", 2]
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-m", "pnncupy", *map(str, words)], env=variables, check=True,
+            capture_output=True, text=True,
+        ).stdout
+        for _ in range(2)
+    )  # fmt: skip
+    compiling = float(re.search(r"compiling: ([\d.]+) s", first)[1])
+    time_of = [float(re.search(r"time: about ([\d.]+) s", each)[1]) for each in (first, second)]
+    assert compiling > 2
+    assert time_of[0] < 3 * time_of[1]
+    assert "compiling" not in second
 
 
 def test_the_end_of_a_file_is_no_ctrl_c(file, tmp_path, capsys, monkeypatch):
