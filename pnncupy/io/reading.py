@@ -279,7 +279,7 @@ def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> ImageFile:
         except Exception:  # whatever other programs wrote there, the pixels are readable
             metadata = Metadata()
         plane = _plane(tiff, series, position, structure, limit)
-        notes = ()
+        notes: tuple[str, ...] = ()
         if ASSOCIATED in model.extra_samples:
             notes = ("its colours, which are multiplied with alpha, were divided by it",)
         missing = _internal_mask(tiff, series, position, structure, limit)
