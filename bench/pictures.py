@@ -28,7 +28,7 @@ def generate(threads: int) -> list[Any]:
     import pnncupy as pnn
 
     source = photograph("rocket")
-    return [source, *pnn.generate(source, 5, rng=10, threads=threads)]
+    return [source, *pnn.generate(source, 4, rng=10, distinct=True, threads=threads)]
 
 
 def retarget(threads: int) -> list[Any]:
@@ -44,7 +44,7 @@ def inpaint(threads: int) -> list[Any]:
     import pnncupy as pnn
 
     source, mask = photograph("rocket"), photograph("rocket_mast")
-    return [source, mask, pnn.inpaint(source, mask > 127, fill="mean", threads=threads)]
+    return [source, mask, pnn.inpaint(source, mask > 127, fill="smooth", threads=threads)]
 
 
 def analogy(threads: int) -> list[Any]:

@@ -18,14 +18,14 @@ BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Blocks that make an environment: installation, and the test command.
 INSTALLATION = "-m venv"
 # What runs with smaller numbers than are printed: pattern and replacement. One step at a level
-# instead of ten, of two images instead of five, and large images of 200 x 250.
+# instead of ten, of two images instead of four, and large images of 200 x 250.
 SMALLER = {
     r"\bpnncupy (generate|retarget|inpaint|analogy|collage|edit) ": r"\g<0>--iterations 1 ",
     r"\bpnn\.(?:generate|retarget|inpaint|analogy|collage|edit)\([^#\n]*(?=\)\s*(?:#.*)?$)": (
         r"\g<0>, iterations=1"
     ),
-    r"\bimage, 5, ": "image, 2, ",
-    r"-n 5 ": "-n 2 ",
+    r"\bimage, 4, ": "image, 2, ",
+    r"-n 4 ": "-n 2 ",
     r"\b800(,?) 1000\b": r"200\1 250",
 }
 # Pages whose blocks use the names of README's Python, after it.
