@@ -76,6 +76,8 @@ def _own_option(option: OwnOption) -> Any:
             option.flag, option.parameter, type=click.Choice(list(option.choices)),
             callback=lambda context, parameter, word: option.choices.get(word), help=option.help,
         )  # fmt: skip
+    if "/" in option.flag:
+        return click.option(option.flag, option.parameter, default=None, help=option.help)
     if option.value is None:
         return click.option(option.flag, option.parameter, type=float, help=option.help)
     return click.option(

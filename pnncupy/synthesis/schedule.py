@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pnncupy.images.pyramid import level_shape
 
 KEYS = ("blurred", "sharp", "both")
+_FINEST_LEVELS = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Schedule:
         How the patches make an image.
     incremental : bool
         Skip the work that cannot change the result.
+    quick_iterations : int, optional
+        PNN steps instead at levels coarser than the two finest.
     """
 
     ratio: float
@@ -36,10 +39,15 @@ class Schedule:
     keys: str
     vote: str
     incremental: bool
+    quick_iterations: int | None = None
 
     def steps(self, level: int) -> int:
         """PNN steps at a level."""
-        return self.coarse_iterations if level == self.levels else self.iterations
+        if level == self.levels:
+            return self.coarse_iterations
+        if self.quick_iterations is not None and level >= _FINEST_LEVELS:
+            return self.quick_iterations
+        return self.iterations
 
     def shape(self, shape: Sequence[int], level: int) -> tuple[int, ...]:
         """Pixels at a level of what has `shape` at full size."""

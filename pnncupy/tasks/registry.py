@@ -212,8 +212,9 @@ TASKS = {
         pnncupy retarget photo.png -o narrow.png --scale 1 0.6
         """,
         ("shape", "guides"),
-        (OwnOption("--gradual", "gradual", "Change the size in several steps (slower; better for "
-                   "large changes).", value=True),),
+        (OwnOption("--gradual/--no-gradual", "gradual", "Change the size in several steps, which "
+                   "keeps objects whole; default: for factors of 1.25 or more, 0.8 or less.",
+                   value=True),),
         scalable=True,
         baseline=True,
     ),

@@ -1,6 +1,7 @@
 """Retargeting: the same scene in another size or aspect, its parts in their own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pnncupy import arrays, validation
@@ -32,6 +33,10 @@ from pnncupy.tasks.source_images import SourceImages
 # The paper says four patches; with three, objects of a third of the image keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
 _PATCHES_AT_COARSEST = 3.0
+# Factors of a side from which on one synthesis bends objects or cuts them.
+_STRONG_GROWTH, _STRONG_SHRINKAGE = 1.25, 0.8
+# PNN steps of a level that the next synthesis begins with, or refines.
+_STEP_ITERATIONS = 3
 
 
 @document_parameters
@@ -40,7 +45,7 @@ def retarget(
     image: Any,
     shape: tuple[int, int],
     *,
-    gradual: bool = False,
+    gradual: bool | str = "auto",
     alpha: float = 5e-3,
     patch_size: int = 7,
     downscale: float = 1.25,
@@ -79,9 +84,12 @@ def retarget(
         give patches.
     shape : (int, int)
         Height and width of the result in pixels, larger or smaller than the source's.
-    gradual : bool, default False
-        Go there in steps of at most x0.9 or x1.2, each a whole synthesis that starts from the last
-        one's result: better for strong changes, at the cost of one run a step.
+    gradual : bool or "auto", default "auto"
+        Go there in steps of at most x0.9 or x1.2, each a synthesis that starts from the last one's
+        result, with at most 3 PNN steps a level but at the two finest levels of the last: objects
+        stay whole under strong changes. "auto" does so where a side changes by a factor of 1.25 or
+        more, or 0.8 or less, unless `initial_guess`, `guides` or `checkpoint` ask for one
+        synthesis; `Result.info` says it.
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values keep every part of
         the source in the result. Infinity only asks that every part of the result is from it.
@@ -109,8 +117,8 @@ def retarget(
 
     Notes
     -----
-    Cost: about 20 H W h w pairs of patches for a result of h x w; with `gradual` that for every
-    step. Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
+    Cost: about 20 H W h w pairs of patches for a result of h x w; with `gradual` a third of that
+    for every step. Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
 
     Examples
     --------
@@ -128,12 +136,17 @@ def retarget(
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory,
     )  # fmt: skip
-    in_steps = validation.flag("gradual", gradual)
+    single = {"initial_guess": initial_guess, "guides": guides, "checkpoint": checkpoint}
+    in_steps = _checked_gradual(gradual)
     validation.shape("shape", shape, options.patch_size)
-    if in_steps:
+    if in_steps is True:
         refuse_with_gradual(initial_guess=initial_guess, guides=guides)
+    images = SourceImages.of("image", image, options)
+    if in_steps == "auto":
+        wanted = all(value is None for value in single.values())
+        in_steps = wanted and _is_strong_change(images.shapes[0], shape)
     task = prepare_task(
-        SourceImages.of("image", image, options), shape, options,
+        images, shape, options,
         Requirements(_PATCHES_AT_COARSEST, intermediate=_intermediate if in_steps else None),
     )  # fmt: skip
     info = {"task": "retarget", "gradual": in_steps}
@@ -143,6 +156,19 @@ def retarget(
         return execute(task, lambda numbers: work, info)
     shapes = step_shapes(task.planes[0].shape[1:], task.shape)
     return gradual_synthesis(task, task.planes[0], shapes, info)
+
+
+def _checked_gradual(value: Any) -> bool | str:
+    if isinstance(value, str):
+        validation.choice("gradual", value, ("auto",))
+        return value
+    return validation.flag("gradual", value)
+
+
+def _is_strong_change(start: Sequence[int], stop: Sequence[int]) -> bool:
+    """Test whether a side changes so much that steps are better than one synthesis."""
+    factors = [new / old for old, new in zip(start, stop, strict=True)]
+    return max(factors) >= _STRONG_GROWTH or min(factors) <= _STRONG_SHRINKAGE
 
 
 def refuse_with_gradual(**options: Any) -> None:
@@ -178,7 +204,8 @@ def gradual_synthesis(
 
     def run_of(shape: Shape, reporter: ProgressReporter) -> SynthesisRun:
         problem = task.problem(sources, shape)
-        return SynthesisRun(problem, task.schedule, task.settings, reporter)
+        schedule = _step_schedule(task.schedule, is_last=shape is shapes[-1])
+        return SynthesisRun(problem, schedule, task.settings, reporter)
 
     def work(reporter: ProgressReporter) -> Synthesised:
         last = image
@@ -191,3 +218,13 @@ def gradual_synthesis(
     silent = ProgressReporter.silent()
     stages = [sum(planned_pairs(run_of(shape, silent)).values()) for shape in shapes]
     return execute(task, lambda numbers: work, info, stages=stages, resumable=False)
+
+
+def _step_schedule(schedule: Schedule, *, is_last: bool) -> Schedule:
+    """The schedule of one of several syntheses: what the next one changes again is not refined."""
+    few = min(schedule.iterations, _STEP_ITERATIONS)
+    quick = replace(
+        schedule, coarse_iterations=min(schedule.coarse_iterations, _STEP_ITERATIONS),
+        quick_iterations=few,
+    )  # fmt: skip
+    return quick if is_last else replace(quick, iterations=few)
