@@ -54,8 +54,10 @@ def _outcome(arguments: Sequence[str] | None) -> int:
         _say_notes(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        if isinstance(error.__cause__, EOFError):  # of a file: nobody typed Ctrl-D
-            raise error.__cause__ from None
+        # Releases of click differ in which of both is set.
+        origin = error.__cause__ or error.__context__
+        if isinstance(origin, EOFError):  # of a file: nobody typed Ctrl-D
+            raise origin from None
         say(signals.reason(signal.SIGINT), error=True)
         return INTERRUPTED
     except (ImageReadError, EngineUnavailable, OSError) as error:

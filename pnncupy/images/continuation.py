@@ -73,7 +73,7 @@ def _near(hole: Any) -> Any:
 
 def _laplacian(rows_of: Any) -> Any:
     """Differences of these pixels (H, W) to their neighbours, a row each; none beyond the image."""
-    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse import coo_array, dia_array
 
     numbers = np.arange(rows_of.size).reshape(rows_of.shape)
     starts, ends = [], []
@@ -88,4 +88,4 @@ def _laplacian(rows_of: Any) -> Any:
     size = rows_of.size
     links = coo_array((np.ones(start.size), (start, end)), shape=(size, size)).tocsr()
     degrees = np.bincount(start, minlength=size).astype(np.float64)
-    return (links - diags_array(degrees)).tocsr()
+    return (links - dia_array((degrees[None], [0]), shape=(size, size))).tocsr()

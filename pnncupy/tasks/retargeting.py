@@ -85,11 +85,11 @@ def retarget(
     shape : (int, int)
         Height and width of the result in pixels, larger or smaller than the source's.
     gradual : bool or "auto", default "auto"
-        Go there in steps of at most x0.9 or x1.2, each a synthesis that starts from the last one's
-        result, with at most 3 PNN steps a level but at the two finest levels of the last: objects
-        stay whole under strong changes. "auto" does so where a side changes by a factor of 1.25 or
-        more, or 0.8 or less, unless `initial_guess`, `guides` or `checkpoint` ask for one
-        synthesis; `Result.info` says it.
+        Go there in steps of at most x0.9 or x1.2, each a whole synthesis that starts from the last
+        one's result: objects stay whole under strong changes. "auto" does so where a side changes
+        by a factor of 1.25 or more, or 0.8 or less, with at most 3 PNN steps a level but at the two
+        finest levels of the last; it is one synthesis with `initial_guess`, `guides` or
+        `checkpoint`. `Result.info` says which.
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values keep every part of
         the source in the result. Infinity only asks that every part of the result is from it.
@@ -117,8 +117,9 @@ def retarget(
 
     Notes
     -----
-    Cost: about 20 H W h w pairs of patches for a result of h x w; with `gradual` a third of that
-    for every step. Granot et al. 2022, doi:10.48550/arXiv.2103.15545.
+    Cost: about 20 H W h w pairs of patches for a result of h x w; with `gradual` that for
+    every step, and about the same for all of them with "auto". Granot et al. 2022,
+    doi:10.48550/arXiv.2103.15545.
 
     Examples
     --------
@@ -155,7 +156,7 @@ def retarget(
         work = synthesis(task, task.problem(task.sources()), guess)
         return execute(task, lambda numbers: work, info)
     shapes = step_shapes(task.planes[0].shape[1:], task.shape)
-    return gradual_synthesis(task, task.planes[0], shapes, info)
+    return gradual_synthesis(task, task.planes[0], shapes, info, quick=gradual == "auto")
 
 
 def _checked_gradual(value: Any) -> bool | str:
@@ -197,14 +198,20 @@ def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> 
 
 
 def gradual_synthesis(
-    task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any]
-) -> Any:
-    """One whole synthesis for each shape, each from the result of the last, `image` at first."""
+    task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any], *,
+    quick: bool = False,
+) -> Any:  # fmt: skip
+    """One synthesis for each shape, each from the result of the last, `image` at first.
+
+    With `quick` they take few PNN steps, but at the finest levels of the last.
+    """
     sources = task.sources()
 
     def run_of(shape: Shape, reporter: ProgressReporter) -> SynthesisRun:
         problem = task.problem(sources, shape)
-        schedule = _step_schedule(task.schedule, is_last=shape is shapes[-1])
+        schedule = task.schedule
+        if quick:
+            schedule = _step_schedule(schedule, is_last=shape is shapes[-1])
         return SynthesisRun(problem, schedule, task.settings, reporter)
 
     def work(reporter: ProgressReporter) -> Synthesised:

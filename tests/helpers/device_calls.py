@@ -32,7 +32,9 @@ CALLS = {
         i, rng=1, vote="copy", keys="sharp", **SMALL, **o
     ),
     "generate, grey": lambda i, m, **o: pnn.generate(i[..., 0], rng=1, **SMALL, **o),
-    "retarget": lambda i, m, **o: pnn.retarget(i, (14, 11), coarse_iterations=2, **SMALL, **o),
+    "retarget": lambda i, m, **o: pnn.retarget(
+        i, (14, 11), coarse_iterations=2, gradual=False, **SMALL, **o
+    ),
     "inpaint": lambda i, m, **o: pnn.inpaint(i, m, fill="mean", **SMALL, **o),
     "inpaint, noise": lambda i, m, **o: pnn.inpaint(
         i, m, fill="noise", alpha=0.01, rng=1, **SMALL, **o

@@ -101,7 +101,7 @@ def of_photographs():
         "generate, patch of 5",
         pnn.generate(half, patch_size=5, downscale=1.5, vote="median", keys="sharp", **SHORT),
     )
-    yield "retarget", pnn.retarget(half, (82, 70), iterations=2, return_index=True)
+    yield "retarget", pnn.retarget(half, (82, 70), iterations=2, return_index=True, gradual=False)
     yield "retarget, gradual", pnn.retarget(half, (60, 180), iterations=1, gradual=True)
     for fill in (None, "mean", "noise"):
         yield f"inpaint, {fill}", pnn.inpaint(colours, mask, fill=fill, **SHORT)
@@ -186,8 +186,8 @@ def of_files(folder):
     names = sorted(each.name for each in (folder / "batch").glob("*.png"))
     yield "batch", [(name, io.read_image(folder / "batch" / name)) for name in names]
     for verb, words in {
-        "generate": ["in.png", "-n", "2", "--seed", "5", "--iterations", "1"],
-        "retarget": ["in.tif", "--shape", "40", "70", "--iterations", "1"],
+        "generate": ["in.png", "-n", "2", "--seed", "5", "--iterations", "1", "--distinct", "no"],
+        "retarget": ["in.tif", "--shape", "40", "70", "--iterations", "1", "--no-gradual"],
         "analogy": ["in.png", "--structure", "in.png", "--iterations", "1"],
         "collage": ["in.png", "in.png", "--iterations", "1"],
     }.items():
@@ -197,8 +197,12 @@ def of_files(folder):
             code = app.run([verb, *given, "-o", str(out), "--quiet"])
         if code != 0:
             raise AssertionError(f"{verb} failed")
-        files = sorted(each for each in out.iterdir() if each.suffix in (".png", ".tif"))
-        yield f"command {verb}", [(file.name, io.read_image(file)) for file in files]
+        files = {
+            "contact.png" if each.name.endswith("_contact.png") else each.name: each
+            for each in out.iterdir() if each.suffix in (".png", ".tif")
+        }  # fmt: skip
+        found = [(name, io.read_image(files[name])) for name in sorted(files)]
+        yield f"command {verb}", found
 
 
 def groups(folder):

@@ -36,7 +36,7 @@ def test_reference_retargeting(reference):
         made = pnn.retarget(
             unit(arrays["image"]), (96, width), levels=int(arrays["num_levels"]),
             downscale=1 / float(arrays["downscale_ratio"]), alpha=float(arrays["alpha"]),
-            data_range=(0, 1),
+            data_range=(0, 1), gradual=False,
         )  # fmt: skip
         assert decibels(made, arrays[name]) > 55
 
@@ -71,7 +71,7 @@ def test_reference_inpainting(reference):
 
 
 @pytest.mark.parametrize("shape", [(40, 34), (30, 56), (52, 90), (25, 80)])
-@pytest.mark.parametrize("gradual", [False, True])
+@pytest.mark.parametrize("gradual", [False, True, "auto"])
 def test_retarget_reaches_any_shape(shape, gradual, photograph):
     made = pnn.retarget(photograph, shape, gradual=gradual, return_index=True, **FAST)
     assert made.image.shape == (*shape, 3)
@@ -86,6 +86,37 @@ def test_steps_are_small_and_end_where_they_should():
         for old, new in zip([start, *shapes], shapes, strict=False):
             for before, after in zip(old, new, strict=True):
                 assert 0.9 * before - 1 <= after <= 1.2 * before + 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "expected"),
+    [
+        ((40, 50), {}, True), ((50, 60), {}, False), ((48, 52), {}, False), ((48, 51), {}, True),
+        ((60, 64), {}, True), ((40, 50), {"gradual": False}, False),
+        ((40, 50), {"guides": []}, False),
+    ],
+)  # fmt: skip
+def test_strong_changes_go_in_steps(shape, options, expected, random):
+    image = random.integers(0, 256, (48, 64), dtype=np.uint8)
+    made = pnn.retarget(image, shape, return_info=True, iterations=1, **options)
+    assert made.info["gradual"] is expected
+
+
+def test_quick_steps_are_few_but_at_the_finest_levels(photograph):
+    def steps(**options):
+        seen = []
+        pnn.retarget(
+            photograph, (photograph.shape[0], photograph.shape[1] * 3 // 2),
+            callback=lambda event: seen.append((event.levels, event.level, event.iterations)),
+            incremental=False, **options,
+        )  # fmt: skip
+        return set(seen), len(seen)
+
+    quick, plain = steps(), steps(gradual=True)
+    assert {count for _, _, count in quick[0]} == {3, 10}
+    assert {level for _, level, count in quick[0] if count == 10} == {0, 1}
+    assert {count for _, _, count in plain[0]} == {10}
+    assert quick[1] < plain[1]
 
 
 def test_gradual_fractions_rise_to_one(photograph):
@@ -303,7 +334,7 @@ WRONG = [
     (pnn.retarget, (IMAGE, (30, 5)), {}, ValueError, r"`shape` must be \(height, width\)"),
     (pnn.retarget, (IMAGE, None), {}, TypeError, "`shape` must be"),
     (pnn.retarget, ([], (9, 9)), {}, ValueError, "`image` must hold at least one image"),
-    (pnn.retarget, (IMAGE, (9, 9)), {"gradual": "yes"}, TypeError, "`gradual` must be True or"),
+    (pnn.retarget, (IMAGE, (9, 9)), {"gradual": "yes"}, ValueError, "`gradual` must be one of"),
     (pnn.retarget, (IMAGE, (20, 20)), {"gradual": True, "initial_guess": IMAGE}, ValueError,
      "`initial_guess` must be None with `gradual`"),
     (pnn.collage, ([],), {}, ValueError, "`images` must hold at least one image"),
