@@ -281,7 +281,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(file, tmp_path, ca
     assert lines[1].endswith(" an image")
     assert "an image" in lines[2]
     assert "in all" in lines[2]
-    assert lines[3].startswith("peak memory: about ")
+    assert lines[-1].startswith("peak memory: about ")
     assert sorted(tmp_path.rglob("*")) == before
     # Without -o too, for other verbs, and with what the method would do.
     words = ["--scale", 1, 2, "--dry-run", "--method", "auto", "--scheduler", "tcp://127.0.0.1:9"]
