@@ -27,8 +27,8 @@ _LAST_TRIAL = 8.0
 # Its sides are larger than those of the one before by this factor at least, but for the call's:
 # two trials that are nearly the same say little about the growth.
 _LARGER = 1.25
-# Seconds of a trial that is run again to measure memory.
-_TRACED_TRIAL = 3.0
+# A trial that takes fewer seconds is run again: the first run may load kernels for its size.
+_SHORT = 3.0
 # Where the first trial takes long already, a second one has sides shorter by this factor.
 _SMALLER = 1.6
 # Least and largest power of the pixels that time grows with. The least is that of a search where
@@ -114,30 +114,31 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     first, seconds = _timed(lambda: _first_event(task, given))
     loading = seconds - _timed(lambda: _first_event(task, given))[1]
     trials = [_first_trial(task, given, first)]
-    loading += trials[0].first - trials[0].seconds - registry.compilation_seconds() + compiled
     while (scale := _next_scale(trials[-1], first.method)) is not None:
         trials.append(_trial(task, given, first, scale))
     last = trials[-1]
     if len(trials) == 1 and last.scale < 1:
         with suppress(ValueError):  # too small for this call
             trials.insert(0, _trial(task, given, first, last.scale / _SMALLER))
-    short = [trial for trial in trials if trial.seconds < _TRACED_TRIAL]
+    compiling = registry.compilation_seconds() - compiled
+    loading += sum(trial.first - trial.seconds for trial in trials) - compiling
+    short = [trial for trial in trials if trial.seconds < _SHORT]
     traced = (short or trials[:1])[-1]
     _, peak = _with_peak(lambda: _one(task, traced.given), first.engine)
     pixels = last.scale**-2
     return Estimate(
         first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
         last.seconds * pixels ** _power_of_time(trials, first.method), max(0.0, loading),
-        registry.compilation_seconds() - compiled, peak / traced.scale**2 / 2**20, last.scale,
+        compiling, peak / traced.scale**2 / 2**20, last.scale,
     )  # fmt: skip
 
 
 def _first_trial(task: Callable[..., Any], given: Mapping[str, Any], first: Event) -> _Trial:
-    """The smallest trial, which is run twice: the first run loads or compiles kernels."""
+    """The smallest trial that the call's arguments allow."""
     scale = _first_scale(first, given)
     while True:
         try:
-            return _trial(task, given, first, scale, again=True)
+            return _trial(task, given, first, scale)
         except ValueError:
             # This number of levels, or so small a hole, does not fit into smaller images.
             if scale == 1:
@@ -146,16 +147,15 @@ def _first_trial(task: Callable[..., Any], given: Mapping[str, Any], first: Even
 
 
 def _trial(
-    task: Callable[..., Any], given: Mapping[str, Any], first: Event, scale: float,
-    *, again: bool = False,
-) -> _Trial:  # fmt: skip
-    """Run the call on images of a scale; twice where kernels are compiled, or if requested."""
+    task: Callable[..., Any], given: Mapping[str, Any], first: Event, scale: float
+) -> _Trial:
+    """Run the call on images of a scale; twice if it is short or compiles kernels."""
     smaller = _scaled_call(given, first.method, scale)
     planned = (first if scale == 1 else _first_event(task, smaller)).pairs
     compiled = registry.compilation_seconds()
     info, seconds, effort = _one(task, smaller)
     before = seconds
-    if again or registry.compilation_seconds() > compiled:
+    if seconds < _SHORT or registry.compilation_seconds() > compiled:
         info, seconds, effort = _one(task, smaller)
     if registry.on_device(first.engine):
         effort = seconds

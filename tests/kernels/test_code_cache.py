@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numba import config
 
+from pnncupy.engine import registry
 from pnncupy.io import write_image
 from pnncupy.kernels.numba_cpu.compile import compiled
 
@@ -102,6 +103,17 @@ def test_files_of_another_kernel_are_never_executed(suffixes, functions):
 def test_missing_files_are_written_again(suffix, functions):
     files_of(functions.double)[suffix].unlink()
     check_mended(functions.double)
+
+
+def test_seconds_of_compilation_are_those_of_code_on_the_disk(functions):
+    registry.load("numba")
+    files_of(functions.double)[".nbc"].unlink()
+    before = registry.compilation_seconds()
+    called(functions.double)
+    compiled = registry.compilation_seconds()
+    assert before < compiled < before + 60
+    called(functions.double)
+    assert registry.compilation_seconds() == compiled
 
 
 def test_what_cannot_be_read_or_replaced_is_done_without(functions):
