@@ -75,7 +75,7 @@ def stationarity(
 def _layers(planes: Sequence[Any], labels: bool) -> Iterator[list[Any]]:
     """Grey images, or for each label the images of its places."""
     if not labels:
-        yield [image.astype(np.float64).mean(axis=0) for image in planes]
+        yield [image.mean(axis=0, dtype=np.float64) for image in planes]
         return
     for label in np.unique(np.concatenate([image.ravel() for image in planes])):
         yield [(image[0] == label).astype(np.float64) for image in planes]
@@ -87,14 +87,17 @@ def _blocks(image: Any, known: Any) -> Iterator[Any]:
     for row in range(_BLOCKS):
         for column in range(_BLOCKS):
             place = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            yield image[place].ravel() if known is None else image[place][known[place]]
+            yield image[place] if known is None else image[place][known[place]]
 
 
 def _differences(blocks: Sequence[Any]) -> Stationarity | None:
     if any(block.size < 2 for block in blocks):
         return None
-    means, stds = (np.array([measure(block) for block in blocks]) for measure in (np.mean, np.std))
-    variance = np.concatenate(blocks).var()
+    sizes, means, stds = (
+        np.array([measure(block) for block in blocks]) for measure in (np.size, np.mean, np.std)
+    )
+    between = (means - np.average(means, weights=sizes)) ** 2
+    variance = np.average(stds**2 + between, weights=sizes)
     if not (variance > 0 and stds.mean() > 0):
         return None
     return Stationarity(float(means.var() / variance), float(stds.std() / stds.mean()))
