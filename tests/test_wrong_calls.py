@@ -227,6 +227,7 @@ SHARED = [
     ("return_info", np.array([True]), TypeError, FLAG, "got array([ True]) of type ndarray"),
     ("gradual", 0, TypeError, FLAG, "got 0 of type int"),
     ("keep_known", "no", TypeError, FLAG, "got 'no' of type str"),
+    ("keep_grain", 1, TypeError, FLAG, "got 1 of type int"),
     ("callback", 3, TypeError, "must be callable or None", "got 3 of type int"),
     ("callback", "print", TypeError, "must be callable or None", "got 'print' of type str"),
     ("callback", [print], TypeError, "must be callable or None", "of type list"),

@@ -142,7 +142,7 @@ def refine(
         known = index, steps.layout
         run.reporter.end(images)
         keep(State(level, step + 1, images[0], index[0]))
-    return Synthesised(images, index, steps.layout)
+    return Synthesised(steps.with_copied(images, index), index, steps.layout)
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,15 @@ class _LevelSteps:
         """Images with the fixed pixels in their place."""
         fixed = self.run.problem.fixed
         return images if fixed is None else fixed.apply(images, self.level)
+
+    def with_copied(self, images: Array, index: Array) -> Array:
+        """Images of the finest level with the pixels that are copied by their matches."""
+        copied = self.run.problem.copied
+        if copied is None or self.level > 0:
+            return images
+        settings = self.run.settings
+        exact = vote_images(settings, "copy", self.canvas, index, None)
+        return arrays.namespace(images).where(copied, exact, images)
 
     def search(
         self,

@@ -80,12 +80,15 @@ class SynthesisProblem:
     fixed : FixedPixels or None
     metric : PatchMetric
         What patches are compared by.
+    copied : (H, W) bool or None
+        Pixels of the result that are copied from the patch around them in the end, not averaged.
     """
 
     sources: Sequence[Source]
     shape: tuple[int, ...]
     fixed: FixedPixels | None = None
     metric: PatchMetric = field(default_factory=PatchMetric)
+    copied: Array | None = None
 
     def keys(self, level: int, kind: str) -> list[Array]:
         """Key images of a level, one for each source; see `Source`."""

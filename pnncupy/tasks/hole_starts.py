@@ -49,6 +49,13 @@ class HoleWidths:
         """Pixels of holes whose largest square is smaller, (H, W) bool."""
         return np.array([False, *(square < side for square in self.squares)])[self.labels]
 
+    def interior(self, side: int, margin: int) -> Any:
+        """Pixels of holes whose largest square is at least `side`, but those near known ones."""
+        from scipy.ndimage import binary_erosion
+
+        wide = (self.labels > 0) & ~self.narrower_than(side)
+        return binary_erosion(wide, iterations=margin, border_value=1) & wide
+
     def levels(self, patch_size: int, downscale: float) -> list[int]:
         """The level of each hole at which its largest square is about one patch."""
         return [wanted_levels(square, patch_size, downscale) for square in self.squares]

@@ -33,6 +33,8 @@ from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_of
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _FILLS = ("mean", "noise", "smooth")
+# Pixels inside of a hole that are averaged, so that its border is no seam.
+_AVERAGED_MARGIN = 2
 
 
 @document_parameters
@@ -43,6 +45,7 @@ def inpaint(
     *,
     fill: Any = None,
     keep_known: bool = True,
+    keep_grain: bool = True,
     rng: Any = None,
     alpha: float = math.inf,
     patch_size: int = 7,
@@ -91,6 +94,10 @@ def inpaint(
     keep_known : bool, default True
         Leave the pixels outside of the hole as they are, bit for bit. False synthesises everything,
         as the paper's authors do.
+    keep_grain : bool, default True
+        Copy the pixels of holes that are wider than a patch from the patch around them in the last
+        vote, but for two pixels beside the known ones: as much grain as outside. False averages
+        overlapping patches, as the paper. For ``vote="weighted_mean"``, with `keep_known`.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise of ``fill="noise"``.
     levels : int, optional
@@ -136,6 +143,7 @@ def inpaint(
         channel_weights=channel_weights, guides=guides, max_memory=max_memory,
     )  # fmt: skip
     keep = validation.flag("keep_known", keep_known)
+    grain = validation.flag("keep_grain", keep_grain)
     seed = seed_sequence(rng)
     if fill is None and isinstance(mask, str):
         fill = "smooth"
@@ -164,7 +172,11 @@ def inpaint(
         own = [coarsest if levels is not None else min(each, coarsest) for each in own]
         starts = HoleStarts.of(masked, widths, own, smooth, task.schedule.ratio)
         guess, fixed = starts.guess(guess), starts.fixed(masked)
-    problem = _problem(task, masked, known, hole, fixed if keep else None)
+    copied = None
+    if grain and keep and vote == "weighted_mean":
+        interior = widths.interior(options.patch_size, _AVERAGED_MARGIN)
+        copied = arrays.like(interior, known) if interior.any() else None
+    problem = _problem(task, masked, known, hole, fixed if keep else None, copied)
     work = synthesis(task, problem, guess[None])
     info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
     kept = KeptPixels(data_of(image), ~hole) if keep else None
@@ -180,13 +192,14 @@ def _continued(widths: HoleWidths, fill: Any, patch_size: int) -> Any:
 
 
 def _problem(
-    task: PreparedTask, masked: MaskedPyramid, known: Array, hole: Array, fixed: FixedPixels | None
-) -> SynthesisProblem:
+    task: PreparedTask, masked: MaskedPyramid, known: Array, hole: Array,
+    fixed: FixedPixels | None, copied: Array | None,
+) -> SynthesisProblem:  # fmt: skip
     """The sources, without the hole where something steers it, and what is fixed."""
     levels, ratio = task.schedule.levels, task.schedule.ratio
     if fixed is None and not bool((~known & ~hole).any()):
         return task.problem([source_of(task.pyramid(task.planes[0]), ratio, masked.usable)])
-    return task.problem([masked.source(ratio, levels)], fixed=fixed)
+    return task.problem([masked.source(ratio, levels)], fixed=fixed, copied=copied)
 
 
 def _holes(image: Any, mask: Any, options: TaskOptions) -> tuple[Array, Array, Array]:

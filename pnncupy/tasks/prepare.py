@@ -103,10 +103,11 @@ class PreparedTask:
         sources: Sequence[Source],
         shape: tuple[int, ...] | None = None,
         fixed: FixedPixels | None = None,
+        copied: Array | None = None,
     ) -> SynthesisProblem:
         """Build the problem, at the size of the result by default."""
         size = self.shape if shape is None else shape
-        return SynthesisProblem(sources, size, fixed, self.metric)
+        return SynthesisProblem(sources, size, fixed, self.metric, copied)
 
     def encode(self, name: str, image: Any) -> Array:
         """Check another image of the call and encode it; missing pixels are filled."""

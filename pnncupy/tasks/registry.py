@@ -182,7 +182,9 @@ TASKS = {
         """,
         ("rng", "guides"),
         (OwnOption("--remake-known", "keep_known", "Synthesise the known pixels too, instead of "
-                   "keeping them.", value=False),),
+                   "keeping them.", value=False),
+         OwnOption("--average", "keep_grain", "Average overlapping patches in wide holes too: "
+                   "smoother than the rest.", value=False)),
         keeps_origin=True,
     ),
     "analogy": TaskSpec(

@@ -104,7 +104,10 @@ def of_photographs():
     yield "retarget", pnn.retarget(half, (82, 70), iterations=2, return_index=True, gradual=False)
     yield "retarget, gradual", pnn.retarget(half, (60, 180), iterations=1, gradual=True)
     for fill in (None, "mean", "noise"):
-        yield f"inpaint, {fill}", pnn.inpaint(colours, mask, fill=fill, **SHORT)
+        yield (
+            f"inpaint, {fill}",
+            pnn.inpaint(colours, mask, fill=fill, keep_grain=False, **SHORT),
+        )
     yield "inpaint, copy", pnn.inpaint(colours, mask, vote="copy", keep_known=False, **SHORT)
     yield "analogy", pnn.analogy(colours, half, iterations=1)
     yield "collage", pnn.collage([colours, half], (80, 160), iterations=1, return_index=True)

@@ -130,6 +130,53 @@ def test_wide_holes_begin_with_their_mean_as_ever(photograph):
     )
 
 
+@pytest.mark.parametrize("fill", [None, "smooth", "mean"])
+def test_wide_holes_have_the_grain_of_the_rest(fill):
+    image = load_sample("gravel")[:100, :100].copy()
+    mask = np.zeros(image.shape, bool)
+    mask[30:60, 35:70] = True
+    made = pnn.inpaint(image, mask, fill=fill, return_index=True)
+    averaged = pnn.inpaint(image, mask, fill=fill, keep_grain=False)
+    inner, border = np.zeros_like(mask), mask.copy()
+    inner[32:58, 37:68] = True
+    border[inner] = False
+    np.testing.assert_array_equal(made.image[~inner], averaged[~inner])
+    copied = pnn.apply_index(image, made.index)
+    np.testing.assert_array_equal(made.image[inner], copied[inner])
+
+    def grain(picture):
+        grey = picture.astype(float)
+        laplacian = grey[1:-1, 2:] + grey[1:-1, :-2] + grey[2:, 1:-1] + grey[:-2, 1:-1]
+        laplacian -= 4 * grey[1:-1, 1:-1]
+        return np.sqrt((laplacian[inner[1:-1, 1:-1]] ** 2).mean() / (
+            laplacian[~mask[1:-1, 1:-1]] ** 2).mean())  # fmt: skip
+
+    assert 0.9 < grain(made.image) < 1.15
+    assert grain(made.image) > grain(averaged) + 0.05
+
+
+def test_narrow_holes_and_other_votes_are_averaged(photograph):
+    mask = scratches(photograph.shape[:2])
+    np.testing.assert_array_equal(
+        pnn.inpaint(photograph, mask, fill="smooth"),
+        pnn.inpaint(photograph, mask, fill="smooth", keep_grain=False),
+    )
+    mask[30:60, 20:60] = True
+    np.testing.assert_array_equal(
+        pnn.inpaint(photograph, mask, vote="mean", iterations=1),
+        pnn.inpaint(photograph, mask, vote="mean", iterations=1, keep_grain=False),
+    )
+
+
+def test_interiors_end_beside_known_pixels_only():
+    mask = np.zeros((30, 40), bool)
+    mask[:12, 10:30] = True
+    inner = HoleWidths.of(mask).interior(7, 2)
+    expected = np.zeros_like(mask)
+    expected[:10, 12:28] = True
+    np.testing.assert_array_equal(inner, expected)
+
+
 def test_labels_are_continued(photograph):
     labels = (photograph[..., 0] // 86).astype(np.uint8)
     mask = scratches(labels.shape)
