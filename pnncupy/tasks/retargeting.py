@@ -35,8 +35,8 @@ from pnncupy.tasks.source_images import SourceImages
 _PATCHES_AT_COARSEST = 3.0
 # Factors of a side from which on one synthesis bends objects or cuts them.
 _STRONG_GROWTH, _STRONG_SHRINKAGE = 1.25, 0.8
-# PNN steps of a level that the next synthesis begins with, or refines.
-_STEP_ITERATIONS = 3
+# PNN steps of a level that the next synthesis changes again; with fewer, what shrinks bends.
+_GROWING_ITERATIONS, _SHRINKING_ITERATIONS = 3, 5
 
 
 @document_parameters
@@ -87,9 +87,9 @@ def retarget(
     gradual : bool or "auto", default "auto"
         Go there in steps of at most x0.9 or x1.2, each a whole synthesis that starts from the last
         one's result: objects stay whole under strong changes. "auto" does so where a side changes
-        by a factor of 1.25 or more, or 0.8 or less, with at most 3 PNN steps a level but at the two
-        finest levels of the last; it is one synthesis with `initial_guess`, `guides` or
-        `checkpoint`. `Result.info` says which.
+        by a factor of 1.25 or more, or 0.8 or less, with at most 3 PNN steps a level (5 where a
+        side shrinks) but at the two finest levels of the last; it is one synthesis with
+        `initial_guess`, `guides` or `checkpoint`. `Result.info` says which.
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values keep every part of
         the source in the result. Infinity only asks that every part of the result is from it.
@@ -156,7 +156,11 @@ def retarget(
         work = synthesis(task, task.problem(task.sources()), guess)
         return execute(task, lambda numbers: work, info)
     shapes = step_shapes(task.planes[0].shape[1:], task.shape)
-    return gradual_synthesis(task, task.planes[0], shapes, info, quick=gradual == "auto")
+    few = None
+    if gradual == "auto":
+        shrinks = any(new < old for old, new in zip(images.shapes[0], task.shape, strict=True))
+        few = _SHRINKING_ITERATIONS if shrinks else _GROWING_ITERATIONS
+    return gradual_synthesis(task, task.planes[0], shapes, info, few)
 
 
 def _checked_gradual(value: Any) -> bool | str:
@@ -198,20 +202,20 @@ def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> 
 
 
 def gradual_synthesis(
-    task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any], *,
-    quick: bool = False,
+    task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any],
+    few: int | None = None,
 ) -> Any:  # fmt: skip
     """One synthesis for each shape, each from the result of the last, `image` at first.
 
-    With `quick` they take few PNN steps, but at the finest levels of the last.
+    They take at most `few` PNN steps a level, if given, but at the finest levels of the last.
     """
     sources = task.sources()
 
     def run_of(shape: Shape, reporter: ProgressReporter) -> SynthesisRun:
         problem = task.problem(sources, shape)
         schedule = task.schedule
-        if quick:
-            schedule = _step_schedule(schedule, is_last=shape is shapes[-1])
+        if few is not None:
+            schedule = _step_schedule(schedule, few, is_last=shape is shapes[-1])
         return SynthesisRun(problem, schedule, task.settings, reporter)
 
     def work(reporter: ProgressReporter) -> Synthesised:
@@ -227,11 +231,10 @@ def gradual_synthesis(
     return execute(task, lambda numbers: work, info, stages=stages, resumable=False)
 
 
-def _step_schedule(schedule: Schedule, *, is_last: bool) -> Schedule:
+def _step_schedule(schedule: Schedule, few: int, *, is_last: bool) -> Schedule:
     """The schedule of one of several syntheses: what the next one changes again is not refined."""
-    few = min(schedule.iterations, _STEP_ITERATIONS)
+    steps = min(schedule.iterations, few)
     quick = replace(
-        schedule, coarse_iterations=min(schedule.coarse_iterations, _STEP_ITERATIONS),
-        quick_iterations=few,
-    )  # fmt: skip
-    return quick if is_last else replace(quick, iterations=few)
+        schedule, coarse_iterations=min(schedule.coarse_iterations, few), quick_iterations=steps
+    )
+    return quick if is_last else replace(quick, iterations=steps)
