@@ -15,6 +15,8 @@ from typing import Any
 OPTIONS = ("images", "samples", "noise_std")  # what the command line passes to `measure`
 BUNDLED = "bundled photographs"
 SCALES = 3
+# Share of the pixels of one translation from which on a sample is a copy.
+LARGEST_TRANSLATION = 0.6
 
 # (method, diversity, SIFID) as Granot et al. 2022 give them, 50 samples of each picture.
 PUBLISHED = (
@@ -22,8 +24,8 @@ PUBLISHED = (
 )  # fmt: skip
 CAVEAT = "published, Places50, other pictures and other weights"
 AVERAGED = (
-    "diversity", "sharpness_ratio", "near_copies", "sifid", "coherence", "completeness",
-    "seconds_per_picture",
+    "diversity", "sharpness_ratio", "near_copies", "moved_copies", "sifid", "coherence",
+    "completeness", "seconds_per_picture",
 )  # fmt: skip
 
 
@@ -106,8 +108,12 @@ def qualities(source: Any, samples: int, noise_std: float, threads: int) -> dict
     from pnncupy import metrics
 
     start = time.perf_counter()
-    made = pnn.generate(source, samples, rng=0, noise_std=noise_std, threads=threads)
+    made, index, info = pnn.generate(
+        source, samples, rng=0, noise_std=noise_std, distinct=True, threads=threads,
+        return_index=True, return_info=True,
+    )  # fmt: skip
     seconds = (time.perf_counter() - start) / samples
+    moved = [metrics.translation_share(each) > LARGEST_TRANSLATION for each in index]
 
     def mean(measure: Any, **options: Any) -> float:
         return statistics.fmean(measure(source, sample, **options) for sample in made)
@@ -121,6 +127,9 @@ def qualities(source: Any, samples: int, noise_std: float, threads: int) -> dict
         "diversity": round(metrics.diversity(made, source), 4),
         "sharpness_ratio": round(mean(metrics.sharpness_ratio), 4),
         "near_copies": round(mean(lambda *pair: metrics.near_copy(*pair).is_copy), 4),
+        "moved_copies": round(statistics.fmean(moved), 4),
+        "made_again": sum("remade" in sample for sample in info["samples"]),
+        "independent": info["independent"],
         "patch_swd": means(distances),
         "sifid": sifid,
         "sifid_missing": why_not,
@@ -171,22 +180,23 @@ def report(results: list[dict[str, Any]]) -> str:
     first = results[0]
     scales = ", ".join(["1", *(f"1/{2**k}" for k in range(1, SCALES))])
     lines = [
-        f"`pnncupy.generate` with its default settings, `rng=0`: {first['samples']} samples of each"
+        f"`pnncupy.generate` with `distinct=True`, `rng=0`: {first['samples']} samples of each"
         f" picture at `noise_std` {first['noise_std']}.",
         "",
-        f"| pictures | size | diversity | sharpness | near-copies | patch SWD at {scales} | SIFID "
-        "| coherence | completeness | seconds a sample |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| pictures | size | diversity | sharpness | near-copies | moved copies | patch SWD at "
+        f"{scales} | SIFID | coherence | completeness | seconds a sample |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *(line_of(row) for row in results),
         *(
-            f"| {method} ({CAVEAT}) | | {diversity:.2f} | | | | {sifid:.3f} | | | |"
+            f"| {method} ({CAVEAT}) | | {diversity:.2f} | | | | | {sifid:.3f} | | | |"
             for method, diversity, sifid in PUBLISHED
         ),
         "",
         "Diversity: standard deviation over the samples, in units of the source's. Sharpness: mean "
         "squared Laplacian, in units of the source's. Near-copies: share of the samples whose PSNR "
-        f"to the source is above {NEAR_COPY_DECIBELS:g} dB, at the best shift. Patch SWD: distance "
-        "of the distributions of 7 x 7 patches, at full size and below. Coherence and "
+        f"to the source is above {NEAR_COPY_DECIBELS:g} dB, at the best shift. Moved copies: share "
+        f"of those of which one translation covers more than {LARGEST_TRANSLATION:g}. Patch SWD: "
+        "distance of the distributions of 7 x 7 patches, at full size and below. Coherence and "
         "completeness: mean squared distance of a sample's patches to the nearest of the source, "
         "and the other way round. All but diversity are means over the samples; distances are in "
         "units of the value range, squared where they are squares. SIFID is computed with "
@@ -208,6 +218,7 @@ def line_of(row: dict[str, Any]) -> str:
         f"{row['diversity']:.2f}",
         f"{row['sharpness_ratio']:.3f}",
         f"{row['near_copies']:.0%}",
+        f"{row['moved_copies']:.0%}",
         ", ".join(f"{value:.4f}" for value in row["patch_swd"]),
         "not measured" if row["sifid"] is None else f"{row['sifid']:.3f}",
         f"{row['coherence']:.5f}",
