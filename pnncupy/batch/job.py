@@ -29,8 +29,8 @@ from pnncupy.images.mask_judgement import (
 )
 from pnncupy.images.missing import checked_nodata, missing_pixels
 from pnncupy.io import read_metadata, write_image
+from pnncupy.io.image_file import ImageFile
 from pnncupy.io.masks import read_mask, read_transparent
-from pnncupy.io.reading import ImageFile
 from pnncupy.io.sources import read_source
 from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function

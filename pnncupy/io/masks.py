@@ -13,7 +13,8 @@ from pnncupy.images.mask_judgement import (
     judge_mask,
 )
 from pnncupy.io.formats.tiff_colours import UNASSOCIATED
-from pnncupy.io.reading import ImageFile, read_file
+from pnncupy.io.image_file import ImageFile
+from pnncupy.io.reading import read_file
 from pnncupy.io.sources import without_alpha
 
 _JPEG = b"\xff\xd8\xff"

@@ -5,12 +5,11 @@ tifffile and imagecodecs.
 """
 
 import itertools
-import math
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -23,13 +22,13 @@ from pnncupy.io.formats.jpeg import check_jpeg, jpeg_exif, jpeg_profile
 from pnncupy.io.formats.limits import check_limit
 from pnncupy.io.formats.orientation import exif_orientation, upright
 from pnncupy.io.formats.png import check_png, png_exif, png_profile
-from pnncupy.io.formats.tiff_colours import ASSOCIATED, UNASSOCIATED, colour_model, decoded
+from pnncupy.io.formats.tiff_colours import UNASSOCIATED
 from pnncupy.io.formats.tiff_metadata import Metadata, sound_profile, turned
-from pnncupy.io.formats.tiff_pixels import check_pixels
-from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes, page_of
-from pnncupy.io.formats.tiff_structure import Structure
+from pnncupy.io.formats.tiff_series import choose, opened
 from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
 from pnncupy.io.formats.xmp_carriers import packets
+from pnncupy.io.image_file import ImageFile
+from pnncupy.io.tiff_image import read_tiff, tiff_metadata
 
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
@@ -45,35 +44,6 @@ _MOST_METADATA = 1 << 26
 _MOST_PACKETS = 8
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """Contents of an image file.
-
-    Attributes
-    ----------
-    pixels : (H, W) or (H, W, C) NumPy array
-        Grey, or with the channels last whatever their place in the file.
-    metadata : Metadata
-    missing : (H, W) bool array or None
-        Pixels that a mask in the file declares missing; None if there is no such mask.
-    notes : tuple of str
-        Changes of the stored pixels, in words.
-    """
-
-    pixels: Any
-    metadata: Metadata
-    missing: Any = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def masked(self) -> Any:
-        """The pixels, as a masked array where some are missing."""
-        if self.missing is None or not self.missing.any():
-            return self.pixels
-        missing = self.missing if self.pixels.ndim == 2 else self.missing[..., None]
-        return np.ma.MaskedArray(self.pixels, np.broadcast_to(missing, self.pixels.shape))
 
 
 def read_image(
@@ -196,7 +166,7 @@ def _understood(
 
 def _read(stream: BinaryIO, kind: str, number: int | None, limit: int) -> ImageFile:
     """The image in an open file, as stored."""
-    found = _read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
+    found = read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
     image = found.pixels
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
@@ -267,92 +237,6 @@ def _metadata_of(kind: str, data: bytes) -> Metadata:
     )
 
 
-def _read_tiff(stream: BinaryIO, page: int | None, limit: int) -> ImageFile:
-    """One plane of all the series of a TIFF file, channels last."""
-    with opened(stream) as (tiff, structure):
-        series, position = choose(tiff, structure, page)
-        model = colour_model(series.keyframe, series.kind)
-        try:
-            metadata = _tiff_metadata(tiff, structure, series, position)
-        except Warning:
-            raise
-        except Exception:  # whatever other programs wrote there, the pixels are readable
-            metadata = Metadata()
-        plane = _plane(tiff, series, position, structure, limit)
-        notes: tuple[str, ...] = ()
-        if ASSOCIATED in model.extra_samples:
-            notes = ("its colours, which are multiplied with alpha, were divided by it",)
-        missing = _internal_mask(tiff, series, position, structure, limit)
-        return ImageFile(decoded(plane, series.keyframe, model), metadata, missing, notes)
-
-
-def _internal_mask(
-    tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
-) -> Any:
-    """Missing pixels by a mask page behind the image; None without such a page."""
-    place = structure.mask_of(page_of(series, position).offset)
-    if place is None:
-        return None
-    check_pixels(structure, place, place, limit)
-    return tiff.pages[list(structure.pages).index(place)].aspage().asarray() == 0
-
-
-def _plane(
-    tiff: Any, series: Any, position: tuple[int, ...], structure: Structure, limit: int
-) -> Any:
-    """The image at a position, as (H, W) or (H, W, C)."""
-    axes = axes_of(series, is_stack=bool(position))
-    kept = image_axes(axes)
-    places = iter(position)
-    selection = [slice(None) if axis in kept else next(places) for axis in axes]
-    outer = outer_axes(series)
-    ranges = [
-        range(size) if isinstance(place, slice) else (place,)
-        for place, size in zip(selection[:outer], series.shape[:outer], strict=True)
-    ]
-    sizes = tuple(map(len, ranges))
-    numbers = [
-        int(np.ravel_multi_index(index, series.shape[:outer])) if outer else 0
-        for index in itertools.product(*ranges)
-    ]
-    shape = tuple(series.shape[axes.index(axis)] for axis in kept)
-    size = math.prod(series.shape[outer:]) * len(numbers) * series.dtype.itemsize
-    check_limit(f"an image of shape {shape}", size, limit)
-    pages = [_page(tiff, series, number, structure, limit) for number in numbers]
-    block = (pages[0] if len(pages) == 1 else np.stack(pages)).reshape(
-        sizes + tuple(series.shape[outer:])
-    )
-    inside = [slice(None) if isinstance(place, slice) else 0 for place in selection[:outer]]
-    block = block[tuple(inside + selection[outer:])]
-    left = [axis for axis in axes if axis in kept]
-    return np.ascontiguousarray(block.transpose([left.index(axis) for axis in kept]))
-
-
-def _page(tiff: Any, series: Any, number: int, structure: Structure, limit: int) -> Any:
-    """One page of a series, from its own directory or from behind that of the first page."""
-    keyframe = series.keyframe
-    size = math.prod(keyframe.shape)
-    if math.prod(series.shape) == len(series.pages) * size:
-        page = series.pages[number]
-        if page is None:
-            raise ImageReadError(
-                f"lacks the plane {number} that its description tells of: cut short?"
-            )
-        check_pixels(structure, page.offset, keyframe.offset, limit)
-        return page.asarray()
-    check_pixels(structure, keyframe.offset, keyframe.offset, limit)
-    nbytes = size * keyframe.dtype.itemsize
-    if series.dataoffset is None or series.dataoffset + (number + 1) * nbytes > structure.size:
-        raise ImageReadError(
-            f"damaged TIFF file: image {number} is beyond its end ({structure.size} bytes): "
-            "cut short?"
-        )
-    # What programs write to have stacks of more than 4 GB: one directory, planes behind each other.
-    return tiff.filehandle.read_array(
-        tiff.byteorder + keyframe.dtype.char, size, series.dataoffset + number * nbytes
-    )
-
-
 def read_metadata(
     path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True
 ) -> Metadata:
@@ -400,19 +284,10 @@ def read_metadata(
             if kind != "tiff":
                 return _metadata_of(kind, _contents(stream, _DEFAULT_LIMIT))
             with opened(stream) as (tiff, structure):
-                return _tiff_metadata(tiff, structure, *choose(tiff, structure, number))
+                return tiff_metadata(tiff, structure, *choose(tiff, structure, number))
 
         found = _understood(stream, None, read, "its metadata cannot be read")
     return turned(found) if orient else found
-
-
-def _tiff_metadata(
-    tiff: Any, structure: Structure, series: Any, position: tuple[int, ...]
-) -> Metadata:
-    from pnncupy.io.formats.tiff_reading import read
-
-    axes = axes_of(series, is_stack=bool(position))
-    return read(tiff, series, axes, position, structure.hidden_tags)
 
 
 def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:

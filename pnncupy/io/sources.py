@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pnncupy.io.formats.tiff_colours import UNASSOCIATED
-from pnncupy.io.reading import ImageFile, read_file
+from pnncupy.io.image_file import ImageFile
+from pnncupy.io.reading import read_file
 
 
 def read_source(path: str | os.PathLike[str], *, page: int | None = None) -> ImageFile:
