@@ -26,8 +26,8 @@ from pnncupy.images.mask_judgement import (
     MaskChoice,
     hole_count,
     mask_choice,
+    missing_hole,
 )
-from pnncupy.images.missing import checked_nodata, missing_pixels
 from pnncupy.io import read_metadata, write_image
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.masks import read_mask, read_transparent
@@ -285,10 +285,8 @@ def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
     name = Path(job.inputs["image"].path).name
     if word == "alpha":
         return [hole_count(name, _transparent(job.inputs["image"])[1])]
-    nodata = arguments["nodata"]
-    value = checked_nodata("nan" if nodata is None else nodata)
-    missing = missing_pixels("image", arguments["image"], value, -1)[1]
-    return [] if missing is None else [hole_count(name, Judgement(missing))]
+    judged = missing_hole(arguments["image"], arguments["nodata"])
+    return [] if judged is None else [hole_count(name, judged)]
 
 
 def _nodata_of_all(job: Job) -> float | None:

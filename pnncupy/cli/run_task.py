@@ -123,13 +123,11 @@ def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, A
 def _report_missing(name: str, source: Any, nodata: Any) -> None:
     """Report how many missing pixels are the hole; the task refuses an image without any."""
     from pnncupy.cli.inputs import say_hole
-    from pnncupy.images.mask_judgement import Judgement
-    from pnncupy.images.missing import checked_nodata, missing_pixels
+    from pnncupy.images.mask_judgement import missing_hole
 
-    value = checked_nodata("nan" if nodata is None else nodata)
-    missing = missing_pixels("image", source, value, -1)[1]
-    if missing is not None:
-        say_hole(name, Judgement(missing))
+    judged = missing_hole(source, nodata)
+    if judged is not None:
+        say_hole(name, judged)
 
 
 def _run(

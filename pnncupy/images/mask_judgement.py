@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy import validation
+from pnncupy.images.missing import checked_nodata, missing_pixels
 
 # Distinct values up to which a mask has few, as labels and antialiased edges do.
 _FEW = 16
@@ -80,6 +81,13 @@ class Judgement:
 
     hole: Any
     note: str = ""
+
+
+def missing_hole(image: Any, nodata: Any) -> Judgement | None:
+    """Return the missing pixels of an image as a hole; None without any. NaN is always missing."""
+    value = checked_nodata("nan" if nodata is None else nodata)
+    missing = missing_pixels("image", image, value, -1)[1]
+    return None if missing is None else Judgement(missing)
 
 
 class UnclearMaskError(ValueError):

@@ -23,6 +23,7 @@ from pnncupy.io import (
     read_provenance,
     write_image,
 )
+from pnncupy.io.formats.png import png_chunks
 from pnncupy.io.formats.xmp import COMPOSITE_SYNTHETIC, LONGEST, packet_of, record_in
 from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
 
@@ -375,5 +376,6 @@ def test_chunks_of_png_are_whole():
     stream = io.BytesIO()
     Image.new("L", (5, 4)).save(stream, "PNG")
     file = put_into_png(stream.getvalue(), RECORD)
+    assert all(chunk.is_whole for chunk in png_chunks(file))
     with Image.open(io.BytesIO(file)) as opened:
         opened.verify()

@@ -16,7 +16,7 @@ _MOST_SCANS = 32
 _PROCESSES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}
 _OTHER_PROCESSES = {0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_START, _END, _SCAN, _EXIF, _ICC = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
+_START, _END, SCAN, APP1, _ICC = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 _EXIF_NAME, _ICC_NAME = b"Exif\0\0", b"ICC_PROFILE\0"
 # The length of a segment counts its own two bytes.
 _LONGEST_SEGMENT = 65533
@@ -52,14 +52,14 @@ def jpeg_header(data: bytes) -> JpegHeader:
     A decoder fills what is missing with grey and says nothing, so the end marker has to be there.
     """
     header, scans = None, 0
-    for marker, content, place in _segments(data):
+    for marker, content, place in jpeg_segments(data):
         if marker in _PROCESSES and header is None:
             header = _frame_header(content)
         elif marker in _PROCESSES or marker in _OTHER_PROCESSES:
             raise ImageReadError(
                 f"damaged or unsupported JPEG file: a second image at byte {place}"
             )
-        scans += marker == _SCAN
+        scans += marker == SCAN
         if scans > _MOST_SCANS:
             raise ImageReadError(f"damaged JPEG file: more than {_MOST_SCANS} scans")
     if header is None or not scans:
@@ -67,8 +67,8 @@ def jpeg_header(data: bytes) -> JpegHeader:
     return header
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Markers, contents and places of all segments up to the end marker."""
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Return markers, contents and places of all segments up to the end marker."""
     place = 2
     while True:
         found = _MARKER.search(data, place)
@@ -104,8 +104,8 @@ def _frame_header(frame: bytes) -> JpegHeader:
 
 def jpeg_exif(data: bytes) -> bytes:
     """Return the EXIF data of a JPEG file; empty if it has none."""
-    for marker, content, _ in _segments(data):
-        if marker == _EXIF and content.startswith(_EXIF_NAME):
+    for marker, content, _ in jpeg_segments(data):
+        if marker == APP1 and content.startswith(_EXIF_NAME):
             return content[len(_EXIF_NAME) :]
     return b""
 
@@ -114,7 +114,7 @@ def jpeg_profile(data: bytes) -> bytes:
     """Return the ICC profile of a JPEG file; empty if it has none, or not all of it."""
     parts = {
         content[len(_ICC_NAME)]: content[len(_ICC_NAME) + 1 :]
-        for marker, content, _ in _segments(data)
+        for marker, content, _ in jpeg_segments(data)
         if marker == _ICC and content.startswith(_ICC_NAME) and len(content) > len(_ICC_NAME) + 1
     }
     if sorted(parts) != list(range(1, len(parts) + 1)):

@@ -29,6 +29,20 @@ class PngHeader(NamedTuple):
         return _CHANNELS.get(self.colour, 4)
 
 
+class Chunk(NamedTuple):
+    """One chunk of a PNG file, and its place in it."""
+
+    kind: bytes
+    content: memoryview
+    checksum: int
+    place: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Test whether the checksum is that of the content."""
+        return zlib.crc32(self.content, zlib.crc32(self.kind)) == self.checksum
+
+
 def png_header(data: bytes) -> PngHeader:
     """Size and colour type of a PNG image; libpng judges what else is in the header."""
     if len(data) < 33 or data[12:16] != b"IHDR":
@@ -47,17 +61,17 @@ def check_png(data: bytes, limit: int) -> None:
     pixels = header.height * header.width
     shown = 3 if header.colour == PALETTE else header.channels
     stored = 0
-    for kind, content in png_chunks(data):
-        shown += kind == b"tRNS"
-        stored += len(content) if kind == b"IDAT" else 0
+    for chunk in png_chunks(data):
+        shown += chunk.kind == b"tRNS"
+        stored += len(chunk.content) if chunk.kind == b"IDAT" else 0
     what = f"{header.width} x {header.height} pixels of {shown} channels"
     check_limit(what, pixels * shown * (2 if header.depth == 16 else 1), limit)
     size = pixels * header.channels * header.depth // 8
     check_ratio(what, size, stored, DEFLATE_RATIO)
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Kinds and contents of the chunks up to the one that ends the image."""
+def png_chunks(data: bytes) -> Iterator[Chunk]:
+    """The chunks up to the one that ends the image."""
     view, place = memoryview(data), 8
     for _ in range(_MOST_CHUNKS):
         end = place + 12 + int.from_bytes(view[place : place + 4], "big")
@@ -66,29 +80,34 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
                 f"damaged PNG file: it ends at byte {len(data)}, inside of a chunk: cut short"
             )
         kind = bytes(view[place + 4 : place + 8])
-        yield kind, view[place + 8 : end - 4]
+        yield Chunk(
+            kind, view[place + 8 : end - 4], int.from_bytes(view[end - 4 : end], "big"), place
+        )
         if kind == b"IEND":
             return
         place = end
     raise ImageReadError(f"damaged PNG file: more than {_MOST_CHUNKS} chunks")
 
 
+def _content(data: bytes, kind: bytes) -> bytes:
+    """Content of the first whole chunk of a kind; empty without one."""
+    found = (each for each in png_chunks(data) if each.kind == kind and each.is_whole)
+    return next((bytes(each.content) for each in found), b"")
+
+
 def png_exif(data: bytes) -> bytes:
     """Return the EXIF data of a PNG file; empty if it has none."""
-    return next((bytes(content) for kind, content in png_chunks(data) if kind == b"eXIf"), b"")
+    return _content(data, b"eXIf")
 
 
 def png_profile(data: bytes) -> bytes:
     """Return the ICC profile of a PNG file; empty if it has none, or a damaged one."""
-    for kind, content in png_chunks(data):
-        # A name that ends in 0, and the number of the only method of compression, which is 0 too.
-        compressed = bytes(content).partition(b"\0\0")[2] if kind == b"iCCP" else b""
-        if compressed:
-            try:
-                return zlib.decompressobj().decompress(compressed, _LONGEST_PROFILE)
-            except zlib.error:
-                return b""
-    return b""
+    # A name that ends in 0, and the number of the only method of compression, which is 0 too.
+    compressed = _content(data, b"iCCP").partition(b"\0\0")[2]
+    try:
+        return zlib.decompressobj().decompress(compressed, _LONGEST_PROFILE)
+    except zlib.error:
+        return b""
 
 
 def with_chunks(data: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from pnncupy.errors import ImageReadError
-from pnncupy.io.formats.jpeg import with_segments
-from pnncupy.io.formats.png import with_chunks
+from pnncupy.io.formats.jpeg import APP1, SCAN, jpeg_segments, with_segments
+from pnncupy.io.formats.png import Chunk, png_chunks, with_chunks
 from pnncupy.io.formats.tiff_reading import XMP
 from pnncupy.io.formats.tiff_structure import Structure
 from pnncupy.io.formats.xmp import LONGEST, ProvenanceRecord, in_xml, packet_of
@@ -23,13 +23,9 @@ _RAW_KEYWORD = "Raw profile type xmp"
 _KEYWORDS = (_PNG_KEYWORD.encode(), _RAW_KEYWORD.encode())
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _LONGEST_KEYWORD = 79
-_MOST_CHUNKS = 1 << 19
 
 _JPEG_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_MOST_BYTES = 65_502
-_APP1, _END, _SCAN = 0xE1, 0xD9, 0xDA
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
-_MOST_SEGMENTS = 1 << 16
 
 
 def put_into_png(file: bytes, record: ProvenanceRecord) -> bytes:
@@ -48,7 +44,7 @@ def put_into_png(file: bytes, record: ProvenanceRecord) -> bytes:
 
 def put_into_jpeg(file: bytes, record: ProvenanceRecord) -> bytes:
     """A JPEG file with a record, behind the segment that has to be first."""
-    return with_segments(file, [(_APP1, _JPEG_NAME + packet_of(record, _JPEG_MOST_BYTES))])
+    return with_segments(file, [(APP1, _JPEG_NAME + packet_of(record, _JPEG_MOST_BYTES))])
 
 
 def packets(stream: BinaryIO, kind: str) -> Iterator[bytes]:
@@ -69,39 +65,26 @@ def packets(stream: BinaryIO, kind: str) -> Iterator[bytes]:
 
 
 def _in_png(stream: BinaryIO) -> Iterator[bytes]:
-    place = 8
-    for _ in range(_MOST_CHUNKS):
-        stream.seek(place)
-        head = stream.read(8)
-        if len(head) < 8:
-            raise ImageReadError("damaged PNG file: it has no end: cut short")
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if kind == b"IEND":
-            return
-        if kind in _TEXT_CHUNKS:
-            keyword = stream.read(min(length, _LONGEST_KEYWORD + 1)).partition(b"\0")[0]
+    for chunk in png_chunks(_contents(stream)):
+        if chunk.kind in _TEXT_CHUNKS:
+            keyword = bytes(chunk.content[: _LONGEST_KEYWORD + 1]).partition(b"\0")[0]
             if keyword in _KEYWORDS:
-                yield _packet_of_chunk(stream, place, length, kind, keyword)
-        place += 12 + length
-    raise ImageReadError(f"damaged PNG file: more than {_MOST_CHUNKS} chunks")
+                yield _packet_of_chunk(chunk, keyword)
 
 
-def _packet_of_chunk(
-    stream: BinaryIO, place: int, length: int, kind: bytes, keyword: bytes
-) -> bytes:
-    """The packet in the chunk at a place."""
-    _check_length(length)
-    stream.seek(place + 4)
-    content, checksum = stream.read(4 + length), stream.read(4)
-    if zlib.crc32(content) != int.from_bytes(checksum, "big") or len(checksum) < 4:
+def _packet_of_chunk(chunk: Chunk, keyword: bytes) -> bytes:
+    """The packet in a chunk of text."""
+    _check_length(len(chunk.content))
+    if not chunk.is_whole:
         raise ImageReadError(
-            f"damaged PNG file: the checksum of its {kind.decode()} chunk at byte {place} is wrong"
+            f"damaged PNG file: the checksum of its {chunk.kind.decode()} chunk at byte "
+            f"{chunk.place} is wrong"
         )
-    text = content[4 + len(keyword) + 1 :]
-    if kind == b"iTXt":
+    text = bytes(chunk.content[len(keyword) + 1 :])
+    if chunk.kind == b"iTXt":
         compressed, text = text[:1] == b"\1", text[2:].partition(b"\0")[2].partition(b"\0")[2]
     else:
-        compressed, text = kind == b"zTXt", text[1:] if kind == b"zTXt" else text
+        compressed, text = chunk.kind == b"zTXt", text[1:] if chunk.kind == b"zTXt" else text
     if compressed:
         text = _inflated(text)
     return text if keyword == _PNG_KEYWORD.encode() else _from_hexadecimal(text)
@@ -129,30 +112,16 @@ def _from_hexadecimal(text: bytes) -> bytes:
 
 
 def _in_jpeg(stream: BinaryIO) -> Iterator[bytes]:
-    stream.seek(2)
-    for _ in range(_MOST_SEGMENTS):
-        marker = _marker(stream)
-        if marker in (_SCAN, _END):
+    for marker, content, _ in jpeg_segments(_contents(stream)):
+        if marker == SCAN:
             return
-        if marker in _WITHOUT_LENGTH:
-            continue
-        length = int.from_bytes(stream.read(2), "big")
-        content = stream.read(max(0, length - 2))
-        if length < 2 or len(content) < length - 2:
-            raise ImageReadError("damaged JPEG file: a segment is cut short or broken")
-        if marker == _APP1 and content.startswith(_JPEG_NAME):
+        if marker == APP1 and content.startswith(_JPEG_NAME):
             yield content.removeprefix(_JPEG_NAME)
-    raise ImageReadError(f"damaged JPEG file: more than {_MOST_SEGMENTS} segments")
 
 
-def _marker(stream: BinaryIO) -> int:
-    """The next marker; 0xFF is a filler in front of one."""
-    pair = stream.read(2)
-    if len(pair) < 2 or pair[0] != 0xFF:
-        raise ImageReadError(f"damaged JPEG file: no marker at byte {stream.tell() - len(pair)}")
-    if pair[1] == 0xFF:
-        stream.seek(-1, 1)
-    return pair[1]
+def _contents(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
 
 
 def _in_tiff(stream: BinaryIO) -> Iterator[bytes]:
