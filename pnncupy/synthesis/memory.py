@@ -28,7 +28,9 @@ class _Bytes:
 
 
 # Whatever the size.
-_BASE = 1_000_000
+_BASE = 1_250_000
+# Results lie among what was freed between them, which the allocator cannot always give back.
+_BETWEEN_RESULTS = 1 / 32
 # For each thread but the first: its stack and a tile of queries.
 _THREAD = _Bytes(300_000, 80_000)
 # For each pixel of the largest source: to turn images into planes, those of 64-bit integers too.
@@ -209,6 +211,7 @@ def need(work: Workload, means: MemoryPlan, batch_size: int = 1) -> int:
     most = max(most, *(_of_source(source, work) for source in work.sources))
     threads = _THREAD.of(means.threads - 1, work.compared, normalised=False)
     returned = 2 * work.returned if work.stacked else work.returned
+    returned += int(work.returned * _BETWEEN_RESULTS)
     return _BASE + threads + work.kept + returned + most
 
 

@@ -1,6 +1,5 @@
 """Growth of a process in a call with a limit of memory: `python memory_growth.py CASE`.
 
-from pnncupy.kernels.protocol import SearchRequest
 CASE is JSON: the `task`, the `sides` of its images, the `share` (the limit over the least accepted
 one), and whatever else `Case` has. The process of the call warms up on tiny images of the same
 kind, so that all kernels are loaded, gives back freed memory, and waits; its parent reads its peak.
@@ -180,17 +179,16 @@ def wait_for_parent(told=None):
 
 
 def child(case):
-    from numba.core import event
-
     task, arguments, options = case.call()
-    with event.install_recorder("numba:compile") as compiled:
-        warm_up(case)
-    if compiled.buffer and AGAIN not in os.environ:
-        # The compiler leaves a heap full of holes: begin again, with its kernels in the cache.
-        os.environ[AGAIN] = "1"
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+    warm_up(case)
     least = least_limit(task, arguments, options)
     limit = None if case.share is None else round(case.share * least)
+    if AGAIN not in os.environ:
+        # Some kernels only work on large images. The compiler leaves a heap full of holes, so begin
+        # again with all kernels in the cache.
+        task(*arguments, **options, max_memory=limit)
+        os.environ[AGAIN] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # else the call could use freed memory again, unseen
     wait_for_parent({"least": least, "limit": limit})
