@@ -40,8 +40,7 @@ def seam(image: Any, hole: Any) -> float:
     for axis in (0, 1):
         steps = np.abs(np.diff(values, axis=axis)).mean(axis=2)
         first, second = (
-            np.take(hole, range(start, hole.shape[axis] - 1 + start), axis=axis)
-            for start in (0, 1)
+            np.take(hole, range(start, hole.shape[axis] - 1 + start), axis=axis) for start in (0, 1)
         )
         close = np.take(near, range(hole.shape[axis] - 1), axis=axis)
         across.append(steps[first != second])

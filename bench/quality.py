@@ -197,7 +197,6 @@ def qualities(source: Any, samples: int, noise_std: float, threads: int) -> dict
 def of_hole(source: Any, threads: int) -> dict[str, float]:
     """Grain and seam of a filled hole in the middle, 15 % of the picture."""
     import pnncupy as pnn
-
     from bench.hole_measures import grain, rectangle, seam
 
     hole = rectangle(source.shape)

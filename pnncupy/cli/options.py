@@ -52,6 +52,21 @@ class Factors(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return factors[0], factors[-1]
 
 
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An integer, or the word auto."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        """Return the integer, or the word."""
+        if value == "auto":
+            return str(value)
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is neither an integer nor auto", param, ctx)
+
+
 class FactorsCommand(click.Command):
     """A command whose option --scale takes one word or two: click's take a fixed number."""
 
@@ -111,9 +126,12 @@ SYNTHESIS_OPTIONS = [
     click.option("--alpha", type=float,
                  help="Completeness: smaller values, about 0.005, use more of the source; inf "
                  "disables it."),
-    click.option("--levels", type=int, help="Pyramid levels below full size."),
+    click.option("--levels", type=NumberOrAuto(),
+                 help="Pyramid levels below full size; auto, for generate: as many as the noise "
+                 "moves patches at."),
     click.option("--downscale", type=float, help="Factor between neighbouring levels."),
-    click.option("--patch-size", type=int, help="Side of a patch; default 7."),
+    click.option("--patch-size", type=NumberOrAuto(),
+                 help="Side of a patch; default 7; auto: by the detail and the noise of IMAGE."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
     click.option("--keys", type=NamesOf("synthesis.schedule", "KEYS"),

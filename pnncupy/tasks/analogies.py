@@ -5,6 +5,7 @@ from typing import Any
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import as_planes, check_fits_patch
+from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
@@ -31,7 +32,7 @@ def analogy(
     structure: Any,
     *,
     alpha: float = 5e-3,
-    patch_size: int = 7,
+    patch_size: int | str = 7,
     downscale: float = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
@@ -94,14 +95,18 @@ def analogy(
     >>> pnn.analogy(source, structure[:24], iterations=2).shape
     (24, 40)
     """
+    size, chosen_by = chosen_patch_size(
+        "source", source, patch_size, channel_axis=channel_axis, nodata=nodata,
+        categorical=categorical,
+    )  # fmt: skip
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
-        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("source", source, options)
     plain = without_missing([structure], ["structure"], options)[0][0]

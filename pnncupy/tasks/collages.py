@@ -22,6 +22,7 @@ from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
+from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
@@ -47,7 +48,7 @@ def collage(
     *,
     gradual: bool = False,
     alpha: float = 5e-3,
-    patch_size: int = 7,
+    patch_size: int | str = 7,
     downscale: float = 1.25,
     levels: int | None = None,
     iterations: int = 10,
@@ -122,14 +123,18 @@ def collage(
     >>> pnn.collage([first, second[:20]], iterations=1, coarse_iterations=1).shape
     (24, 30)
     """
+    size, chosen_by = chosen_patch_size(
+        "images", images, patch_size, channel_axis=channel_axis, nodata=nodata,
+        categorical=categorical,
+    )  # fmt: skip
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
-        channel_weights=channel_weights, max_memory=max_memory,
+        channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     in_steps = validation.flag("gradual", gradual)
     if in_steps:

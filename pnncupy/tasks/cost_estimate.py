@@ -17,6 +17,7 @@ from pnncupy.errors import Cancelled
 from pnncupy.images.resize import resize
 from pnncupy.search.method import EXACT_BELOW
 from pnncupy.synthesis.progress import Event
+from pnncupy.tasks.automatic_sizes import AUTO, LARGEST_PATCH
 
 # Pairs of the first trial, some 0.1 s on a CPU. They grow with the fourth power of an image's
 # side, or approximately searched with the second.
@@ -196,7 +197,8 @@ def _first_scale(first: Event, given: Mapping[str, Any]) -> float:
     budget, power = _FIRST_TRIAL[first.method]
     scale = (budget / first.pairs) ** (1 / power)
     smallest = min(min(array.shape[:2]) for array in arrays_among(given.values()))
-    scale = max(scale, 4 * given.get("patch_size", 7) / smallest)
+    patch_size = given.get("patch_size", 7)
+    scale = max(scale, 4 * (LARGEST_PATCH if patch_size == AUTO else patch_size) / smallest)
     if first.method == "patchmatch":
         # Enough pairs that searches at full size are approximate, as those of the call.
         sources = list(arrays_among([next(iter(given.values()))]))

@@ -13,6 +13,7 @@ from pnncupy.images.pyramid import more_than_half, planes_pyramid
 from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
+from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
@@ -41,7 +42,7 @@ def edit(
     *,
     mask: Any = None,
     alpha: float = math.inf,
-    patch_size: int = 7,
+    patch_size: int | str = 7,
     downscale: float = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
@@ -106,14 +107,18 @@ def edit(
     >>> pnn.edit(source, edited, iterations=2).shape
     (30, 40)
     """
+    size, chosen_by = chosen_patch_size(
+        "source", source, patch_size, channel_axis=channel_axis, nodata=nodata,
+        categorical=categorical,
+    )  # fmt: skip
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
-        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of_known(
         ["source"], *without_missing([source], ["source"], options), options

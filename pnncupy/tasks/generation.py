@@ -10,6 +10,8 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.stationarity import Stationarity
 from pnncupy.rng import describe, sample_seed, seed_sequence
+from pnncupy.tasks.automatic_depth import chosen_depth
+from pnncupy.tasks.automatic_sizes import chosen_patch_size, is_auto
 from pnncupy.tasks.execute import Work, execute
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
@@ -50,9 +52,9 @@ def generate(
     distinct: bool = False,
     alpha: float = math.inf,
     rng: Any = None,
-    patch_size: int = 7,
+    patch_size: int | str = 7,
     downscale: float = 4 / 3,
-    levels: int | None = None,
+    levels: int | str | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
     keys: str = "blurred",
@@ -109,10 +111,12 @@ def generate(
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise and the tiles; an integer makes the call reproducible. A Generator is
         advanced.
-    levels : int, optional
+    levels : int, "auto" or None
         Pyramid levels below full size, the coarsest of which gets the noise: fewer give more
         variety and keep less of the source's layout. Default: such that the smallest side is about
-        two patches at the coarsest level.
+        two patches at the coarsest level. "auto": up to four less, until the noise moves three
+        in four patches there, so that fewer scenes come back as copies; `Result.info`
+        says which.
     initial_guess : array, optional
         Replaces the noisy coarsest level, in its shape, with values in units of the value range
         (0 to 1); it reproduces a run exactly.
@@ -159,14 +163,20 @@ def generate(
     std = validation.non_negative("noise_std", noise_std)
     different = validation.flag("distinct", distinct)
     seed = seed_sequence(rng)
+    size, chosen_by = chosen_patch_size(
+        "image", image, patch_size, channel_axis=channel_axis, nodata=nodata,
+        categorical=categorical,
+    )  # fmt: skip
+    automatic = is_auto("levels", levels)
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=downscale,
+        levels=None if isinstance(levels, str) else levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
-        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("image", image, options)
     measured, tiled = _independence(checked_independence(independent), images, options)
@@ -181,6 +191,13 @@ def generate(
         raise ValueError(f"`n` must be None or 1 with an `initial_guess`, got {n}")
     problem = task.problem(task.sources())
     first_guess = FirstGuess(tiled, std)
+    shares = None
+    if automatic and not tiled and initial_guess is None:
+        chosen, shares = chosen_depth(task, problem, first_guess)
+        if chosen < task.schedule.levels:
+            options = replace(options, levels=chosen)
+            task = prepare(options)
+            problem = task.problem(task.sources())
 
     @cache
     def others() -> list[Attempt]:
@@ -198,6 +215,8 @@ def generate(
         "task": "generate", "seed": describe(seed), "independent": tiled,
         "stationarity": None if measured is None else list(measured),
     }  # fmt: skip
+    if shares is not None:
+        info["levels_chosen_by"] = {"unmoved": shares}
     return execute(task, work, info, count=count)
 
 

@@ -15,6 +15,7 @@ from pnncupy.images.planes import as_planes, checked_channel_axis, checked_mask,
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
+from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
 from pnncupy.tasks.hole_starts import HoleStarts, HoleWidths
 from pnncupy.tasks.level_count import Requirements
@@ -48,7 +49,7 @@ def inpaint(
     keep_grain: bool = True,
     rng: Any = None,
     alpha: float = math.inf,
-    patch_size: int = 7,
+    patch_size: int | str = 7,
     downscale: float = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
@@ -133,14 +134,18 @@ def inpaint(
     >>> bool((made == image)[~mask].all())
     True
     """
+    size, chosen_by = chosen_patch_size(
+        "image", image, patch_size, channel_axis=channel_axis, nodata=nodata,
+        categorical=categorical, hole=mask,
+    )  # fmt: skip
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
-        channel_weights=channel_weights, guides=guides, max_memory=max_memory,
+        channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     keep = validation.flag("keep_known", keep_known)
     grain = validation.flag("keep_grain", keep_grain)

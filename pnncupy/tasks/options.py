@@ -1,9 +1,9 @@
 """The keywords that all tasks share, typed and validated once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class TaskOptions:
     """The keywords that all tasks share; see `generate`.
 
     What needs the images is checked with them: whether `levels` fit, and `initial_guess`,
-    `channel_weights` and `guides`.
+    `channel_weights` and `guides`. `chosen_by` is what the patch size was chosen by.
 
     Raises
     ------
@@ -74,6 +74,7 @@ class TaskOptions:
     channel_weights: ChannelWeights | None = None
     guides: Guides | None = None
     max_memory: Memory | None = None
+    chosen_by: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Numbers of NumPy become Python's.

@@ -13,8 +13,10 @@ _SHARED = """
 alpha : float, default infinity
     Completeness, above 0, in squared units of the value range; smaller values (about 0.005) use
     more of the source. Infinity compares plain distances.
-patch_size : int, default 7
-    Side of a patch in pixels, at least 2.
+patch_size : int or "auto", default 7
+    Side of a patch in pixels, at least 2. "auto" chooses it from the source: 7 where details are
+    sharp, up to 13 where the image is blurred or was enlarged; `Result.info` says which, and what
+    was measured.
 downscale : float, default 4/3
     Factor between the sides of neighbouring pyramid levels, at least 1.01.
 iterations : int, default 10

@@ -77,10 +77,15 @@ class FirstGuess:
         shape = task.coarsest_shape
         if self.independent:
             return tiled_guess(problem.sources, shape, task.settings.patch_size, generator)
-        coarsest = problem.sources[0].sharp[-1]
-        scales = tuple(new / old for new, old in zip(shape, coarsest.shape[1:], strict=True))
-        resized = resize_planes(coarsest, scales, shape)
-        xp = arrays.namespace(coarsest)
+        return self.from_noise(problem.sources[0].sharp[-1], shape, generator)
+
+    def from_noise(
+        self, image: Array, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> Array:
+        """An image (C, h, w) in another shape, with noise."""
+        scales = tuple(new / old for new, old in zip(shape, image.shape[1:], strict=True))
+        resized = resize_planes(image, scales, shape)
+        xp = arrays.namespace(image)
         noise = draw_normal(generator, resized.shape) * self.noise_std
         return resized + xp.asarray(noise, dtype=xp.float32)
 
