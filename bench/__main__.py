@@ -8,7 +8,7 @@ from bench.common import write_results
 
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
-    "pictures", "table", "dependencies", "pruning",
+    "pictures", "table", "dependencies", "pruning", "defects", "removals",
 )  # fmt: skip
 
 
@@ -21,6 +21,8 @@ def main() -> None:
     quality.add_argument("--images", type=Path, help="a folder of more pictures")
     quality.add_argument("--samples", type=int, default=50, help="of each picture")
     quality.add_argument("--noise-std", type=float, default=0.75, help="as in generate")
+    removals = parser.add_argument_group("removals only, beside --images")
+    removals.add_argument("--output", type=Path, help="a folder for the sheets")
     pruning = parser.add_argument_group("pruning only")
     pruning.add_argument(
         "--part", action="append",

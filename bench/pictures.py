@@ -52,7 +52,7 @@ def analogy(threads: int) -> list[Any]:
     import pnncupy as pnn
 
     cat, gravel = photograph("chelsea_grey"), photograph("gravel")
-    made = pnn.analogy(gravel, cat, levels=1, alpha=0.01, threads=threads)
+    made = pnn.analogy(gravel, cat, levels=1, alpha=0.001, threads=threads)
     return [gravel, cat, made]
 
 

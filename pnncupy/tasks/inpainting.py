@@ -76,6 +76,8 @@ def inpaint(
 ) -> Any:
     """Fill holes with patches of the rest; colours painted into a hole steer what appears there.
 
+    ``fill="smooth"`` removes what the hole covers: objects, text, scratches, dead pixels.
+
     Parameters
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point
@@ -130,7 +132,7 @@ def inpaint(
     >>> image = np.random.default_rng(0).random((30, 40))
     >>> mask = np.zeros((30, 40), bool)
     >>> mask[10:20, 12:25] = True
-    >>> made = pnn.inpaint(image, mask, fill="mean", iterations=2, coarse_iterations=1)
+    >>> made = pnn.inpaint(image, mask, fill="smooth", iterations=2)
     >>> bool((made == image)[~mask].all())
     True
     """

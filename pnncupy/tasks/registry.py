@@ -170,15 +170,20 @@ TASKS = {
             ImageParameter("mask", "Mask image of the same size; bright pixels are filled. "
                            "'nodata': fill missing pixels. 'alpha': fill transparent pixels.",
                            mask=True, words=("nodata", "alpha")),
-            ImageParameter("fill", "Image that steers the result instead of the hole's values.",
+            ImageParameter("fill", "Image that steers the result instead of the hole's values. "
+                           "'smooth': continue what is around, to remove something.",
                            required=False, words=("smooth", "mean", "noise")),
         ),
         "Conditional inpainting",
         "A hole is filled with patches from elsewhere, steered by the colours painted into it.",
-        """Fill holes of IMAGE with its patches, steered by the colours painted into them.
+        """Fill holes of IMAGE with its patches.
 
         \b
-        pnncupy inpaint painted.png --mask mask.png -o filled.png
+        pnncupy inpaint photo.png --mask mask.png --fill smooth -o filled.png
+        pnncupy inpaint painted.png --mask mask.png -o steered.png
+
+        --fill smooth removes what the mask covers: objects, text, scratches, dust. Without --fill
+        the colours in the holes steer what appears there.
         """,
         ("rng", "guides"),
         (OwnOption("--remake-known", "keep_known", "Synthesise the known pixels too, instead of "
