@@ -71,9 +71,7 @@ def of_others(folder: Path, files: list[Path]) -> list[dict[str, Any]]:
     by_stem = {Path(name).stem: source for name, source in sources.items()}
     rows = []
     for made in sorted(path for path in folder.rglob("*") if path.is_dir()):
-        found = [
-            file for file in sorted(made.iterdir()) if file.stem in by_stem and file.is_file()
-        ]
+        found = [file for file in sorted(made.iterdir()) if file.stem in by_stem and file.is_file()]
         if made.name == REAL or not found:
             continue
         pairs = [(by_stem[Path(name).stem], image) for name, image in readable(found)]

@@ -32,6 +32,7 @@ from pnncupy.io import read_metadata, write_image
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.masks import read_mask, read_transparent
 from pnncupy.io.sources import read_source
+from pnncupy.tasks.automatic_sizes import is_auto
 from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 
@@ -433,10 +434,16 @@ def check_values(verb: str, given: Mapping[str, Any]) -> None:
     values = {name: each.default for name, each in parameters.items()} | dict(given)
     if values.get("nodata") == "none":
         values["nodata"] = None
+    automatic = ["patch_size", *(["levels"] if TASKS[verb].realisations else [])]
+    for name in automatic:
+        if is_auto(name, values[name]):
+            values[name] = parameters[name].default
     TaskOptions(**{each.name: values[each.name] for each in fields(TaskOptions)
                    if each.name in values})  # fmt: skip
-    if "noise_std" in given:
-        validation.non_negative("noise_std", given["noise_std"])
+    if "noise_std" in given or "variety" in given:
+        from pnncupy.tasks.realisations import checked_noise
+
+        checked_noise(given.get("noise_std"), given.get("variety"))
 
 
 def _check_scale(scale: Any) -> None:

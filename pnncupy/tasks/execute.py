@@ -86,15 +86,19 @@ def execute(
     ``work(numbers)`` synthesises a batch of realisations. `stages` are the pairs of its plans, if
     it has several; it is `resumable` if it has one run of the loop.
     """
-    info = info | task.options.chosen_by | {
-        "engine": task.engine_name,
-        "method": task.settings.method,
-        "threads": task.settings.threads,
-        "patch_size": task.options.patch_size,
-        "levels": task.schedule.levels,
-        "shape": list(task.shape),
-        "samples": [],
-    }
+    info = (
+        info
+        | task.options.chosen_by
+        | {
+            "engine": task.engine_name,
+            "method": task.settings.method,
+            "threads": task.settings.threads,
+            "patch_size": task.options.patch_size,
+            "levels": task.schedule.levels,
+            "shape": list(task.shape),
+            "samples": [],
+        }
+    )
     total = count or 1
     if task.options.checkpoint is not None and (total > 1 or not resumable):
         raise ValueError(

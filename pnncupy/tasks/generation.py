@@ -32,6 +32,7 @@ from pnncupy.tasks.realisations import (
     FirstGuess,
     attempts,
     checked_independence,
+    checked_noise,
     distinct_work,
     measured_stationarity,
     realised,
@@ -47,7 +48,8 @@ def generate(
     *,
     first_sample: int = 0,
     shape: tuple[int, int] | None = None,
-    noise_std: float = 0.75,
+    noise_std: float | None = None,
+    variety: str | None = None,
     independent: bool | str = "auto",
     distinct: bool = False,
     alpha: float = math.inf,
@@ -94,9 +96,13 @@ def generate(
         Number of the first realisation: others can be synthesised by other calls, elsewhere.
     shape : (int, int), optional
         Height and width of the result in pixels; default: those of `image`.
-    noise_std : float, default 0.75
+    noise_std : float, optional
         Standard deviation of the noise in units of the value range; larger is more diverse, 0
-        gives back about the source.
+        gives back about the source. Default: that of low `variety`, 0.75.
+    variety : {"low", "medium", "high"}, optional
+        Noise by name: a standard deviation of 0.75, 1.1 or 1.5. On photographs of scenes low is the
+        setting of the method's authors, and high mixes parts that belong apart, such as sky and
+        ground; see the documentation for figures.
     independent : bool or "auto", default "auto"
         Start from random tiles of the source instead of the source with noise, two levels finer: a
         texture without its layout, whose realisations are independent. "auto" does so where the
@@ -160,7 +166,7 @@ def generate(
     """
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)
-    std = validation.non_negative("noise_std", noise_std)
+    std = checked_noise(noise_std, variety)
     different = validation.flag("distinct", distinct)
     seed = seed_sequence(rng)
     size, chosen_by = chosen_patch_size(
@@ -212,7 +218,7 @@ def generate(
         return distinct_work(made, task, seeds, others) if different else made
 
     info = {
-        "task": "generate", "seed": describe(seed), "independent": tiled,
+        "task": "generate", "seed": describe(seed), "independent": tiled, "noise_std": std,
         "stationarity": None if measured is None else list(measured),
     }  # fmt: skip
     if shares is not None:

@@ -28,6 +28,9 @@ FEWER_LEVELS = 2
 _PATCHES_OF_A_BLOCK = 2
 # One translation of more than this share of a result is a copy to the eye.
 _LARGEST_TRANSLATION = 0.6
+# Noise of the named varieties, in units of the value range.
+VARIETIES = {"low": 0.75, "medium": 1.1, "high": 1.5}
+_DEFAULT_VARIETY = "low"
 # Noise of the last try for another result.
 _NOISE_OF_LAST_TRY = 1.5
 
@@ -38,6 +41,19 @@ def checked_independence(value: Any) -> bool | str:
         validation.choice("independent", value, ("auto",))
         return value
     return validation.flag("independent", value)
+
+
+def checked_noise(noise_std: Any, variety: Any) -> float:
+    """The noise of a call: as given, of a named variety, or the default."""
+    if variety is None:
+        default = VARIETIES[_DEFAULT_VARIETY]
+        return default if noise_std is None else validation.non_negative("noise_std", noise_std)
+    validation.choice("variety", variety, tuple(VARIETIES))
+    if noise_std is not None:
+        raise ValueError(
+            f"`variety` must be None with `noise_std`, as it says the same, got {variety!r}"
+        )
+    return VARIETIES[variety]
 
 
 def measured_stationarity(images: SourceImages, options: TaskOptions) -> Stationarity | None:

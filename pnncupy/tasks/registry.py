@@ -156,6 +156,8 @@ TASKS = {
         ("shape", "rng", "guides"),
         (OwnOption("--noise-std", "noise_std", "Noise at the coarsest level, in units of the value "
                    "range: more is more diverse; default 0.75."),
+         OwnOption("--variety", "variety", "Instead of --noise-std: 0.75, 1.1 or 1.5.",
+                   choices={"low": "low", "medium": "medium", "high": "high"}),
          OwnOption("--independent", "independent", "Start from random tiles of IMAGE, without its "
                    "layout; auto, the default: where it is a stationary texture.",
                    choices={"auto": "auto", "yes": True, "no": False}),

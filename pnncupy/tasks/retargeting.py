@@ -36,8 +36,9 @@ from pnncupy.tasks.source_images import SourceImages
 _PATCHES_AT_COARSEST = 3.0
 # Factors of a side from which on one synthesis bends objects or cuts them.
 _STRONG_GROWTH, _STRONG_SHRINKAGE = 1.25, 0.8
-# PNN steps of a level that the next synthesis changes again; with fewer, what shrinks bends.
-_GROWING_ITERATIONS, _SHRINKING_ITERATIONS = 3, 5
+# PNN steps of a level that the next synthesis changes again, and of the last synthesis above its
+# two finest levels. With fewer, what shrinks bends, and what grows is less sharp.
+_GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 
 
 @document_parameters
@@ -208,11 +209,12 @@ def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> 
 
 def gradual_synthesis(
     task: PreparedTask, image: Array, shapes: Sequence[Shape], info: dict[str, Any],
-    few: int | None = None,
+    few: tuple[int, int] | None = None,
 ) -> Any:  # fmt: skip
     """One synthesis for each shape, each from the result of the last, `image` at first.
 
-    They take at most `few` PNN steps a level, if given, but at the finest levels of the last.
+    They take at most the first of `few` PNN steps a level, if given; the last one takes the second,
+    and at its finest levels all.
     """
     sources = task.sources()
 
@@ -236,10 +238,10 @@ def gradual_synthesis(
     return execute(task, lambda numbers: work, info, stages=stages, resumable=False)
 
 
-def _step_schedule(schedule: Schedule, few: int, *, is_last: bool) -> Schedule:
+def _step_schedule(schedule: Schedule, few: tuple[int, int], *, is_last: bool) -> Schedule:
     """The schedule of one of several syntheses: what the next one changes again is not refined."""
-    steps = min(schedule.iterations, few)
-    quick = replace(
-        schedule, coarse_iterations=min(schedule.coarse_iterations, few), quick_iterations=steps
-    )
-    return quick if is_last else replace(quick, iterations=steps)
+    steps, last_steps = (min(schedule.iterations, count) for count in few)
+    coarse = replace(schedule, coarse_iterations=min(schedule.coarse_iterations, few[0]))
+    if is_last:
+        return replace(coarse, quick_iterations=last_steps)
+    return replace(coarse, iterations=steps)

@@ -203,3 +203,25 @@ def test_translation_share_counts_pixels_of_one_move():
         metrics.translation_share(index[..., :2])
     with pytest.raises(TypeError, match="`index` must hold integers"):
         metrics.translation_share(index * 1.0)
+
+
+@pytest.mark.parametrize(("variety", "noise"), [("low", 0.75), ("medium", 1.1), ("high", 1.5)])
+def test_a_variety_is_a_name_of_noise(variety, noise):
+    scene = load_sample("chelsea")[:60, :70]
+    named = pnn.generate(scene, rng=0, variety=variety, iterations=1, return_info=True)
+    assert named.info["noise_std"] == noise
+    given = pnn.generate(scene, rng=0, noise_std=noise, iterations=1)
+    np.testing.assert_array_equal(named.image, given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variety": "huge"}, "`variety` must be one of"),
+        ({"variety": "low", "noise_std": 0.75}, "`variety` must be None with `noise_std`"),
+        ({"noise_std": -1}, "`noise_std` must be"),
+    ],
+)
+def test_a_wrong_variety_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        pnn.generate(load_sample("gravel")[:40, :40], **options)
