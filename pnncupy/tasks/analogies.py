@@ -31,6 +31,7 @@ def analogy(
     source: Any,
     structure: Any,
     *,
+    keep_grain: bool = False,
     alpha: float = 5e-3,
     patch_size: int | str = 7,
     downscale: float = 4 / 3,
@@ -65,6 +66,10 @@ def analogy(
         Where patches come from; of several, dtype and channels must agree.
     structure : (h, w) or (h, w, C) array of the dtype and channels of `source`
         What gives the layout and the size of the result.
+    keep_grain : bool, default False
+        Copy each pixel from the patch around it in the last vote, instead of averaging the patches
+        that overlap: as sharp as the source, but for small steps where neighbours come from
+        different places. For ``vote="weighted_mean"``.
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values use more of the
         source.
@@ -115,5 +120,6 @@ def analogy(
     requirements = Requirements(preferred_levels=_LEVELS)
     task = prepare_task(images, layout.shape[1:], options, requirements)
     guess = task.pyramid(task.encode("structure", plain))[-1]
-    work = synthesis(task, task.problem(task.sources()), guess[None])
+    problem = task.problem(task.sources(), copied=task.copied(keep_grain))
+    work = synthesis(task, problem, guess[None])
     return execute(task, lambda numbers: work, {"task": "analogy"})

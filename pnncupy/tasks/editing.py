@@ -41,6 +41,7 @@ def edit(
     edited: Any,
     *,
     mask: Any = None,
+    keep_grain: bool = False,
     alpha: float = math.inf,
     patch_size: int | str = 7,
     downscale: float = 4 / 3,
@@ -78,6 +79,8 @@ def edit(
     mask : (H, W) bool array, optional
         True where the image was edited. Pixels farther than two patches from it are those of
         `edited`, bit for bit. Default: everything is synthesised.
+    keep_grain : bool, default False
+        Copy each pixel from the patch around it in the last vote, as in `analogy`.
     levels : int, optional
         Pyramid levels below full size: more levels change more around a seam. Default: 5, or as
         many as fit.
@@ -135,7 +138,10 @@ def edit(
         still = ~near(changed, TASKS["edit"].margin_patches * options.patch_size)
         fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule))
         kept = KeptPixels(data_of(edited), still)
-    problem = task.problem(task.sources(), fixed=fixed)
+    copied = task.copied(keep_grain)
+    if copied is not None and kept is not None:
+        copied &= ~kept.mask
+    problem = task.problem(task.sources(), fixed=fixed, copied=copied)
     work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 

@@ -109,6 +109,12 @@ class PreparedTask:
         size = self.shape if shape is None else shape
         return SynthesisProblem(sources, size, fixed, self.metric, copied)
 
+    def copied(self, keep_grain: Any) -> Array | None:
+        """All pixels of the result, to be copied in the last vote; None where they are not."""
+        if not validation.flag("keep_grain", keep_grain) or self.options.vote != "weighted_mean":
+            return None
+        return arrays.like(np.ones(self.shape, bool), self.planes[0])
+
     def encode(self, name: str, image: Any) -> Array:
         """Check another image of the call and encode it; missing pixels are filled."""
         plain = self.plain(name, image)

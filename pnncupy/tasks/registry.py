@@ -141,6 +141,11 @@ class TaskSpec:
         return f"pixels of the mask {'and near it ' if self.margin_patches else ''}only"
 
 
+_KEEP_GRAIN = OwnOption(
+    "--keep-grain", "keep_grain",
+    "Copy pixels in the last vote instead of averaging patches: as sharp as IMAGE.", value=True,
+)  # fmt: skip
+
 TASKS = {
     "generate": TaskSpec(
         "pnncupy.tasks.generation",
@@ -209,6 +214,7 @@ TASKS = {
         pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
         """,
         ("guides",),
+        (_KEEP_GRAIN,),
     ),
     "retarget": TaskSpec(
         "pnncupy.tasks.retargeting",
@@ -258,6 +264,7 @@ TASKS = {
         pnncupy edit photo.png --edited rough.png -o seamless.png
         """,
         ("guides",),
+        (_KEEP_GRAIN,),
         keeps_origin=True,
         margin_patches=2,
     ),

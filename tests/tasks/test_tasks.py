@@ -384,3 +384,23 @@ def test_a_collage_tells_its_progress_from_the_canvas_on(gradual, random):
         pnn.collage(images, gradual=gradual, callback=cancel)
     with pytest.raises(pnn.Cancelled, match="at sample 0, level"):
         pnn.collage(images, gradual=gradual, callback=lambda event: False)
+
+
+@pytest.mark.parametrize("task", ["analogy", "edit"])
+def test_kept_grain_is_copied_from_the_source(task, photograph):
+    small = photograph[:40, :44]
+    other = np.roll(small, 9, axis=1)
+    mask = np.zeros(small.shape[:2], bool)
+    mask[18:22, 18:22] = True
+    more = {"mask": mask} if task == "edit" else {}
+    call = getattr(pnn, task)
+    made = call(small, other, keep_grain=True, return_index=True, **more, **FAST)
+    mean = call(small, other, return_index=True, **more, **FAST)
+    np.testing.assert_array_equal(made.index, mean.index)
+    copied = pnn.apply_index(small, made.index)
+    changed = np.ones(small.shape[:2], bool)
+    if task == "edit":
+        changed = pnn.tasks.editing.near(mask, 2 * 7)
+        np.testing.assert_array_equal(made.image[~changed], other[~changed])
+    np.testing.assert_array_equal(made.image[changed], copied[changed])
+    assert not np.array_equal(mean.image[changed], copied[changed])
