@@ -165,7 +165,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def flags(name: str, value: Any) -> bool | tuple[bool, ...]:
-    """True or False, or a sequence of these."""
+    """True or False, or several of these in an order."""
     if not is_sequence(value):
         if not (_is_bool(value) and getattr(value, "ndim", 0) == 0):
             raise TypeError(
@@ -179,7 +179,7 @@ def flags(name: str, value: Any) -> bool | tuple[bool, ...]:
 
 
 def axes(name: str, value: Any, count: int) -> tuple[bool, ...]:
-    """For each of the axes of an image, whether a property holds that is given for all or each."""
+    """Flags of the axes of an image, from one for all of them or one for each."""
     given = flags(name, value)
     if isinstance(given, bool):
         return (given,) * count
