@@ -165,7 +165,7 @@ class PatchGrid:
 
 
 def wrap(array: Array, before: Sequence[int], behind: Sequence[int]) -> Array:
-    """Continue the last axes of an array periodically: by so many entries at both ends of each."""
+    """Continue the last axes of an array periodically, by some entries at both ends of each."""
     xp = arrays.namespace(array)
     first = array.ndim - len(before)
     for axis, (front, back) in enumerate(zip(before, behind, strict=True), start=first):

@@ -9,9 +9,10 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
-from pnncupy.images.pyramid import more_than_half
+from pnncupy.images.pyramid import more_than_half, planes_pyramid
 from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.problem import FixedPixels
+from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.execute import KeptPixels, execute, synthesis
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import (
@@ -26,7 +27,7 @@ from pnncupy.tasks.options import (
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.prepare import prepare_task
 from pnncupy.tasks.registry import TASKS
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
@@ -132,7 +133,7 @@ def edit(
         changed = checked_mask("mask", mask, task.shape, plain)
         distance = TASKS["edit"].margin_patches * options.patch_size
         still = ~near(changed, distance, task.periodic)
-        fixed = FixedPixels(pyramid, _levels_of_mask(still, task))
+        fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule, task.periodic))
         kept = KeptPixels(data_of(edited), still)
     problem = task.problem(task.sources(), fixed=fixed)
     work = synthesis(task, problem, pyramid[-1][None])
@@ -179,8 +180,12 @@ def near(mask: Array, distance: int, periodic: tuple[bool, ...] = ()) -> Array:
     return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
 
 
-def _levels_of_mask(still: Array, task: PreparedTask) -> list[Array]:
+def _levels_of_mask(
+    still: Array, schedule: Schedule, periodic: tuple[bool, ...] = ()
+) -> list[Array]:
     """Pixels that are kept at each level: those of which more than half is."""
     xp = arrays.namespace(still)
     # In float64, see `valid_shares`.
-    return [more_than_half(share[0]) for share in task.pyramid(xp.astype(still, xp.float64)[None])]
+    whole = xp.astype(still, xp.float64)[None]
+    shares = planes_pyramid(whole, schedule.levels, schedule.ratio, periodic)
+    return [more_than_half(share[0]) for share in shares]
