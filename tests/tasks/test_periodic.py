@@ -570,3 +570,17 @@ def test_wide_fields_and_images_of_a_grid(random):
     np.testing.assert_array_equal(grid.narrowed(grid.widened(field, 4), 4), field)
     np.testing.assert_array_equal(grid.inner(grid.outer(image)), image)
     assert grid.covering(field).shape == (8, 5)
+
+
+# Other programs
+
+
+def test_a_periodic_cell_of_labels_opens_in_damask(tmp_path, random):
+    damask = pytest.importorskip("damask", reason="damask is not installed")
+    phases = np.digitize(TEXTURES["gravel"], [90, 130])
+    cell = pnn.generate(phases, periodic=True, categorical=True, **FAST)
+    size = (40e-6, 36e-6, 1e-6)
+    damask.GeomGrid(cell.T[:, :, np.newaxis], size=size).save(tmp_path / "cell")
+    found = damask.GeomGrid.load(tmp_path / "cell.vti")
+    np.testing.assert_array_equal(found.material[:, :, 0].T, cell)
+    np.testing.assert_allclose(found.size, size)
