@@ -11,7 +11,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
     from pnncupy.io import write_image
 
     FOLDER.mkdir(exist_ok=True)
-    makers = (generate, retarget, inpaint, analogy, collage, edit)
+    makers = (generate, periodic, retarget, inpaint, analogy, collage, edit)
     for maker in makers:
         sheet = contact_sheet(maker(threads), (0, 255), columns=3)
         write_image(FOLDER / f"{maker.__name__}.png", sheet, overwrite=True)
@@ -29,6 +29,19 @@ def generate(threads: int) -> list[Any]:
 
     source = photograph("rocket")
     return [source, *pnn.generate(source, 4, rng=10, distinct=True, threads=threads)]
+
+
+def periodic(threads: int) -> list[Any]:
+    """Gravel, a result of it repeated 2 x 2, and one that wraps around."""
+    import numpy as np
+
+    import pnncupy as pnn
+
+    source = photograph("gravel")
+    options = {"shape": (64, 64), "rng": 1, "threads": threads}
+    made = [pnn.generate(source, periodic=wraps, **options) for wraps in (False, True)]
+    shown = [source[:128, :128], *(np.tile(each, (2, 2)) for each in made)]
+    return [each.repeat(2, axis=0).repeat(2, axis=1) for each in shown]
 
 
 def retarget(threads: int) -> list[Any]:

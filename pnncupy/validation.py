@@ -164,6 +164,33 @@ def flag(name: str, value: Any) -> bool:
     raise TypeError(f"`{name}` must be True or False, got {described(value)}")
 
 
+def flags(name: str, value: Any) -> bool | tuple[bool, ...]:
+    """True or False, or several of these in an order."""
+    if not is_sequence(value):
+        if not (_is_bool(value) and getattr(value, "ndim", 0) == 0):
+            raise TypeError(
+                f"`{name}` must be True or False, or one of these for each axis, got "
+                f"{described(value)}"
+            )
+        return bool(value)
+    for each in value:
+        flag(name, each)
+    return tuple(map(bool, value))
+
+
+def axes(name: str, value: Any, count: int) -> tuple[bool, ...]:
+    """Flags of the axes of an image, from one for all of them or one for each."""
+    given = flags(name, value)
+    if isinstance(given, bool):
+        return (given,) * count
+    if len(given) != count:
+        raise ValueError(
+            f"`{name}` must be True or False, or one of these for each of the {count} axes of the "
+            f"image, got {shortened(value)}; channels do not count"
+        )
+    return given
+
+
 def described(value: Any) -> str:
     """Value and its type, short enough for one line."""
     return f"{shortened(value)} of type {type(value).__name__}"

@@ -29,7 +29,7 @@ SMALLER = {
     r"\b800(,?) 1000\b": r"200\1 250",
 }
 # Pages whose blocks use the names of README's Python, after it.
-PAGES = ("index-maps", "scientific-data", "quality", "large-images", "defects")
+PAGES = ("index-maps", "periodic", "scientific-data", "quality", "large-images", "defects")
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"
 
@@ -75,7 +75,7 @@ def run(tmp_path, monkeypatch):
 def test_the_readme_and_its_pages_run_as_printed(run, tmp_path):
     for kind, text in blocks("README.md"):
         names = run(kind, text)
-    for name in ("narrow", "filled", "cat_of_gravel", "merged", "seamless"):
+    for name in ("tile", "narrow", "filled", "cat_of_gravel", "merged", "seamless"):
         assert (tmp_path / f"{name}.png").is_file()
         np.testing.assert_array_equal(names[name], read_image(tmp_path / f"{name}.png"), name)
     for page in PAGES:

@@ -73,11 +73,13 @@ class Provenance:
         ----------
         sample : int or None
             Which of the realisations; None for a file that belongs to all of them.
-        content : {"image", "contact sheet", "index map", "mask"}
+        content : {"image", "tiled preview", "contact sheet", "index map", "mask"}
             What the file holds. A contact sheet shows the source too.
         """
         mark = self.mark(sample or 0)
-        kept = {"image": self.partly, "contact sheet": True}.get(content, False)
+        kept = {
+            "image": self.partly, "tiled preview": self.partly, "contact sheet": True,
+        }.get(content, False)  # fmt: skip
         return ProvenanceRecord(
             self.verb, self.sources, self.arguments, self.seed, sample,
             digital_source_type=COMPOSITE_SYNTHETIC if kept else ALGORITHMIC_MEDIA,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pnncupy import samples, validation
+from pnncupy.tasks.registry import PERIODIC_WORDS
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
 
@@ -27,9 +28,19 @@ RESULT_OPTIONS = [
                  help="Also write where each pixel comes from: source, row, column."),
     click.option("--force", is_flag=True, help="Replace files that exist."),
     click.option("--quiet", is_flag=True, help="No progress bar."),
+    click.option("--preview-tiled", is_flag=True,
+                 help="Also write each result repeated 2 x 2, as NAME_tiled."),
     click.option("--dry-run", is_flag=True,
                  help="Estimate the cost by trials on smaller images, without a result."),
 ]  # fmt: skip
+
+
+def _periodic_option(name: str, text: str) -> Any:
+    """Option for the axes along which images wrap around."""
+    return click.option(
+        name, type=click.Choice(list(PERIODIC_WORDS)), help=text,
+        callback=lambda context, parameter, word: PERIODIC_WORDS.get(word),
+    )  # fmt: skip
 
 
 class Factors(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -134,6 +145,11 @@ SYNTHESIS_OPTIONS = [
                  help="Side of a patch; default 7; auto: by the detail and the noise of IMAGE."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
+    _periodic_option("--periodic", "Axes along which the result wraps around, so that it can be "
+                     "repeated without a seam: rows join its bottom to its top, columns its right "
+                     "to its left."),
+    _periodic_option("--source-periodic", "Axes along which IMAGE wraps around, such as a tile: "
+                     "patches are taken across its borders."),
     click.option("--keys", type=NamesOf("synthesis.schedule", "KEYS"),
                  help="Images that query patches are compared with; default blurred."),
     click.option("--vote", type=NamesOf("synthesis.voting", "VOTES"),

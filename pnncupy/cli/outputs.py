@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import click
+import numpy as np
 
 from pnncupy.atomic_files import followed
 from pnncupy.batch.provenance import Provenance
@@ -23,7 +24,10 @@ _OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Files of the results, the contact sheet, the index maps and the mask of a call."""
+    """Files of the results, the contact sheet, the index maps and the mask of a call.
+
+    And of the results repeated 2 x 2, `tiled`.
+    """
 
     images: Sequence[Path]
     sheet: Path | None
@@ -31,6 +35,7 @@ class ResultFiles:
     force: bool
     made_from: Provenance
     mask: Path | None = None
+    tiled: Sequence[Path] = ()
 
     @classmethod
     def plan(
@@ -43,6 +48,7 @@ class ResultFiles:
         force: bool,
         made_from: Provenance,
         mask: Path | None = None,
+        tiled: bool = False,
     ) -> "ResultFiles":
         """Choose names, and refuse what cannot work before any work is done.
 
@@ -77,25 +83,25 @@ class ResultFiles:
         encode_image(
             images[0].suffix, like[:8, :8], made_from.metadata, provenance=made_from.record()
         )
-        if mask is not None and any(_holds(files, mask) for files in (images, indices)):
+        repeated = _tiled(images) if tiled else ()
+        if mask is not None and any(_holds(files, mask) for files in (images, indices, repeated)):
             raise click.UsageError(f"--save-mask would replace another result, {mask}")
-        return cls(images, sheet, indices, force, made_from, mask)
+        return cls(images, sheet, indices, force, made_from, mask, repeated)
 
     @contextmanager
     def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
         """Keep other processes from writing these files, and refuse what would be lost."""
         single = [file for file in (self.sheet, self.mask) if file is not None]
-        links = [*_links(self.images), *_links(self.indices), *_links(single)]
+        numbered = (self.images, self.indices, self.tiled)
+        links = [link for files in (*numbered, single) for link in _links(files)]
         # The first of those with numbers represents all of them.
-        first = dict.fromkeys((*self.images[:1], *self.indices[:1], *single))
+        first = dict.fromkeys((*(file for files in numbered for file in files[:1]), *single))
         for folder in {file.parent for file in (*first, *map(followed, links))}:
             _check_writable(folder)
         with ExitStack() as stack:
             for file in first:
                 stack.enter_context(locked(file))
-            existing = [
-                *_existing(self.images), *_existing(self.indices), *_existing(single),
-            ]  # fmt: skip
+            existing = [file for files in (*numbered, single) for file in _existing(files)]
             self._check(existing, inputs)
             yield
 
@@ -114,6 +120,9 @@ class ResultFiles:
         made_from = self.made_from
         record = made_from.record(number)
         self._write(self.images[number], result.image, record, made_from.metadata)
+        if self.tiled:
+            repeated = np.tile(result.image, (2, 2, 1)[: result.image.ndim])
+            self._write(self.tiled[number], repeated, made_from.record(number, "tiled preview"))
         if self.indices:
             self._write(self.indices[number], result.index, made_from.record(number, "index map"))
 
@@ -154,6 +163,11 @@ class _Numbered(Sequence[Path]):
         self._file, self._numbers = file, range(count)
         self._digits = max(3, len(str(count - 1)))
 
+    def named(self, addition: str) -> "_Numbered":
+        """Return files with an addition before their number."""
+        name = f"{self._file.stem}{addition}{self._file.suffix}"
+        return _Numbered(self._file.with_name(name), len(self))
+
     def __len__(self) -> int:
         return len(self._numbers)
 
@@ -174,6 +188,13 @@ class _Numbered(Sequence[Path]):
         if not (digits.isascii() and digits.isdecimal()) or len(digits) > len(str(sys.maxsize)):
             return False
         return int(digits) in self._numbers and self[int(digits)].name == file.name
+
+
+def _tiled(images: Sequence[Path]) -> Sequence[Path]:
+    """Files of results that are repeated."""
+    if isinstance(images, _Numbered):
+        return images.named("_tiled")
+    return [file.with_name(f"{file.stem}_tiled{file.suffix}") for file in images]
 
 
 def _holds(files: Sequence[Path], file: Path) -> bool:

@@ -21,7 +21,7 @@ _NOTICED = 0.5
 # Options that are in the provenance elsewhere, or say where a result goes, or name a machine.
 _NOT_RECORDED = {
     "files", "sample_names", "seed", "output", "save_index", "save_mask", "force", "quiet",
-    "dry_run", "scheduler", "checkpoint",
+    "dry_run", "scheduler", "checkpoint", "preview_tiled",
 }  # fmt: skip
 # Options whose parameters have other names.
 _PARAMETERS = {"count": "n", "guide_files": "guides"}
@@ -77,7 +77,7 @@ def run_task(
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(
         command.output, stem, options.get("n"), sources[0], command.save_index, command.force,
-        made_from, command.save_mask,
+        made_from, command.save_mask, bool(command.preview_tiled),
     )  # fmt: skip
     with files.in_use(_inputs(spec)):
         for note in made_from.notes(files.images[0].suffix):
@@ -101,6 +101,7 @@ class _CommandOptions:
     dry_run: bool
     scheduler: str | None
     save_mask: Path | None
+    preview_tiled: bool | None
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> "_CommandOptions":
@@ -117,7 +118,7 @@ def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, A
     mask = images["mask"]
     if isinstance(mask, str):
         return mask
-    return near_mask(mask, spec.margin_patches, options["patch_size"])
+    return near_mask(mask, spec.margin_patches, options["patch_size"], options["periodic"] or ())
 
 
 def _report_missing(name: str, source: Any, nodata: Any) -> None:
@@ -279,7 +280,11 @@ def _remarks(info: dict[str, Any]) -> list[str]:
 
 
 def _report(files: Any, facts: str) -> None:
-    for group, what in ((files.images, "images"), (files.indices, "index maps")):
+    groups = (
+        (files.images, "images"), (files.tiled, "images repeated 2 x 2"),
+        (files.indices, "index maps"),
+    )  # fmt: skip
+    for group, what in groups:
         if len(group) == 1:
             say(f"wrote {group[0]}")
         elif group:

@@ -11,7 +11,7 @@ from pnncupy.arrays import Array
 _STEP = 2.0**-18
 
 
-def smooth_continuation(planes: Array, hole: Array) -> Array:
+def smooth_continuation(planes: Array, hole: Array, periodic: tuple[bool, ...] = ()) -> Array:
     """Fill holes biharmonically: with the smoothest values that continue those around.
 
     Minimises the squared Laplacian of all pixels in the hole and beside it, so that values and
@@ -23,6 +23,8 @@ def smooth_continuation(planes: Array, hole: Array) -> Array:
         Values in the hole do not matter.
     hole : (H, W) bool
         Of any number of parts. Each has known pixels beside it, or the others have.
+    periodic : tuple of bool
+        Axes along which the image wraps around; empty for none.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def smooth_continuation(planes: Array, hole: Array) -> Array:
     if not where.any() or where.all():
         return planes
     values = arrays.on_host(planes).astype(np.float64)
-    filled = _solved(values, where)
+    filled = _solved(values, where, periodic or (False,) * where.ndim)
     known = values[:, ~where]
     low, high = (known.min(axis=1), known.max(axis=1))
     filled = np.clip(np.round(filled / _STEP) * _STEP, low[:, None], high[:, None])
@@ -47,11 +49,11 @@ def smooth_continuation(planes: Array, hole: Array) -> Array:
     return xp.where(hole, arrays.like(values.astype(np.float32), planes), planes)
 
 
-def _solved(values: Any, hole: Any) -> Any:
+def _solved(values: Any, hole: Any, periodic: tuple[bool, ...]) -> Any:
     """Values of the hole's pixels, (C, n)."""
     from scipy.sparse.linalg import spsolve
 
-    laplacian = _laplacian(_near(hole))
+    laplacian = _laplacian(_near(hole, periodic), periodic)
     inside = np.flatnonzero(hole.ravel())
     outside = np.flatnonzero(~hole.ravel())
     energy = (laplacian.T @ laplacian).tocsc()
@@ -61,25 +63,32 @@ def _solved(values: Any, hole: Any) -> Any:
     return np.asarray(solved).reshape(len(inside), -1).T
 
 
-def _near(hole: Any) -> Any:
+def _near(hole: Any, periodic: tuple[bool, ...]) -> Any:
     """The hole and the pixels beside it."""
     near = hole.copy()
-    near[1:] |= hole[:-1]
-    near[:-1] |= hole[1:]
-    near[:, 1:] |= hole[:, :-1]
-    near[:, :-1] |= hole[:, 1:]
+    for one, other in _neighbours(hole.ndim, periodic):
+        near[one] |= hole[other]
+        near[other] |= hole[one]
     return near
 
 
-def _laplacian(rows_of: Any) -> Any:
+def _neighbours(axes: int, periodic: tuple[bool, ...]) -> Any:
+    """Pairs of boxes of pixels that are neighbours along an axis, across a periodic border too."""
+    for axis, wraps in zip(range(axes), periodic, strict=True):
+        before: tuple[Any, ...] = (slice(None),) * axis
+        yield (*before, slice(1, None)), (*before, slice(None, -1))
+        if wraps:
+            yield (*before, slice(0, 1)), (*before, slice(-1, None))
+
+
+def _laplacian(rows_of: Any, periodic: tuple[bool, ...]) -> Any:
     """Differences of these pixels (H, W) to their neighbours, a row each; none beyond the image."""
     from scipy.sparse import coo_array, dia_array
 
     numbers = np.arange(rows_of.size).reshape(rows_of.shape)
     starts, ends = [], []
-    for one, other in (
-        (numbers[1:], numbers[:-1]), (numbers[:, 1:], numbers[:, :-1]),
-    ):  # fmt: skip
+    for first, second in _neighbours(rows_of.ndim, periodic):
+        one, other = numbers[first], numbers[second]
         starts += [one.ravel(), other.ravel()]
         ends += [other.ravel(), one.ravel()]
     start, end = np.concatenate(starts), np.concatenate(ends)

@@ -21,7 +21,12 @@ _GROWING_STEP = 1.2
 
 
 def pyramid(
-    image: Any, levels: int, downscale: float = 4 / 3, *, channel_axis: int = -1
+    image: Any,
+    levels: int,
+    downscale: float = 4 / 3,
+    *,
+    channel_axis: int = -1,
+    periodic: bool | Sequence[bool] = False,
 ) -> list[Array]:
     """Successively smaller versions of an image, each resized from the one before.
 
@@ -36,6 +41,8 @@ def pyramid(
         ``ceil(H / downscale**l)`` rows.
     channel_axis : int, default -1
         Axis of the channels of a 3-D `image`.
+    periodic : bool or one per axis, default False
+        Axes along which the image, and so each level, wraps around; as in `resize`.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def pyramid(
             f"`levels` must be at most {most}, where one pixel is left of {values.shape[1]} x "
             f"{values.shape[2]}, got {count}"
         )
-    lower = planes_pyramid(values, count, ratio)[1:]
+    wraps = validation.axes("periodic", periodic, values.ndim - 1)
+    lower = planes_pyramid(values, count, ratio, wraps)[1:]
     return [image, *(planes.from_planes(level, image, channel_axis) for level in lower)]
 
 
@@ -83,24 +91,30 @@ def _levels_to_one_pixel(shape: Sequence[int], ratio: float) -> int:
     return level
 
 
-def planes_pyramid(values: Array, levels: int, ratio: float) -> list[Array]:
-    """Levels 0 to `levels` of a planar float32 image."""
+def planes_pyramid(
+    values: Array, levels: int, ratio: float, periodic: tuple[bool, ...] = ()
+) -> list[Array]:
+    """Levels 0 to `levels` of a planar float32 image; see `resize_planes` for `periodic`."""
     images = [values]
     scales = (ratio,) * (values.ndim - 1)
     for level in range(1, levels + 1):
         shape = level_shape(values.shape[1:], level, ratio)
-        images.append(resize_planes(images[-1], scales, shape))
+        images.append(resize_planes(images[-1], scales, shape, periodic))
     return images
 
 
-def enlarge(values: Array, ratio: float, shape: tuple[int, ...]) -> Array:
+def enlarge(
+    values: Array, ratio: float, shape: tuple[int, ...], periodic: tuple[bool, ...] = ()
+) -> Array:
     """A planar image of one level in the shape of the next finer one."""
     return arrays.namespace(values).ascontiguousarray(
-        resize_planes(values, (1 / ratio,) * len(shape), shape)
+        resize_planes(values, (1 / ratio,) * len(shape), shape, periodic)
     )
 
 
-def valid_shares(valid: Array, levels: int, ratio: float) -> list[Array]:
+def valid_shares(
+    valid: Array, levels: int, ratio: float, periodic: tuple[bool, ...] = ()
+) -> list[Array]:
     """Share of the True pixels of a bool mask in each pixel of levels 0 to `levels`, 0 to 1.
 
     They are float64, so that what is decided by them, as by `more_than_half`, does not depend on
@@ -109,7 +123,7 @@ def valid_shares(valid: Array, levels: int, ratio: float) -> list[Array]:
     shares = [arrays.namespace(valid).astype(valid, np.float64)]
     for level in range(1, levels + 1):
         scales, shape = (ratio,) * valid.ndim, level_shape(valid.shape, level, ratio)
-        shares.append(_resize_share(shares[-1], scales, shape))
+        shares.append(_resize_share(shares[-1], scales, shape, periodic))
     return shares
 
 
@@ -119,7 +133,7 @@ def more_than_half(share: Array) -> Array:
 
 
 def valid_pyramid(
-    values: Array, shares: Sequence[Array], ratio: float
+    values: Array, shares: Sequence[Array], ratio: float, periodic: tuple[bool, ...] = ()
 ) -> tuple[list[Array], list[Array]]:
     """Levels of a planar image of which only the valid pixels count, by their `valid_shares`.
 
@@ -130,36 +144,47 @@ def valid_pyramid(
     images = [values * weights[0]]
     scales = (ratio,) * (values.ndim - 1)
     for share in shares[1:]:
-        image, weight = _resize_valid(images[-1], weights[-1], share > 0, scales)
+        image, weight = _resize_valid(images[-1], weights[-1], share > 0, scales, periodic)
         images.append(image)
         weights.append(weight)
     return images, weights
 
 
 def enlarge_valid(
-    values: Array, weight: Array, share: Array, ratio: float, shape: tuple[int, ...]
+    values: Array,
+    weight: Array,
+    share: Array,
+    ratio: float,
+    shape: tuple[int, ...],
+    periodic: tuple[bool, ...] = (),
 ) -> tuple[Array, Array]:
     """`enlarge` for one level of a `valid_pyramid`; and where anything valid is near, bool."""
     scales = (1 / ratio,) * len(shape)
-    enough = _resize_share(share, scales, shape) > 0
-    return _resize_valid(values, weight, enough, scales)[0], enough
+    enough = _resize_share(share, scales, shape, periodic) > 0
+    return _resize_valid(values, weight, enough, scales, periodic)[0], enough
 
 
-def _resize_share(share: Array, scales: tuple[float, ...], shape: tuple[int, ...]) -> Array:
+def _resize_share(
+    share: Array, scales: tuple[float, ...], shape: tuple[int, ...], periodic: tuple[bool, ...]
+) -> Array:
     """A share of valid pixels resized; 0 where it is small."""
     xp = arrays.namespace(share)
-    resized = xp.clip(resize_planes(share[None], scales, shape)[0], 0.0, 1.0)
+    resized = xp.clip(resize_planes(share[None], scales, shape, periodic)[0], 0.0, 1.0)
     # The kernel's negative lobes make small shares meaningless.
     return xp.where(resized > _SMALLEST_SHARE + _MARGIN, resized, xp.zeros_like(resized))
 
 
 def _resize_valid(
-    values: Array, weight: Array, enough: Array, scales: tuple[float, ...]
+    values: Array,
+    weight: Array,
+    enough: Array,
+    scales: tuple[float, ...],
+    periodic: tuple[bool, ...],
 ) -> tuple[Array, Array]:
     """An image and its pixels' weights, resized to the shape of a mask and 0 where it is False."""
     xp = arrays.namespace(values)
-    weighted = resize_planes(values * weight, scales, enough.shape)
-    resized = xp.clip(resize_planes(weight[None], scales, enough.shape)[0], 0.0, 1.0)
+    weighted = resize_planes(values * weight, scales, enough.shape, periodic)
+    resized = xp.clip(resize_planes(weight[None], scales, enough.shape, periodic)[0], 0.0, 1.0)
     one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)
     result = xp.where(enough, weighted / xp.where(enough, resized, one), zero)
     return xp.ascontiguousarray(result), xp.where(enough, resized, zero)

@@ -1,6 +1,7 @@
 """Bicubic, antialiased resizing, gathered in a fixed order so that its bits are reproducible."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ _EPSILON = 1e-9
 _SMALLEST_SCALE = 1e-4
 
 
-def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1) -> Array:
+def resize(
+    image: Any,
+    scale: Any,
+    shape: Any = None,
+    *,
+    channel_axis: int = -1,
+    periodic: bool | Sequence[bool] = False,
+) -> Array:
     """Resize an image by bicubic interpolation, antialiased where it shrinks.
 
     Parameters
@@ -30,6 +38,9 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
         centre. Default: each side times its scale, rounded up.
     channel_axis : int, default -1
         Axis of the channels of a 3-D `image`.
+    periodic : bool or one per axis, default False
+        Axes along which the image wraps around. Samples are ``side / new side`` apart there,
+        whatever the scale, so that the result wraps around too.
 
     Returns
     -------
@@ -45,9 +56,9 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
     Notes
     -----
     Keys' kernel with a = -1/2 (doi:10.1109/TASSP.1981.1163711), stretched by 1/scale when
-    shrinking, weights normalised to a sum of 1; the image centre stays where it is and borders are
-    mirrored with the edge pixel repeated. Cost O(4 pixels of the result and of the intermediate
-    image), divided by the scale when shrinking.
+    shrinking, weights normalised to a sum of 1; the image centre stays where it is and borders that
+    are not periodic are mirrored with the edge pixel repeated. Cost O(4 pixels of the result and of
+    the intermediate image), divided by the scale when shrinking.
 
     Examples
     --------
@@ -57,6 +68,7 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
     """
     values = planes.raw_planes("image", image, channel_axis)
     scales = _scales(scale)
+    wraps = validation.axes("periodic", periodic, values.ndim - 1)
     if shape is None:
         height, width = (
             max(1, math.ceil(side * factor - _EPSILON))
@@ -69,7 +81,8 @@ def resize(image: Any, scale: Any, shape: Any = None, *, channel_axis: int = -1)
             )
     else:
         height, width = validation.shape("shape", shape, 1)
-    return planes.from_planes(resize_planes(values, scales, (height, width)), image, channel_axis)
+    resized = resize_planes(values, scales, (height, width), wraps)
+    return planes.from_planes(resized, image, channel_axis)
 
 
 def _scales(scale: Any) -> tuple[float, float]:
@@ -88,13 +101,25 @@ def _scales(scale: Any) -> tuple[float, float]:
     return height, width
 
 
-def resize_planes(values: Array, scales: tuple[float, ...], shape: tuple[int, ...]) -> Array:
-    """Resize the trailing axes of a planar (C, ...) array one after the other, in its dtype."""
+def resize_planes(
+    values: Array,
+    scales: tuple[float, ...],
+    shape: tuple[int, ...],
+    periodic: tuple[bool, ...] = (),
+) -> Array:
+    """Resize the trailing axes of a planar (C, ...) array one after the other, in its dtype.
+
+    Along `periodic` axes (empty for none) the array wraps around, and the scale is that of the
+    sides, so that the samples are as far apart at the seam as elsewhere.
+    """
     xp = arrays.namespace(values)
+    wraps = periodic or (False,) * len(shape)
     for axis, (scale, size) in enumerate(zip(scales, shape, strict=True), start=1):
+        if wraps[axis - 1]:
+            scale = size / values.shape[axis]
         if scale == 1 and size == values.shape[axis]:
             continue
-        positions, weights = _taps(values.shape[axis], size, scale)
+        positions, weights = _taps(values.shape[axis], size, scale, wraps[axis - 1])
         broadcast = [1] * values.ndim
         broadcast[axis] = size
         total = None
@@ -106,7 +131,7 @@ def resize_planes(values: Array, scales: tuple[float, ...], shape: tuple[int, ..
     return values
 
 
-def _taps(size: int, new_size: int, scale: float) -> tuple[Array, Array]:
+def _taps(size: int, new_size: int, scale: float, wraps: bool) -> tuple[Array, Array]:
     """Input positions and weights of each output sample, both (taps, new_size)."""
     stretch = min(scale, 1.0)
     support = 4.0 / stretch
@@ -115,6 +140,8 @@ def _taps(size: int, new_size: int, scale: float) -> tuple[Array, Array]:
     positions = first[None, :] + np.arange(math.ceil(support - _EPSILON))[:, None]
     weights = _cubic((centre - positions) * stretch)
     weights /= weights.sum(axis=0)
+    if wraps:
+        return np.mod(positions, size).astype(np.int64), weights
     mirrored = np.mod(positions, 2 * size)
     mirrored = np.minimum(mirrored, 2 * size - 1 - mirrored)
     return mirrored.astype(np.int64), weights

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy.report.spec import Entry
-from pnncupy.tasks.registry import TASKS
+from pnncupy.tasks.registry import PERIODIC_WORDS, TASKS
 from pnncupy.terminal import visible
 
 # Options that take any number of values, joined by commas.
@@ -60,6 +60,10 @@ def _option(name: str, value: Any) -> list[str]:
     if name == "keep_known":
         return [] if value else ["--remake-known"]
     option = f"--{name.replace('_', '-')}"
+    if name in ("periodic", "source_periodic"):
+        flags = (value, value) if isinstance(value, bool) else tuple(value)
+        return [word for key, each in PERIODIC_WORDS.items() if each == flags
+                for word in (option, key)]  # fmt: skip
     if isinstance(value, bool):
         return [option] if value else []
     values = value if isinstance(value, (list, tuple)) else [value]

@@ -29,6 +29,9 @@ from pnncupy.terminal import visible
 # which some take lines apart whatever is quoted.
 _FORMULA = re.compile(r"(^|;)(?=\s*[=+@＝＋－＠-])")
 
+# Times that a result is shown along an axis where it wraps around.
+_REPEATS = 3
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -51,7 +54,8 @@ class Figure:
     """Part of the page for one entry.
 
     `layers` are swapped in place: what went in, then at `result` the one that `overlay`, the index
-    map, and `levels` belong to, then others. `grid` holds all samples where there are several.
+    map, and `levels` belong to, then others. `grid` holds all samples where there are several;
+    `repeats` is how often a result that wraps around is shown down and across.
     """
 
     number: int
@@ -63,6 +67,7 @@ class Figure:
     levels: Sequence[Level]
     grid: Sequence[Shown]
     table: Table
+    repeats: tuple[int, ...] = (1, 1)
 
     @property
     def zoom(self) -> int:
@@ -77,6 +82,12 @@ class Figure:
         """Width of a picture on the page: a smaller preview has no pixels of its own."""
         pixels = self.layers[self.result].shown.width if shown.is_smaller else shown.width
         return pixels * self.zoom
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Width and height on the page of one of the repeated results, half enlarged."""
+        shown, zoom = self.layers[self.result].shown, max(1, self.zoom // 2)
+        return shown.width * zoom, shown.height * zoom
 
 
 @dataclass(frozen=True)
@@ -204,7 +215,7 @@ def _figure(number: int, made: Made, files: PictureFiles) -> Figure:
     )  # fmt: skip
     return Figure(
         number, title, entry.caption, layers, result, overlay, _levels(number, made, files), grid,
-        table_of(made),
+        table_of(made), tuple(_REPEATS if wraps else 1 for wraps in made.info["periodic"]),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ MOST_SAMPLES = 50
 # Arguments that the command line does not have, so that no command could be shown.
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
 # Arguments that the classical method does not know.
-_NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights")
+_NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights", "periodic", "source_periodic")
 # Parameter of a task -> what its image is called beside the result.
 INPUT_NAMES = {
     "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",

@@ -241,7 +241,11 @@ def key_minimum(
 
 
 def mask_keys(
-    key_planes: Sequence[Array], masks: Sequence[Any], names: Sequence[str], patch_size: int
+    key_planes: Sequence[Array],
+    masks: Sequence[Any],
+    names: Sequence[str],
+    patch_size: int,
+    periodic: tuple[bool, ...] = (),
 ) -> list[Array]:
     """Key planes with infinity where a mask is False, which excludes each patch that touches it."""
     masked = []
@@ -253,7 +257,8 @@ def mask_keys(
             continue
         xp = arrays.same_library(**{name: planes, "key_mask": mask})
         check_mask("key_mask", mask, planes.shape[1:], f"`{name}`")
-        usable = usable or bool(xp.any(PatchGrid.of_shape(mask.shape, patch_size).inside(mask)))
+        grid = PatchGrid.of_shape(mask.shape, patch_size, periodic)
+        usable = usable or bool(xp.any(grid.inside(mask)))
         masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
     if not usable:
         raise ValueError(

@@ -35,9 +35,11 @@ class PatchGrid:
         return cls.of_shape(planes.shape[1:], patch_size)
 
     @classmethod
-    def of_shape(cls, shape: Sequence[int], patch_size: int) -> "PatchGrid":
+    def of_shape(
+        cls, shape: Sequence[int], patch_size: int, periodic: tuple[bool, ...] = ()
+    ) -> "PatchGrid":
         """Return the grid of cubic patches of an image of this spatial shape."""
-        return cls(tuple(shape), (patch_size,) * len(shape))
+        return cls(tuple(shape), (patch_size,) * len(shape), periodic)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,16 +66,56 @@ class PatchGrid:
         first = tuple(slice(count) for count in self.shape)
         return numbers.reshape(self.spatial_shape)[first]
 
-    def wrapped(self, planes: Array) -> Array:
-        """Image (C, ...) whose periodic axes go on for the pixels of patches that wrap around."""
-        xp = arrays.namespace(planes)
-        for axis, (size, wraps) in enumerate(
-            zip(self.patch_shape, self._periodic, strict=True), start=1
-        ):
-            if wraps:
-                places = xp.arange(planes.shape[axis] + size - 1) % planes.shape[axis]
-                planes = xp.take(planes, places, axis=axis)
-        return planes
+    @property
+    def margins(self) -> tuple[int, ...]:
+        """Pixels along each axis by which a patch may pass over the end and wrap around."""
+        return tuple(
+            size - 1 if wraps else 0
+            for size, wraps in zip(self.patch_shape, self._periodic, strict=True)
+        )
+
+    def wrapped_shape(self, border: int = 0) -> tuple[int, ...]:
+        """Pixels along each axis of a wrapped image."""
+        sides = zip(self.spatial_shape, self.margins, self._borders(border), strict=True)
+        return tuple(side + margin + 2 * more for side, margin, more in sides)
+
+    def wrapped(self, planes: Array, border: int = 0) -> Array:
+        """Image (..., *axes) whose periodic axes continue for the patches that wrap around.
+
+        All patches of the wrapped image are patches of the grid, in its order. With a `border`,
+        that many more patches are in front of the first and behind the last along these axes.
+        """
+        more = self._borders(border)
+        behind = tuple(a + b for a, b in zip(self.margins, more, strict=True))
+        return wrap(planes, more, behind)
+
+    def widened(self, field: Array, border: int) -> Array:
+        """Field (..., *grid) of the patches of a wrapped image with this `border`."""
+        more = self._borders(border)
+        return wrap(field, more, more)
+
+    def narrowed(self, field: Array, border: int) -> Array:
+        """Field of the grid from that of a wrapped image with this `border`."""
+        return _cut(field, self._borders(border), self.shape)
+
+    def covering(self, field: Array) -> Array:
+        """Field (..., *grid) with the patches before the first that cover pixels of the image.
+
+        What it votes for is the image and, along periodic axes, a margin on both sides that
+        `inner` takes away.
+        """
+        return wrap(field, self.margins, (0,) * len(self.margins))
+
+    def outer(self, images: Array) -> Array:
+        """Images (..., *axes) with the margin on both sides that `covering` fields vote for."""
+        return wrap(images, self.margins, self.margins)
+
+    def inner(self, images: Array) -> Array:
+        """Images (..., *axes) without that margin."""
+        return _cut(images, self.margins, self.spatial_shape)
+
+    def _borders(self, border: int) -> tuple[int, ...]:
+        return tuple(border if wraps else 0 for wraps in self._periodic)
 
     def inside(self, mask: Array) -> Array:
         """Patches all of whose pixels are True in a mask of the image; bool."""
@@ -120,6 +162,25 @@ class PatchGrid:
         size, count = self.patch_shape[axis], self.shape[axis]
         pixels = np.arange(count + size - 1)
         return np.clip(size // 2, pixels - count + 1, np.minimum(pixels, size - 1))
+
+
+def wrap(array: Array, before: Sequence[int], behind: Sequence[int]) -> Array:
+    """Continue the last axes of an array periodically, by some entries at both ends of each."""
+    xp = arrays.namespace(array)
+    first = array.ndim - len(before)
+    for axis, (front, back) in enumerate(zip(before, behind, strict=True), start=first):
+        if front or back:
+            places = xp.arange(-front, array.shape[axis] + back) % array.shape[axis]
+            array = xp.take(array, places, axis=axis)
+    return array
+
+
+def _cut(array: Array, first: Sequence[int], sides: Sequence[int]) -> Array:
+    """A contiguous box of the last axes of an array."""
+    if not any(first):
+        return array
+    box = tuple(slice(start, start + side) for start, side in zip(first, sides, strict=True))
+    return arrays.namespace(array).ascontiguousarray(array[..., *box])
 
 
 @dataclass(frozen=True)

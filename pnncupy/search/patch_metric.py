@@ -195,9 +195,13 @@ def _checked_guide(
 
 def patch_metric(
     weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: float,
-    like: Array,
+    like: Array, periodic: tuple[bool, ...] = (), source_periodic: tuple[bool, ...] = (),
 ) -> PatchMetric:  # fmt: skip
-    """The scaled planes' parts, for a call of this many channels and levels."""
+    """The scaled planes' parts, for a call of this many channels and levels.
+
+    The guides of the result wrap around along `periodic` axes, those of the sources along
+    `source_periodic` ones.
+    """
     total = total_channels(guides, channels)
     if weights is None and not guides:
         return PatchMetric()
@@ -207,16 +211,19 @@ def patch_metric(
         np.float32(math.sqrt(guide.weight * total / guide.target.shape[0])) for guide in guides
     ]
 
-    def pyramid(parts: Sequence[Array]) -> list[Array]:
+    def pyramid(parts: Sequence[Array], wraps: tuple[bool, ...]) -> list[Array]:
         scaled = [part * factor for part, factor in zip(parts, of_guides, strict=True)]
         joined = xp.ascontiguousarray(xp.concat(scaled, axis=0))
-        return planes_pyramid(joined, levels, ratio)
+        return planes_pyramid(joined, levels, ratio, wraps)
 
     sources, target = [], []
     if guides:
         count = len(guides[0].sources)
-        sources = [pyramid([guide.sources[number] for guide in guides]) for number in range(count)]
-        target = pyramid([guide.target for guide in guides])
+        sources = [
+            pyramid([guide.sources[number] for guide in guides], source_periodic)
+            for number in range(count)
+        ]
+        target = pyramid([guide.target for guide in guides], periodic)
     shaped = xp.asarray(factors.astype(np.float32)[:, None, None])
     return PatchMetric(shaped, sources, target)
 

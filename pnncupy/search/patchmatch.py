@@ -30,6 +30,8 @@ from pnncupy.search.patch_grid import Layout, PatchGrid
 
 # Distances of the neighbours that a query patch asks, one pass each.
 STEPS = (8, 4, 2, 1)
+# Patches beyond the border that those of an image that wraps around have as neighbours.
+BORDER = max(STEPS)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from pnncupy.arrays import Array
 from pnncupy.atomic_files import followed, whole_file
 from pnncupy.errors import CheckpointError
 from pnncupy.file_locks import locked
-from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.problem import SynthesisRun
 
 # A checkpoint is an .npz file followed by these words and the SHA-256 of the .npz.
@@ -258,7 +257,8 @@ def _identity_of_run(run: SynthesisRun, guess: Array) -> str:
     fixed = problem.fixed
     return identity_of(
         # Savings change no bit, and a limit of memory may turn them off.
-        [__version__, replace(schedule, incremental=True), problem.shape, settings.patch_size,
+        [__version__, replace(schedule, incremental=True), problem.shape, problem.periodic,
+         problem.source_periodic, settings.patch_size,
          settings.alpha, settings.method,
          settings.stream, [source.usable is None for source in problem.sources]],
         [guess, *(source.sharp[0] for source in problem.sources),
@@ -274,6 +274,6 @@ def _form_of_states(run: SynthesisRun, channels: int, level: int) -> Form:
     return Form(
         run.schedule.steps(level),
         (channels, *sides),
-        PatchGrid.of_shape(sides, run.settings.patch_size).shape,
-        Layout.of([source.sharp[level] for source in run.problem.sources]).pixels,
+        run.grid(sides).shape,
+        run.layout(level).pixels,
     )

@@ -22,7 +22,7 @@ from pnncupy.search.incremental import incremental_search
 from pnncupy.search.method import is_approximate
 from pnncupy.search.nearest import check_span
 from pnncupy.search.patch_grid import Layout, PatchGrid
-from pnncupy.search.patchmatch import PatchMatch, effort
+from pnncupy.search.patchmatch import BORDER, PatchMatch, effort
 from pnncupy.synthesis.checkpoint import Checkpoint, Resumption, State
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.voting import vote_images
@@ -90,7 +90,7 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
         if state is not None:
             images = state.image[None]
         elif level < run.schedule.levels:
-            images = _enlarged(images, run.schedule.ratio, run.shape(level))
+            images = _enlarged(images, run.schedule.ratio, run.shape(level), run.problem.periodic)
             fixed = run.problem.fixed
             images = images if fixed is None else fixed.begin(images, level)
         images, index, layout = refine(run, level, images, known, state, resumption.keep)
@@ -98,11 +98,15 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
     return Synthesised(images, index, layout)
 
 
-def _enlarged(images: Array, ratio: float, shape: tuple[int, ...]) -> Array:
+def _enlarged(
+    images: Array, ratio: float, shape: tuple[int, ...], periodic: tuple[bool, ...]
+) -> Array:
     """A batch at the next finer level."""
     if len(images) == 1:
-        return enlarge(images[0], ratio, shape)[None]
-    return arrays.namespace(images).stack([enlarge(image, ratio, shape) for image in images])
+        return enlarge(images[0], ratio, shape, periodic)[None]
+    return arrays.namespace(images).stack(
+        [enlarge(image, ratio, shape, periodic) for image in images]
+    )
 
 
 def refine(
@@ -152,6 +156,8 @@ class _LevelSteps:
     Attributes
     ----------
     run, level
+    grid : PatchGrid
+        Of an image.
     layout : Layout
         Of the values, the sharp sources.
     canvas : (C, H, W) float32
@@ -162,18 +168,20 @@ class _LevelSteps:
 
     run: SynthesisRun
     level: int
+    grid: PatchGrid
     layout: Layout
     canvas: Array
     needed: Array | None
 
     @classmethod
     def of(cls, run: SynthesisRun, level: int, images: Array) -> "_LevelSteps":
-        values = [source.sharp[level] for source in run.problem.sources]
+        values = run.values(level)
         layout = Layout.of(values)
+        grid = run.grid(images.shape[2:])
         needed, fixed = None, run.problem.fixed
         if fixed is not None:
-            needed = ~run.settings.grid(images[0]).inside(fixed.masks[level])
-        return cls(run, level, layout, layout.stack(values), needed)
+            needed = ~grid.inside(fixed.masks[level])
+        return cls(run, level, grid, layout, layout.stack(values), needed)
 
     def with_fixed(self, images: Array) -> Array:
         """Images with the fixed pixels in their place."""
@@ -185,8 +193,7 @@ class _LevelSteps:
         copied = self.run.problem.copied
         if copied is None or self.level > 0:
             return images
-        settings = self.run.settings
-        exact = vote_images(settings, "copy", self.canvas, index, None)
+        exact = self._voted("copy", index, None)
         return arrays.namespace(images).where(copied, exact, images)
 
     def search(
@@ -196,37 +203,56 @@ class _LevelSteps:
         images: Array,
         known: tuple[Array, Layout] | None,
     ) -> Callable[[Array], Array]:
-        """The search of steps with the same kinds of keys, beginning with matches so far."""
-        run, size = self.run, self.run.settings.patch_size
+        """The search of steps with the same kinds of keys, beginning with matches so far.
+
+        Along periodic axes queries are wrapped. An approximate search, where patches ask their
+        neighbours, has those beyond the border too, and forgets them afterwards.
+        """
+        run, grid, size = self.run, self.grid, self.run.settings.patch_size
         stream = combined(run.settings.stream, self.level << 16 | step)
         settings = replace(run.settings, stream=stream)
-        keys = [image for kind in kinds for image in run.problem.keys(self.level, kind)]
+        keys = [image for kind in kinds for image in run.keys(self.level, kind)]
         layout = Layout.of(keys)
-        needed = needed_patches(self.needed, images, size)
-        start = None if known is None else self._start(images, *known)
-        pairs = tall_grid(images, size).count * layout.patch_count(size)
-        if is_approximate(settings.method, pairs):
+        wrapped = grid.wrapped(images)
+        pairs = tall_grid(wrapped, size).count * layout.patch_count(size)
+        approximate = is_approximate(settings.method, pairs)
+        border = BORDER if approximate else 0
+        needed = None if self.needed is None else grid.widened(self.needed, border)
+        needed = needed_patches(needed, grid.wrapped(images, border), size)
+        start = None if known is None else self._start(images, border, *known)
+        if approximate:
             # Keys are copied to one canvas, and have no other name here.
-            return batched(PatchMatch(settings, keys, layout, needed, start).search, size)
-        if run.schedule.incremental:
+            found = batched(PatchMatch(settings, keys, layout, needed, start).search, size)
+        elif run.schedule.incremental:
             reuse = run.reporter.reuse
-            follow = incremental_search(settings, keys, layout, needed, start, reuse)
-            return batched(follow, size)
-        return batched(lambda query: search(settings, query, keys, layout), size)
+            found = batched(incremental_search(settings, keys, layout, needed, start, reuse), size)
+        else:
+            found = batched(lambda query: search(settings, query, keys, layout), size)
+        return lambda queries: grid.narrowed(found(grid.wrapped(queries, border)), border)
 
-    def _start(self, images: Array, index: Array, layout: Layout) -> Array | None:
+    def _start(self, images: Array, border: int, index: Array, layout: Layout) -> Array | None:
         """Keys likely to be good, from the matches so far; None for a batch."""
         if len(images) > 1:
             return None
-        size = self.run.settings.patch_size
-        shape = PatchGrid.of(images[0], size).shape
-        return finer_candidates(index[0], layout, self.layout, shape, size)
+        grid, size = self.grid, self.run.settings.patch_size
+        found = finer_candidates(index[0], layout, self.layout, grid.shape, size)
+        if found is None or not border:
+            return found
+        xp = arrays.namespace(found)
+        return xp.moveaxis(grid.widened(xp.moveaxis(found, -1, 0), border), 0, -1)
 
     def vote(self, index: Array, last: tuple[Array, Array] | None) -> Array:
         """The images that matches make; `last` holds other matches and theirs."""
         run = self.run
-        known = last if run.schedule.incremental else None
-        return vote_images(run.settings, run.schedule.vote, self.canvas, index, known)
+        return self._voted(run.schedule.vote, index, last if run.schedule.incremental else None)
+
+    def _voted(self, how: str, index: Array, last: tuple[Array, Array] | None) -> Array:
+        """The images that matches make by a vote."""
+        grid = self.grid
+        known = None if last is None else (grid.covering(last[0]), grid.outer(last[1]))
+        return grid.inner(
+            vote_images(self.run.settings, how, self.canvas, grid.covering(index), known)
+        )
 
 
 def planned_pairs(run: SynthesisRun, batch_size: int = 1) -> dict[tuple[int, int], int]:
@@ -244,14 +270,14 @@ def pairs_of_level(
     """Pairs of patches of a level whose image has this shape, by (level, step)."""
     settings, schedule, size = run.settings, run.schedule, run.settings.patch_size
     normalised = not math.isinf(settings.alpha)
-    queries = PatchGrid.of_shape(shape, size).count
-    shapes = tuple(source.sharp[level].shape[1:] for source in run.problem.sources)
+    grid = run.grid(shape)
     planned = {}
     for step in range(schedule.steps(level)):
-        layout = Layout(shapes * len(schedule.key_kinds(level, step)))
-        keys = layout.patch_count(size)
+        layout = run.layout(level, len(schedule.key_kinds(level, step)))
+        keys, queries = layout.patch_count(size), grid.count
         pairs = queries * keys * (2 if normalised else 1)
         if is_approximate(settings.method, queries * keys):
+            queries = PatchGrid.of_shape(grid.wrapped_shape(BORDER), size).count
             tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
             pairs = tries * (queries + keys if normalised else queries)
         planned[level, step] = pairs

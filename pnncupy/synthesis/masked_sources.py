@@ -28,24 +28,34 @@ class MaskedPyramid:
         What their pixels count when they are resized, 0 to 1.
     shares : sequence of (h, w) float64
         Share of known pixels in each, see `valid_shares`.
+    periodic : tuple of bool
+        Axes along which the image wraps around; empty for none.
     """
 
     images: Sequence[Array]
     weights: Sequence[Array]
     shares: Sequence[Array]
+    periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, planes: Array, known: Array, levels: int, ratio: float) -> "MaskedPyramid":
+    def of(
+        cls,
+        planes: Array,
+        known: Array,
+        levels: int,
+        ratio: float,
+        periodic: tuple[bool, ...] = (),
+    ) -> "MaskedPyramid":
         """The levels of a planar image with a bool mask of known pixels."""
         xp = arrays.namespace(planes)
-        shares = valid_shares(known, levels, ratio)
-        images, weights = valid_pyramid(planes, shares, ratio)
-        whole = planes_pyramid(planes, levels, ratio)
+        shares = valid_shares(known, levels, ratio, periodic)
+        images, weights = valid_pyramid(planes, shares, ratio, periodic)
+        whole = planes_pyramid(planes, levels, ratio, periodic)
         filled = [
             xp.where(share > 0, image, other)
             for image, share, other in zip(images, shares, whole, strict=True)
         ]
-        return cls(filled, weights, shares)
+        return cls(filled, weights, shares, periodic)
 
     @property
     def usable(self) -> list[Array]:
@@ -65,7 +75,7 @@ class MaskedPyramid:
         for level, finer in enumerate(self.images[: count - 1]):
             enlarged, near = enlarge_valid(
                 self.images[level + 1], self.weights[level + 1], self.shares[level + 1], ratio,
-                finer.shape[1:],
+                finer.shape[1:], self.periodic,
             )  # fmt: skip
             # Where nothing known is near at the coarser level, the finer one itself.
             levels.append(xp.where(near, enlarged, finer))
@@ -73,7 +83,13 @@ class MaskedPyramid:
 
 
 def usable_levels(
-    what: str, usable: Sequence[Sequence[Array]], patch_size: int, levels: int, *, given: bool
+    what: str,
+    usable: Sequence[Sequence[Array]],
+    patch_size: int,
+    levels: int,
+    *,
+    given: bool,
+    periodic: tuple[bool, ...] = (),
 ) -> int:
     """As many levels as leave a usable patch in some source at each of them.
 
@@ -82,7 +98,7 @@ def usable_levels(
     """
     for level in range(levels + 1):
         at_level = [masks[level] for masks in usable]
-        grids = [PatchGrid.of_shape(mask.shape, patch_size) for mask in at_level]
+        grids = [PatchGrid.of_shape(mask.shape, patch_size, periodic) for mask in at_level]
         if any(bool(grid.inside(mask).any()) for grid, mask in zip(grids, at_level, strict=True)):
             continue
         if level > 0 and not given:

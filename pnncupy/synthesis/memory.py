@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pnncupy.memory_limit import in_words
 from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.search.patchmatch import BORDER
 from pnncupy.synthesis.schedule import Schedule
 
 Shape = tuple[int, ...]
@@ -137,6 +138,8 @@ class Workload:
         Bytes of all results.
     stacked, wide, plain : bool
         Results are stacked in the end; images hold 64-bit integers; the engine is plain NumPy.
+    periodic, source_periodic : tuple of bool
+        Axes along which results, and sources, wrap around.
     """
 
     schedule: Schedule
@@ -155,6 +158,8 @@ class Workload:
     stacked: bool = False
     wide: bool = False
     plain: bool = False
+    periodic: tuple[bool, ...] = ()
+    source_periodic: tuple[bool, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -178,14 +183,17 @@ class Workload:
 
     def _level(self, level: int, shape: Shape) -> Level:
         kinds = len(self.schedule.key_kinds(level, 1))
+        size = self.patch_size
         shapes = [self.schedule.shape(source, level) for source in self.sources]
-        sources = tuple((height, width) for height, width in shapes)
-        key_patches = kinds * Layout(sources).patch_count(self.patch_size)
-        queries = PatchGrid.of_shape(shape, self.patch_size).count
+        sources = tuple(
+            PatchGrid.of_shape(each, size, self.source_periodic).wrapped_shape() for each in shapes
+        )
+        key_patches = kinds * Layout(sources).patch_count(size)
+        grid = PatchGrid.of_shape(shape, size, self.periodic)
         method = "patchmatch" if self.approximate else "exact"
-        approximate = is_approximate(method, queries * key_patches)
+        approximate = is_approximate(method, grid.count * key_patches)
         return Level(
-            query=math.prod(shape),
+            query=math.prod(grid.wrapped_shape(BORDER if approximate else 0)),
             keys=(
                 Layout(sources * kinds).pixels
                 if approximate
@@ -245,6 +253,10 @@ def _of_search(level: Level, work: Workload, means: MemoryPlan, query: int) -> i
         total += _FLOAT * work.compared * level.keys
     if changed:
         total += 2 * _FLOAT * work.compared * query
+    if any(work.periodic):  # wrapped queries and matches, and the image before its margin is cut
+        total += 2 * _FLOAT * (work.compared + work.channels + 1) * query
+    if any(work.source_periodic):
+        total += _FLOAT * (work.compared + work.channels) * level.keys
     return total
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.search.exact import SearchSettings
+from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patch_metric import PatchMetric
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
@@ -82,6 +83,8 @@ class SynthesisProblem:
         What patches are compared by.
     copied : (H, W) bool or None
         Pixels of the result that are copied from the patch around them in the end, not averaged.
+    periodic, source_periodic : tuple of bool
+        Axes along which the result, and the sources, wrap around; empty for none.
     """
 
     sources: Sequence[Source]
@@ -89,6 +92,8 @@ class SynthesisProblem:
     fixed: FixedPixels | None = None
     metric: PatchMetric = field(default_factory=PatchMetric)
     copied: Array | None = None
+    periodic: tuple[bool, ...] = ()
+    source_periodic: tuple[bool, ...] = ()
 
     def keys(self, level: int, kind: str) -> list[Array]:
         """Key images of a level, one for each source; see `Source`."""
@@ -127,3 +132,30 @@ class SynthesisRun:
     def shape(self, level: int) -> tuple[int, ...]:
         """Height and width of a result at a level."""
         return self.schedule.shape(self.problem.shape, level)
+
+    def grid(self, shape: Sequence[int]) -> PatchGrid:
+        """Patches of a result of this shape."""
+        return PatchGrid.of_shape(shape, self.settings.patch_size, self.problem.periodic)
+
+    def keys(self, level: int, kind: str) -> list[Array]:
+        """Key images of a level, wrapped where sources are periodic."""
+        return self._wrapped(self.problem.keys(level, kind))
+
+    def values(self, level: int) -> list[Array]:
+        """Value images of a level, wrapped as the keys are."""
+        return self._wrapped([source.sharp[level] for source in self.problem.sources])
+
+    def layout(self, level: int, kinds: int = 1) -> Layout:
+        """Layout of the values of a level, or of the keys of several kinds."""
+        shapes = tuple(
+            self._source_grid(source.sharp[level].shape[1:]).wrapped_shape()
+            for source in self.problem.sources
+        )
+        return Layout(shapes * kinds)
+
+    def _wrapped(self, images: Sequence[Array]) -> list[Array]:
+        return [self._source_grid(image.shape[1:]).wrapped(image) for image in images]
+
+    def _source_grid(self, shape: Sequence[int]) -> PatchGrid:
+        size = self.settings.patch_size
+        return PatchGrid.of_shape(shape, size, self.problem.source_periodic)

@@ -1,6 +1,7 @@
 """One patch nearest-neighbour (PNN) step of images as they are."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ from pnncupy.images.planes import from_planes
 from pnncupy.search.exact import search
 from pnncupy.search.method import METHODS, chosen
 from pnncupy.search.nearest import check_span, mask_keys, prepare
-from pnncupy.search.patch_grid import Layout
-from pnncupy.search.patchmatch import PatchMatch
+from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.search.patchmatch import BORDER, PatchMatch
 from pnncupy.search.pruned_search import expected_steps
 from pnncupy.synthesis.voting import VOTES, vote_planes
 
@@ -31,6 +32,8 @@ def pnn_step(
     engine: str = "auto",
     channel_axis: int = -1,
     threads: int | None = None,
+    periodic: bool | Sequence[bool] = False,
+    source_periodic: bool | Sequence[bool] = False,
 ) -> Array:
     """Replace every patch of an image by the value of its best key, and vote: one PNN step.
 
@@ -46,6 +49,9 @@ def pnn_step(
         As in `nearest_patches`.
     vote : str, default "weighted_mean"
         As `how` in `pnncupy.vote`.
+    periodic, source_periodic : bool or one per axis, default False
+        Axes along which `query`, and `key` with `value`, wrap around: patches pass over the border
+        there. A rolled query gives the rolled result.
 
     Returns
     -------
@@ -75,19 +81,26 @@ def pnn_step(
     )  # fmt: skip
     if key_planes.shape != value_planes.shape:
         raise ValueError(f"`value` must have the shape of `key`, {key.shape}, got {value.shape}")
-    masked = mask_keys([key_planes], [key_mask], ["key"], settings.patch_size)
-    check_span([query_planes, *masked], settings.patch_size, "scale `query` and `key`")
-    layout = Layout.of(masked)
-    queries, keys = (settings.grid(image).count for image in (query_planes, key_planes))
+    axes, size = query_planes.ndim - 1, settings.patch_size
+    wraps = validation.axes("periodic", periodic, axes)
+    source_wraps = validation.axes("source_periodic", source_periodic, axes)
+    grid = PatchGrid.of_shape(query_planes.shape[1:], size, wraps)
+    source_grid = PatchGrid.of_shape(key_planes.shape[1:], size, source_wraps)
+    masked = mask_keys([key_planes], [key_mask], ["key"], size, source_wraps)
+    check_span([query_planes, *masked], size, "scale `query` and `key`")
+    queries, keys = grid.count, source_grid.count
     steps = partial(
-        expected_steps, settings.engine, masked[0], settings.patch_size, settings.threads,
-        query_planes,
-    )  # fmt: skip
-    if chosen(method, engine_name, queries, keys, steps) == "exact":
-        found = search(settings, query_planes, masked, layout)
-    else:
-        found = PatchMatch(settings, masked, layout).search(query_planes)
-    result = vote_planes(
-        settings.engine, value_planes, found.index, settings.patch_size, vote, settings.threads
+        expected_steps, settings.engine, masked[0], size, settings.threads, query_planes
     )
-    return from_planes(result, query, channel_axis)
+    wrapped = [source_grid.wrapped(image) for image in masked]
+    layout = Layout.of(wrapped)
+    if chosen(method, engine_name, queries, keys, steps) == "exact":
+        index = search(settings, grid.wrapped(query_planes), wrapped, layout).index
+    else:
+        wide = grid.wrapped(query_planes, BORDER)
+        index = grid.narrowed(PatchMatch(settings, wrapped, layout).search(wide).index, BORDER)
+    result = vote_planes(
+        settings.engine, source_grid.wrapped(value_planes), grid.covering(index), size, vote,
+        settings.threads,
+    )  # fmt: skip
+    return from_planes(grid.inner(result), query, channel_axis)

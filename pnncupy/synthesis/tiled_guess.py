@@ -18,7 +18,8 @@ _TRIES = 100
 
 def tiled_guess(
     sources: Sequence[Source], shape: tuple[int, ...], patch_size: int,
-    generator: np.random.Generator,
+    generator: np.random.Generator, periodic: tuple[bool, ...] = (),
+    source_periodic: tuple[bool, ...] = (),
 ) -> Array:  # fmt: skip
     """Fill an image with square tiles of the sources' coarsest level.
 
@@ -33,6 +34,9 @@ def tiled_guess(
     generator : Generator
         Draws the offset of the grid of tiles and the place of each, never within half a tile of its
         own.
+    periodic, source_periodic : tuple of bool
+        Axes along which the image, and the sources, wrap around; empty for none. Tiles pass over
+        the borders there.
 
     Returns
     -------
@@ -40,7 +44,9 @@ def tiled_guess(
     """
     images = [source.sharp[-1] for source in sources]
     tile = min(round(_TILE_PATCHES * patch_size), *(min(each.shape[1:]) for each in images))
-    places = _usable_places(sources, tile)
+    places = _usable_places(sources, tile, source_periodic)
+    images = [PatchGrid.of_shape(each.shape[1:], tile, source_periodic).wrapped(each)
+              for each in images]  # fmt: skip
     xp = arrays.namespace(images[0])
     # Larger by a tile on each side, so that no tile is cut.
     height, width = ((side // tile + 2) * tile for side in shape)
@@ -53,15 +59,23 @@ def tiled_guess(
             canvas[:, row : row + tile, column : column + tile] = images[number][
                 :, top : top + tile, left : left + tile
             ]
-    return canvas[:, down : down + shape[0], right : right + shape[1]]
+    # Where the image wraps around, it begins and ends with a whole tile or a cut one, and is moved.
+    wraps = periodic or (False,) * len(shape)
+    firsts = (down, right)
+    starts = (0 if each else first for each, first in zip(wraps, firsts, strict=True))
+    box = tuple(slice(start, start + side) for start, side in zip(starts, shape, strict=True))
+    moves = tuple(-first if each else 0 for each, first in zip(wraps, firsts, strict=True))
+    guess = canvas[:, *box]
+    axes = tuple(range(1, guess.ndim))
+    return xp.roll(guess, moves, axis=axes) if any(wraps) else guess
 
 
-def _usable_places(sources: Sequence[Source], tile: int) -> Any:
+def _usable_places(sources: Sequence[Source], tile: int, periodic: tuple[bool, ...]) -> Any:
     """(source, row, column) of all tiles of usable pixels; of all tiles where there are none."""
     found = []
     for number, source in enumerate(sources):
         shape = source.sharp[-1].shape[1:]
-        grid = PatchGrid.of_shape(shape, tile)
+        grid = PatchGrid.of_shape(shape, tile, periodic)
         inside = np.ones(grid.shape, bool)
         if source.usable is not None:
             inside = arrays.on_host(grid.inside(source.usable[-1]))
@@ -69,7 +83,8 @@ def _usable_places(sources: Sequence[Source], tile: int) -> Any:
         found.append(np.stack([np.full(len(rows), number), rows, columns], axis=1))
     places = np.concatenate(found)
     if not len(places):
-        return _usable_places([Source(each.sharp, each.blurred) for each in sources], tile)
+        whole = [Source(each.sharp, each.blurred) for each in sources]
+        return _usable_places(whole, tile, periodic)
     return places
 
 

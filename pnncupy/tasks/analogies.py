@@ -16,6 +16,7 @@ from pnncupy.tasks.options import (
     Guides,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -38,6 +39,8 @@ def analogy(
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -106,7 +109,8 @@ def analogy(
     )  # fmt: skip
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,

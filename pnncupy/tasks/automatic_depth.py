@@ -6,7 +6,8 @@ from pnncupy import arrays
 from pnncupy.metrics.copies import translation_share
 from pnncupy.search.exact import search
 from pnncupy.search.patch_grid import Layout
-from pnncupy.synthesis.problem import SynthesisProblem
+from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
+from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.tasks.prepare import PreparedTask
 from pnncupy.tasks.realisations import FirstGuess
 
@@ -37,15 +38,15 @@ def chosen_depth(
 def _unmoved_share(
     task: PreparedTask, problem: SynthesisProblem, first: FirstGuess, level: int
 ) -> float:
-    keys = problem.keys(level, "sharp")
-    layout = Layout.of(keys)
-    shape = task.schedule.shape(task.shape, level)
+    run = SynthesisRun(problem, task.schedule, task.settings, ProgressReporter.silent())
+    keys, shape = run.keys(level, "sharp"), run.shape(level)
+    layout, grid = Layout.of(keys), run.grid(shape)
     shares = []
     for seed in range(_DRAWS):
         generator = np.random.default_rng(seed)
-        guess = first.from_noise(problem.sources[0].sharp[level], shape, generator)
-        queries = problem.queries(guess[None], level)
-        found = search(task.settings, queries[0], keys, layout)
+        guess = first.from_noise(task, problem.sources[0].sharp[level], shape, generator)
+        query = grid.wrapped(problem.queries(guess[None], level)[0])
+        found = search(task.settings, query, keys, layout)
         places = layout.decode(found.index)
         shares.append(translation_share(arrays.namespace(found.index).stack(places, axis=-1)))
     return float(np.mean(shares))

@@ -32,6 +32,7 @@ from pnncupy.tasks.options import (
     Executor,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -53,6 +54,8 @@ def collage(
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -129,7 +132,8 @@ def collage(
     )  # fmt: skip
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
@@ -153,7 +157,7 @@ def collage(
     )  # fmt: skip
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
-        start = side_by_side(task.planes, task.shape[0])
+        start = side_by_side(task.planes, task.shape[0], task.source_periodic)
         shapes = step_shapes(start.shape[1:], task.shape)
         return gradual_synthesis(task, start, shapes, info)
     if initial_guess is None:
@@ -173,14 +177,14 @@ def _intermediate(
     return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
 
-def side_by_side(images: Any, height: int) -> Array:
-    """Planar images, all resized to one height, in a row."""
+def side_by_side(images: Any, height: int, periodic: tuple[bool, ...] = ()) -> Array:
+    """Planar images, all resized to one height, in a row; see `resize_planes` for `periodic`."""
     xp = arrays.namespace(images[0])
     parts = []
     for planes in images:
         width = _scaled_width(planes.shape[1:], height)
         scales = (height / planes.shape[1], width / planes.shape[2])
-        parts.append(resize_planes(planes, scales, (height, width)))
+        parts.append(resize_planes(planes, scales, (height, width), periodic))
     return xp.ascontiguousarray(xp.concat(parts, axis=2))
 
 
@@ -220,8 +224,9 @@ def _from_canvas(task: PreparedTask, info: dict[str, Any]) -> Any:
     problem = task.problem(task.sources())
     level = task.schedule.levels
     canvas = side_by_side(
-        [source.sharp[level] for source in problem.sources], task.coarsest_shape[0]
-    )
+        [source.sharp[level] for source in problem.sources], task.coarsest_shape[0],
+        task.source_periodic,
+    )  # fmt: skip
     sizes = [canvas.shape[1:], *step_shapes(canvas.shape[1:], task.coarsest_shape)]
 
     def work(reporter: ProgressReporter) -> Synthesised:
@@ -243,5 +248,6 @@ def _shrunk(run: SynthesisRun, images: Array, sizes: Sequence[Shape]) -> Array:
         images = refine(run, level, images).images
         scales = tuple(new / old for new, old in zip(smaller, size, strict=True))
         xp = arrays.namespace(images)
-        images = xp.ascontiguousarray(resize_planes(images[0], scales, smaller))[None]
+        resized = resize_planes(images[0], scales, smaller, run.problem.periodic)
+        images = xp.ascontiguousarray(resized)[None]
     return images

@@ -36,7 +36,7 @@ _SMALLER = 1.6
 # each query patch costs the same, the largest that of one that compares all pairs.
 _POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.0)}
 # Arguments that look like sizes but are none.
-_NO_IMAGES = ("data_range", "channel_weights")
+_NO_IMAGES = ("data_range", "channel_weights", "periodic", "source_periodic")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import checked_mask, image_shape
 from pnncupy.images.pyramid import more_than_half, planes_pyramid
-from pnncupy.search.patch_grid import PatchGrid
+from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
@@ -24,6 +24,7 @@ from pnncupy.tasks.options import (
     Guides,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -48,6 +49,8 @@ def edit(
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -116,7 +119,8 @@ def edit(
     )  # fmt: skip
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
@@ -135,8 +139,9 @@ def edit(
     fixed = kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, task.shape, plain)
-        still = ~near(changed, TASKS["edit"].margin_patches * options.patch_size)
-        fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule))
+        distance = TASKS["edit"].margin_patches * options.patch_size
+        still = ~near(changed, distance, task.periodic)
+        fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule, task.periodic))
         kept = KeptPixels(data_of(edited), still)
     copied = task.copied(keep_grain)
     if copied is not None and kept is not None:
@@ -146,7 +151,9 @@ def edit(
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 
 
-def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array:
+def near_mask(
+    mask: Array, margin_patches: int, patch_size: int | None, periodic: tuple[bool, ...] = ()
+) -> Array:
     """Pixels that a task with a mask may change: the mask, and what is near it.
 
     Parameters
@@ -156,6 +163,8 @@ def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array
         How far from the mask, in patches.
     patch_size : int or None
         Side of a patch; None: the default.
+    periodic : tuple of bool
+        Axes along which the image wraps around; empty for none.
 
     Returns
     -------
@@ -163,22 +172,31 @@ def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array
     """
     side = patch_size or inspect.signature(edit).parameters["patch_size"].default
     # The task refuses patches without a size or larger than the image, later.
-    return near(mask, margin_patches * min(max(side, 1), *mask.shape))
+    return near(mask, margin_patches * min(max(side, 1), *mask.shape), periodic)
 
 
-def near(mask: Array, distance: int) -> Array:
-    """Pixels at most `distance` rows and columns from a True one."""
+def near(mask: Array, distance: int, periodic: tuple[bool, ...] = ()) -> Array:
+    """Pixels at most `distance` rows and columns from a True one, across periodic borders too."""
     xp = arrays.namespace(mask)
-    height, width = mask.shape
-    clear = xp.ones((height + 2 * distance, width + 2 * distance), dtype=bool)
-    clear[distance : distance + height, distance : distance + width] = ~mask
+    wraps = periodic or (False,) * mask.ndim
+    margins = [0 if each else distance for each in wraps]
+    middle = tuple(
+        slice(margin, margin + side) for margin, side in zip(margins, mask.shape, strict=True)
+    )
+    sides = tuple(2 * margin + side for margin, side in zip(margins, mask.shape, strict=True))
+    clear = xp.ones(sides, dtype=bool)
+    clear[middle] = ~mask
+    beyond = [distance if each else 0 for each in wraps]
+    clear = wrap(clear, beyond, beyond)
     return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
 
 
-def _levels_of_mask(still: Array, schedule: Schedule) -> list[Array]:
+def _levels_of_mask(
+    still: Array, schedule: Schedule, periodic: tuple[bool, ...] = ()
+) -> list[Array]:
     """Pixels that are kept at each level: those of which more than half is."""
     xp = arrays.namespace(still)
     # In float64, see `valid_shares`.
     whole = xp.astype(still, xp.float64)[None]
-    shares = planes_pyramid(whole, schedule.levels, schedule.ratio)
+    shares = planes_pyramid(whole, schedule.levels, schedule.ratio, periodic)
     return [more_than_half(share[0]) for share in shares]

@@ -96,6 +96,8 @@ def execute(
             "patch_size": task.options.patch_size,
             "levels": task.schedule.levels,
             "shape": list(task.shape),
+            "periodic": list(task.periodic),
+            "source_periodic": list(task.source_periodic),
             "samples": [],
         }
     )
@@ -172,7 +174,7 @@ def _finished(
     index_map = None
     exact_copy = VOTES[task.schedule.vote].exact_copy
     if task.options.return_index or exact_copy:
-        index_map = index_map_of(index, layout, task.settings.patch_size)
+        index_map = index_map_of(task, index, layout)
     image = _copied(task, index_map) if exact_copy else task.encoding.decode(planes)
     if kept is not None:
         image, index_map = _with_kept(task, image, index_map, kept)
@@ -191,11 +193,16 @@ def _assembled(task: PreparedTask, results: Sequence[Result], info: Any, stack: 
     return Result(image, index, info if task.options.return_info else None)
 
 
-def index_map_of(index: Array, layout: Layout, patch_size: int) -> Array:
+def index_map_of(task: PreparedTask, index: Array, layout: Layout) -> Array:
     """Return (source, row, column) of each pixel, (H, W, 3)."""
-    numbers = pixel_numbers(index, layout.width, patch_size)
+    grid = task.grid
+    numbers = pixel_numbers(grid.covering(index), layout.width, task.settings.patch_size)
+    source, *places = layout.decode(grid.inner(numbers))
     xp = arrays.namespace(index)
-    return xp.astype(xp.stack(layout.decode(numbers), axis=-1), xp.int32)
+    if any(task.source_periodic):
+        sides = xp.asarray(task.images.shapes)[source]
+        places = [place % sides[..., axis] for axis, place in enumerate(places)]
+    return xp.astype(xp.stack([source, *places], axis=-1), xp.int32)
 
 
 def _copied(task: PreparedTask, index_map: Array | None) -> Array:

@@ -22,6 +22,7 @@ from pnncupy.tasks.options import (
     Guides,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -59,6 +60,8 @@ def generate(
     levels: int | str | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -177,7 +180,8 @@ def generate(
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale,
         levels=None if isinstance(levels, str) else levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,

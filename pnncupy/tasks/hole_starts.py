@@ -11,7 +11,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images.continuation import smooth_continuation
 from pnncupy.images.pyramid import valid_shares
-from pnncupy.search.patch_grid import PatchGrid
+from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels
 
@@ -26,24 +26,33 @@ class HoleWidths:
         Number of the hole of each pixel, from 1; 0 is known.
     squares : tuple of int
         Side of the largest square in each, from hole 1 on.
+    periodic : tuple of bool
+        Axes along which the image wraps around; empty for none.
     """
 
     labels: Any
     squares: tuple[int, ...]
+    periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, hole: Array) -> "HoleWidths":
-        """Measure the holes of a bool mask, connected along rows, columns and diagonals."""
-        from scipy.ndimage import find_objects, label
+    def of(cls, hole: Array, periodic: tuple[bool, ...] = ()) -> "HoleWidths":
+        """Measure the holes of a bool mask, connected along rows, columns and diagonals.
 
-        labels, count = label(arrays.on_host(hole), np.ones((3, 3)))
-        boxes = find_objects(labels, count)
-        return cls(
-            labels,
-            tuple(
-                largest_square(labels[box] == number) for number, box in enumerate(boxes, 1)
-            ),
-        )  # fmt: skip
+        They are connected across the border of `periodic` axes too.
+        """
+        from scipy.ndimage import find_objects
+
+        labels = _connected(arrays.on_host(hole), periodic)
+        squares = []
+        for number, box in enumerate(find_objects(labels), 1):
+            part = labels[box] == number
+            # A hole that passes over a border takes the whole side.
+            wraps = tuple(
+                each and side == whole
+                for each, side, whole in zip(periodic, part.shape, labels.shape, strict=False)
+            )
+            squares.append(largest_square(part, wraps))
+        return cls(labels, tuple(squares), periodic)
 
     def narrower_than(self, side: int) -> Any:
         """Pixels of holes whose largest square is smaller, (H, W) bool."""
@@ -54,7 +63,12 @@ class HoleWidths:
         from scipy.ndimage import binary_erosion
 
         wide = (self.labels > 0) & ~self.narrower_than(side)
-        return binary_erosion(wide, iterations=margin, border_value=1) & wide
+        beyond = [margin if each else 0 for each in self.periodic or (False,) * wide.ndim]
+        inner = binary_erosion(wrap(wide, beyond, beyond), iterations=margin, border_value=1)
+        middle = tuple(
+            slice(more, more + length) for more, length in zip(beyond, wide.shape, strict=True)
+        )
+        return inner[middle] & wide
 
     def levels(self, patch_size: int, downscale: float) -> list[int]:
         """The level of each hole at which its largest square is about one patch."""
@@ -68,12 +82,34 @@ def wanted_levels(square: int, patch_size: int, downscale: float) -> int:
     return max(0, round(math.log(square / patch_size) / math.log(downscale)))
 
 
-def largest_square(mask: Array) -> int:
+def _connected(hole: Any, periodic: tuple[bool, ...]) -> Any:
+    """Number the connected parts of a mask, from 1 on and in the order of their first pixels."""
+    from scipy.ndimage import label
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    whole = np.ones((3,) * hole.ndim)
+    if not any(periodic):
+        return label(hole, whole)[0]
+    beyond = [int(each) for each in periodic]
+    wider, count = label(wrap(hole, beyond, beyond), whole)
+    # A pixel and its copies beyond the border are one.
+    middle = tuple(slice(more, more + side) for more, side in zip(beyond, hole.shape, strict=True))
+    pairs = [part.ravel() for part in (wrap(wider[middle], beyond, beyond), wider)]
+    links = coo_array((np.ones(wider.size), pairs), shape=(count + 1, count + 1))
+    numbers = connected_components(links, directed=False)[1][wider[middle]]
+    _, first, inverse = np.unique(numbers[hole], return_index=True, return_inverse=True)
+    labels = np.zeros(hole.shape, np.int32)
+    labels[hole] = np.argsort(np.argsort(first))[inverse] + 1
+    return labels
+
+
+def largest_square(mask: Array, periodic: tuple[bool, ...] = ()) -> int:
     """Side of the largest square of True pixels, by bisection; 0 without any."""
     fits, too_large = 0, min(mask.shape) + 1
     while too_large - fits > 1:
         side = (fits + too_large) // 2
-        if bool(PatchGrid.of_shape(mask.shape, side).inside(mask).any()):
+        if bool(PatchGrid.of_shape(mask.shape, side, periodic).inside(mask).any()):
             fits = side
         else:
             too_large = side
@@ -122,13 +158,15 @@ class HoleStarts:
         for level, image in enumerate(masked.images):
             unknown = ~masked.usable[level]
             begun, finer, continued = (
-                _covered(part, level, ratio, unknown)
+                _covered(part, level, ratio, unknown, masked.periodic)
                 for part in (depth >= level, depth > level, (depth >= 0) & smooth)
             )
             waiting.append(unknown & ~begun)
             beginning.append(unknown & begun & ~finer & continued)
             is_needed = bool((waiting[-1] | beginning[-1]).any())
-            values.append(smooth_continuation(image, unknown) if is_needed else image)
+            values.append(
+                smooth_continuation(image, unknown, masked.periodic) if is_needed else image
+            )
         return cls(values, waiting, beginning)
 
     def guess(self, guess: Array) -> Array:
@@ -152,6 +190,6 @@ class HoleStarts:
         return FixedPixels([image for image, _ in kept], [mask for _, mask in kept], starts)
 
 
-def _covered(part: Any, level: int, ratio: float, like: Array) -> Array:
+def _covered(part: Any, level: int, ratio: float, like: Array, periodic: tuple[bool, ...]) -> Array:
     """Pixels of a level that pixels (H, W) cover at least in part."""
-    return valid_shares(arrays.like(part, like), level, ratio)[-1] > 0
+    return valid_shares(arrays.like(part, like), level, ratio, periodic)[-1] > 0

@@ -27,10 +27,11 @@ from pnncupy.tasks.options import (
     Guides,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import PreparedTask, prepare_task, source_of
+from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _FILLS = ("mean", "noise", "smooth")
@@ -54,6 +55,8 @@ def inpaint(
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -142,7 +145,8 @@ def inpaint(
     )  # fmt: skip
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
@@ -156,20 +160,24 @@ def inpaint(
         fill = "smooth"
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
-    widths = HoleWidths.of(~known)
+    widths = HoleWidths.of(~known, options.periodic_axes(known.ndim))
     own = widths.levels(options.patch_size, options.downscale)
     smooth = _continued(widths, fill, options.patch_size)
+    axes = known.ndim
+    wraps_otherwise = options.periodic_axes(axes) != options.source_periodic_axes(axes)
     task = prepare_task(
         SourceImages.of_known(["image"], [filled], [known], options), None, options,
         Requirements(
             preferred_levels=max(own, default=0), unknown="`mask`",
-            pyramids=int(not keep) + int(smooth is not None),
+            pyramids=int(not keep) + int(smooth is not None) + int(wraps_otherwise),
         ),
     )  # fmt: skip
     if isinstance(task.encoding, LabelEncoding):
         steering = "image" if fill is None else "fill"
         check_labels(steering, as_planes(steering, filled, channel_axis), task.encoding)
-    masked = MaskedPyramid.of(task.planes[0], known, task.schedule.levels, task.schedule.ratio)
+    masked = MaskedPyramid.of(
+        task.planes[0], known, task.schedule.levels, task.schedule.ratio, task.periodic
+    )
     guess = task.pyramid(task.planes[0])[-1]
     if isinstance(fill, str) and fill == "noise":
         guess = _noisy(guess, task.planes[0][:, known], ~masked.usable[-1], seed)
@@ -204,8 +212,10 @@ def _problem(
 ) -> SynthesisProblem:  # fmt: skip
     """The sources, without the hole where something steers it, and what is fixed."""
     levels, ratio = task.schedule.levels, task.schedule.ratio
+    if task.source_periodic != task.periodic:
+        masked = MaskedPyramid.of(task.planes[0], known, levels, ratio, task.source_periodic)
     if fixed is None and not bool((~known & ~hole).any()):
-        return task.problem([source_of(task.pyramid(task.planes[0]), ratio, masked.usable)])
+        return task.problem([task.source(task.planes[0], masked.usable)])
     return task.problem([masked.source(ratio, levels)], fixed=fixed, copied=copied)
 
 

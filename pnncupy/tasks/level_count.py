@@ -83,12 +83,16 @@ def _levels_with_known_patches(
     masks = [mask for mask in images.known if mask is not None]
     if len(masks) < len(images.known):
         return levels
+    periodic = options.source_periodic_axes(masks[0].ndim)
     usable = [
-        [more_than_half(share) for share in valid_shares(mask, levels, options.ratio)]
+        [more_than_half(share) for share in valid_shares(mask, levels, options.ratio, periodic)]
         for mask in masks
     ]
     what = unknown or f"missing pixels of `{images.names[0]}`"
-    return usable_levels(what, usable, options.patch_size, levels, given=options.levels is not None)
+    return usable_levels(
+        what, usable, options.patch_size, levels, given=options.levels is not None,
+        periodic=periodic,
+    )  # fmt: skip
 
 
 def _levels_that_hold(

@@ -31,6 +31,8 @@ Executor = futures.Executor | Client
 Guides = Sequence[tuple[Any, Array, float]]
 Memory = int | str
 Nodata = float | str
+# One for all axes, or one for each.
+Periodic = bool | Sequence[bool]
 
 # Far more than any image needs.
 _MOST_STEPS = 100_000
@@ -55,6 +57,8 @@ class TaskOptions:
     levels: int | None
     iterations: int
     coarse_iterations: int
+    periodic: Periodic = False
+    source_periodic: Periodic = False
     keys: str
     vote: str
     method: str
@@ -84,6 +88,8 @@ class TaskOptions:
         self._set("levels", validation.optional_integer("levels", self.levels, 0))
         for name in ("iterations", "coarse_iterations"):
             self._set(name, _checked_steps(name, getattr(self, name)))
+        for name in ("periodic", "source_periodic"):
+            self._set(name, validation.flags(name, getattr(self, name)))
         self._set("channel_axis", checked_channel_axis(self.channel_axis))
         choices = {"keys": KEYS, "vote": VOTES, "method": METHODS, "engine": registry.NAMES}
         for name, allowed in choices.items():
@@ -128,6 +134,14 @@ class TaskOptions:
     def memory_limit(self) -> int | None:
         """Bytes that the call may use."""
         return checked_limit(self.max_memory)
+
+    def periodic_axes(self, count: int) -> tuple[bool, ...]:
+        """Axes of results that wrap around, of this number."""
+        return validation.axes("periodic", self.periodic, count)
+
+    def source_periodic_axes(self, count: int) -> tuple[bool, ...]:
+        """Axes of the sources that wrap around, of this number."""
+        return validation.axes("source_periodic", self.source_periodic, count)
 
     @property
     def checkpoint_file(self) -> Checkpoint | None:

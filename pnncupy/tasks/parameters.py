@@ -23,6 +23,12 @@ iterations : int, default 10
     PNN steps at each level but the coarsest.
 coarse_iterations : int, default 1
     PNN steps at the coarsest level.
+periodic : bool or one per axis, default False
+    Axes along which the result wraps around: it can be repeated there without a seam. True is all
+    axes, (False, True) the columns of an image only.
+source_periodic : bool or one per axis, default False
+    Axes along which the sources wrap around, such as those of a texture tile or of a periodic unit
+    cell: patches are taken across their borders too.
 keys : {"blurred", "sharp", "both"}
     What query patches are compared with: the next coarser level enlarged, as blurred as the query;
     that in the first iteration of a level and then the level itself; or both together.

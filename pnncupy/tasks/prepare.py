@@ -23,7 +23,7 @@ from pnncupy.parallel.threads import thread_count
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.method import chosen
-from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.search.patch_metric import (
     PatchMetric,
     checked_guides,
@@ -66,6 +66,8 @@ class PreparedTask:
         How patches are searched.
     batch_size : int
         Results that may be synthesised at the same time.
+    periodic, source_periodic : tuple of bool
+        Axes along which results, and sources, wrap around.
     """
 
     options: TaskOptions
@@ -78,23 +80,38 @@ class PreparedTask:
     engine_name: str
     settings: SearchSettings
     batch_size: int = 1
+    periodic: tuple[bool, ...] = ()
+    source_periodic: tuple[bool, ...] = ()
 
     @property
     def coarsest_shape(self) -> tuple[int, ...]:
         """Height and width of the result at the coarsest level."""
         return self.schedule.shape(self.shape, self.schedule.levels)
 
+    @property
+    def grid(self) -> PatchGrid:
+        """Patches of a result."""
+        return PatchGrid.of_shape(self.shape, self.settings.patch_size, self.periodic)
+
     def pyramid(self, planes: Array) -> list[Array]:
-        """All levels of a planar image."""
-        return planes_pyramid(planes, self.schedule.levels, self.schedule.ratio)
+        """All levels of a planar image that wraps around as results do."""
+        return planes_pyramid(planes, self.schedule.levels, self.schedule.ratio, self.periodic)
+
+    def source(self, planes: Array, usable: Any = None) -> Source:
+        """A source whose pixels are all known; patches hold `usable` ones, level by level."""
+        ratio, wraps = self.schedule.ratio, self.source_periodic
+        pyramid = planes_pyramid(planes, self.schedule.levels, ratio, wraps)
+        return source_of(pyramid, ratio, usable, wraps)
 
     def sources(self) -> list[Source]:
         """The sources, of which known pixels may be used."""
         levels, ratio = self.schedule.levels, self.schedule.ratio
         return [
-            source_of(self.pyramid(planes), ratio)
+            self.source(planes)
             if known is None
-            else MaskedPyramid.of(planes, known, levels, ratio).source(ratio, levels)
+            else MaskedPyramid.of(planes, known, levels, ratio, self.source_periodic).source(
+                ratio, levels
+            )
             for planes, known in zip(self.planes, self.images.known, strict=True)
         ]
 
@@ -107,7 +124,9 @@ class PreparedTask:
     ) -> SynthesisProblem:
         """Build the problem, at the size of the result by default."""
         size = self.shape if shape is None else shape
-        return SynthesisProblem(sources, size, fixed, self.metric, copied)
+        return SynthesisProblem(
+            sources, size, fixed, self.metric, copied, self.periodic, self.source_periodic
+        )
 
     def copied(self, keep_grain: Any) -> Array | None:
         """All pixels of the result, to be copied in the last vote; None where they are not."""
@@ -151,10 +170,13 @@ class PreparedTask:
         return guess
 
 
-def source_of(pyramid: Sequence[Array], ratio: float, usable: Any = None) -> Source:
+def source_of(
+    pyramid: Sequence[Array], ratio: float, usable: Any = None, periodic: tuple[bool, ...] = ()
+) -> Source:
     """A source with its blurred levels."""
     blurred = [
-        enlarge(coarser, ratio, finer.shape[1:]) for finer, coarser in itertools.pairwise(pyramid)
+        enlarge(coarser, ratio, finer.shape[1:], periodic)
+        for finer, coarser in itertools.pairwise(pyramid)
     ]
     return Source(pyramid, blurred, usable)
 
@@ -172,14 +194,16 @@ def prepare_task(
     requirements = requirements or Requirements()
     size = options.patch_size
     result = images.shapes[0] if shape is None else validation.shape("shape", shape, size)
+    periodic = options.periodic_axes(len(result))
+    source_periodic = options.source_periodic_axes(len(result))
     schedule = options.schedule(level_count(images, result, options, requirements))
     if options.checkpoint_file is not None:
         options.checkpoint_file.check()
     encoding = _encoding(images, options)
     engine_name, engine = blocks.pick(options.engine, images.originals[0], options.executor)
     method = chosen(
-        options.method, engine_name, PatchGrid.of_shape(result, size).count,
-        Layout(tuple(images.shapes)).patch_count(size),
+        options.method, engine_name, PatchGrid.of_shape(result, size, periodic).count,
+        sum(PatchGrid.of_shape(each, size, source_periodic).count for each in images.shapes),
         partial(_expected_steps, engine, images, options),
     )  # fmt: skip
     work = _workload(images, result, schedule, encoding, options, requirements)
@@ -199,7 +223,7 @@ def prepare_task(
     schedule = replace(schedule, incremental=plan.incremental)
     return PreparedTask(
         options, images, result, schedule, encoding, planes, metric, engine_name, settings,
-        batch_size,
+        batch_size, periodic, source_periodic,
     )  # fmt: skip
 
 
@@ -243,6 +267,8 @@ def _workload(
     return Workload(
         schedule=schedule,
         patch_size=options.patch_size,
+        periodic=options.periodic_axes(len(result)),
+        source_periodic=options.source_periodic_axes(len(result)),
         result=result,
         sources=images.shapes,
         intermediate=[] if between is None else between(shapes, schedule),
@@ -297,7 +323,11 @@ def _metric(
         weights = checked_weights(options.channel_weights, planes, images.known)
     first, channels = images.originals[0], _channels(encoding, images.planes[0])
     guides = checked_guides(options.guides, images.shapes, result, options.channel_axis, first)
-    metric = patch_metric(weights, guides, channels, schedule.levels, schedule.ratio, first)
+    axes = len(result)
+    metric = patch_metric(
+        weights, guides, channels, schedule.levels, schedule.ratio, first,
+        options.periodic_axes(axes), options.source_periodic_axes(axes),
+    )  # fmt: skip
     return metric, total_channels(guides, channels)
 
 

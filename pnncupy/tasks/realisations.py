@@ -92,15 +92,19 @@ class FirstGuess:
     ) -> Array:
         shape = task.coarsest_shape
         if self.independent:
-            return tiled_guess(problem.sources, shape, task.settings.patch_size, generator)
-        return self.from_noise(problem.sources[0].sharp[-1], shape, generator)
+            return tiled_guess(
+                problem.sources, shape, task.settings.patch_size, generator, task.periodic,
+                task.source_periodic,
+            )  # fmt: skip
+        return self.from_noise(task, problem.sources[0].sharp[-1], shape, generator)
 
     def from_noise(
-        self, image: Array, shape: tuple[int, ...], generator: np.random.Generator
-    ) -> Array:
-        """An image (C, h, w) in another shape, with noise."""
+        self, task: PreparedTask, image: Array, shape: tuple[int, ...],
+        generator: np.random.Generator,
+    ) -> Array:  # fmt: skip
+        """A source (C, h, w) in another shape, with noise."""
         scales = tuple(new / old for new, old in zip(shape, image.shape[1:], strict=True))
-        resized = resize_planes(image, scales, shape)
+        resized = resize_planes(image, scales, shape, task.source_periodic)
         xp = arrays.namespace(image)
         noise = draw_normal(generator, resized.shape) * self.noise_std
         return resized + xp.asarray(noise, dtype=xp.float32)
@@ -182,7 +186,7 @@ def distinct_work(
 
 def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised) -> bool:
     """Test whether a result is a piece of a source, by its index map or by its values."""
-    index_map = index_map_of(index, made.layout, task.settings.patch_size)
+    index_map = index_map_of(task, index, made.layout)
     if translation_share(index_map) > _LARGEST_TRANSLATION:
         return True
     if isinstance(task.encoding, LabelEncoding):  # labels have no distances

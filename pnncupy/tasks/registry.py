@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
+# Words for axes that wrap around, and what they set.
+PERIODIC_WORDS = {"rows": (True, False), "columns": (False, True), "both": (True, True)}
+
 
 @dataclass(frozen=True)
 class ImageParameter:

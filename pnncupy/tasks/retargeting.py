@@ -25,6 +25,7 @@ from pnncupy.tasks.options import (
     Guides,
     Memory,
     Nodata,
+    Periodic,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -54,6 +55,8 @@ def retarget(
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
+    periodic: Periodic = False,
+    source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
     method: str = "exact",
@@ -136,7 +139,8 @@ def retarget(
     )  # fmt: skip
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
-        iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
+        iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
+        source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
@@ -158,7 +162,7 @@ def retarget(
     )  # fmt: skip
     info = {"task": "retarget", "gradual": in_steps}
     if not in_steps:
-        guess = resized_guess(task, task.planes[0], task.shape)
+        guess = resized_guess(task, task.planes[0], task.shape, task.source_periodic)
         work = synthesis(task, task.problem(task.sources()), guess)
         return execute(task, lambda numbers: work, info)
     shapes = step_shapes(task.planes[0].shape[1:], task.shape)
@@ -200,11 +204,17 @@ def levels_of(shapes: Sequence[Shape], schedule: Schedule) -> list[tuple[int, Sh
     return [(level, schedule.shape(shape, level)) for shape in shapes for level in levels]
 
 
-def resized_guess(task: PreparedTask, planes: Array, shape: tuple[int, ...]) -> Array:
-    """The coarsest level (1, C, h, w) of an image that was resized to a shape."""
+def resized_guess(
+    task: PreparedTask, planes: Array, shape: tuple[int, ...], periodic: tuple[bool, ...]
+) -> Array:
+    """The coarsest level (1, C, h, w) of an image that was resized to a shape.
+
+    `periodic` are the axes along which that image wraps around.
+    """
     scales = tuple(new / old for new, old in zip(shape, planes.shape[1:], strict=True))
     xp = arrays.namespace(planes)
-    return task.pyramid(xp.ascontiguousarray(resize_planes(planes, scales, shape)))[-1][None]
+    resized = xp.ascontiguousarray(resize_planes(planes, scales, shape, periodic))
+    return task.pyramid(resized)[-1][None]
 
 
 def gradual_synthesis(
@@ -226,11 +236,11 @@ def gradual_synthesis(
         return SynthesisRun(problem, schedule, task.settings, reporter)
 
     def work(reporter: ProgressReporter) -> Synthesised:
-        last = image
+        last, periodic = image, task.source_periodic
         for shape in shapes:
             run = run_of(shape, reporter)
-            result = synthesise(run, resized_guess(task, last, shape))
-            last = result.images[0]
+            result = synthesise(run, resized_guess(task, last, shape, periodic))
+            last, periodic = result.images[0], task.periodic
         return result
 
     silent = ProgressReporter.silent()

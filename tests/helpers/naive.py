@@ -127,8 +127,13 @@ def cubic(t):
     return 0.0
 
 
-def resize_line(line, scale, size):
-    """Antialiased bicubic resize of a list of numbers to `size` samples around its centre."""
+def resize_line(line, scale, size, periodic=False):
+    """Antialiased bicubic resize of a list of numbers to `size` samples around its centre.
+
+    A periodic line has samples at equal distances, across its ends too.
+    """
+    if periodic:
+        scale = size / len(line)
     stretch = min(scale, 1.0)
     result = []
     for k in range(size):
@@ -137,7 +142,7 @@ def resize_line(line, scale, size):
         total = weights = 0.0
         for position in range(math.floor(centre) - reach, math.ceil(centre) + reach + 1):
             weight = cubic((position - centre) * stretch)
-            mirrored = position
+            mirrored = position % len(line) if periodic else position
             while not 0 <= mirrored < len(line):
                 mirrored = -1 - mirrored if mirrored < 0 else 2 * len(line) - 1 - mirrored
             total += weight * line[mirrored]
@@ -146,10 +151,63 @@ def resize_line(line, scale, size):
     return result
 
 
-def resize(image, scales, shape):
+def resize(image, scales, shape, periodic=(False, False)):
     """Rows, then columns, of a 2-D array."""
-    tall = np.array([resize_line(list(c), scales[0], shape[0]) for c in np.asarray(image).T]).T
-    return np.array([resize_line(list(row), scales[1], shape[1]) for row in tall])
+    columns = [list(column) for column in np.asarray(image).T]
+    tall = np.array([resize_line(each, scales[0], shape[0], periodic[0]) for each in columns]).T
+    return np.array([resize_line(list(row), scales[1], shape[1], periodic[1]) for row in tall])
+
+
+def periodic_places(image, p, periodic):
+    """Where patches begin: anywhere along periodic axes."""
+    rows, columns = (
+        side if wraps else side - p + 1
+        for side, wraps in zip(image.shape[1:], periodic, strict=True)
+    )
+    for row in range(rows):
+        for column in range(columns):
+            yield row, column
+
+
+def periodic_patch(image, row, column, p):
+    """Pixels (C, p, p) of a patch that may pass over the border."""
+    height, width = image.shape[1:]
+    result = np.zeros((image.shape[0], p, p))
+    for dy in range(p):
+        for dx in range(p):
+            result[:, dy, dx] = image[:, (row + dy) % height, (column + dx) % width]
+    return result
+
+
+def periodic_step(query, key, value, p, alpha, periodic, source_periodic, mask=None):
+    """One PNN step with a weighted mean, all axes of which may wrap around."""
+    places = list(periodic_places(query, p, periodic))
+    patches = [periodic_patch(query, *place, p) for place in places]
+    keys = [
+        place
+        for place in periodic_places(key, p, source_periodic)
+        if mask is None or periodic_patch(mask[None], *place, p).all()
+    ]
+    lowest = [math.inf] * len(places)
+    best = [None] * len(places)
+    for place in keys:
+        patch = periodic_patch(key, *place, p)
+        distances = [((each - patch) ** 2).mean() for each in patches]
+        for number, distance in enumerate(distances):
+            score = distance if math.isinf(alpha) else distance / (alpha + min(distances))
+            if score < lowest[number]:
+                lowest[number], best[number] = score, place
+    height, width = query.shape[1:]
+    total, weights = np.zeros((value.shape[0], height, width)), np.zeros((height, width))
+    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * 1.7**2)) for k in range(p)]
+    for (y, x), place in zip(places, best, strict=True):
+        patch = periodic_patch(value, *place, p)
+        for dy in range(p):
+            for dx in range(p):
+                here = (y + dy) % height, (x + dx) % width
+                total[:, *here] += side[dy] * side[dx] * patch[:, dy, dx]
+                weights[here] += side[dy] * side[dx]
+    return total / weights
 
 
 def mixed(value):

@@ -391,6 +391,16 @@ def test_commands_of_new_keywords(report):
     assert "--channel-weights 1,0.5,2 --max-memory 2G" in text
 
 
+def test_results_that_wrap_around_are_repeated(report):
+    one = f"[[generate]]\nimage = 'a.png'\n{FAST}"
+    text = report(f"{one}periodic = [false, true]\n{one}periodic = true\ntitle = 'both'\n{one}")
+    assert re.findall("<summary>Repeated (.*?)</summary>", text) == ["1 × 3", "3 × 3"]
+    # 24 x 20 pixels, enlarged to 11 of 23 times.
+    style = "background-size: 264px 220px; width: 792px; height: 220px"
+    assert f"url(pictures/1_a_result.png); {style}" in text
+    assert "--periodic columns" in text
+
+
 @pytest.mark.slow
 def test_baseline_calls_of_lists(report):
     text = report(f"[[retarget]]\nimage = ['a.png', 'b.png']\nscale = [1, 0.5]\n{FAST}")
