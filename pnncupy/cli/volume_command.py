@@ -67,7 +67,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
     from pnncupy.cli.inputs import read_sources
     from pnncupy.cli.outputs import ResultFiles
     from pnncupy.cli.progress_bars import progress_bar
-    from pnncupy.io.volume_writing import voxel_metadata, write_volume
+    from pnncupy.io.volume_file import voxel_metadata, write_volume
 
     files = [Path(file) for file in given.pop("files")]
     name, sources = read_sources(
@@ -114,7 +114,7 @@ def _axes(words: str | None) -> tuple[int, ...] | None:
 
 def _target(output: Path, stem: str, like: Any) -> Path:
     """The file of the result; what cannot be written is refused before any work."""
-    from pnncupy.io.volume_writing import VOLUME_SUFFIXES, encode_volume
+    from pnncupy.io.volume_file import VOLUME_SUFFIXES, encode_volume
 
     known = output.suffix.lower() in VOLUME_SUFFIXES and not output.is_dir()
     if not known and output.suffix and not output.is_dir():

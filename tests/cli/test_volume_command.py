@@ -8,7 +8,7 @@ import pnncupy as pnn
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 from pnncupy.io.formats.tiff_metadata import Metadata
-from pnncupy.io.volume_writing import voxel_metadata, write_volume
+from pnncupy.io.volume_file import voxel_metadata, write_volume
 
 FAST = ["--iterations", "1", "--levels", "1", "--patch-size", "3", "--seed", "5", "--quiet"]
 OPTIONS = {"iterations": 1, "levels": 1, "patch_size": 3, "rng": 5}
