@@ -6,8 +6,8 @@
 - spheres: a section through spheres of radius 9 that do not overlap;
 - channels: where a smoothed field is near its median: thin, connected walls.
 
-The slices of each volume are saved as a contact sheet beside the results, to be looked at. MCRpy
-(Seibert et al. 2022, doi:10.1007/s40192-022-00285-0) runs beside where it is installed.
+The slices of each volume are saved as a contact sheet in out/, to be looked at. MCRpy
+(Seibert et al. 2022, doi:10.1007/s40192-022-00273-4) runs beside where it is installed.
 """
 
 import importlib.util
@@ -18,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import RESULTS
-
 SIDE, VOXELS, REACH = 128, 96, 32
+SHEETS = Path("out")
 PICTURE = Path(__file__).parent / "pictures" / "volume.png"
 
 
@@ -40,7 +39,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             **statistics_of(volume, image),
         }
-        save_sheet(RESULTS / f"solid-{make.__name__}.png", volume, image)
+        save_sheet(SHEETS / f"solid-{make.__name__}.png", volume, image)
         if make is field:
             save_sheet(PICTURE, volume, image, places=(24, 48), axes=(0, 2))
         rows.append(row)

@@ -44,15 +44,12 @@ def volume_command(verb: str) -> click.Command:
         _call(verb, given)
 
     call.__doc__ = TASKS[verb].help
-    options = [*SOURCE_OPTIONS, *_OWN_OPTIONS, *SYNTHESIS_OPTIONS, *_RESULT_OPTIONS]
-    command = click.command(verb)(with_options(*options)(call))
-    own = {parameter.name for parameter in _parameters(*_OWN_OPTIONS)}
-    foreign = {parameter.name for parameter in _parameters(*SYNTHESIS_OPTIONS)} - own - {*_SHARED}
-    seen: set[str | None] = set()
+    command = click.command(verb)(call)
     command.params = [
-        each for each in command.params
-        if each.name not in foreign and not (each.name in seen or seen.add(each.name))
-    ]  # fmt: skip
+        *_parameters(*SOURCE_OPTIONS, *_OWN_OPTIONS),
+        *(each for each in _parameters(*SYNTHESIS_OPTIONS) if each.name in _SHARED),
+        *_parameters(*_RESULT_OPTIONS),
+    ]
     return command
 
 

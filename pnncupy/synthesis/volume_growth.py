@@ -72,11 +72,9 @@ class VolumeProblem:
 
     def pixels(self, level: int) -> Array:
         """Usable pixels of all sources at a level, (C, M)."""
-        found, seen = [], []
-        for source in self.sources:
-            if any(source is other for other in seen):
-                continue
-            seen.append(source)
+        different = {id(source): source for source in self.sources}.values()
+        found = []
+        for source in different:
             planes = source.sharp[level]
             usable = None if source.usable is None else source.usable[level]
             found.append(planes.reshape(len(planes), -1) if usable is None else planes[:, usable])

@@ -148,7 +148,7 @@ def grow_volume(
     (Kopf et al. 2007, doi:10.1145/1276377.1276380, who introduced these votes and the matching of
     histograms to solid textures). Slices are searched exactly and normalised by `alpha`, as in
     Granot et al. 2022, doi:10.48550/arXiv.2103.15545; Chen and Wang 2010,
-    doi:10.1007/s00371-010-0487-x, count positions for a like purpose. What no volume can have, such
+    doi:10.1007/s00371-009-0408-3, count positions for a like purpose. What no volume can have, such
     as discs of one size in slices of every direction, comes out as near to it as patches allow.
 
     Examples
