@@ -285,3 +285,33 @@ class Engine(Protocol):
         active : (HQ, WQ) bool or None
             Pixels to fill; the others keep what `out` holds. None is all.
         """
+
+    def add_slice_votes(
+        self,
+        value: Array,
+        index: Array,
+        patch_size: int,
+        weight: Array,
+        side: Sequence[float],
+        total: Array,
+        weights: Array,
+        *,
+        threads: int,
+    ) -> None:
+        """Add the value patches that cover each voxel of some parallel slices, in place.
+
+        A patch counts with its own weight times that of the offset in it. Sums run over the rows of
+        the patch, then its columns, so that their bits are the same on all engines.
+
+        Parameters
+        ----------
+        value : (C, HV, WV) float32
+        index : (N, H-p+1, W-p+1) int32
+            For each of N slices the pixel number ``row * WV + column`` in `value` of each patch.
+        weight : (N, H-p+1, W-p+1) float32
+            Of each patch.
+        side : p floats
+            One side of the separable weights of the offsets.
+        total, weights : (C, N, H, W) and (N, H, W) float32
+            Weighted sums and sums of weights; views of any strides.
+        """

@@ -11,6 +11,7 @@ import numpy as np
 from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick
 from pnncupy.kernels.random_bits import combined, drawn
+from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.sum_order import powers
 
 SUPPORTS_TOP_K = True

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from pnncupy.synthesis.progress import Event
     from pnncupy.synthesis.step import pnn_step
     from pnncupy.synthesis.voting import apply_index, vote
-    from pnncupy.tasks import Result, analogy, collage, edit, generate, inpaint, retarget
+    from pnncupy.tasks import (
+        Result,
+        analogy,
+        collage,
+        edit,
+        generate,
+        grow_volume,
+        inpaint,
+        retarget,
+    )
 
 
 __all__ = [
@@ -48,6 +57,7 @@ __all__ = [
     "edit",
     "engines",
     "generate",
+    "grow_volume",
     "inpaint",
     "key_minimum",
     "nearest_patches",
@@ -73,7 +83,16 @@ _NAMES_BY_MODULE = {
     "images.resize": ("resize",),
     "synthesis.progress": ("Event",),
     "synthesis.step": ("pnn_step",),
-    "tasks": ("Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"),
+    "tasks": (
+        "Result",
+        "analogy",
+        "collage",
+        "edit",
+        "generate",
+        "grow_volume",
+        "inpaint",
+        "retarget",
+    ),
     "synthesis.voting": ("apply_index", "vote"),
 }
 _PUBLIC_MODULES = ("baselines", "batch", "io", "metrics", "plot", "samples")

@@ -19,6 +19,7 @@ from pnncupy.kernels.cupy_raw.sources import (
     vote_options,
 )
 from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick, refuse_lists
+from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.

@@ -7,12 +7,14 @@ from pnncupy.kernels.numba_cpu.patchmatch import patchmatch_pass, scatter_minimu
 from pnncupy.kernels.numba_cpu.search_tree.projection import AXES
 from pnncupy.kernels.numba_cpu.search_tree.search import search as search_tree
 from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
+from pnncupy.kernels.numba_cpu.slice_votes import add_slice_votes
 from pnncupy.kernels.numba_cpu.vote import vote
 
 __all__ = [
     "QUERIES_PER_SEARCH",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
+    "add_slice_votes",
     "build_tree",
     "compilation_seconds",
     "pair_sums",

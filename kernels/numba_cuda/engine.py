@@ -6,10 +6,12 @@ The arrays are CuPy's, or in Numba's simulator NumPy's.
 from pnncupy.kernels.numba_cuda.nearest import update_nearest
 from pnncupy.kernels.numba_cuda.patchmatch import pair_sums, patchmatch_pass, scatter_minimum
 from pnncupy.kernels.numba_cuda.vote import vote
+from pnncupy.kernels.slice_votes import add_slice_votes
 
 __all__ = [
     "QUERIES_PER_SEARCH",
     "SUPPORTS_TOP_K",
+    "add_slice_votes",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

@@ -398,6 +398,11 @@ def check_arguments(
     """
     validation.choice("verb", verb, tuple(TASKS))
     spec = TASKS[verb]
+    if spec.volume:
+        raise ValueError(
+            f"`verb` must be a task that makes images, got {verb!r}; for volumes use "
+            f"`pnncupy.{spec.function or verb}`, or pnncupy {verb} on the command line"
+        )
     allowed = arguments_of_jobs(verb) - set(refused)
     for name in given:
         if name not in allowed:

@@ -30,6 +30,10 @@ from pnncupy.terminal import say
 def task_command(verb: str) -> click.Command:
     """Build the command of a task."""
     spec = TASKS[verb]
+    if spec.volume:
+        from pnncupy.cli.volume_command import volume_command
+
+        return volume_command(verb)
 
     def call(**given: Any) -> None:
         _call(verb, spec, given)

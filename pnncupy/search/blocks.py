@@ -107,6 +107,10 @@ class BlockEngine:
         """See `protocol.Engine.scatter_minimum`."""
         self.local.scatter_minimum(*arguments)
 
+    def add_slice_votes(self, *arguments: Any, **options: Any) -> None:
+        """See `protocol.Engine.add_slice_votes`."""
+        self.local.add_slice_votes(*arguments, **options)
+
     def vote(
         self,
         value: Array,

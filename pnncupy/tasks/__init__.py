@@ -6,7 +6,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pnncupy.tasks.registry import TASKS
+from pnncupy.tasks.registry import task_function, verbs_by_function
 
 if TYPE_CHECKING:
     from pnncupy.tasks.analogies import analogy
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from pnncupy.tasks.generation import generate
     from pnncupy.tasks.inpainting import inpaint
     from pnncupy.tasks.retargeting import retarget
+    from pnncupy.tasks.volumes import grow_volume
 
-__all__ = ["Result", "analogy", "collage", "edit", "generate", "inpaint", "retarget"]
+__all__ = ["Result", "analogy", "collage", "edit", "generate", "grow_volume", "inpaint", "retarget"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Result":
         return import_module("pnncupy.tasks.execute").Result
-    if name not in TASKS:
+    verb = verbs_by_function().get(name)
+    if verb is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(TASKS[name].module), name)
+    return task_function(verb)

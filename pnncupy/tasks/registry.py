@@ -92,6 +92,10 @@ class TaskSpec:
         Patches around the mask that change too.
     baseline : bool
         `baselines.bidirectional_similarity` can do the same.
+    function : str
+        Name of the function, where it is not that of the task.
+    volume : bool
+        Results are volumes: it has a command of its own, and batches and reports have none of it.
     """
 
     module: str
@@ -106,6 +110,8 @@ class TaskSpec:
     keeps_origin: bool = False
     margin_patches: int = 0
     baseline: bool = False
+    function: str = ""
+    volume: bool = False
 
     @property
     def image_names(self) -> tuple[str, ...]:
@@ -271,9 +277,33 @@ TASKS = {
         keeps_origin=True,
         margin_patches=2,
     ),
+    "volume": TaskSpec(
+        "pnncupy.tasks.volumes",
+        (ImageParameter("images", several="allowed"),),
+        "Volumes",
+        "A volume whose slices look like given images.",
+        """Make a volume whose slices along each axis look like IMAGE.
+
+        Of three IMAGEs the first is for slices perpendicular to Z, the second to Y, the third to X;
+        or one for each of --axes. FILE.tif is a stack for ImageJ, FILE.npy a NumPy array.
+
+        \b
+        pnncupy volume micrograph.tif -o volume.tif --shape 96 96 96
+        pnncupy volume top.png front.png side.png -o volume.npy --shape 64 80 96
+        """,
+        ("shape", "rng"),
+        function="grow_volume",
+        volume=True,
+    ),
 }  # fmt: skip
+
+
+def verbs_by_function() -> dict[str, str]:
+    """Names of the tasks by those of their functions."""
+    return {spec.function or verb: verb for verb, spec in TASKS.items()}
 
 
 def task_function(verb: str) -> Callable[..., Any]:
     """Load the function of a task."""
-    return cast(Callable[..., Any], getattr(import_module(TASKS[verb].module), verb))
+    spec = TASKS[verb]
+    return cast(Callable[..., Any], getattr(import_module(spec.module), spec.function or verb))

@@ -178,7 +178,33 @@ def check_vote(engine, xp, random):
                 assert (found[:, ~here] == 7).all()
 
 
+def check_add_slice_votes(engine, xp, random):
+    for p, channels, (rows, columns), keys in SHAPES:
+        (value,) = images(random, p, channels, keys)
+        shape = (3, rows + p - 1, columns + p - 1)
+        index = [random.integers(0, side, (3, rows, columns)) for side in keys]
+        numbers = (index[0] * value.shape[2] + index[1]).astype(np.int32)
+        weight, side = random.random(numbers.shape, np.float32), random.random(p).tolist()
+        total, weights = random.random((channels, *shape)), random.random(shape)
+        # Slices of an axis that is not the first of the volume are no contiguous arrays.
+        given = [
+            xp.moveaxis(xp.asarray(np.moveaxis(each, -3, -1).astype(np.float32)), -1, -3)
+            for each in (total, weights)
+        ]
+        engine.add_slice_votes(
+            *moved(xp, [value, numbers]), p, *moved(xp, [weight]), side, *given, threads=2
+        )
+        for slice_, y, x in np.ndindex(numbers.shape):
+            row, column = (places[slice_, y, x] for places in index)
+            for dy, dx in np.ndindex(p, p):
+                factor = weight[slice_, y, x] * side[dy] * side[dx]
+                total[:, slice_, y + dy, x + dx] += factor * value[:, row + dy, column + dx]
+                weights[slice_, y + dy, x + dx] += factor
+        np.testing.assert_allclose(on_host(xp, given[0]), total, rtol=1e-5)
+        np.testing.assert_allclose(on_host(xp, given[1]), weights, rtol=1e-5)
+
+
 CHECKS = (
     check_update_nearest, check_lists, check_pair_sums, check_patchmatch_pass,
-    check_scatter_minimum, check_vote,
+    check_scatter_minimum, check_vote, check_add_slice_votes,
 )  # fmt: skip

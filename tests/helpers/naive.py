@@ -317,3 +317,46 @@ def bidirectional_step(sources, result, p):
                 votes[:, y + dy, x + dx] += sources[number][:, row + dy, column + dx] / len(theirs)
                 weights[y + dy, x + dx] += 1 / len(theirs)
     return votes / weights, total
+
+
+def volume_votes(volume, images, axes, p, alpha=math.inf):
+    """One step over the slices of a volume (C, Z, Y, X): the mean of all patches over each voxel.
+
+    Of each axis the slices are matched with its image; the smallest distance of a key is that to
+    any patch of any slice.
+    """
+    total, weights = np.zeros(volume.shape), np.zeros(volume.shape[1:])
+    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * 1.7**2)) for k in range(p)]
+    for axis, key in zip(axes, images, strict=True):
+        slices = [
+            np.take(volume, number, axis=axis + 1) for number in range(volume.shape[axis + 1])
+        ]
+        smallest = np.min([key_minimum(each, key, p) for each in slices], axis=0)
+        for number, query in enumerate(slices):
+            for y, x in patch_places(query, p):
+                best = math.inf, 0, 0
+                for row, column in patch_places(key, p):
+                    score = patch_distance(query, key, y, x, row, column, p)
+                    if not math.isinf(alpha):
+                        score /= alpha + smallest[row, column]
+                    best = min(best, (score, row, column))
+                score, row, column = best
+                weight = (score * (1 if math.isinf(alpha) else alpha) + 1e-3) ** -0.5
+                for dy in range(p):
+                    for dx in range(p):
+                        place = [y + dy, x + dx]
+                        place.insert(axis, number)
+                        factor = weight * side[dy] * side[dx]
+                        total[(slice(None), *place)] += factor * key[:, row + dy, column + dx]
+                        weights[tuple(place)] += factor
+    return total / weights
+
+
+def matched_values(values, reference):
+    """Values replaced by those of the same rank in a reference; equal ones by the middle one."""
+    ranked, result = sorted(reference), np.empty(values.shape)
+    for place, value in np.ndenumerate(values):
+        below = sum(other < value for other in values.flat)
+        equal = sum(other == value for other in values.flat)
+        result[place] = ranked[(2 * below + equal) * len(ranked) // (2 * values.size)]
+    return result

@@ -23,7 +23,9 @@ def delegating():
     return module
 
 
-FUNCTIONS = ("update_nearest", "pair_sums", "patchmatch_pass", "scatter_minimum", "vote")
+FUNCTIONS = (
+    "update_nearest", "pair_sums", "patchmatch_pass", "scatter_minimum", "vote", "add_slice_votes",
+)  # fmt: skip
 # Name -> module, and whether it works on the stand-in for a device. `numba-cuda` goes through the
 # same checks in Numba's simulator, in a process of its own: see test_numba_cuda.py.
 ENGINES = {

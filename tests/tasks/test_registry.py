@@ -23,7 +23,7 @@ from pnncupy.tasks.source_images import SourceImages
 @pytest.mark.parametrize("verb", TASKS)
 def test_entries_agree_with_the_functions(verb):
     spec, function = TASKS[verb], task_function(verb)
-    assert function is getattr(pnn, verb)
+    assert function is getattr(pnn, spec.function or verb)
     parameters = inspect.signature(function).parameters
     assert (
         list(parameters)[: len(spec.images) - 1] == list(spec.image_names)[: len(spec.images) - 1]
