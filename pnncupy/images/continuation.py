@@ -19,7 +19,7 @@ def smooth_continuation(planes: Array, hole: Array) -> Array:
 
     Parameters
     ----------
-    planes : (C, H, W) float32
+    planes : (C, H, W) float32, or a volume
         Values in the hole do not matter.
     hole : (H, W) bool
         Of any number of parts. Each has known pixels beside it, or the others have.
@@ -64,11 +64,18 @@ def _solved(values: Any, hole: Any) -> Any:
 def _near(hole: Any) -> Any:
     """The hole and the pixels beside it."""
     near = hole.copy()
-    near[1:] |= hole[:-1]
-    near[:-1] |= hole[1:]
-    near[:, 1:] |= hole[:, :-1]
-    near[:, :-1] |= hole[:, 1:]
+    for one, other in _neighbours(hole.ndim):
+        near[one] |= hole[other]
+        near[other] |= hole[one]
     return near
+
+
+def _neighbours(axes: int) -> list[tuple[Any, Any]]:
+    """All but the first places along each axis, and those just before them."""
+    return [
+        ((slice(None),) * axis + (slice(1, None),), (slice(None),) * axis + (slice(None, -1),))
+        for axis in range(axes)
+    ]
 
 
 def _laplacian(rows_of: Any) -> Any:
@@ -77,9 +84,8 @@ def _laplacian(rows_of: Any) -> Any:
 
     numbers = np.arange(rows_of.size).reshape(rows_of.shape)
     starts, ends = [], []
-    for one, other in (
-        (numbers[1:], numbers[:-1]), (numbers[:, 1:], numbers[:, :-1]),
-    ):  # fmt: skip
+    for after, before in _neighbours(numbers.ndim):
+        one, other = numbers[after], numbers[before]
         starts += [one.ravel(), other.ravel()]
         ends += [other.ravel(), one.ravel()]
     start, end = np.concatenate(starts), np.concatenate(ends)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
-from pnncupy.images.pyramid import enlarge
+from pnncupy.images.pyramid import Ratio, enlarge
 from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
 from pnncupy.search.exact import search
@@ -98,7 +98,7 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
     return Synthesised(images, index, layout)
 
 
-def _enlarged(images: Array, ratio: float, shape: tuple[int, ...]) -> Array:
+def _enlarged(images: Array, ratio: Ratio, shape: tuple[int, ...]) -> Array:
     """A batch at the next finer level."""
     if len(images) == 1:
         return enlarge(images[0], ratio, shape)[None]
@@ -252,7 +252,7 @@ def pairs_of_level(
         keys = layout.patch_count(size)
         pairs = queries * keys * (2 if normalised else 1)
         if is_approximate(settings.method, queries * keys):
-            tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
+            tries = effort(level < schedule.levels, step).tries(layout.canvas_shape)
             pairs = tries * (queries + keys if normalised else queries)
         planned[level, step] = pairs
     return planned

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pnncupy.memory_limit import in_words
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.schedule import Schedule
@@ -140,7 +141,7 @@ class Workload:
     """
 
     schedule: Schedule
-    patch_size: int
+    patch_size: PatchSize
     result: Shape
     sources: Sequence[Shape]
     intermediate: Sequence[tuple[int, Shape]] = ()
@@ -178,8 +179,9 @@ class Workload:
 
     def _level(self, level: int, shape: Shape) -> Level:
         kinds = len(self.schedule.key_kinds(level, 1))
+        side = patch_sides(self.patch_size, len(shape))[-1]
         shapes = [self.schedule.shape(source, level) for source in self.sources]
-        sources = tuple((height, width) for height, width in shapes)
+        sources = tuple(shapes)
         key_patches = kinds * Layout(sources).patch_count(self.patch_size)
         queries = PatchGrid.of_shape(shape, self.patch_size).count
         method = "patchmatch" if self.approximate else "exact"
@@ -193,7 +195,7 @@ class Workload:
             ),
             values=Layout(sources).pixels if len(sources) > 1 else 0,
             largest_key=max(map(math.prod, sources)),
-            padded=max(h * (w + _PADDING + self.patch_size) for h, w in sources),
+            padded=max(math.prod(before) * (width + _PADDING + side) for *before, width in sources),
             approximate=approximate,
         )
 
@@ -263,7 +265,7 @@ def _of_kind(kind: str, level: Level, work: Workload, means: MemoryPlan, query: 
         if kind == "incremental" and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
     if work.plain and kind != "exact":  # sums of pairs
-        total += _NUMPY * work.patch_size**2
+        total += _NUMPY * math.prod(patch_sides(work.patch_size, len(work.result)))
         if level.approximate:
             total += _NUMPY_APPROXIMATE * (max(query, level.keys) if normalised else query)
     return total

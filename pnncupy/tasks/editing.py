@@ -2,14 +2,16 @@
 
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
-from pnncupy.images.planes import checked_mask, image_shape
-from pnncupy.images.pyramid import more_than_half, planes_pyramid
+from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
+from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
@@ -41,8 +43,8 @@ def edit(
     *,
     mask: Any = None,
     alpha: float = math.inf,
-    patch_size: int = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -50,7 +52,7 @@ def edit(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -127,7 +129,9 @@ def edit(
     fixed = kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, task.shape, plain)
-        still = ~near(changed, TASKS["edit"].margin_patches * options.patch_size)
+        margin = TASKS["edit"].margin_patches
+        sides = patch_sides(options.patch_size, changed.ndim)
+        still = ~near(changed, [margin * side for side in sides])
         fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule))
         kept = KeptPixels(data_of(edited), still)
     problem = task.problem(task.sources(), fixed=fixed)
@@ -135,7 +139,7 @@ def edit(
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 
 
-def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array:
+def near_mask(mask: Array, margin_patches: int, patch_size: PatchSize | None) -> Array:
     """Pixels that a task with a mask may change: the mask, and what is near it.
 
     Parameters
@@ -143,25 +147,30 @@ def near_mask(mask: Array, margin_patches: int, patch_size: int | None) -> Array
     mask : (H, W) bool array
     margin_patches : int
         How far from the mask, in patches.
-    patch_size : int or None
+    patch_size : int, one for each axis, or None
         Side of a patch; None: the default.
 
     Returns
     -------
     (H, W) bool array
     """
-    side = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    size = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    if not isinstance(size, int) and len(size) != mask.ndim:
+        size = max(size)
     # The task refuses patches without a size or larger than the image, later.
-    return near(mask, margin_patches * min(max(side, 1), *mask.shape))
+    sides = patch_sides(size, mask.ndim)
+    return near(mask, [margin_patches * min(max(side, 1), *mask.shape) for side in sides])
 
 
-def near(mask: Array, distance: int) -> Array:
-    """Pixels at most `distance` rows and columns from a True one."""
+def near(mask: Array, distances: Sequence[int]) -> Array:
+    """Pixels at most so many rows and columns from a True one."""
     xp = arrays.namespace(mask)
-    height, width = mask.shape
-    clear = xp.ones((height + 2 * distance, width + 2 * distance), dtype=bool)
-    clear[distance : distance + height, distance : distance + width] = ~mask
-    return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
+    sides = [side + 2 * far for side, far in zip(mask.shape, distances, strict=True)]
+    clear = xp.ones(tuple(sides), dtype=bool)
+    clear[
+        tuple(slice(far, far + side) for side, far in zip(mask.shape, distances, strict=True))
+    ] = ~mask
+    return ~PatchGrid.of_shape(clear.shape, tuple(2 * far + 1 for far in distances)).inside(clear)
 
 
 def _levels_of_mask(still: Array, schedule: Schedule) -> list[Array]:

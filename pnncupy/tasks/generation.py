@@ -8,7 +8,10 @@ from typing import Any
 from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.planes import ChannelAxis
+from pnncupy.images.pyramid import Ratio
 from pnncupy.images.stationarity import Stationarity
+from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, sample_seed, seed_sequence
 from pnncupy.tasks.execute import Work, execute
 from pnncupy.tasks.level_count import Requirements
@@ -44,14 +47,14 @@ def generate(
     n: int | None = None,
     *,
     first_sample: int = 0,
-    shape: tuple[int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     noise_std: float = 0.75,
     independent: bool | str = "auto",
     distinct: bool = False,
     alpha: float = math.inf,
     rng: Any = None,
-    patch_size: int = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -59,7 +62,7 @@ def generate(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
