@@ -368,7 +368,7 @@ PICTURES = [
     (IMAGE.astype(np.longdouble), TypeError, "at most 64-bit", "convert it with `.astype('float6"),
     (np.float64(3), ValueError, AXES, "got shape ()"),
     (np.zeros(9), ValueError, AXES, "got shape (9,)"),
-    (np.zeros((9, 9, 3, 1)), ValueError, AXES, "got shape (9, 9, 3, 1)"),
+    (np.zeros((9, 9, 3, 1, 1, 1)), ValueError, AXES, "got shape (9, 9, 3, 1, 1, 1)"),
     (np.zeros((0, 9)), ValueError, "must not be empty", "got shape (0, 9)"),
     (np.zeros((9, 9, 0)), ValueError, "must not be empty", "got shape (9, 9, 0)"),
     (spoiled(np.nan), ValueError, "must be finite", "got 1 NaN or infinite values, the first at"),

@@ -12,6 +12,10 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.common import fast_length
 
 
+# Arrays with a last axis up to this are images with channels, which are no labels.
+_MOST_CHANNELS = 4
+
+
 class PhaseFractions(NamedTuple):
     """Measure the volume fraction of each phase of an image.
 
@@ -190,6 +194,11 @@ def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
 
 def _labels(name: str, image: Any, threshold: float | None) -> Array:
     arrays.check_real(name, image)
+    if image.ndim == 3 and 0 < image.shape[2] <= _MOST_CHANNELS:
+        raise ValueError(
+            f"`{name}` must be a 2-D array, or a volume of more than {_MOST_CHANNELS} columns, with "
+            f"one label for each pixel, got shape {tuple(image.shape)}"
+        )
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(
             f"`{name}` must be a 2-D or 3-D array that is not empty, got shape {tuple(image.shape)}"
