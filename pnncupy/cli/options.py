@@ -18,6 +18,8 @@ SOURCE_OPTIONS = [
                  type=click.Choice(sorted(samples.CREDITS)),
                  help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
     click.option("--page", type=int, help="Image of a TIFF stack, from 0."),
+    click.option("--volume", is_flag=True,
+                 help="All pages of a TIFF stack, or an .npy array, are one volume or series."),
 ]  # fmt: skip
 
 RESULT_OPTIONS = [
@@ -50,6 +52,29 @@ class Factors(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         for factor in factors:
             validation.positive("scale", factor)
         return factors[0], factors[-1]
+
+
+class PerAxis(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number, or one for each axis with commas between them.
+
+    Parameters
+    ----------
+    kind : {int, float}
+    """
+
+    def __init__(self, kind: type):
+        self._kind = kind
+        self.name = "integer" if kind is int else "float"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a number or a tuple of them."""
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = tuple(self._kind(word) for word in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a valid {self.name}, nor one for each axis.", param, ctx)
+        return numbers if "," in value else numbers[0]
 
 
 class FactorsCommand(click.Command):
@@ -112,8 +137,10 @@ SYNTHESIS_OPTIONS = [
                  help="Completeness: smaller values, about 0.005, use more of the source; inf "
                  "disables it."),
     click.option("--levels", type=int, help="Pyramid levels below full size."),
-    click.option("--downscale", type=float, help="Factor between neighbouring levels."),
-    click.option("--patch-size", type=int, help="Side of a patch; default 7."),
+    click.option("--downscale", type=PerAxis(float), metavar="F|FZ,FY,FX",
+                 help="Factor between neighbouring levels; 1 keeps an axis as it is."),
+    click.option("--patch-size", type=PerAxis(int), metavar="P|PZ,PY,PX",
+                 help="Side of a patch, or one for each axis; default 7."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
     click.option("--keys", type=NamesOf("synthesis.schedule", "KEYS"),
@@ -168,6 +195,9 @@ SHAPE_OPTION = click.option(
 )
 SEED_OPTION = click.option(
     "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
+)
+DEPTH_OPTION = click.option(
+    "--depth", type=int, metavar="D", help="Slices of the result, with --volume and --shape."
 )
 COUNT_OPTION = click.option(
     "-n", "count", type=int, default=1, show_default=True, help="Images to make."

@@ -11,7 +11,6 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.common import fast_length
 
-
 # Arrays with a last axis up to this are images with channels, which are no labels.
 _MOST_CHANNELS = 4
 
@@ -196,8 +195,8 @@ def _labels(name: str, image: Any, threshold: float | None) -> Array:
     arrays.check_real(name, image)
     if image.ndim == 3 and 0 < image.shape[2] <= _MOST_CHANNELS:
         raise ValueError(
-            f"`{name}` must be a 2-D array, or a volume of more than {_MOST_CHANNELS} columns, with "
-            f"one label for each pixel, got shape {tuple(image.shape)}"
+            f"`{name}` must be a 2-D array, or a volume of more than {_MOST_CHANNELS} columns, "
+            f"with one label for each pixel, got shape {tuple(image.shape)}"
         )
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(
