@@ -47,7 +47,7 @@ def interleaved(volume: Array) -> Array:
 
 
 def addresses(numbers: Array, volume: Array) -> Array:
-    """Where flat indices of voxels are among the values of the interleaved planes, int64."""
+    """Places of flat indices of voxels among the values of the interleaved planes, int64."""
     channels, _, height, width = volume.shape
     wide = numbers.astype(np.int64)
     return wide + wide // (height * width) * ((channels - 1) * height * width)
@@ -74,7 +74,7 @@ def lifted_pass(request: PassRequest) -> PassRequest:
 def search_slabs(search: Search, request: SearchRequest, threads: int, tick: Tick) -> None:
     """Search each slab of the query among all slabs of the key, with a search of images.
 
-    Slabs of the query are searched at the same time, unless what the keys learn is asked for.
+    Slabs of the query are searched at the same time, unless the keys learn their nearest query too.
     """
     slabs = _Slabs(request)
     depth = request.shape[0]

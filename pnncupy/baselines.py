@@ -283,7 +283,7 @@ class _Voting:
     def _approximate(self, query: Array, layout: Layout) -> bool:
         size = self.settings.patch_size
         pairs = PatchGrid.of(query, size).count * layout.patch_count(size)
-        return is_approximate(self.settings.method, pairs)
+        return is_approximate(self.settings.method, pairs, self.settings.patch_size)
 
     def _near(
         self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int

@@ -42,7 +42,7 @@ def _propagated_key(
     index: Array, z: int, y: int, x: int, neighbour: int, step: int, key_height: int,
     key_width: int,
 ) -> Any:  # fmt: skip
-    """Match of a neighbour, moved back to this query patch; negative where there is none.
+    """Match of a neighbour, moved back to this query patch; negative beyond the border.
 
     Neighbours are `step` patches before and behind along the slices, the rows, and the columns.
     """

@@ -107,7 +107,7 @@ def checked_mask(name: str, mask: Any, shape: tuple[int, ...], image: Array) -> 
 
 
 def axes_of(shape: Sequence[int]) -> str:
-    """What the axes of an image or a volume are called together."""
+    """Names of the axes of an image or a volume."""
     return "height and width" if len(shape) == 2 else "depth, height and width"
 
 

@@ -144,7 +144,7 @@ def two_point_correlation(
         `threshold`, one holds bool and the other integers, or the arrays belong to different
         libraries.
     ValueError
-        An image is not 2-D or 3-D, empty or not finite, `axis` is none of its axes, `phase` is
+        An image is not 2-D or 3-D, empty or not finite, `axis` is not one of its axes, `phase` is
         missing, or `largest_distance` is too large.
 
     Notes

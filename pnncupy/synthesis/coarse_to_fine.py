@@ -205,7 +205,7 @@ class _LevelSteps:
         needed = needed_patches(self.needed, images, size)
         start = None if known is None else self._start(images, *known)
         pairs = tall_grid(images, size).count * layout.patch_count(size)
-        if is_approximate(settings.method, pairs):
+        if is_approximate(settings.method, pairs, size):
             # Keys are copied to one canvas, and have no other name here.
             return batched(PatchMatch(settings, keys, layout, needed, start).search, size)
         if run.schedule.incremental:
@@ -251,7 +251,7 @@ def pairs_of_level(
         layout = Layout(shapes * len(schedule.key_kinds(level, step)))
         keys = layout.patch_count(size)
         pairs = queries * keys * (2 if normalised else 1)
-        if is_approximate(settings.method, queries * keys):
+        if is_approximate(settings.method, queries * keys, size):
             tries = effort(level < schedule.levels, step).tries(layout.canvas_shape)
             pairs = tries * (queries + keys if normalised else queries)
         planned[level, step] = pairs

@@ -185,7 +185,7 @@ class Workload:
         key_patches = kinds * Layout(sources).patch_count(self.patch_size)
         queries = PatchGrid.of_shape(shape, self.patch_size).count
         method = "patchmatch" if self.approximate else "exact"
-        approximate = is_approximate(method, queries * key_patches)
+        approximate = is_approximate(method, queries * key_patches, self.patch_size)
         return Level(
             query=math.prod(shape),
             keys=(

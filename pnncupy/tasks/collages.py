@@ -91,8 +91,8 @@ def collage(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values make sure that
         each image appears.
-    downscale : float, default 1.25
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    downscale : float or one per axis, default 1.25
+        Factor between the sides of neighbouring pyramid levels, as in `generate`.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about two patches
         at the coarsest level, or as many as leave a patch on the canvas.

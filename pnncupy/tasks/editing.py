@@ -163,7 +163,7 @@ def near_mask(mask: Array, margin_patches: int, patch_size: PatchSize | None) ->
 
 
 def near(mask: Array, distances: Sequence[int]) -> Array:
-    """Pixels at most so many rows and columns from a True one."""
+    """Pixels at most these distances along the axes from a True one."""
     xp = arrays.namespace(mask)
     sides = [side + 2 * far for side, far in zip(mask.shape, distances, strict=True)]
     clear = xp.ones(tuple(sides), dtype=bool)

@@ -86,9 +86,9 @@ def generate(
     Parameters
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point, or a list of them
-        The source, at least one patch in size, finite. It is never modified. Of several sources
-        (sizes may differ, dtype and channels may not) the first gives the layout and all give
-        patches.
+        The source, at least one patch in size, finite; or a volume, see `channel_axis`. It is never
+        modified. Of several sources (sizes may differ, dtype and channels may not) the first gives
+        the layout and all give patches.
     n : int, optional
         How many images to make. Sample i is the same whether 1 or 100 are synthesised.
     first_sample : int, default 0
@@ -156,6 +156,9 @@ def generate(
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> pnn.generate(image, 2, rng=1, iterations=2).shape
     (2, 24, 32, 3)
+    >>> volume = np.random.default_rng(0).random((12, 14, 16))
+    >>> pnn.generate(volume, patch_size=3, channel_axis=None, iterations=1, rng=1).shape
+    (12, 14, 16)
     """
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)

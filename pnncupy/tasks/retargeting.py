@@ -95,8 +95,8 @@ def retarget(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values keep every part of
         the source in the result. Infinity only asks that every part of the result is from it.
-    downscale : float, default 1.25
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    downscale : float or one per axis, default 1.25
+        Factor between the sides of neighbouring pyramid levels, as in `generate`.
     levels : int, optional
         Pyramid levels below full size: with more, larger objects keep their shape, and fewer things
         their place. Default: such that the smallest side is about three patches at the coarsest

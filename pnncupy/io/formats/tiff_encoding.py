@@ -98,7 +98,7 @@ def encode_stack(volume: Any, metadata: Metadata, description: str, xmp: bytes =
 
 
 def _imagej_items(metadata: Metadata, axes: str, text: str) -> dict[str, Any]:
-    """What ImageJ's description of a stack says."""
+    """Items of ImageJ's description of a stack."""
     items: dict[str, Any] = {"axes": axes}
     if metadata.unit and metadata.pixel_size:
         items["unit"] = _escaped(metadata.unit)
@@ -112,7 +112,7 @@ def _imagej_items(metadata: Metadata, axes: str, text: str) -> dict[str, Any]:
 
 
 def _ome_items(metadata: Metadata, axes: str, text: str) -> dict[str, Any]:
-    """What OME's description of a stack says."""
+    """Items of OME's description of a stack."""
     items: dict[str, Any] = {"axes": axes, "Creator": f"pnncupy {__version__}"}
     sizes = dict(zip("YX", metadata.pixel_size or (), strict=False))
     if metadata.slice_size is not None and axes[0] == "Z":
