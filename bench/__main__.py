@@ -8,7 +8,7 @@ from bench.common import write_results
 
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
-    "pictures", "table", "dependencies", "pruning",
+    "pictures", "table", "dependencies", "pruning", "volumes",
 )  # fmt: skip
 
 

@@ -152,7 +152,7 @@ def _coarse_to_fine(
     coarsest = [pyramid[-1] for pyramid in pyramids]
     image = coarsest[0]
     if len(coarsest) > 1:
-        image = side_by_side(coarsest, task.coarsest_shape[0])
+        image = side_by_side(coarsest, task.coarsest_shape[:1])
     sizes = step_shapes(image.shape[1:], task.coarsest_shape, shrinking, 1 / shrinking)
     steps = task.schedule.iterations
     schedule = replace(task.schedule, coarse_iterations=steps * len(sizes))
@@ -272,6 +272,7 @@ class _Voting:
             settings.engine, self.layout.stack(self.sources), coherence.index, size, "mean",
             settings.threads,
         )  # fmt: skip
+        assert isinstance(size, int)  # images only
         cover = _cover(xp, coherence.index.shape, size) / queries
         total = xp.astype(mean, xp.float64) * cover
         weight = cover[None]
