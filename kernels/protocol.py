@@ -10,6 +10,10 @@ Distances are summed in one fixed order on every engine, so that their bits agre
    p = a + b + ... are its powers of two from the largest down, S_1 is the value itself and
    S_2k[i] = S_k[i] + S_k[i + k].
 
+Volumes are (channels, slices, rows, columns). The values of a patch in different slices are summed
+like channels: slice by slice, and in each channel by channel. Whatever is said here of rows and
+columns holds for slices, rows and columns then.
+
 There is no subtraction, so distances are never negative, equal patches tie exactly, the distance
 of a pair does not depend on where it is computed, and an infinite key pixel excludes exactly the
 patches that contain it.
@@ -21,6 +25,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+
+from pnncupy.patch_shape import PatchSize, patch_sides
 
 Array = Any
 Tick = Callable[[int], None]
@@ -40,8 +46,8 @@ class SearchRequest:
     ----------
     query, key : (C, HQ, WQ) and (C, HK, WK) float32
         Key pixels that must not be used are infinite.
-    patch_size : int
-        Side p of a patch.
+    patch_size : int, or one integer for each axis
+        Side p of a patch; of a volume and of patches that are not square, all sides.
     weight : (HK-p+1, WK-p+1) float32 or None
         Factor of each key patch; None compares the plain sums of squared differences.
     score, index : (HQ-p+1, WQ-p+1, k) float32 and int32
@@ -50,6 +56,9 @@ class SearchRequest:
         is in front. Keys are scanned row by row.
     index_stride, first_index : int
         Key patch (row, column) is recorded as ``first_index + row * index_stride + column``.
+    slice_stride : int
+        Of volumes, what the indices of neighbouring slices differ by; 0 for rows that follow each
+        other.
     active : (HQ-p+1, WQ-p+1) bool or None
         Query patches to search; None is all.
     key_score, key_index : (HK-p+1, WK-p+1) float32 and int32, or None
@@ -60,7 +69,7 @@ class SearchRequest:
 
     query: Array
     key: Array
-    patch_size: int
+    patch_size: PatchSize
     weight: Array | None
     score: Array
     index: Array
@@ -69,18 +78,24 @@ class SearchRequest:
     active: Array | None = None
     key_score: Array | None = None
     key_index: Array | None = None
+    slice_stride: int = 0
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of query patches."""
-        rows, columns = self.score.shape[:2]
-        return rows, columns
+    def sides(self) -> tuple[int, ...]:
+        """Sides of a patch."""
+        return patch_sides(self.patch_size, self.query.ndim - 1)
 
     @property
-    def key_shape(self) -> tuple[int, int]:
-        """Rows and columns of key patches."""
-        height, width = self.key.shape[1:]
-        return height - self.patch_size + 1, width - self.patch_size + 1
+    def shape(self) -> tuple[int, ...]:
+        """Query patches along each axis."""
+        return tuple(self.score.shape[:-1])
+
+    @property
+    def key_shape(self) -> tuple[int, ...]:
+        """Key patches along each axis."""
+        return tuple(
+            pixels - side + 1 for pixels, side in zip(self.key.shape[1:], self.sides, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,7 @@ class PassRequest:
     Attributes
     ----------
     query, key : (C, HQ, WQ) and (C, HK, WK) float32
-    patch_size : int
+    patch_size : int, or one integer for each axis
     usable : (HK-p+1, WK-p+1) bool
         Key patches that may be matched; all pixels of these are finite.
     index, sums : (HQ-p+1, WQ-p+1) int32 and float32
@@ -117,7 +132,7 @@ class PassRequest:
 
     query: Array
     key: Array
-    patch_size: int
+    patch_size: PatchSize
     usable: Array
     index: Array
     sums: Array
@@ -135,7 +150,12 @@ class PassRequest:
     @property
     def mean_factor(self) -> np.float32:
         """From a sum of squared differences to their mean."""
-        return np.float32(1 / (self.patch_size**2 * len(self.query)))
+        return np.float32(1 / (math.prod(self.sides) * len(self.query)))
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of a patch."""
+        return patch_sides(self.patch_size, self.query.ndim - 1)
 
 
 def refuse_lists(request: SearchRequest) -> None:
@@ -152,6 +172,8 @@ class Engine(Protocol):
 
     Attributes
     ----------
+    VOLUMES : bool
+        Whether images may be volumes, and patches have sides of different lengths.
     SUPPORTS_TOP_K : bool
         Whether `update_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
@@ -163,6 +185,7 @@ class Engine(Protocol):
         searched together up to that many.
     """
 
+    VOLUMES: bool
     SUPPORTS_TOP_K: bool
     TREE_AXES: tuple[int, ...]
     QUERIES_PER_SEARCH: int
@@ -217,7 +240,7 @@ class Engine(Protocol):
         self,
         query: Array,
         key: Array,
-        patch_size: int,
+        patch_size: PatchSize,
         query_number: Array,
         key_number: Array,
         out: Array,
@@ -242,7 +265,8 @@ class Engine(Protocol):
         result depends on no order. It tries, one after the other, with the best so far as limit:
 
         1. if `step` is not 0, the matches of the patches `step` above, below, left and right of
-           it, moved back by that step, unless it has that one already;
+           it, moved back by that step, unless it has that one already; in a volume those before
+           and behind first;
         2. for w = radius, radius // 2, ... down to 1, `draws` keys within w rows and columns of the
            best so far, drawn as `random_bits` says.
 
@@ -260,9 +284,9 @@ class Engine(Protocol):
         self,
         value: Array,
         index: Array,
-        patch_size: int,
+        patch_size: PatchSize,
         reduction: str,
-        weight: Sequence[float] | None,
+        weight: Sequence[float] | Sequence[Sequence[float]] | None,
         out: Array,
         *,
         active: Array | None,
@@ -279,7 +303,7 @@ class Engine(Protocol):
             Mean weighted by `weight`, its sums over the rows of the patch, then its columns;
             median, the lower one of two in the middle; or mean of what is left of n values without
             the n // 4 lowest and highest ones, summed from the lowest.
-        weight : p floats or None
+        weight : p floats, a list of them for each axis, or None
             One side of the separable weights of the mean.
         out : (C, HQ, WQ) float32
         active : (HQ, WQ) bool or None

@@ -5,18 +5,27 @@ One displacement between query and key at a time, over the whole image: memory O
 
 import functools
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 from pnncupy.kernels.match_words import pack
-from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick
+from pnncupy.kernels.protocol import (
+    Array,
+    PassRequest,
+    SearchRequest,
+    Tick,
+)
 from pnncupy.kernels.random_bits import combined, drawn
+from pnncupy.kernels.slabs import in_slabs, lifted_pass, search_slabs, weight_table
 from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.sum_order import powers
+from pnncupy.patch_shape import PatchSize, patch_sides
 
 SUPPORTS_TOP_K = True
 TREE_AXES = ()
 QUERIES_PER_SEARCH = 1
+VOLUMES = True
 _PAIRS_AT_ONCE = 4096
 
 
@@ -32,12 +41,13 @@ def window_sums(values: Array, size: int, axis: int) -> Array:
     return np.moveaxis(functools.reduce(np.add, parts), 0, axis)
 
 
-def patch_distances(query: Array, key: Array, patch_size: int) -> Array:
+def patch_distances(query: Array, key: Array, patch_size: PatchSize) -> Array:
     """Sums of squared differences of the patches at equal places of two images of one shape."""
+    rows, columns = patch_sides(patch_size, 2)
     total = (query[0] - key[0]) ** 2
     for query_plane, key_plane in zip(query[1:], key[1:], strict=True):
         total += (query_plane - key_plane) ** 2
-    return window_sums(window_sums(total, patch_size, axis=0), patch_size, axis=1)
+    return window_sums(window_sums(total, rows, axis=0), columns, axis=1)
 
 
 def _overlap(size: int, key_size: int, shift: int) -> tuple[slice, slice]:
@@ -48,7 +58,11 @@ def _overlap(size: int, key_size: int, shift: int) -> tuple[slice, slice]:
 
 def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search displacement by displacement; see `protocol.Engine.update_nearest`."""
-    query, key, margin = request.query, request.key, request.patch_size - 1
+    if in_slabs(request):
+        search_slabs(update_nearest, request, threads, tick)
+        return
+    query, key = request.query, request.key
+    margin, column_margin = (side - 1 for side in request.sides)
     (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
     numbers = request.first_index + np.add.outer(
         np.arange(key_rows, dtype=np.int32) * np.int32(request.index_stride),
@@ -61,12 +75,13 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
             for dx in range(1 - columns, key_columns):
                 xs, key_xs = _overlap(columns, key_columns, dx)
                 found = patch_distances(
-                    query[:, ys.start : ys.stop + margin, xs.start : xs.stop + margin],
+                    query[:, ys.start : ys.stop + margin, xs.start : xs.stop + column_margin],
                     key[
-                        :, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin
+                        :, key_ys.start : key_ys.stop + margin,
+                        key_xs.start : key_xs.stop + column_margin,
                     ],
                     request.patch_size,
-                )
+                )  # fmt: skip
                 if request.key_score is not None and request.key_index is not None:
                     _lower_keys(
                         found, (ys.start * query.shape[2] + xs.start, query.shape[2]),
@@ -115,7 +130,7 @@ def _lower_keys(
 def pair_sums(
     query: Array,
     key: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     query_number: Array,
     key_number: Array,
     out: Array,
@@ -123,42 +138,48 @@ def pair_sums(
     threads: int,
 ) -> None:
     """Evaluate some pairs at a time; see `protocol.Engine.pair_sums`."""
-    y, x = np.arange(patch_size)[:, None], np.arange(patch_size)
+    *depth, rows, columns = patch_sides(patch_size, query.ndim - 1)
+    y, x = np.arange(rows)[:, None], np.arange(columns)
     for start in range(0, len(out), _PAIRS_AT_ONCE):
         some = slice(start, start + _PAIRS_AT_ONCE)
-        row, column = np.divmod(query_number[some, None, None], np.int32(query.shape[2]))
-        key_row, key_column = np.divmod(key_number[some, None, None], np.int32(key.shape[2]))
-        total = np.float32(0)
-        for channel in range(len(query)):
-            pixels = query[channel, row + y, column + x]
-            squared = (pixels - key[channel, key_row + y, key_column + x]) ** 2
-            total = squared if channel == 0 else total + squared
-        sums = window_sums(window_sums(total, patch_size, axis=1), patch_size, axis=2)
+        numbers, key_numbers = query_number[some, None, None], key_number[some, None, None]
+        *first, row, column = np.unravel_index(numbers, query.shape[1:])
+        *key_first, key_row, key_column = np.unravel_index(key_numbers, key.shape[1:])
+        total: Array = None
+        for offset in product(*map(range, depth)):
+            places = [place + k for place, k in zip(first, offset, strict=True)]
+            key_places = [place + k for place, k in zip(key_first, offset, strict=True)]
+            for channel in range(len(query)):
+                pixels = query[(channel, *places, row + y, column + x)]
+                key_pixels = key[(channel, *key_places, key_row + y, key_column + x)]
+                squared = (pixels - key_pixels) ** 2
+                total = squared if total is None else total + squared
+        sums = window_sums(window_sums(total, rows, axis=1), columns, axis=2)
         out[some] = sums[:, 0, 0]
 
 
 def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Try one key for all query patches at a time; see `protocol.Engine.patchmatch_pass`."""
+    request = lifted_pass(request)
     query, key, usable, index = request.query, request.key, request.usable, request.index
     out_index, out_sums, step, radius = (
         request.out_index, request.out_sums, request.step, request.radius,
     )  # fmt: skip
     out_index[...], out_sums[...] = index, request.sums
-    rows, columns = index.shape
-    stride = np.int32(key.shape[2])
-    place = np.add.outer(
-        np.arange(rows, dtype=np.int32) * np.int32(query.shape[2]),
-        np.arange(columns, dtype=np.int32),
-    )
+    key_image = key.shape[1:]
+    here = np.indices(index.shape)
+    place = np.ravel_multi_index(tuple(here), query.shape[1:]).astype(np.int32)
 
-    def attempt(row: Array, column: Array, allowed: Array) -> None:
+    def attempt(position: Sequence[Array], allowed: Array) -> None:
         """Try a key for each query patch where it is allowed."""
-        allowed = allowed & (row >= 0) & (column >= 0)
-        allowed &= (row < usable.shape[0]) & (column < usable.shape[1])
-        if request.active is not None:
-            allowed &= request.active
-        allowed[allowed] = usable[row[allowed], column[allowed]]
-        number = (row * stride + column)[allowed].astype(np.int32)
+        allowed = allowed.copy() if request.active is None else allowed & request.active
+        for at, count in zip(position, usable.shape, strict=True):
+            allowed &= (at >= 0) & (at < count)
+        at_key = [at[allowed] for at in position]
+        may_be = usable[tuple(at_key)]
+        allowed[allowed] = may_be
+        at_key = [at[may_be] for at in at_key]
+        number = np.ravel_multi_index(at_key, key_image).astype(np.int32)
         found = np.empty(number.size, np.float32)
         pair_sums(query, key, request.patch_size, place[allowed], number, found, threads=threads)
         old_number, old_sum = out_index[allowed], out_sums[allowed]
@@ -168,28 +189,33 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
             old_score = _normalised(request, old_sum, old_number)
         if request.key_words is not None:
             words = pack(found, place[allowed])
-            np.minimum.at(request.key_words, (number // stride, number % stride), words)
+            np.minimum.at(request.key_words, tuple(at_key), words)
         better = (score < old_score) | ((score == old_score) & (number < old_number))
         out_index[allowed] = np.where(better, number, old_number)
         out_sums[allowed] = np.where(better, found, old_sum)
 
-    for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)) if step else ():
-        row, column = np.indices(index.shape)
-        inside = (row + dy >= 0) & (row + dy < rows) & (column + dx >= 0) & (column + dx < columns)
-        there = index[np.where(inside, row + dy, 0), np.where(inside, column + dx, 0)]
-        row, column = there // stride - dy, there % stride - dx
-        new = (row != out_index // stride) | (column != out_index % stride)
-        attempt(row, column, inside & new)
+    for axis in range(index.ndim) if step else ():
+        for shift in (-step, step):
+            moved = here[axis] + shift
+            inside = (moved >= 0) & (moved < index.shape[axis])
+            there: list[Array] = list(here)
+            there[axis] = np.where(inside, moved, 0)
+            position = list(np.unravel_index(index[tuple(there)], key_image))
+            position[axis] = position[axis] - shift
+            best = np.unravel_index(out_index, key_image)
+            new = np.any([mine != own for mine, own in zip(position, best, strict=True)], axis=0)
+            attempt(position, inside & new)
     of_patch = combined(request.stream, place.astype(np.int64))
     draw = 0
     while radius > 0:
         for _ in range(request.draws):
             sides = []
-            for best, last in zip(np.divmod(out_index, stride), usable.shape, strict=True):
-                first, end = np.maximum(best - radius, 0), np.minimum(best + radius, last - 1)
+            best = np.unravel_index(out_index, key_image)
+            for own, last in zip(best, usable.shape, strict=True):
+                first, end = np.maximum(own - radius, 0), np.minimum(own + radius, last - 1)
                 sides.append(drawn(combined(of_patch, draw), first, end))
                 draw += 1
-            attempt(sides[0], sides[1], np.ones(index.shape, bool))
+            attempt(sides, np.ones(index.shape, bool))
         radius //= 2
     tick(index.size)
 
@@ -197,8 +223,8 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
 def _normalised(request: PassRequest, sums: Array, number: Array) -> Array:
     """Scores of sums of squared differences to keys whose minima have an upper bound."""
     assert request.bound is not None
-    stride, factor = np.int32(request.key.shape[2]), request.mean_factor
-    smallest = np.minimum(request.bound[number // stride, number % stride], sums)
+    place, factor = np.unravel_index(number, request.key.shape[1:]), request.mean_factor
+    smallest = np.minimum(request.bound[place], sums)
     return sums * (factor / (np.float32(request.alpha) + smallest * factor))
 
 
@@ -210,49 +236,51 @@ def scatter_minimum(words: Array, places: Array, values: Array) -> None:
 def vote(
     value: Array,
     index: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     reduction: str,
-    weight: Sequence[float] | None,
+    weight: Sequence[float] | Sequence[Sequence[float]] | None,
     out: Array,
     *,
     active: Array | None,
     threads: int,
 ) -> None:
     """Vote offset by offset in the patch; see `protocol.Engine.vote`."""
-    row, column = np.divmod(index, np.int32(value.shape[2]))
+    sides = patch_sides(patch_size, index.ndim)
+    place = np.unravel_index(index, value.shape[1:])
     made = np.zeros_like(out)
     if reduction != "mean":
-        _vote_ranked(value, row, column, patch_size, reduction == "trimmed_mean", made)
+        _vote_ranked(value, place, sides, reduction == "trimmed_mean", made)
     else:
-        rows, columns = index.shape
-        side = np.asarray(weight, np.float32)
+        table = weight_table(weight, sides)
         total = np.zeros(out.shape[1:], np.float32)
-        for dy in range(patch_size):
-            for dx in range(patch_size):
-                inside = (slice(dy, dy + rows), slice(dx, dx + columns))
-                factor = side[dy] * side[dx]
-                made[:, *inside] += factor * value[:, row + dy, column + dx]
-                total[inside] += factor
+        for offset in np.ndindex(sides):
+            inside = tuple(
+                slice(k, k + count) for k, count in zip(offset, index.shape, strict=True)
+            )
+            pixels = value[(slice(None), *(at + k for at, k in zip(place, offset, strict=True)))]
+            made[(slice(None), *inside)] += table[offset] * pixels
+            total[inside] += table[offset]
         made /= total
     np.copyto(out, made, where=True if active is None else active)
 
 
 def _vote_ranked(
-    value: Array, row: Array, column: Array, patch_size: int, trimmed: bool, out: Array
+    value: Array, place: Sequence[Array], sides: Sequence[int], trimmed: bool, out: Array
 ) -> None:
     """Mean of the values in the middle: one, or all but a quarter on either side."""
-    rows, columns = row.shape
-    for y in range(out.shape[1]):
-        for x in range(out.shape[2]):
-            ys = np.arange(max(0, y - rows + 1), min(patch_size, y + 1))
-            xs = np.arange(max(0, x - columns + 1), min(patch_size, x + 1))
-            here = np.ix_(y - ys, x - xs)
-            covering = value[:, row[here] + ys[:, None], column[here] + xs].reshape(len(out), -1)
-            covering, count = np.sort(covering, axis=1), covering.shape[1]
-            first, end = (count - 1) // 2, (count - 1) // 2 + 1
-            if trimmed:
-                first, end = count // 4, count - count // 4
-            total = covering[:, first].copy()
-            for rank in range(first + 1, end):
-                total += covering[:, rank]
-            out[:, y, x] = total / np.float32(end - first)
+    for pixel in np.ndindex(out.shape[1:]):
+        offsets = [
+            np.arange(max(0, at - count + 1), min(side, at + 1))
+            for at, count, side in zip(pixel, place[0].shape, sides, strict=True)
+        ]
+        here = np.ix_(*(at - offset for at, offset in zip(pixel, offsets, strict=True)))
+        there = [at[here] + offset for at, offset in zip(place, np.ix_(*offsets), strict=True)]
+        covering = value[(slice(None), *there)].reshape(len(out), -1)
+        covering, count = np.sort(covering, axis=1), covering.shape[1]
+        first, end = (count - 1) // 2, (count - 1) // 2 + 1
+        if trimmed:
+            first, end = count // 4, count - count // 4
+        total = covering[:, first].copy()
+        for rank in range(first + 1, end):
+            total += covering[:, rank]
+        out[(slice(None), *pixel)] = total / np.float32(end - first)

@@ -12,6 +12,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
@@ -49,7 +50,7 @@ def bidirectional_similarity(
     levels: int | None = None,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     return_index: bool = False,
     return_info: bool = False,
@@ -112,6 +113,7 @@ def bidirectional_similarity(
     >>> bidirectional_similarity(image, (30, 30), iterations=2).shape
     (30, 30)
     """
+    patch_size = validation.integer("patch_size", patch_size, 2)
     options = TaskOptions(
         alpha=math.inf, patch_size=patch_size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
@@ -123,7 +125,9 @@ def bidirectional_similarity(
         raise ValueError(f"`step` must be between 0 and 1, got {step!r}")
     limit = validation.non_negative("tolerance", tolerance)
     images = SourceImages.of("image", image, options)
-    validation.shape("shape", shape, options.patch_size)
+    if images.axes > 2:
+        raise ValueError(f"`image` must be an image, got a volume of shape {images.shapes[0]}")
+    validation.shape("shape", shape, patch_size)
     between = None
     if len(images.planes) > 1:
         between = partial(canvas_steps, factors=(shrinking, 1 / shrinking))
@@ -148,7 +152,7 @@ def _coarse_to_fine(
     coarsest = [pyramid[-1] for pyramid in pyramids]
     image = coarsest[0]
     if len(coarsest) > 1:
-        image = side_by_side(coarsest, task.coarsest_shape[0])
+        image = side_by_side(coarsest, task.coarsest_shape[:1])
     sizes = step_shapes(image.shape[1:], task.coarsest_shape, shrinking, 1 / shrinking)
     steps = task.schedule.iterations
     schedule = replace(task.schedule, coarse_iterations=steps * len(sizes))
@@ -268,6 +272,7 @@ class _Voting:
             settings.engine, self.layout.stack(self.sources), coherence.index, size, "mean",
             settings.threads,
         )  # fmt: skip
+        assert isinstance(size, int)  # images only
         cover = _cover(xp, coherence.index.shape, size) / queries
         total = xp.astype(mean, xp.float64) * cover
         weight = cover[None]
@@ -279,7 +284,7 @@ class _Voting:
     def _approximate(self, query: Array, layout: Layout) -> bool:
         size = self.settings.patch_size
         pairs = PatchGrid.of(query, size).count * layout.patch_count(size)
-        return is_approximate(self.settings.method, pairs)
+        return is_approximate(self.settings.method, pairs, self.settings.patch_size)
 
     def _near(
         self, query: Array, keys: Sequence[Array], layout: Layout, start: Array, number: int

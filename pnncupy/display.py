@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# White pixels between images.
+_GAP = 4
+
 
 def preview(image: Any, data_range: tuple[float, float]) -> Any:
     """An image as 8-bit RGB.
@@ -32,6 +35,27 @@ def preview(image: Any, data_range: tuple[float, float]) -> Any:
     return np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
 
 
+def middle_slices(planes: Any) -> Any:
+    """Arrange the three middle slices of a volume as one image, with gaps of NaN.
+
+    Parameters
+    ----------
+    planes : (C, Z, Y, X) NumPy array
+
+    Returns
+    -------
+    (C, Y + Z + gap, X + Z + gap) float64 array
+        The slice of rows and columns at the top left, beside it that of rows and slices, below it
+        that of slices and columns.
+    """
+    channels, depth, height, width = planes.shape
+    shown = np.full((channels, height + _GAP + depth, width + _GAP + depth), np.nan)
+    shown[:, :height, :width] = planes[:, depth // 2]
+    shown[:, :height, width + _GAP :] = np.swapaxes(planes[:, :, :, width // 2], 1, 2)
+    shown[:, height + _GAP :, :width] = planes[:, :, height // 2]
+    return shown
+
+
 def index_colours(index: Any, shapes: Sequence[tuple[int, int]]) -> Any:
     """An index map as colours: equal hues are near each other in a source.
 
@@ -55,7 +79,6 @@ def index_colours(index: Any, shapes: Sequence[tuple[int, int]]) -> Any:
     return np.rint(np.stack([column, row, blue], axis=-1) * 255).astype(np.uint8)
 
 
-_GAP = 4
 _ASPECT = 16 / 9
 _WHITE = 255
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.display import index_colours, preview
+from pnncupy.display import index_colours, middle_slices, preview
 from pnncupy.images.intensity_encoding import value_range
-from pnncupy.images.planes import as_planes
+from pnncupy.images.planes import ChannelAxis, as_planes
 from pnncupy.search.index_map import checked_index
 
 Figure = Any
@@ -39,7 +39,7 @@ def compare(
     titles: Any = None,
     *,
     data_range: tuple[float, float] | None = None,
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     columns: int | None = None,
     size: float = 3.0,
 ) -> Figure:
@@ -56,7 +56,7 @@ def compare(
     data_range : (float, float), optional
         The values that are black and white in all images. Default: those of the first image, as
         tasks find them: 0 to 255 for uint8, 0 to 1 for bool, else its smallest and largest value.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of 3-D images.
     columns : int, optional
         Images in a row; default: up to four.
@@ -105,7 +105,7 @@ def samples(
     source: Any = None,
     *,
     data_range: tuple[float, float] | None = None,
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     columns: int | None = None,
     size: float = 2.0,
 ) -> Figure:
@@ -120,7 +120,7 @@ def samples(
     data_range : (float, float), optional
         The values that are black and white. Default: those of the source, or of the first sample,
         as in `compare`.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of one image.
     columns : int, optional
         Images in a row; default: as many as make the figure about as wide as a screen.
@@ -161,7 +161,7 @@ def index_map(
     *,
     opacity: float = 0.7,
     data_range: tuple[float, float] | None = None,
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     columns: int | None = None,
     size: float = 5.0,
 ) -> Figure:
@@ -184,7 +184,7 @@ def index_map(
         1, only the colours.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the first source, as in `compare`.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of 3-D images.
     columns : int, optional
         Images in a row; default: up to four.
@@ -293,17 +293,22 @@ def _columns_of_a_screen(shown: Sequence[Array]) -> int:
 
 
 def _previews(
-    names: Sequence[str], images: Sequence[Any], channel_axis: int, data_range: Any
+    names: Sequence[str], images: Sequence[Any], channel_axis: ChannelAxis, data_range: Any
 ) -> list[Array]:
     """Images as 8-bit RGB on the host, in the value range of the first."""
     planes = [
         _host_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
     ]
     limits = value_range(planes[:1], data_range)
-    return [preview(np.moveaxis(each, 0, -1), limits) for each in planes]
+    return [preview(np.moveaxis(_flat(each), 0, -1), limits) for each in planes]
 
 
-def _host_planes(name: str, image: Any, channel_axis: int) -> Array:
+def _flat(planes: Array) -> Array:
+    """An image as it is; of a volume its three middle slices, side by side."""
+    return planes if planes.ndim == 3 else middle_slices(planes)
+
+
+def _host_planes(name: str, image: Any, channel_axis: ChannelAxis) -> Array:
     """A checked image as a (C, H, W) NumPy array."""
     arrays.library(name, image)
     on_host = arrays.on_host(image)

@@ -114,18 +114,24 @@ def choice(name: str, value: Any, options: Sequence[str]) -> str:
     return value
 
 
-def shape(name: str, value: Any, minimum: int) -> tuple[int, int]:
-    """(height, width) in pixels, each at least `minimum`."""
-    rule = f"`{name}` must be (height, width), two integers of at least {minimum}"
+def shape(name: str, value: Any, minimum: int | Sequence[int], axes: int = 2) -> tuple[int, ...]:
+    """(height, width) or (depth, height, width) in pixels, each at least `minimum`.
+
+    `minimum` may be one number for each axis.
+    """
+    least = [minimum] * axes if isinstance(minimum, int) else list(minimum)
+    words = "(height, width), two" if axes == 2 else "(depth, height, width), three"
+    shown = least[0] if len(set(least)) == 1 else tuple(least)
+    rule = f"`{name}` must be {words} integers of at least {shown}"
     given = list(value) if is_sequence(value) else []
     sides = [side for side in map(_index, given) if side is not None]
     if not sides or len(sides) < len(given):
         raise TypeError(f"{rule}, got {described(value)}")
-    if len(sides) != 2 or min(sides) < minimum:
+    if len(sides) != axes or any(map(operator.lt, sides, least)):
         raise ValueError(f"{rule}, got {shortened(value)}")
-    if sides[0] * sides[1] > MOST_PIXELS:
+    if math.prod(sides) > MOST_PIXELS:
         raise ValueError(f"`{name}` must be at most {MOST_PIXELS} pixels, got {shortened(value)}")
-    return sides[0], sides[1]
+    return tuple(sides)
 
 
 def is_sequence(value: Any) -> bool:

@@ -23,6 +23,7 @@ from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.tiling import pairs_of_rows
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
+VOLUMES = False
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.

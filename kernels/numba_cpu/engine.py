@@ -3,17 +3,19 @@
 from pnncupy.kernels.numba_cpu.code_cache import compilation_seconds
 from pnncupy.kernels.numba_cpu.nearest import update_nearest
 from pnncupy.kernels.numba_cpu.pair_sums import pair_sums
-from pnncupy.kernels.numba_cpu.patchmatch import patchmatch_pass, scatter_minimum
+from pnncupy.kernels.numba_cpu.patchmatch import scatter_minimum
 from pnncupy.kernels.numba_cpu.search_tree.projection import AXES
 from pnncupy.kernels.numba_cpu.search_tree.search import search as search_tree
 from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
 from pnncupy.kernels.numba_cpu.slice_votes import add_slice_votes
+from pnncupy.kernels.numba_cpu.volume_patchmatch import patchmatch_pass
 from pnncupy.kernels.numba_cpu.vote import vote
 
 __all__ = [
     "QUERIES_PER_SEARCH",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
+    "VOLUMES",
     "add_slice_votes",
     "build_tree",
     "compilation_seconds",
@@ -25,6 +27,7 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
+VOLUMES = True
 SUPPORTS_TOP_K = True
 TREE_AXES = (AXES, AXES // 2)
 QUERIES_PER_SEARCH = 1

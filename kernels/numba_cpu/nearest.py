@@ -1,5 +1,6 @@
 """Exact search of all pairs: the query patches in tiles, or one by one where few are active."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pnncupy.kernels.numba_cpu.padding import left_padding, pad
 from pnncupy.kernels.numba_cpu.sparse_queries import bound_slack, patch_sums, sparse_kernel
 from pnncupy.kernels.numba_cpu.tile_search import nearest_kernel, tile_width
 from pnncupy.kernels.protocol import Array, SearchRequest, Tick
+from pnncupy.kernels.slabs import in_slabs, search_slabs
 from pnncupy.kernels.tiling import Tile, divide, pairs_of_rows, run
 
 # Pairs in one step of a tile: at most some hundredths of a second, the time to react to an
@@ -42,11 +44,11 @@ class _PaddedKeys:
 
     @classmethod
     def of(cls, request: SearchRequest) -> "_PaddedKeys":
-        key, size = request.key, request.patch_size
+        key, columns = request.key, request.sides[-1]
         weights = _NO_WEIGHT
         if request.weight is not None:
-            weights = pad(request.weight[None], key.shape, size, np.inf)
-        return cls(pad(key, key.shape, size, np.inf), weights)
+            weights = pad(request.weight[None], key.shape, columns, np.inf)
+        return cls(pad(key, key.shape, columns, np.inf), weights)
 
     @property
     def stride(self) -> int:
@@ -61,9 +63,16 @@ class _PaddedKeys:
 
 def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search tile by tile; see `protocol.Engine.update_nearest`."""
+    if in_slabs(request):
+        search_slabs(update_nearest, request, threads, tick)
+        return
+    patch_rows, patch_columns = request.sides
     keys = _PaddedKeys.of(request)
-    widest = tile_width(request.patch_size)
-    tiles, places = divide(request.shape, request.active, widest, threads, request.patch_size)
+    rows, columns = request.shape
+    tiles, places = divide(
+        (rows, columns), request.active, tile_width(patch_columns), threads,
+        max(patch_rows, patch_columns),
+    )  # fmt: skip
     # One copy of the keys' bests for each thread.
     bests = deque(_padded_bests(request) for _ in range(threads))
     jobs = _tile_jobs(request, keys, tiles, bests, threads)
@@ -83,7 +92,7 @@ def _tile_jobs(
     """The search of whole tiles, in steps of some displacements."""
     (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
     kernel = nearest_kernel(
-        request.patch_size, len(request.key), request.weight is not None,
+        *request.sides, len(request.key), request.weight is not None,
         request.key_score is not None,
     )  # fmt: skip
     active = _NO_MASK if request.active is None else request.active
@@ -111,15 +120,16 @@ def _tile_jobs(
 
 def _sparse_jobs(request: SearchRequest, keys: _PaddedKeys, places: Array) -> list[Iterator[int]]:
     """The search of separate query patches, a batch of them for each job."""
-    query, key, size = request.query, request.key, request.patch_size
+    query, key, (patch_rows, patch_columns) = request.query, request.key, request.sides
+    root = math.sqrt(patch_rows * patch_columns)
     key_rows, key_columns = request.key_shape
     query_sums = np.empty((len(query), *request.shape), np.float32)
     key_sums = np.empty((len(key), key_rows, key_columns), np.float32)
-    patch_sums(query, size, query_sums)
-    patch_sums(key, size, key_sums)
+    patch_sums(query, patch_rows, patch_columns, root, query_sums)
+    patch_sums(key, patch_rows, patch_columns, root, key_sums)
     slack = bound_slack(query_sums, key_sums, request.weight)
-    sums = pad(key_sums, key.shape, size, np.inf)
-    kernel = sparse_kernel(size, len(key), request.weight is not None)
+    sums = pad(key_sums, key.shape, patch_columns, np.inf)
+    kernel = sparse_kernel(patch_rows, patch_columns, len(key), request.weight is not None)
 
     def search(some: Array) -> Iterator[int]:
         step = max(1, int(_SPARSE_PAIRS_PER_STEP / (len(some) * key_columns)))
@@ -143,7 +153,7 @@ def _padded_bests(request: SearchRequest) -> tuple[Array, Array]:
     """Padded copies of the keys' best sums and queries; nothing is found in the padding."""
     if request.key_score is None or request.key_index is None:
         return _NO_WEIGHT, _NO_MATCH
-    shape, size = request.key.shape, request.patch_size
+    shape, size = request.key.shape, request.sides[-1]
     return (
         pad(request.key_score[None], shape, size, -np.inf),
         pad(request.key_index[None], shape, size, -1),
@@ -155,7 +165,7 @@ def _merge_bests(request: SearchRequest, bests: Iterable[tuple[Array, Array]]) -
     if request.key_score is None or request.key_index is None:
         return
     rows, columns = request.key_shape
-    left = left_padding(request.patch_size)
+    left = left_padding(request.sides[-1])
     inside = (0, slice(rows), slice(left, left + columns))
     for key_best, key_match in bests:
         better = key_best[inside] < request.key_score

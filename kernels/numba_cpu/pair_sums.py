@@ -10,8 +10,10 @@ from pnncupy.kernels.numba_cpu.candidate_list import aligned
 from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
 from pnncupy.kernels.numba_cpu.simd import LANES, load, store, sum_of_stored
 from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.slabs import addresses, interleaved, is_volume, volume_of, volume_sides
 from pnncupy.kernels.sum_order import tree_sum
 from pnncupy.kernels.tiling import run_all
+from pnncupy.patch_shape import PatchSize
 
 _PAIRS_PER_STEP = 20_000
 
@@ -21,12 +23,12 @@ _sum = inlined(tree_sum(operator.add))
 
 
 @cache
-def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
-    """Kernel for one patch size and channel count; lanes are the columns of a patch.
+def pair_kernel(patch_rows: int, patch_columns: int, channels: int) -> Callable[..., None]:
+    """Kernel for one patch shape and channel count; lanes are the columns of a patch.
 
     Images are flat, with a vector's length behind their last pixel.
     """
-    blocks = -(-patch_size // LANES)
+    blocks = -(-patch_columns // LANES)
     revision = HELPERS_REVISION
 
     @compiled
@@ -34,12 +36,12 @@ def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
         query: Array, query_stride: int, query_plane: int, key: Array, key_stride: int,
         key_plane: int, query_number: Array, key_number: Array, out: Array, first: int, end: int,
     ) -> None:  # fmt: skip
-        rows = aligned(patch_size * LANES + 0 * revision, np.float32(0))
+        rows = aligned(patch_rows * LANES + 0 * revision, np.float32(0))
         columns = aligned(blocks * LANES, np.float32(0))
         for pair in range(first, end):
             for block in range(0, blocks * LANES, LANES):
                 place, key_place = query_number[pair] + block, key_number[pair] + block
-                for y in range(patch_size):
+                for y in range(patch_rows):
                     difference = load(query, place) - load(key, key_place)
                     value = difference * difference
                     for channel in range(1, channels):
@@ -50,8 +52,8 @@ def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
                     store(rows, y * LANES, value)
                     place += query_stride
                     key_place += key_stride
-                store(columns, block, sum_of_stored(rows, 0, patch_size))
-            out[pair] = _sum(columns, patch_size)
+                store(columns, block, sum_of_stored(rows, 0, patch_rows))
+            out[pair] = _sum(columns, patch_columns)
 
     return sum_pairs
 
@@ -59,7 +61,7 @@ def pair_kernel(patch_size: int, channels: int) -> Callable[..., None]:
 def pair_sums(
     query: Array,
     key: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     query_number: Array,
     key_number: Array,
     out: Array,
@@ -67,8 +69,15 @@ def pair_sums(
     threads: int,
 ) -> None:
     """Evaluate pair by pair; see `protocol.Engine.pair_sums`."""
-    kernel = pair_kernel(patch_size, key.shape[0])
-    tail = np.zeros(-(-patch_size // LANES) * LANES, np.float32)
+    planes, rows, columns = len(key), patch_size, patch_size
+    if is_volume(query, patch_size):
+        depth, rows, columns = volume_sides(patch_size, query.ndim - 1)
+        planes = depth * len(key)
+        query, key = volume_of(query), volume_of(key)
+        query_number, key_number = addresses(query_number, query), addresses(key_number, key)
+        query, key = interleaved(query), interleaved(key)
+    kernel = pair_kernel(rows, columns, planes)
+    tail = np.zeros(-(-columns // LANES) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))
 
     def work(start: int) -> None:

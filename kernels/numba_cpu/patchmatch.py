@@ -33,12 +33,13 @@ _mixed = inlined(random_bits.mixed)
 
 
 @inlined
-def _combined(stream: int, value: Array) -> Any:
+def combined(stream: int, value: Array) -> Any:
+    """Hash of a hash and an integer, see `random_bits`."""
     return _mixed((stream ^ value * 0x1E3779B1) & 0xFFFFFFFF)
 
 
 @inlined
-def _drawn(stream: int, best: int, radius: int, count: int) -> Any:
+def drawn(stream: int, best: int, radius: int, count: int) -> Any:
     """A position within a radius of the best one, inside of [0, count)."""
     first, last = max(best - radius, 0), min(best + radius, count - 1)
     return first + (stream * (last - first + 1) >> 32)
@@ -69,19 +70,19 @@ def _random_key(
 ) -> Any:  # fmt: skip
     """Row and column of a key drawn within a radius of the best one."""
     return (
-        _drawn(_combined(of_patch, 2 * draw), row, radius, key_rows),
-        _drawn(_combined(of_patch, 2 * draw + 1), column, radius, key_columns),
+        drawn(combined(of_patch, 2 * draw), row, radius, key_rows),
+        drawn(combined(of_patch, 2 * draw + 1), column, radius, key_columns),
     )
 
 
 @inlined
-def _normalised(total: float, bound: Array, factor: float, alpha: float) -> Any:
+def normalised_score(total: float, bound: Array, factor: float, alpha: float) -> Any:
     """Score of a sum to a key whose smallest sum has an upper bound."""
     return total * (factor / (alpha + min(bound, total) * factor))
 
 
 @inlined
-def _limit(score: Array, bound: Array, factor: float, alpha: float) -> Any:
+def limit_of(score: Array, bound: Array, factor: float, alpha: float) -> Any:
     """Sums above it neither score less than `score` nor lower the key's bound.
 
     A sum D of at least M, the bound, scores ``D f / (alpha + M f)``, which is below `score` only
@@ -111,7 +112,7 @@ def _totals_exceed(
 
 
 @inlined
-def _note_query(key_words: Array, at: int, found: Any, place: int) -> None:
+def note_query(key_words: Array, at: int, found: Any, place: int) -> None:
     """Lower what a key knows of its nearest query.
 
     A look is cheaper than an atomic operation, and mostly shows it needless.
@@ -122,7 +123,7 @@ def _note_query(key_words: Array, at: int, found: Any, place: int) -> None:
 
 
 @inlined
-def _accept(score: Array, number: Any, best_score: float, best: Any) -> Any:
+def accept(score: Array, number: Any, best_score: float, best: Any) -> Any:
     """Test whether a key is better than the best one; ties go to the lower flat index."""
     return score < best_score or (score == best_score and number < best)
 
@@ -148,7 +149,7 @@ def _totals_of_rows(
                 out[row, column, channel] = np.uint8(steps + 0.5) if steps < 255.5 else 0
 
 
-def _finite_range(image: Array) -> tuple[float, float]:
+def finite_range(image: Array) -> tuple[float, float]:
     """Return the smallest and the largest finite pixel."""
     low, high = float(image.min()), float(image.max())
     if math.isfinite(low) and math.isfinite(high):
@@ -167,7 +168,7 @@ def _totals(
     add up to no more than the distance of two patches. Bytes, since a key's then mostly lie in the
     processor's cache even where the image does not.
     """
-    ranges = [_finite_range(image) for image in images]
+    ranges = [finite_range(image) for image in images]
     low = patch_size * min(least for least, _ in ranges)
     high = patch_size * max(most for _, most in ranges)
     step = (high - low) / 255 or 1.0
@@ -218,8 +219,8 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
                 place = y * query_stride + x
                 limit, score = best_sum, best_sum
                 if is_normalised:
-                    score = _normalised(best_sum, bound[row, column], factor, alpha)
-                of_patch = _combined(stream, place) if tries > 0 else 0
+                    score = normalised_score(best_sum, bound[row, column], factor, alpha)
+                of_patch = combined(stream, place) if tries > 0 else 0
                 for attempt in range(0 if step > 0 else 4, 4 + tries):
                     if attempt < 4:
                         key_row, key_column = _propagated_key(
@@ -236,7 +237,7 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
                             key_columns,
                         )  # fmt: skip
                     if is_normalised:
-                        limit = _limit(score, bound[key_row, key_column], factor, alpha)
+                        limit = limit_of(score, bound[key_row, key_column], factor, alpha)
                     if attempt >= 4 and _totals_exceed(
                         query_totals, key_totals, y, x, key_row, key_column, step_squared, limit
                     ):
@@ -246,15 +247,17 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
                     number = key_row * key_stride + key_column
                     found = patch_sum(
                         query, place, query_stride, query_plane, key, number, key_stride, key_plane,
-                        patch_size, channels, limit,
+                        patch_size, patch_size, channels, limit,
                     )  # fmt: skip
                     if not found <= limit:
                         continue
                     found_score = found
                     if is_normalised:
-                        _note_query(key_words, key_row * key_columns + key_column, found, place)
-                        found_score = _normalised(found, bound[key_row, key_column], factor, alpha)
-                    if _accept(found_score, number, score, best):
+                        note_query(key_words, key_row * key_columns + key_column, found, place)
+                        found_score = normalised_score(
+                            found, bound[key_row, key_column], factor, alpha
+                        )
+                    if accept(found_score, number, score, best):
                         best, best_sum, score = number, found, found_score
                         row, column = key_row, key_column
                         if not is_normalised:
@@ -266,7 +269,7 @@ def patchmatch_kernel(patch_size: int, channels: int, normalised: bool) -> Calla
 
 def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Work on bands of rows; see `protocol.Engine.patchmatch_pass`."""
-    query, key, size = request.query, request.key, request.patch_size
+    query, key, size = request.query, request.key, request.sides[0]
     kernel = patchmatch_kernel(size, len(query), request.bound is not None)
     tail = np.zeros((-(-size // LANES) + 1) * LANES, np.float32)
     flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, key))

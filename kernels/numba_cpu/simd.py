@@ -349,18 +349,19 @@ def _sum_of(builder: Any, values: Any) -> Any:
 @_intrinsic_of_literals
 def patch_sum(
     typing_context: Any, query: Any, query_place: Any, query_stride: Any, query_plane: Any,
-    key: Any, key_place: Any, key_stride: Any, key_plane: Any, size: Any, channels: Any, limit: Any,
+    key: Any, key_place: Any, key_stride: Any, key_plane: Any, rows: Any, columns: Any,
+    channels: Any, limit: Any,
 ) -> Any:  # fmt: skip
     """Sum of squared differences of two patches, or what is above `limit` and not above that sum.
 
     Images are flat planar arrays with the length of a vector, or more, behind their last pixel;
-    places are those of the patches' first pixels. Lanes are the columns of the patch. `size` and
-    `channels` are constants.
+    places are those of the patches' first pixels. Lanes are the columns of the patch. `rows`,
+    `columns` and `channels` are constants.
     """
-    p, planes = size.literal_value, channels.literal_value
+    height, width, planes = (given.literal_value for given in (rows, columns, channels))
     positions = (types.intp,) * 3
     signature = types.float32(
-        query, *positions, key, *positions, size, channels, types.float32
+        query, *positions, key, *positions, rows, columns, channels, types.float32
     )  # fmt: skip
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -372,13 +373,13 @@ def patch_sum(
         limit = arguments[-1]
         found = cgutils.alloca_once(builder, _FLOAT)
         done = builder.append_basic_block("patch_sum.done")
-        blocks = range(0, p, LANES)
+        blocks = range(0, width, LANES)
         total = [_rows_sum(builder, images, planes, 0, 1, block) for block in blocks]
-        for row, count in _growth(p):
+        for row, count in _growth(height):
             added = [_rows_sum(builder, images, planes, row, count, block) for block in blocks]
             total = [builder.fadd(*pair) for pair in zip(total, added, strict=True)]
-            builder.store(_sum_of_columns(builder, total, p), found)
-            if row + count < p:
+            builder.store(_sum_of_columns(builder, total, width), found)
+            if row + count < height:
                 more = builder.append_basic_block("patch_sum.more")
                 above = builder.fcmp_ordered(">", builder.load(found), limit)
                 builder.cbranch(above, done, more)

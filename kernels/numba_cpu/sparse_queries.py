@@ -2,8 +2,8 @@
 
 Nothing is shared between neighbours here, so keys are sorted out by a bound first. By the
 inequality of Cauchy and Schwarz the sum of squared differences of two patches is at least, channel
-by channel, the squared difference of their pixel sums over p. Where that is not below the worst key
-listed, the key need not be looked at.
+by channel, the squared difference of their pixel sums over the root of their pixel count. Where
+that is not below the worst key listed, the key need not be looked at.
 """
 
 from collections.abc import Callable
@@ -30,21 +30,26 @@ _WIDENING = 1e-3
 
 
 @compiled
-def patch_sums(image: Array, patch_size: int, out: Array) -> None:
-    """Sum of each patch's pixels over p, channel by channel; `out` is (C, H-p+1, W-p+1) float32."""
+def patch_sums(
+    image: Array, patch_rows: int, patch_columns: int, root: float, out: Array,
+) -> None:  # fmt: skip
+    """Sum of each patch's pixels over the root of their count, channel by channel.
+
+    `out` is (C, rows, columns) float32.
+    """
     rows, columns = out.shape[1:]
     line = np.empty(image.shape[2], np.float64)
     for channel in range(image.shape[0]):
         for row in range(rows):
             line[:] = 0
-            for dy in range(patch_size):
+            for dy in range(patch_rows):
                 for x in range(image.shape[2]):
                     line[x] += image[channel, row + dy, x]
             for column in range(columns):
                 total = 0.0
-                for dx in range(patch_size):
+                for dx in range(patch_columns):
                     total += line[column + dx]
-                out[channel, row, column] = total / patch_size
+                out[channel, row, column] = total / root
 
 
 def bound_slack(query_sums: Array, key_sums: Array, weight: Array | None) -> float:
@@ -58,26 +63,30 @@ def bound_slack(query_sums: Array, key_sums: Array, weight: Array | None) -> flo
 
 
 @inlined
-def _copy_patch(query: Array, row: int, column: int, patch_size: int, patch: Array) -> None:
+def _copy_patch(
+    query: Array, row: int, column: int, patch_rows: int, patch_columns: int, patch: Array,
+) -> None:  # fmt: skip
     """Pixels of a query patch, column by column, with interleaved channels."""
     at = 0
-    for x in range(patch_size):
-        for y in range(patch_size):
+    for x in range(patch_columns):
+        for y in range(patch_rows):
             for channel in range(query.shape[0]):
                 patch[at] = query[channel, row + y, column + x]
                 at += 1
 
 
 @cache
-def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..., None]:
+def sparse_kernel(
+    patch_rows: int, patch_columns: int, channels: int, weighted: bool
+) -> Callable[..., None]:
     """Search kernel for separate query patches; compiled at its first call.
 
     `places` are numbers ``row * columns + column`` of query patches; the keys of rows
     [first_row, end_row) are compared. Lanes are consecutive keys of a row. `key`, `key_sums` and
     `weight` are flat and padded by `pad`. `slack` is that of `bound_slack`.
     """
-    left_pad = left_padding(patch_size)
-    area = patch_size * patch_size
+    left_pad = left_padding(patch_columns)
+    area = patch_rows * patch_columns
     revision = HELPERS_REVISION
     is_weighted = int(weighted)
     widening = 1 + _WIDENING
@@ -92,12 +101,12 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
         lanes = np.empty(LANES + 0 * revision, np.float32)
         patch = np.empty(area * channels, np.float32)
         patch_sum = np.empty(channels, np.float32)
-        column_values = aligned(patch_size * LANES, np.float32(0))
-        column_sums = aligned(patch_size * LANES, np.float32(0))
+        column_values = aligned(patch_rows * LANES, np.float32(0))
+        column_sums = aligned(patch_columns * LANES, np.float32(0))
         limits = np.empty(2, np.float32)
         for place in places:
             row, column = place // score.shape[1], place % score.shape[1]
-            _copy_patch(query, row, column, patch_size, patch)
+            _copy_patch(query, row, column, patch_rows, patch_columns, patch)
             for channel in range(channels):
                 patch_sum[channel] = query_sums[channel, row, column]
             limits[0] = score[row, column, -1]
@@ -115,13 +124,13 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
                     at = 0
                     alive = True
                     so_far = bound
-                    for x in range(patch_size):
-                        for y in range(patch_size):
+                    for x in range(patch_columns):
+                        for y in range(patch_rows):
                             pixel = line + first + y * key_stride + x
                             value = squared_difference(patch, at, key, pixel, channels, key_plane)
                             at += channels
                             store(column_values, y * LANES, value)
-                        value = sum_of_stored(column_values, 0, patch_size)
+                        value = sum_of_stored(column_values, 0, patch_rows)
                         store(column_sums, x * LANES, value)
                         # The first columns alone may be too much already; their sum is rounded
                         # otherwise than the total, which the widened limit allows for.
@@ -134,7 +143,7 @@ def sparse_kernel(patch_size: int, channels: int, weighted: bool) -> Callable[..
                             break
                     if not alive:
                         continue
-                    total = sum_of_stored(column_sums, 0, patch_size)
+                    total = sum_of_stored(column_sums, 0, patch_columns)
                     if is_weighted:
                         total = total * load(weight, line + first)
                     insert_lanes(total, lanes, limits, 0, score, index, row, column,

@@ -113,16 +113,16 @@ def _copy_limits(
                 limit[(row + 1) * stride + column] = score[top + row, left + column, -1]
 
 
-def tile_width(patch_size: int) -> int:
+def tile_width(patch_columns: int) -> int:
     """Query columns in a tile: enough that the columns of incomplete sums beside it are few."""
-    return max(WIDEST_TILE, 4 * patch_size)
+    return max(WIDEST_TILE, 4 * patch_columns)
 
 
 @cache
 def nearest_kernel(
-    patch_size: int, channels: int, weighted: bool, both_ways: bool
+    patch_rows: int, patch_columns: int, channels: int, weighted: bool, both_ways: bool
 ) -> Callable[..., None]:
-    """Search kernel for one patch size and channel count; compiled at its first call.
+    """Search kernel for one patch shape and channel count; compiled at its first call.
 
     One call lowers the lists of the query patches of one tile over the displacement rows
     [first_dy, end_dy) and, if `both_ways`, the best query of each key. Lanes are consecutive
@@ -135,12 +135,12 @@ def nearest_kernel(
     stick out of the image meet infinite pixels and lose by themselves. Only closure constants that
     are integers keep Numba's cache valid across processes, so the whole loop nest is one function.
     """
-    margin = patch_size - 1
-    tile_columns = tile_width(patch_size) + margin
+    row_margin, margin = patch_rows - 1, patch_columns - 1
+    tile_columns = tile_width(patch_columns) + margin
     query_stride = tile_columns * channels
     strip_stride = -(-(tile_columns + LANES) // LANES) * LANES
-    history_stride = margin * LANES
-    left_pad = left_padding(patch_size)
+    history_stride = row_margin * LANES
+    left_pad = left_padding(patch_columns)
     revision = HELPERS_REVISION
     is_weighted, is_both_ways = int(weighted), int(both_ways)
 
@@ -155,8 +155,8 @@ def nearest_kernel(
         history = aligned(tile_columns * history_stride, np.float32(0))
         strip = aligned(2 * channels * strip_stride, np.float32(0))
         rows, columns = bottom - top, right - left
-        tile = np.zeros((rows + patch_size) * query_stride, np.float32)
-        _copy_query_tile(query, top, left, rows + margin, columns + margin, tile, query_stride)
+        tile = np.zeros((rows + patch_rows) * query_stride, np.float32)
+        _copy_query_tile(query, top, left, rows + row_margin, columns + margin, tile, query_stride)
         # Positions in `limit` are shifted by `margin`: sums are complete only there in a row.
         limit = np.full((rows + 2) * tile_columns + margin, -np.inf, np.float32)
         _copy_limits(score, active, top, left, rows, columns, limit[margin:], tile_columns)
@@ -164,12 +164,12 @@ def nearest_kernel(
             start, stop = max(top, -dy), min(bottom, key_rows - dy)
             for dx in range(1 - right, key_columns - left, LANES):
                 begin, end = max(left, -dx - LANES + 1), min(right, key_columns - dx)
-                for row in range(start, stop + margin, 2):
+                for row in range(start, stop + row_margin, 2):
                     _copy_strip(key, (row + dy) * key_stride + begin + dx + left_pad, key_stride,
                                 key_plane, end - begin + margin, strip, strip_stride)  # fmt: skip
                     # Rows whose sums are not complete yet meet rows of minus infinities: the first
                     # one of the limits, and the one below the keys.
-                    done = row - margin
+                    done = row - row_margin
                     upper_row = done - top + 1 if done >= start else 0
                     lower_row = done - top + 2 if start - 1 <= done < stop - 1 else 0
                     upper_limit = upper_row * tile_columns + begin - left
@@ -189,7 +189,7 @@ def nearest_kernel(
                             tile, pixel + query_stride, strip, x + channels * strip_stride,
                             channels, strip_stride,
                         )  # fmt: skip
-                        columns_so_far = load_history(history, x * history_stride, margin)
+                        columns_so_far = load_history(history, x * history_stride, row_margin)
                         columns_so_far, upper = push(columns_so_far, upper)
                         columns_so_far, lower = push(columns_so_far, lower)
                         store_history(history, x * history_stride, columns_so_far)

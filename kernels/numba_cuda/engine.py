@@ -19,6 +19,7 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
+VOLUMES = False
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.

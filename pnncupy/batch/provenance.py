@@ -105,6 +105,7 @@ def provenance(
     *,
     file: str | None = None,
     page: int | None = None,
+    volume: bool = False,
     seed: int | None = None,
     partly: bool = False,
     arguments: Mapping[str, Any] | None = None,
@@ -122,15 +123,17 @@ def provenance(
         The first source, if it is a file.
     page : int, optional
         Which image in it.
+    volume : bool
+        All images in it are one volume.
     seed, partly
         As in `Provenance`.
     arguments : mapping, optional
         As the caller gave them.
     """
     metadata, problem = Metadata(), ""
-    if file is not None:
+    if file is not None and not (volume and file.lower().endswith(".npy")):
         try:
-            metadata = read_metadata(file, page=page)
+            metadata = read_metadata(file, page=0 if volume else page)
         except ImageReadError as error:  # its pixels were read, so work can go on
             problem = str(error).removeprefix(f"{file}: ")
     kept, dropped = for_result(metadata, origin_kept=TASKS[verb].keeps_origin, channels=channels)

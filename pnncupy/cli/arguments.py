@@ -15,7 +15,9 @@ from pnncupy.terminal import say
 from pnncupy.validation import number_of
 
 
-def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
+def spoken_arguments(
+    options: dict[str, Any], files: Sequence[Path], *, volume: bool = False
+) -> None:
     """Turn words among a command's options into arguments, in place.
 
     What the tags of its image `files` say about missing pixels is used, and reported, unless the
@@ -24,10 +26,10 @@ def spoken_arguments(options: dict[str, Any], files: Sequence[Path]) -> None:
     is_given = options.get("nodata") is not None
     parse_numbers(options)
     if not is_given:
-        options["nodata"] = _nodata_of(files)
+        options["nodata"] = None if volume else _nodata_of(files)
     guides = options.pop("guide_files", ())
     if guides:
-        options["guides"] = [_guide(*each) for each in guides]
+        options["guides"] = [_guide(*each, volume=volume) for each in guides]
 
 
 def parse_numbers(options: dict[str, Any]) -> None:
@@ -70,7 +72,10 @@ def without_missing_pixels(sources: Sequence[Any], options: dict[str, Any]) -> l
     nodata = checked_nodata(options.get("nodata"))
     categorical = bool(options.get("categorical"))
     return [
-        split_missing("image", source, nodata, -1, categorical=categorical)[0] for source in sources
+        split_missing(
+            "image", source, nodata, options.get("channel_axis", -1), categorical=categorical
+        )[0]
+        for source in sources
     ]
 
 
@@ -107,7 +112,7 @@ def mask_choice_of(words: str | None, above: float | None) -> MaskChoice:
     return mask_choice(values, above)
 
 
-def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
+def _guide(source: str, target: str, weight: str, *, volume: bool) -> tuple[Any, Any, float]:
     from pnncupy.cli.inputs import read_input_image
 
     try:
@@ -116,7 +121,7 @@ def _guide(source: str, target: str, weight: str) -> tuple[Any, Any, float]:
         raise click.UsageError(
             f"--guide must end with a weight, a number, got {weight!r}"
         ) from None
-    images = [read_input_image(source), read_input_image(target)]
+    images = [read_input_image(file, volume=volume) for file in (source, target)]
     for file, image in zip((source, target), images, strict=True):
         tag = _tag(Path(file))
         if tag is not None and bool(equal_to(image, tag).any()):

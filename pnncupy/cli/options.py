@@ -19,6 +19,8 @@ SOURCE_OPTIONS = [
                  type=click.Choice(sorted(samples.CREDITS)),
                  help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
     click.option("--page", type=int, help="Image of a TIFF stack, from 0."),
+    click.option("--volume", is_flag=True,
+                 help="All pages of a TIFF stack, or an .npy array, are one volume or series."),
 ]  # fmt: skip
 
 RESULT_OPTIONS = [
@@ -76,6 +78,34 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return int(value)
         except (TypeError, ValueError):
             self.fail(f"{value!r} is neither an integer nor auto", param, ctx)
+
+
+class PerAxis(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number, or one for each axis with commas between them.
+
+    Parameters
+    ----------
+    kind : {int, float}
+    words : tuple of str
+        What may be given instead.
+    """
+
+    def __init__(self, kind: type, words: tuple[str, ...] = ()):
+        self._kind, self._words = kind, words
+        self.name = "integer" if kind is int else "float"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a number, a tuple of them, or a word."""
+        if not isinstance(value, str) or value in self._words:
+            return value
+        try:
+            numbers = tuple(self._kind(word) for word in value.split(","))
+        except ValueError:
+            others = "".join(f", nor {word}" for word in self._words)
+            self.fail(
+                f"{value!r} is not a valid {self.name}, nor one for each axis{others}.", param, ctx
+            )
+        return numbers if "," in value else numbers[0]
 
 
 class FactorsCommand(click.Command):
@@ -140,9 +170,11 @@ SYNTHESIS_OPTIONS = [
     click.option("--levels", type=NumberOrAuto(),
                  help="Pyramid levels below full size; auto, for generate: as many as the noise "
                  "moves patches at."),
-    click.option("--downscale", type=float, help="Factor between neighbouring levels."),
-    click.option("--patch-size", type=NumberOrAuto(),
-                 help="Side of a patch; default 7; auto: by the detail and the noise of IMAGE."),
+    click.option("--downscale", type=PerAxis(float), metavar="F|FZ,FY,FX",
+                 help="Factor between neighbouring levels; 1 keeps an axis as it is."),
+    click.option("--patch-size", type=PerAxis(int, ("auto",)), metavar="P|PZ,PY,PX|auto",
+                 help="Side of a patch, or one for each axis; default 7; auto: by the detail of "
+                 "IMAGE."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
     click.option("--coarse-iterations", type=int, help="Steps at the coarsest level."),
     _periodic_option("--periodic", "Axes along which the result wraps around, so that it can be "
@@ -202,6 +234,9 @@ SHAPE_OPTION = click.option(
 )
 SEED_OPTION = click.option(
     "--seed", type=click.IntRange(min=0), help="Make the same again; default: new, and printed."
+)
+DEPTH_OPTION = click.option(
+    "--depth", type=int, metavar="D", help="Slices of the result, with --volume and --shape."
 )
 COUNT_OPTION = click.option(
     "-n", "count", type=int, default=1, show_default=True, help="Images to make."

@@ -16,6 +16,8 @@ from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
 from pnncupy.io import ProvenanceRecord
 from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
+from pnncupy.io.volume_files import write_volume
 from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
 
 # Taken for file names, not for folders.
@@ -36,6 +38,7 @@ class ResultFiles:
     made_from: Provenance
     mask: Path | None = None
     tiled: Sequence[Path] = ()
+    volume: bool = False
 
     @classmethod
     def plan(
@@ -49,22 +52,25 @@ class ResultFiles:
         made_from: Provenance,
         mask: Path | None = None,
         tiled: bool = False,
+        *,
+        volume: bool = False,
     ) -> "ResultFiles":
         """Choose names, and refuse what cannot work before any work is done.
 
         With a `count`, images are numbered, and more than one get a contact sheet.
         """
         sheet = None
-        suffix = default_suffix(like, made_from.metadata)
-        if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        suffix = ".tif" if volume else default_suffix(like, made_from.metadata)
+        known = VOLUME_SUFFIXES if volume else SUFFIXES
+        if output.suffix.lower() in known and not output.is_dir():
             if count is not None and count > 1:
                 raise click.UsageError(
                     f"-o must be a folder for {count} images, got the file name {output}"
                 )
             images: Sequence[Path] = [output]
-        elif output.suffix.lower() in _OTHER_FORMATS and not output.is_dir():
+        elif output.suffix.lower() in {*_OTHER_FORMATS, *SUFFIXES} and not output.is_dir():
             raise click.UsageError(
-                f"cannot write {output.suffix} files; use one of {', '.join(sorted(SUFFIXES))}, or "
+                f"cannot write {output.suffix} files; use one of {', '.join(sorted(known))}, or "
                 "a folder"
             )
         elif count is None:
@@ -80,13 +86,16 @@ class ResultFiles:
         if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
-        encode_image(
-            images[0].suffix, like[:8, :8], made_from.metadata, provenance=made_from.record()
-        )
+        if not volume:
+            encode_image(
+                images[0].suffix, like[:8, :8], made_from.metadata, provenance=made_from.record()
+            )
+        elif mask is not None and SUFFIXES.get(mask.suffix.lower()) != "tiff":
+            raise click.UsageError(f"--save-mask must name a .tif file, got {mask}")
         repeated = _tiled(images) if tiled else ()
         if mask is not None and any(_holds(files, mask) for files in (images, indices, repeated)):
             raise click.UsageError(f"--save-mask would replace another result, {mask}")
-        return cls(images, sheet, indices, force, made_from, mask, repeated)
+        return cls(images, sheet, indices, force, made_from, mask, repeated, volume)
 
     @contextmanager
     def in_use(self, inputs: Sequence[Path]) -> Iterator[None]:
@@ -142,6 +151,9 @@ class ResultFiles:
         self, file: Path, image: Any, record: ProvenanceRecord, metadata: Metadata | None = None
     ) -> None:
         followed(file).parent.mkdir(parents=True, exist_ok=True)
+        if self.volume and file != self.sheet:
+            write_volume(file, image, overwrite=self.force, metadata=metadata, provenance=record)
+            return
         write_image(file, image, overwrite=self.force, metadata=metadata, provenance=record)
 
 

@@ -60,15 +60,17 @@ def run_task(
     command = _CommandOptions.taken_from(options)
     changed = _changed_pixels(spec, images, options)
     made_from = _made_from(verb, spec, sources, options, partly=changed is not None)
-    spoken_arguments(options, _image_files(spec))
-    if isinstance(images.get("mask"), str):
+    volume = bool(click.get_current_context().params["volume"])
+    spoken_arguments(options, _image_files(spec), volume=volume)
+    if isinstance(images.get("mask"), str) and not volume:
         _report_missing(made_from.sources[0], sources[0], options["nodata"])
     if command.dry_run:
         options["checkpoint"] = None
     given = {
         name: value
         for name, value in (images | options).items()
-        if value is not None and not (isinstance(value, tuple) and not value)
+        if (value is not None or name == "channel_axis")
+        and not (isinstance(value, tuple) and not value)
     }
     if command.dry_run:
         _report_costs(task_function(verb), given)
@@ -77,13 +79,13 @@ def run_task(
         raise click.UsageError("Missing option '-o' / '--output': a folder, or an image file.")
     files = ResultFiles.plan(
         command.output, stem, options.get("n"), sources[0], command.save_index, command.force,
-        made_from, command.save_mask, bool(command.preview_tiled),
+        made_from, command.save_mask, bool(command.preview_tiled), volume=volume,
     )  # fmt: skip
     with files.in_use(_inputs(spec)):
         for note in made_from.notes(files.images[0].suffix):
             say(note, error=True)
         made, seconds = _run(task_function(verb), given, command, files)
-        _write_more(files, made, sources, given, changed)
+        _write_more(files, made, sources, given, changed, spec.margin_patches)
     for line in _remarks(made.info):
         say(line)
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
@@ -109,16 +111,11 @@ class _CommandOptions:
 
 
 def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, Any]) -> Any:
-    """A mask of what is synthesised, or "nodata"; None is everything."""
+    """The mask of what is to be synthesised, or "nodata"; None is everything."""
     given = [name for name, image in images.items() if image is not None]
     if not spec.changes_a_part(given, {k: v for k, v in options.items() if v is not None}):
         return None
-    from pnncupy.tasks.editing import near_mask
-
-    mask = images["mask"]
-    if isinstance(mask, str):
-        return mask
-    return near_mask(mask, spec.margin_patches, options["patch_size"], options["periodic"] or ())
+    return images["mask"]
 
 
 def _report_missing(name: str, source: Any, nodata: Any) -> None:
@@ -153,19 +150,36 @@ def _run(
 
 
 def _write_more(
-    files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any
-) -> None:
+    files: Any, made: Any, sources: Sequence[Any], given: dict[str, Any], synthesised: Any,
+    margin_patches: int,
+) -> None:  # fmt: skip
     """Write the contact sheet and the mask of the synthesised pixels, where they are wanted."""
+    import numpy as np
+
     from pnncupy.cli.arguments import without_missing_pixels
-    from pnncupy.display import contact_sheet
+    from pnncupy.display import contact_sheet, middle_slices
     from pnncupy.images.intensity_encoding import value_range
     from pnncupy.images.planes import as_planes
 
     if files.sheet is not None:
         plain = without_missing_pixels(sources, given)
-        shown = value_range([as_planes("image", each) for each in plain], given.get("data_range"))
-        files.write_sheet(contact_sheet([plain[0], *made.image], shown))
+        axis = given.get("channel_axis", -1)
+        planes = [as_planes("image", each, axis) for each in [*plain, *made.image]]
+        shown = value_range(planes[: len(plain)], given.get("data_range"))
+        tiles = [plain[0], *made.image]
+        if files.volume:
+            tiles = [
+                np.moveaxis(middle_slices(each), 0, -1)
+                for each in [planes[0], *planes[len(plain) :]]
+            ]
+        files.write_sheet(contact_sheet(tiles, shown))
     if files.mask is not None:
+        if synthesised is not None and not isinstance(synthesised, str):
+            from pnncupy.tasks.editing import near_mask
+
+            synthesised = near_mask(
+                synthesised, margin_patches, made.info["patch_size"], given.get("periodic", ())
+            )
         files.write_mask(_mask_of(synthesised, sources[0], given))
 
 
@@ -174,11 +188,13 @@ def _mask_of(synthesised: Any, source: Any, options: dict[str, Any]) -> Any:
     import numpy as np
 
     from pnncupy.images.missing import checked_nodata, split_missing
+    from pnncupy.images.planes import image_shape
 
     if synthesised is None:
-        return np.ones(source.shape[:2], bool)
+        return np.ones(image_shape("image", source, options["channel_axis"]), bool)
     if isinstance(synthesised, str):
-        known = split_missing("image", source, checked_nodata(options.get("nodata", "nan")), -1)[1]
+        nodata = checked_nodata(options.get("nodata", "nan"))
+        known = split_missing("image", source, nodata, options["channel_axis"])[1]
         assert known is not None  # else there was nothing to do
         return ~known
     return synthesised
@@ -201,9 +217,10 @@ def _made_from(
     return provenance(
         verb,
         given["files"] or [f"sample {name}" for name in given["sample_names"]],
-        1 if sources[0].ndim == 2 else sources[0].shape[2],
+        1 if options["channel_axis"] is None or sources[0].ndim == 2 else sources[0].shape[-1],
         file=given["files"][0] if given["files"] else None,
         page=given["page"],
+        volume=given["volume"],
         seed=options["rng"] if spec.draws(given) else None,
         partly=partly,
         arguments=arguments,

@@ -9,6 +9,7 @@ import click
 
 from pnncupy.cli.options import (
     COUNT_OPTION,
+    DEPTH_OPTION,
     EXISTING_FILE,
     GUIDE_OPTION,
     MASK_CHOICE_OPTIONS,
@@ -51,7 +52,7 @@ def _options(spec: TaskSpec) -> list[Any]:
         *map(_image_option, spec.images[1:]),
         *([MASK_CHOICE_OPTIONS] if spec.masked else []),
         *(_own_option(option) for option in spec.options if option.value is not True),
-        *([SHAPE_OPTION] if "shape" in spec.takes else []),
+        *([SHAPE_OPTION, DEPTH_OPTION] if "shape" in spec.takes else []),
         *([SCALE_OPTION] if spec.scalable else []),
         *(_own_option(option) for option in spec.options if option.value is True),
         *([SEED_OPTION] if spec.seeded else []),
@@ -99,18 +100,23 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
     if count < 1:
         raise click.UsageError(f"-n must be at least 1, got {count}")
     files, names, page = given.pop("files"), given.pop("sample_names"), given.pop("page")
-    name, sources = read_sources(files, names, page)
+    volume = given.pop("volume")
+    name, sources = read_sources(files, names, page, volume=volume)
+    given["channel_axis"] = None if volume and sources[0].ndim == 3 else -1
     stem = f"{name}_{verb}"
     for image in spec.images[1:]:
         stem += f"_{Path(given[image.name]).stem}" if image.in_name else ""
-    images = _images(spec, given, sources)
+    images = _images(spec, given, sources, volume)
     if isinstance(word := images.get("mask"), str) and word == "alpha":
+        if volume:
+            raise click.UsageError("--mask alpha is for images; volumes have no alpha channel")
         images |= _without_transparent(files, page, sources)
         images["fill"] = "smooth" if images["fill"] is None else images["fill"]
+    depth = given.pop("depth", None)
     if spec.scalable:
-        given["shape"] = _required_shape(given["shape"], given.pop("scale"), sources[0])
+        given["shape"] = _required_shape(given["shape"], given.pop("scale"), sources[0], volume)
     if "shape" in spec.takes:
-        given["shape"] = given["shape"] or None
+        given["shape"] = _with_depth(given["shape"] or None, depth, sources[0], volume)
     seed = None
     if spec.seeded:
         given_seed = given.pop("seed")
@@ -122,10 +128,13 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
     if spec.draws(images | given):
         say(f"seed {seed}")
     if spec.realisations:
-        _report_near_copies(without_missing_pixels(sources[:1], given)[0], made)
+        plain = without_missing_pixels(sources[:1], given)[0]
+        _report_near_copies(plain, made, given["channel_axis"])
 
 
-def _images(spec: TaskSpec, given: dict[str, Any], sources: list[Any]) -> dict[str, Any]:
+def _images(
+    spec: TaskSpec, given: dict[str, Any], sources: list[Any], volume: bool
+) -> dict[str, Any]:
     """All images of a call by parameter; their options are taken from those given."""
     from pnncupy.cli.arguments import mask_choice_of
     from pnncupy.cli.inputs import read_input_image, read_mask_file
@@ -140,9 +149,9 @@ def _images(spec: TaskSpec, given: dict[str, Any], sources: list[Any]) -> dict[s
             images[image.name] = file
         elif image.mask:
             check_image_file(image, file)
-            images[image.name] = read_mask_file(file, choice, sources[0])
+            images[image.name] = read_mask_file(file, choice, sources[0], volume=volume)
         else:
-            images[image.name] = read_input_image(file)
+            images[image.name] = read_input_image(file, volume=volume)
     return images
 
 
@@ -183,24 +192,37 @@ def check_image_file(image: ImageParameter, file: str) -> None:
 
 
 def _required_shape(
-    shape: tuple[int, int] | None, scale: tuple[float, float] | None, source: Any
+    shape: tuple[int, int] | None, scale: tuple[float, float] | None, source: Any, volume: bool
 ) -> tuple[int, int]:
     if bool(shape) == bool(scale):
         raise click.UsageError("give either --shape H W or --scale Y [X]")
     if shape:
         return shape
     assert scale is not None
-    height, width = source.shape[:2]
+    height, width = source.shape[1:3] if volume else source.shape[:2]
     return round(height * scale[0]), round(width * scale[1])
 
 
-def _report_near_copies(source: Any, images: Sequence[Any]) -> None:
+def _with_depth(
+    shape: tuple[int, int] | None, depth: int | None, source: Any, volume: bool
+) -> tuple[int, ...] | None:
+    """Shape of the result, of a volume with the number of its slices in front."""
+    if not volume:
+        if depth is not None:
+            raise click.UsageError("--depth needs --volume")
+        return shape
+    if shape is None and depth is None:
+        return None
+    return (depth or source.shape[0], *(shape or source.shape[1:3]))
+
+
+def _report_near_copies(source: Any, images: Sequence[Any], channel_axis: int | None) -> None:
     """Report the number of results that nearly copy the source."""
     from pnncupy.metrics import NEAR_COPY_DECIBELS, near_copy
 
     if images[0].shape != source.shape:
         return
-    close = sum(near_copy(source, made).is_copy for made in images)
+    close = sum(near_copy(source, made, channel_axis=channel_axis).is_copy for made in images)
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""
     say(
         f"{close} of {len(images)} nearly a copy of the source (PSNR over "

@@ -34,9 +34,9 @@ def characteristic_scales(planes: Array, known: Array | None) -> CharacteristicS
 
     Parameters
     ----------
-    planes : (C, H, W) array
+    planes : (C, H, W) or (C, Z, Y, X) array
         Intensities, or one plane for each label. Planes count by their variance.
-    known : (H, W) bool array, or None
+    known : bool array without the channels, or None
         Pixels that are not missing; None is all.
 
     Notes
@@ -49,7 +49,8 @@ def characteristic_scales(planes: Array, known: Array | None) -> CharacteristicS
     deviation = float(values[:, mask].std(axis=1).max(initial=0))
     if deviation == 0:
         return CharacteristicScales(np.inf, 0.0)
-    values = np.where(mask, values - values[:, mask].mean(axis=1)[:, None, None], 0)
+    means = values[:, mask].mean(axis=1).reshape(-1, *(1,) * mask.ndim)
+    values = np.where(mask, values - means, 0)
     variance = (values[:, mask] ** 2).mean()
     return CharacteristicScales(_detail(values, mask), _noise(values, mask) / variance**0.5)
 

@@ -19,7 +19,7 @@ def smooth_continuation(planes: Array, hole: Array, periodic: tuple[bool, ...] =
 
     Parameters
     ----------
-    planes : (C, H, W) float32
+    planes : (C, H, W) float32, or a volume
         Values in the hole do not matter.
     hole : (H, W) bool
         Of any number of parts. Each has known pixels beside it, or the others have.

@@ -8,7 +8,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.images.planes import checked_channel_axis
+from pnncupy.images.planes import ChannelAxis, channel_axis_of
 
 # The largest, the smallest normal number, and the relative step of float32.
 _LARGEST = float(np.finfo(np.float32).max)
@@ -116,7 +116,7 @@ def _at_most(values: Array, limit: int, xp: Any) -> Array:
 
 
 def intensity_encoding_of(
-    sources: Sequence[Array], originals: Sequence[Array], channel_axis: int, data_range: Any
+    sources: Sequence[Array], originals: Sequence[Array], channel_axis: ChannelAxis, data_range: Any
 ) -> IntensityEncoding:
     """The form for one call, from the planes of its sources and the arrays as given."""
     first = originals[0]
@@ -125,7 +125,7 @@ def intensity_encoding_of(
         dtype=first.dtype,
         low=low,
         high=high,
-        channel_axis=None if first.ndim == 2 else checked_channel_axis(channel_axis),
+        channel_axis=channel_axis_of("image", first.shape, channel_axis),
     )
 
 

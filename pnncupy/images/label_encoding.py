@@ -33,7 +33,7 @@ class LabelEncoding:
     def encode(self, image_planes: Array, name: str = "") -> Array:
         """(1, H, W) labels to (K, H, W) float32; `name` is not needed."""
         xp = arrays.namespace(image_planes)
-        labels = xp.asarray(self.labels)[:, None, None]
+        labels = xp.reshape(xp.asarray(self.labels), (-1, *(1,) * (image_planes.ndim - 1)))
         return xp.ascontiguousarray(xp.astype(image_planes == labels, xp.float32))
 
     def decode(self, working: Array) -> Array:
@@ -42,7 +42,7 @@ class LabelEncoding:
         best = xp.argmax(working, axis=0)
         labels = xp.asarray(self.labels)[best]
         if self.channel_axis is not None:
-            labels = xp.expand_dims(labels, axis=self.channel_axis % 3)
+            labels = xp.expand_dims(labels, axis=self.channel_axis)
         return xp.ascontiguousarray(labels.astype(self.dtype))
 
     @property

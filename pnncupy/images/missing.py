@@ -9,7 +9,7 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import float_limits
-from pnncupy.images.planes import as_planes, checked_channel_axis
+from pnncupy.images.planes import ChannelAxis, as_planes, channel_axis_of
 
 _SMALLER = 2.0**-40
 
@@ -43,7 +43,12 @@ def checked_nodata(nodata: Any) -> float | None:
 
 
 def split_missing(
-    name: str, image: Any, nodata: float | None, channel_axis: int, *, categorical: bool = False
+    name: str,
+    image: Any,
+    nodata: float | None,
+    channel_axis: ChannelAxis,
+    *,
+    categorical: bool = False,
 ) -> tuple[Array, Array | None]:
     """An image without missing pixels, and which pixels are known.
 
@@ -83,7 +88,7 @@ def split_missing(
 
 
 def missing_pixels(
-    name: str, image: Any, nodata: float | None, channel_axis: int
+    name: str, image: Any, nodata: float | None, channel_axis: ChannelAxis
 ) -> tuple[Array, Array | None]:
     """A plain array, and (H, W) bool where any channel of a pixel is missing; None if none is."""
     data, missing = _data_and_missing(name, image, nodata)
@@ -91,8 +96,9 @@ def missing_pixels(
         return data, None
     xp = arrays.namespace(data)
     as_planes(name, data, channel_axis)  # refuses what is no image
-    if missing.ndim == 3:
-        missing = xp.any(missing, axis=channel_axis)
+    axis = channel_axis_of(name, data.shape, channel_axis)
+    if axis is not None:
+        missing = xp.any(missing, axis=axis)
     return data, missing if bool(xp.any(missing)) else None
 
 
@@ -155,14 +161,14 @@ def typical(values: Array, categorical: bool) -> Array:
     return arrays.like(colour.astype(host.dtype), values)
 
 
-def with_colour(image: Array, where: Array, colour: Array, channel_axis: int) -> Array:
+def with_colour(image: Array, where: Array, colour: Array, channel_axis: ChannelAxis) -> Array:
     """A copy of an image that holds a colour (C,) at the pixels of a mask."""
     xp = arrays.namespace(image)
-    if image.ndim == 2:
+    axis = channel_axis_of("image", image.shape, channel_axis)
+    if axis is None:
         return xp.where(where, colour[0], image).astype(image.dtype)
-    axis = checked_channel_axis(channel_axis) % 3
     wide = xp.expand_dims(where, axis=axis)
-    shaped = xp.reshape(colour, tuple(-1 if each == axis else 1 for each in range(3)))
+    shaped = xp.reshape(colour, tuple(-1 if each == axis else 1 for each in range(image.ndim)))
     return xp.where(wide, shaped, image).astype(image.dtype)
 
 

@@ -1,45 +1,83 @@
 """The user's images and the planar float32 form that everything inside works on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize, patch_sides, shape_for
+
+# "auto", None where all axes are space, or an axis.
+ChannelAxis = int | str | None
+# Most channels that "auto" takes the last axis for.
+_MOST_CHANNELS = 4
 
 
-def as_planes(name: str, image: Any, channel_axis: int = -1) -> Array:
-    """An image as (C, H, W) in its own dtype: a view where possible.
+def as_planes(name: str, image: Any, channel_axis: ChannelAxis = "auto") -> Array:
+    """An image as (C, H, W), or a volume as (C, Z, Y, X), in its own dtype: a view where possible.
 
-    2-D arrays are one channel; 3-D arrays have their channels on `channel_axis`.
+    2-D arrays are one channel; other arrays have their channels on `channel_axis`.
     """
     arrays.library(name, image)
     arrays.check_real(name, image)
-    if image.ndim not in (2, 3):
+    if image.ndim not in (2, 3, 4):
         raise ValueError(
-            f"`{name}` must be a 2-D array or a 3-D array with channels, got shape {image.shape}"
+            f"`{name}` must be a 2-D array or a 3-D array with channels, or a volume of 3 axes "
+            f"with or without channels, got shape {image.shape}"
         )
-    xp = arrays.namespace(image)
-    if image.ndim == 2:
-        result = image[None]
-    else:
-        result = xp.moveaxis(image, checked_channel_axis(channel_axis), 0)
     if 0 in image.shape:
         raise ValueError(f"`{name}` must not be empty, got shape {image.shape}")
-    return arrays.native(result)
+    axis = channel_axis_of(name, image.shape, channel_axis)
+    xp = arrays.namespace(image)
+    return arrays.native(image[None] if axis is None else xp.moveaxis(image, axis, 0))
 
 
-def checked_channel_axis(channel_axis: Any) -> int:
-    """An axis of a 3-D array."""
-    rule = "an axis of a 3-D array (-3 to 2)"
-    axis = validation.integer("channel_axis", channel_axis, -3, rule)
-    if axis > 2:
+def checked_channel_axis(channel_axis: Any) -> ChannelAxis:
+    """Return the words "auto", None, or an axis that an array with channels may have."""
+    if channel_axis is None or (isinstance(channel_axis, str) and channel_axis == "auto"):
+        return channel_axis
+    rule = 'an axis of a 3-D array (-3 to 2) or of a 4-D one (-4 to 3), None or "auto"'
+    axis = validation.integer("channel_axis", channel_axis, -4, rule)
+    if axis > 3:
         raise ValueError(f"`channel_axis` must be {rule}, got {axis}")
     return axis
 
 
-def image_shape(name: str, image: Any, channel_axis: int) -> tuple[int, ...]:
-    """Height and width of an image."""
+def channel_axis_of(name: str, shape: Sequence[int], channel_axis: ChannelAxis) -> int | None:
+    """Return the axis of the channels of an array, from 0; None where all axes are space.
+
+    "auto" takes a last axis of 1 to 4 behind two or three others for the channels.
+    """
+    axis, axes = checked_channel_axis(channel_axis), len(shape)
+    if axes == 2:
+        return None
+    if axis == "auto":
+        if shape[-1] <= _MOST_CHANNELS:
+            return axes - 1
+        remedy = "`channel_axis=None` for a volume, all of whose axes are space, or "
+        raise ValueError(
+            f"`{name}` of shape {tuple(shape)} has an axis whose meaning is not clear; set "
+            f"{remedy if axes == 3 else ''}`channel_axis=-1` for channels on the last axis"
+        )
+    if axis is None:
+        if axes == 4:
+            raise ValueError(
+                f"`{name}` must have at most 3 axes of space, got shape {tuple(shape)}; set "
+                "`channel_axis=-1` for a volume with channels on the last axis"
+            )
+        return None
+    assert isinstance(axis, int)
+    if not -axes <= axis < axes:
+        raise ValueError(
+            f"`channel_axis` must be an axis of `{name}` ({-axes} to {axes - 1}), got {axis}"
+        )
+    return axis % axes
+
+
+def image_shape(name: str, image: Any, channel_axis: ChannelAxis) -> tuple[int, ...]:
+    """Height and width of an image, or the pixels of a volume along its axes."""
     return tuple(as_planes(name, image, channel_axis).shape[1:])
 
 
@@ -53,7 +91,7 @@ def check_mask(name: str, mask: Array, shape: tuple[int, ...], owner: str) -> No
         )
     if tuple(mask.shape) != tuple(shape):
         raise ValueError(
-            f"`{name}` must have the height and width of {owner}, {tuple(shape)}, got {mask.shape}"
+            f"`{name}` must have the {axes_of(shape)} of {owner}, {tuple(shape)}, got {mask.shape}"
         )
 
 
@@ -68,17 +106,29 @@ def checked_mask(name: str, mask: Any, shape: tuple[int, ...], image: Array) -> 
     return mask
 
 
-def check_fits_patch(name: str, image_planes: Array, patch_size: int) -> None:
+def axes_of(shape: Sequence[int]) -> str:
+    """Names of the axes of an image or a volume."""
+    return "height and width" if len(shape) == 2 else "depth, height and width"
+
+
+def side_words(sides: Sequence[int]) -> str:
+    """Sides as they are written in messages, such as 7 x 7."""
+    return " x ".join(map(str, sides))
+
+
+def check_fits_patch(name: str, image_planes: Array, patch_size: PatchSize) -> None:
     """Refuse an image that has no patch."""
-    height, width = image_planes.shape[1:]
-    if min(height, width) < patch_size:
+    sides = tuple(image_planes.shape[1:])
+    wanted = patch_sides(shape_for(patch_size, len(sides), f"`{name}`"), len(sides))
+    if any(side < least for side, least in zip(sides, wanted, strict=True)):
         raise ValueError(
-            f"`{name}` must be at least `patch_size` = {patch_size} pixels on either side, got "
-            f"{height} x {width}; if its channels lie elsewhere, set `channel_axis`"
+            f"`{name}` must be at least `patch_size` = {patch_size} pixels on "
+            f"{'either' if len(sides) == 2 else 'every'} side, got {side_words(sides)}; if its "
+            "channels lie elsewhere, set `channel_axis`"
         )
 
 
-def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
+def raw_planes(name: str, image: Any, channel_axis: ChannelAxis) -> Array:
     """An image as finite (C, H, W) float32, its values taken as they are."""
     result = as_planes(name, image, channel_axis)
     xp = arrays.namespace(result)
@@ -93,9 +143,10 @@ def raw_planes(name: str, image: Any, channel_axis: int) -> Array:
     return xp.ascontiguousarray(single)
 
 
-def from_planes(result: Array, like: Array, channel_axis: int) -> Array:
+def from_planes(result: Array, like: Array, channel_axis: ChannelAxis) -> Array:
     """(C, H, W) with the axes of the image `like`."""
-    if like.ndim == 2:
+    axis = channel_axis_of("image", like.shape, channel_axis)
+    if axis is None:
         return result[0]
     xp = arrays.namespace(result)
-    return xp.ascontiguousarray(xp.moveaxis(result, 0, channel_axis))
+    return xp.ascontiguousarray(xp.moveaxis(result, 0, axis))

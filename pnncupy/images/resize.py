@@ -21,23 +21,23 @@ def resize(
     scale: Any,
     shape: Any = None,
     *,
-    channel_axis: int = -1,
+    channel_axis: planes.ChannelAxis = "auto",
     periodic: bool | Sequence[bool] = False,
 ) -> Array:
     """Resize an image by bicubic interpolation, antialiased where it shrinks.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, C) array of any real dtype
+    image : (H, W) or (H, W, C) array of any real dtype, or a volume (Z, Y, X) or (Z, Y, X, C)
         Taken as it is: values are not scaled.
-    scale : float or (float, float)
-        Factor of both sides, or of the height and the width. It sets the spacing of the samples
-        and the width of the kernel.
-    shape : (int, int), optional
-        Height and width of the result in pixels; it sets how many samples are taken around the
-        centre. Default: each side times its scale, rounded up.
-    channel_axis : int, default -1
-        Axis of the channels of a 3-D `image`.
+    scale : float or one per axis
+        Factor of all sides, or of the height and the width (of volumes the depth first). It sets
+        the spacing of the samples and the width of the kernel.
+    shape : one int per axis, optional
+        Height and width (of volumes the depth first) of the result in pixels; it sets how many
+        samples are taken around the centre. Default: each side times its scale, rounded up.
+    channel_axis : int, None or "auto", default "auto"
+        As in `nearest_patches`.
     periodic : bool or one per axis, default False
         Axes along which the image wraps around. Samples are ``side / new side`` apart there,
         whatever the scale, so that the result wraps around too.
@@ -67,38 +67,39 @@ def resize(
     (10, 15)
     """
     values = planes.raw_planes("image", image, channel_axis)
-    scales = _scales(scale)
-    wraps = validation.axes("periodic", periodic, values.ndim - 1)
+    axes = values.ndim - 1
+    scales = _scales(scale, axes)
+    wraps = validation.axes("periodic", periodic, axes)
     if shape is None:
-        height, width = (
+        sides = tuple(
             max(1, math.ceil(side * factor - _EPSILON))
             for side, factor in zip(values.shape[1:], scales, strict=True)
         )
-        if height * width > validation.MOST_PIXELS:
+        if math.prod(sides) > validation.MOST_PIXELS:
             raise ValueError(
                 f"`scale` must make at most {validation.MOST_PIXELS} pixels, got {scale!r}, which "
-                f"makes {height} x {width}"
+                f"makes {planes.side_words(sides)}"
             )
     else:
-        height, width = validation.shape("shape", shape, 1)
-    resized = resize_planes(values, scales, (height, width), wraps)
-    return planes.from_planes(resized, image, channel_axis)
+        sides = validation.shape("shape", shape, 1, axes)
+    return planes.from_planes(resize_planes(values, scales, sides, wraps), image, channel_axis)
 
 
-def _scales(scale: Any) -> tuple[float, float]:
+def _scales(scale: Any, axes: int) -> tuple[float, ...]:
     try:
-        both = list(scale) if not isinstance(scale, str) and np.ndim(scale) else [scale, scale]
-        fits = np.shape(both) == (2,)
+        each = list(scale) if not isinstance(scale, str) and np.ndim(scale) else [scale] * axes
+        fits = np.shape(each) == (axes,)
     except ValueError:  # lists of different lengths
         fits = False
     if not fits:
         raise ValueError(
-            f"`scale` must be one number or one per axis (2), got {validation.shortened(scale)}"
+            f"`scale` must be one number or one per axis ({axes}), got "
+            f"{validation.shortened(scale)}"
         )
-    height, width = (validation.positive("scale", factor) for factor in both)
-    if min(height, width) < _SMALLEST_SCALE:
+    factors = tuple(validation.positive("scale", factor) for factor in each)
+    if min(factors) < _SMALLEST_SCALE:
         raise ValueError(f"`scale` must be at least {_SMALLEST_SCALE}, got {scale!r}")
-    return height, width
+    return factors
 
 
 def resize_planes(

@@ -7,6 +7,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import patch_sides
 
 _BLOCKS = 4
 # A scene's sky and ground differ in their means, its parts in their contrast. Of 50 photographs of
@@ -16,7 +17,7 @@ _LARGEST_SHARE, _LARGEST_SPREAD = 0.10, 0.15
 
 
 class Stationarity(NamedTuple):
-    """Differences between the blocks of an image, a grid of 4 x 4.
+    """Differences between the blocks of an image, a grid of 4 x 4 (of a volume, 4 x 4 x 4).
 
     Attributes
     ----------
@@ -36,7 +37,11 @@ class Stationarity(NamedTuple):
 
 
 def stationarity(
-    images: Sequence[Array], known: Sequence[Array | None], smallest_block: int, *, labels: bool
+    images: Sequence[Array],
+    known: Sequence[Array | None],
+    smallest_block: int | tuple[int, ...],
+    *,
+    labels: bool,
 ) -> Stationarity | None:
     """Measure how much the blocks of images differ, those of all images together.
 
@@ -47,7 +52,7 @@ def stationarity(
         differences count.
     known : sequence of (H, W) bool arrays or None
         Pixels that are not missing.
-    smallest_block : int
+    smallest_block : int, or one for each axis
         Least side of a block in pixels.
     labels : bool
 
@@ -56,8 +61,10 @@ def stationarity(
     Stationarity or None
         None where blocks would be smaller, or hold nothing known.
     """
-    if any(min(image.shape[1:]) < _BLOCKS * smallest_block for image in images):
-        return None
+    for image in images:
+        least = patch_sides(smallest_block, image.ndim - 1)
+        if any(side < _BLOCKS * own for side, own in zip(image.shape[1:], least, strict=True)):
+            return None
     planes = [arrays.on_host(image) for image in images]
     masks = [None if mask is None else arrays.on_host(mask) for mask in known]
     found = [
@@ -83,11 +90,13 @@ def _layers(planes: Sequence[Any], labels: bool) -> Iterator[list[Any]]:
 
 def _blocks(image: Any, known: Any) -> Iterator[Any]:
     """Known values of each block of an image (H, W)."""
-    height, width = (side // _BLOCKS for side in image.shape)
-    for row in range(_BLOCKS):
-        for column in range(_BLOCKS):
-            place = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            yield image[place] if known is None else image[place][known[place]]
+    sides = [side // _BLOCKS for side in image.shape]
+    for block in np.ndindex((_BLOCKS,) * image.ndim):
+        place = tuple(
+            slice(number * side, (number + 1) * side)
+            for number, side in zip(block, sides, strict=True)
+        )
+        yield image[place] if known is None else image[place][known[place]]
 
 
 def _differences(blocks: Sequence[Any]) -> Stationarity | None:

@@ -110,18 +110,22 @@ def read_file(
 ) -> ImageFile:  # fmt: skip
     """Read one image and what its file says about it; see `read_image`."""
     number = validation.optional_integer("page", page, 0)
-    limit = _DEFAULT_LIMIT
-    if max_bytes is not None:
-        limit = memory_limit.parse_bytes("max_bytes", max_bytes)
-    elif (told := memory_limit.limit_from_environment()) is not None:
-        limit = told
-    with _opened(Path(path)) as stream:
-        found = _understood(stream, number, lambda kind: _read(stream, kind, number, limit))
+    limit = allowed_bytes(max_bytes)
+    with opened_file(Path(path)) as stream:
+        found = understood(stream, number, lambda kind: _read(stream, kind, number, limit))
     return _oriented(found) if orient else found
 
 
+def allowed_bytes(max_bytes: int | str | None) -> int:
+    """Bytes that an array may take, see `read_image`."""
+    if max_bytes is not None:
+        return memory_limit.parse_bytes("max_bytes", max_bytes)
+    told = memory_limit.limit_from_environment()
+    return _DEFAULT_LIMIT if told is None else told
+
+
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def opened_file(file: Path) -> Iterator[BinaryIO]:
     """Open a file, and put its name in front of what is wrong with it."""
     mode = file.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
@@ -133,7 +137,7 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
             raise ImageReadError(f"{file}: {error}") from error.__cause__
 
 
-def _understood(
+def understood(
     stream: BinaryIO, number: int | None, read: Callable[[str], Found],
     trouble: str = "damaged or unsupported {} file",
 ) -> Found:  # fmt: skip
@@ -278,7 +282,7 @@ def read_metadata(
     """
     number = validation.optional_integer("page", page, 0)
 
-    with _opened(Path(path)) as stream:
+    with opened_file(Path(path)) as stream:
 
         def read(kind: str) -> Metadata:
             if kind != "tiff":
@@ -286,7 +290,7 @@ def read_metadata(
             with opened(stream) as (tiff, structure):
                 return tiff_metadata(tiff, structure, *choose(tiff, structure, number))
 
-        found = _understood(stream, None, read, "its metadata cannot be read")
+        found = understood(stream, None, read, "its metadata cannot be read")
     return turned(found) if orient else found
 
 
@@ -321,7 +325,7 @@ def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
     ...     pnncupy.io.read_provenance(file) == known
     True
     """
-    with _opened(Path(path)) as stream:
+    with opened_file(Path(path)) as stream:
         kind = _kind(stream.read(max(map(len, _SIGNATURES))))
         if kind is None:
             raise ImageReadError("not a PNG, JPEG or TIFF file")

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,7 +12,16 @@ from pnncupy.io.formats.limits import check_limit
 from pnncupy.io.formats.tiff_colours import ASSOCIATED, colour_model, decoded
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.tiff_pixels import check_pixels
-from pnncupy.io.formats.tiff_series import axes_of, choose, image_axes, opened, outer_axes, page_of
+from pnncupy.io.formats.tiff_series import (
+    axes_of,
+    choose,
+    image_axes,
+    opened,
+    outer_axes,
+    page_of,
+    slice_axis,
+    stack_planes,
+)
 from pnncupy.io.formats.tiff_structure import Structure
 from pnncupy.io.image_file import ImageFile
 
@@ -33,6 +43,41 @@ def read_tiff(stream: BinaryIO, page: int | None, limit: int) -> ImageFile:
             notes = ("its colours, which are multiplied with alpha, were divided by it",)
         missing = _internal_mask(tiff, series, position, structure, limit)
         return ImageFile(decoded(plane, series.keyframe, model), metadata, missing, notes)
+
+
+def read_tiff_volume(stream: BinaryIO, limit: int) -> ImageFile:
+    """Read all planes of a stack along its one axis of slices or times, channels last."""
+    with opened(stream) as (tiff, structure):
+        places = stack_planes(tiff, structure)
+        first = places[0][0]
+        planes: Any = None
+        for number, (series, position) in enumerate(places):
+            model = colour_model(series.keyframe, series.kind)
+            plane = decoded(
+                _plane(tiff, series, position, structure, limit), series.keyframe, model
+            )
+            if planes is None:
+                check_limit(
+                    f"a stack of {len(places)} images of shape {plane.shape}",
+                    plane.nbytes * len(places), limit,
+                )  # fmt: skip
+                planes = np.empty((len(places), *plane.shape), plane.dtype)
+            if (plane.shape, plane.dtype) != (planes.shape[1:], planes.dtype):
+                raise ImageReadError(
+                    f"pages of a volume must have one shape and dtype, got {planes.dtype} of shape "
+                    f"{planes.shape[1:]} and {plane.dtype} of {plane.shape}; choose one with "
+                    "page=N (--page N)"
+                )
+            planes[number] = plane
+        try:
+            metadata = tiff_metadata(tiff, structure, first, places[0][1])
+        except Warning:
+            raise
+        except Exception:  # whatever other programs wrote there, the voxels are readable
+            metadata = Metadata()
+    if planes.ndim == 4 and planes.shape[3] == 1:
+        planes = planes[..., 0]
+    return ImageFile(planes, replace(metadata, slice_axis=slice_axis(first)))
 
 
 def _internal_mask(

@@ -6,8 +6,9 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import check_fits_patch
+from pnncupy.images.planes import ChannelAxis, check_fits_patch
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.search.nearest import check_span, nearest_patches
 
@@ -17,10 +18,10 @@ def coherence(
     source: Any,
     result: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
 ) -> float:
@@ -29,18 +30,18 @@ def coherence(
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype, or a list of them
-        The image, or images, that the patches should come from.
+        The image, or images, that the patches should come from; or volumes.
     result : (H, W) or (H, W, C) array with the channels of `source`
         The image to judge, in the units of `source`.
-    patch_size : int, default 7
+    patch_size : int or one per axis, default 7
         Side p of a patch, at least 2; 7 is what the tasks use.
     method : {"exact", "patchmatch", "auto"}
         How nearest patches are searched, as in `pnncupy.nearest_patches`. An approximate search
         can only come out too large.
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type.
-    channel_axis : int, default -1
-        Axis of the channels of 3-D arrays.
+    channel_axis : int, None or "auto", default "auto"
+        As in `pnncupy.nearest_patches`.
     data_range : (float, float), optional
         What counts as 0 and 1. Default: 0 to 255 for uint8, 0 to 1 for bool, else the smallest
         and largest value of `source`, over all of them together.
@@ -85,10 +86,10 @@ def completeness(
     source: Any,
     result: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
 ) -> float:
@@ -131,10 +132,10 @@ def bidirectional_dissimilarity(
     source: Any,
     result: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
 ) -> float:
@@ -178,24 +179,24 @@ def _prepared(
     source: Any, result: Any, patch_size: Any, method: Any, channel_axis: Any, data_range: Any
 ) -> tuple[list[Array], Array]:
     """All as scaled planes; checked here, as the search would call them query and key."""
-    size = validation.integer("patch_size", patch_size, 2)
+    size = checked_patch_size(patch_size)
     validation.choice("method", method, METHODS)
     given = list(source) if isinstance(source, (list, tuple)) else [source]
     if not given:
         raise ValueError("`source` must hold at least one image, got an empty list")
-    pairs = [pair_of_planes(each, result, channel_axis) for each in given]
+    pairs = [pair_of_planes(each, result, channel_axis, volumes=True) for each in given]
     sources, planes = [each for each, _ in pairs], pairs[0][1]
     for name, image in [*(("source", each) for each in sources), ("result", planes)]:
         check_fits_patch(name, image, size)
     *scaled, last = scaled_planes(sources, planes, data_range)
-    check_span([*scaled, last], size, "set `data_range`")
+    check_span([*scaled, last], shape_for(size, planes.ndim - 1), "set `data_range`")
     return scaled, last
 
 
 def _mean_distance(
     queries: Sequence[Array],
     keys: Sequence[Array],
-    patch_size: int,
+    patch_size: PatchSize,
     method: str,
     engine: str,
     threads: int | None,

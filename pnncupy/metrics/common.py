@@ -6,21 +6,35 @@ from typing import Any
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
-from pnncupy.images.planes import as_planes
+from pnncupy.images.planes import ChannelAxis, as_planes
 
 
-def finite_planes(name: str, image: Any, channel_axis: int) -> Array:
-    """An image as finite (C, H, W) in its own dtype."""
+def finite_planes(
+    name: str, image: Any, channel_axis: ChannelAxis, *, volumes: bool = False
+) -> Array:
+    """An image as finite (C, H, W) in its own dtype, or a volume where that is allowed."""
     planes = as_planes(name, image, channel_axis)
+    if planes.ndim > 3 and not volumes:
+        raise ValueError(
+            f"`{name}` must be an image, got a volume of shape {tuple(image.shape)}; measure its "
+            "slices one by one"
+        )
     arrays.check_finite(name, image, arrays.namespace(image))
     return planes
 
 
-def pair_of_planes(source: Any, result: Any, channel_axis: int) -> tuple[Array, Array]:
+def pair_of_planes(
+    source: Any, result: Any, channel_axis: ChannelAxis, *, volumes: bool = False
+) -> tuple[Array, Array]:
     """Source and result as finite (C, H, W) of one library and as many channels."""
     arrays.same_library(source=source, result=result)
-    source_planes = finite_planes("source", source, channel_axis)
-    result_planes = finite_planes("result", result, channel_axis)
+    source_planes = finite_planes("source", source, channel_axis, volumes=volumes)
+    result_planes = finite_planes("result", result, channel_axis, volumes=volumes)
+    if result_planes.ndim != source_planes.ndim:
+        raise ValueError(
+            f"`result` must have as many axes of space as `source`, {source_planes.ndim - 1}, got "
+            f"{result_planes.ndim - 1}"
+        )
     check_channels("result", result_planes, source_planes)
     return source_planes, result_planes
 

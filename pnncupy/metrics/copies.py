@@ -1,5 +1,6 @@
 """Near copies: results that repeat the source, as a whole or in one large piece."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import intensity_encoding
+from pnncupy.images.planes import ChannelAxis, axes_of
 from pnncupy.metrics.common import fast_length, pair_of_planes
 from pnncupy.metrics.image_quality import decibels
 from pnncupy.search.index_map import checked_index
@@ -31,7 +33,7 @@ class NearCopy(NamedTuple):
         Largest peak signal-to-noise ratio over all shifts, in decibels; infinity for a copy.
     shift : (int, int)
         The (rows, columns) where it is: ``result[y, x]`` is compared with
-        ``source[y + rows, x + columns]``.
+        ``source[y + rows, x + columns]``. Of volumes (slices, rows, columns).
     is_copy : bool
         Whether `psnr` is above `NEAR_COPY_DECIBELS`.
     region_pixels : int or None
@@ -40,15 +42,16 @@ class NearCopy(NamedTuple):
     region_share : float or None
         Its share of the result's pixels, 0 to 1.
     region_box : (int, int, int, int) or None
-        Top, left, height and width of the box around it in the result, in pixels.
+        Top, left, height and width of the box around it in the result, in pixels. Of volumes the
+        first place along each of the three axes, then the three sides.
     """
 
     psnr: float
-    shift: tuple[int, int]
+    shift: tuple[int, ...]
     is_copy: bool
     region_pixels: int | None
     region_share: float | None
-    region_box: tuple[int, int, int, int] | None
+    region_box: tuple[int, ...] | None
 
 
 @on_engine_device
@@ -59,16 +62,16 @@ def near_copy(
     index: Any = None,
     largest_shift: int = 8,
     data_range: Any = None,
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
 ) -> NearCopy:
     """Find out whether a result is nearly a copy of its source.
 
     Parameters
     ----------
-    source : (HS, WS) or (HS, WS, C) array of any real dtype
-    result : (H, W) or (H, W, C) array with the channels of `source`
+    source : (HS, WS) or (HS, WS, C) array of any real dtype, or a volume
+    result : (H, W) or (H, W, C) array with the channels of `source`, or a volume
         In the units of `source`; sizes may differ.
-    index : (H, W, 3) or (H, W, 2) integer array, optional
+    index : (H, W, 3) or (H, W, 2) integer array, of volumes (Z, Y, X, 4) or (Z, Y, X, 3), optional
         (0, row, column) or (row, column) of the source's pixel at each place, as tasks return it
         with ``return_index=True``.
     largest_shift : int, default 8
@@ -78,8 +81,8 @@ def near_copy(
     data_range : (float, float), optional
         Lowest and highest possible value. Default: 0 to 255 for uint8, 0 to 1 for bool, else the
         smallest and largest value of `source`.
-    channel_axis : int, default -1
-        Axis of the channels of 3-D arrays.
+    channel_axis : int, None or "auto", default "auto"
+        As in `pnncupy.nearest_patches`.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def near_copy(
 
     About one result in five of GPNN at moderate noise is a near-copy (Granot et al. 2022,
     doi:10.48550/arXiv.2103.15545, from the authors' own outputs). The region is the largest set
-    of 4-connected pixels with one displacement (row - y, column - x).
+    of 4-connected pixels (6-connected voxels) with one displacement (row - y, column - x).
 
     Examples
     --------
@@ -114,7 +117,7 @@ def near_copy(
     (inf, (3, 2), True)
     """
     reach = validation.integer("largest_shift", largest_shift, 0)
-    pair = pair_of_planes(source, result, channel_axis)
+    pair = pair_of_planes(source, result, channel_axis, volumes=True)
     limits = intensity_encoding.value_range(pair[:1], data_range)
     best, shift = _best_shift(*pair, reach, limits)
     region: tuple[Any, Any, Any] = (None, None, None)
@@ -149,34 +152,42 @@ class _Overlap:
 
 def _best_shift(
     source: Array, result: Array, reach: int, limits: tuple[float, float]
-) -> tuple[float, tuple[int, int]]:
+) -> tuple[float, tuple[int, ...]]:
     """The largest PSNR and its shift."""
-    rows, columns = (_Overlap(source.shape[axis], result.shape[axis], reach) for axis in (1, 2))
+    axes = [
+        _Overlap(*sides, reach) for sides in zip(source.shape[1:], result.shape[1:], strict=True)
+    ]
     width = float(limits[1] - limits[0])
-    found: list[tuple[float, tuple[int, int]]] = []
-    for row, column in _candidates(source, result, rows, columns, limits):
-        (of_source, of_result), across = rows.places(row), columns.places(column)
-        value = decibels(source[:, of_source, across[0]], result[:, of_result, across[1]], width)
-        found.append((value, (int(rows.shifts[row]), int(columns.shifts[column]))))
+    found: list[tuple[float, tuple[int, ...]]] = []
+    for numbers in _candidates(source, result, axes, limits):
+        places = [axis.places(number) for axis, number in zip(axes, numbers, strict=True)]
+        of_source, of_result = ((slice(None), *parts) for parts in zip(*places, strict=True))
+        value = decibels(source[of_source], result[of_result], width)
+        found.append((value, _shifts(axes, numbers)))
         if value == math.inf:
             break
     best = max(value for value, _ in found)
     return best, next(shift for value, shift in found if value >= best - _EQUAL_DECIBELS)
 
 
+def _shifts(axes: Sequence[_Overlap], numbers: Sequence[int]) -> tuple[int, ...]:
+    """The shift along each axis, of its number."""
+    return tuple(int(axis.shifts[number]) for axis, number in zip(axes, numbers, strict=True))
+
+
 def _candidates(
-    source: Array, result: Array, rows: _Overlap, columns: _Overlap, limits: tuple[float, float]
-) -> list[tuple[int, int]]:
+    source: Array, result: Array, axes: Sequence[_Overlap], limits: tuple[float, float]
+) -> list[tuple[int, ...]]:
     """Numbers of the shifts whose error may be the smallest; short shifts first."""
-    area = np.outer(rows.length, columns.length)
-    smaller = min(planes.shape[1] * planes.shape[2] for planes in (source, result))
+    area = functools.reduce(np.multiply.outer, [axis.length for axis in axes])
+    smaller = min(math.prod(planes.shape[1:]) for planes in (source, result))
     allowed = 2 * area >= smaller
     if not allowed.any():
         raise ValueError(
             "`result` must overlap `source` by half of the smaller image, got "
             f"{tuple(result.shape[1:])} and {tuple(source.shape[1:])} pixels; crop one of them"
         )
-    squares, products = _sums(source, result, rows, columns, limits)
+    squares, products = _sums(source, result, axes, limits)
     area = np.where(allowed, area, 1)
     error = (squares - 2 * products) / area
     # The running sums and the FFT round relative to whole images, not to the overlap.
@@ -184,19 +195,19 @@ def _candidates(
     limit = np.min((error + bound)[allowed])
     found = np.argwhere(allowed & (error - bound <= limit)).tolist()
 
-    def length(place: tuple[int, int]) -> tuple[int, int, int]:
-        down, right = int(rows.shifts[place[0]]), int(columns.shifts[place[1]])
-        return down**2 + right**2, down, right
+    def length(place: tuple[int, ...]) -> tuple[int, ...]:
+        shift = _shifts(axes, place)
+        return (sum(part**2 for part in shift), *shift)
 
-    return sorted(((row, column) for row, column in found), key=length)
+    return sorted(map(tuple, found), key=length)
 
 
 def _sums(
-    source: Array, result: Array, rows: _Overlap, columns: _Overlap, limits: tuple[float, float]
+    source: Array, result: Array, axes: Sequence[_Overlap], limits: tuple[float, float]
 ) -> tuple[Any, Any]:
     """Per shift, the sum over the overlap of all squares, and that of the products, on the host."""
     xp = arrays.namespace(source)
-    shape = (rows.padded, columns.padded)
+    shape, every = tuple(axis.padded for axis in axes), tuple(range(len(axes)))
     forms = [
         intensity_encoding.IntensityEncoding(each.dtype, *limits, channel_axis=None)
         for each in (source, result)
@@ -205,27 +216,32 @@ def _sums(
     spectrum: Any = 0.0
     for pair in zip(source, result, strict=True):
         a, b = (form.scaled(plane) for form, plane in zip(forms, pair, strict=True))
-        squares += _rectangles(a**2, rows.in_source, columns.in_source)
-        squares += _rectangles(b**2, rows.in_result, columns.in_result)
-        spectrum += xp.fft.rfftn(a, s=shape, axes=(0, 1)) * xp.conj(
-            xp.fft.rfftn(b, s=shape, axes=(0, 1))
+        squares += _boxes(a**2, [axis.in_source for axis in axes])
+        squares += _boxes(b**2, [axis.in_result for axis in axes])
+        spectrum += xp.fft.rfftn(a, s=shape, axes=every) * xp.conj(
+            xp.fft.rfftn(b, s=shape, axes=every)
         )
-    products = xp.fft.irfftn(spectrum, s=shape, axes=(0, 1))
-    products = xp.take(products, xp.asarray(rows.shifts % shape[0]), axis=0)
-    products = xp.take(products, xp.asarray(columns.shifts % shape[1]), axis=1)
+    products = xp.fft.irfftn(spectrum, s=shape, axes=every)
+    for number, axis in enumerate(axes):
+        products = xp.take(products, xp.asarray(axis.shifts % shape[number]), axis=number)
     return squares, arrays.on_host(products)
 
 
-def _rectangles(values: Array, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
-    """Sums over all rectangles of these (first, stop) rows and columns, on the host."""
+def _boxes(values: Array, ranges: Sequence[tuple[Any, Any]]) -> Any:
+    """Sums over all boxes of these (first, stop) along each axis, on the host."""
     xp = arrays.namespace(values)
-    total = xp.zeros((values.shape[0] + 1, values.shape[1] + 1), dtype=xp.float64)
-    total[1:, 1:] = xp.cumsum(xp.cumsum(values, axis=0), axis=1)
-    # Where nothing overlaps, places may lie outside.
-    first, stop = (xp.asarray(np.clip(each, 0, values.shape[0])) for each in rows)
-    bands = xp.take(total, stop, axis=0) - xp.take(total, first, axis=0)
-    first, stop = (xp.asarray(np.clip(each, 0, values.shape[1])) for each in columns)
-    return arrays.on_host(xp.take(bands, stop, axis=1) - xp.take(bands, first, axis=1))
+    total = xp.zeros(tuple(side + 1 for side in values.shape), dtype=xp.float64)
+    sums = values
+    for axis in range(values.ndim):
+        sums = xp.cumsum(sums, axis=axis)
+    total[(slice(1, None),) * values.ndim] = sums
+    for axis, (first, stop) in enumerate(ranges):
+        # Where nothing overlaps, places may lie outside.
+        before, behind = (
+            xp.asarray(np.clip(each, 0, values.shape[axis])) for each in (first, stop)
+        )
+        total = xp.take(total, behind, axis=axis) - xp.take(total, before, axis=axis)
+    return arrays.on_host(total)
 
 
 def translation_share(index: Array) -> float:
@@ -233,7 +249,7 @@ def translation_share(index: Array) -> float:
 
     Parameters
     ----------
-    index : (H, W, 3) integer array
+    index : (H, W, 3) integer array, of volumes (Z, Y, X, 4)
         (source, row, column) of each pixel, as tasks return it with ``return_index=True``.
 
     Returns
@@ -259,44 +275,45 @@ def translation_share(index: Array) -> float:
     1.0
     """
     arrays.library("index", index)
-    if index.ndim != 3 or index.shape[2] != 3 or index.size == 0:
+    if index.ndim not in (3, 4) or index.shape[-1] != index.ndim or index.size == 0:
         raise ValueError(f"`index` must have the shape (H, W, 3), got {tuple(index.shape)}")
     if index.dtype.kind not in "iu":
         raise TypeError(f"`index` must hold integers, got {index.dtype}")
     found = arrays.on_host(index).astype(np.int64)
-    rows, columns = np.indices(found.shape[:2])
-    moves = found - np.stack([np.zeros_like(rows), rows, columns], axis=-1)
-    low = moves.min(axis=(0, 1))
-    sides = moves.max(axis=(0, 1)) - low + 1
-    _, counts = np.unique(np.ravel_multi_index(tuple((moves - low).reshape(-1, 3).T), tuple(sides)),
-                          return_counts=True)  # fmt: skip
+    moves = found.reshape(-1, found.shape[-1])
+    moves[:, 1:] -= np.indices(found.shape[:-1]).reshape(found.ndim - 1, -1).T
+    low = moves.min(axis=0)
+    sides = moves.max(axis=0) - low + 1
+    _, counts = np.unique(
+        np.ravel_multi_index(tuple((moves - low).T), tuple(sides)), return_counts=True
+    )
     return float(counts.max() / counts.sum())
 
 
 def largest_region(
     index: Array, source_shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...]
-) -> tuple[int, float, tuple[int, int, int, int]]:
+) -> tuple[int, float, tuple[int, ...]]:
     """Pixels, share and box of the largest piece of one source with one displacement."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    with_source = index.ndim == 3 and index.shape[2] == 3
+    axes = len(shape)
+    with_source = index.ndim == axes + 1 and index.shape[-1] == axes + 1
     shapes = [tuple(each) for each in source_shapes]
     parts = checked_index("index", index, shapes, with_source, 1)
-    if tuple(index.shape[:2]) != tuple(shape):
+    if tuple(index.shape[:-1]) != tuple(shape):
         raise ValueError(
-            f"`index` must have the height and width of `result`, {tuple(shape)}, got "
-            f"{tuple(index.shape[:2])}"
+            f"`index` must have the {axes_of(shape)} of `result`, {tuple(shape)}, got "
+            f"{tuple(index.shape[:-1])}"
         )
-    source, down, right = (arrays.on_host(part) for part in parts)
-    down = down - np.arange(shape[0])[:, None]
-    right = right - np.arange(shape[1])
-    numbers = np.arange(shape[0] * shape[1]).reshape(shape)
+    source, *position = (arrays.on_host(part) for part in parts)
+    moves = [place - own for place, own in zip(position, np.indices(shape), strict=True)]
+    numbers = np.arange(math.prod(shape)).reshape(shape)
     starts, ends = [], []
-    for before, after in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        same = np.logical_and.reduce(
-            [each[before] == each[after] for each in (source, down, right)]
-        )
+    for axis in reversed(range(axes)):
+        whole = (slice(None),) * axis
+        before, after = (*whole, slice(None, -1)), (*whole, slice(1, None))
+        same = np.logical_and.reduce([each[before] == each[after] for each in (source, *moves)])
         starts.append(numbers[before][same])
         ends.append(numbers[after][same])
     edges = (np.concatenate(starts), np.concatenate(ends))
@@ -304,8 +321,11 @@ def largest_region(
     labels = connected_components(graph, directed=False)[1].reshape(shape)
     sizes = np.bincount(labels.ravel())
     largest = labels == np.argmax(sizes)
-    (top, bottom), (left, end) = (
-        np.flatnonzero(largest.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
-    )
+    ends_of_box = [
+        np.flatnonzero(np.moveaxis(largest, axis, 0).reshape(side, -1).any(axis=1))[[0, -1]]
+        for axis, side in enumerate(shape)
+    ]
+    box = [int(first) for first, _ in ends_of_box]
+    box += [int(last - first) + 1 for first, last in ends_of_box]
     pixels = int(sizes.max())
-    return pixels, pixels / numbers.size, (top, left, bottom - top + 1, end - left + 1)
+    return pixels, pixels / numbers.size, tuple(box)

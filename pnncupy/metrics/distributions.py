@@ -7,7 +7,7 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import check_fits_patch
+from pnncupy.images.planes import ChannelAxis, check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
 from pnncupy.rng import seed_sequence
@@ -29,7 +29,7 @@ def patch_swd(
     projections: int = 128,
     rng: Any = 0,
     data_range: Any = None,
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
 ) -> tuple[float, ...]:
     """Sliced Wasserstein distance of the patches of two images, at several scales.
 
@@ -49,7 +49,7 @@ def patch_swd(
     data_range : (float, float), optional
         What counts as 0 and 1. Default: 0 to 255 for uint8, 0 to 1 for bool, else the smallest
         and largest value of `source`.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of 3-D arrays.
 
     Returns

@@ -13,7 +13,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.intensity_encoding import intensity_encoding_of, value_range
-from pnncupy.images.planes import as_planes, from_planes
+from pnncupy.images.planes import ChannelAxis, as_planes, from_planes
 from pnncupy.metrics.common import pair_of_planes
 
 Features = Callable[[Any], Any]
@@ -29,7 +29,11 @@ _SMALLEST_SIDE = 11
 
 @on_engine_device
 def sifid(
-    source: Any, result: Any, features: Features | None = None, *, channel_axis: int = -1
+    source: Any,
+    result: Any,
+    features: Features | None = None,
+    *,
+    channel_axis: ChannelAxis = "auto",
 ) -> float:
     """Fréchet distance of the local features of two images (single-image FID).
 
@@ -42,7 +46,7 @@ def sifid(
         Takes an image, (H, W) or (H, W, C) as it was given here but with its channels last, and
         returns (N, F) or (h, w, F) real numbers: F features at each of N >= 2 places. Default:
         `inception_features` with the value range of `source`.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of 3-D arrays.
 
     Returns

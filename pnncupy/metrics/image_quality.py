@@ -7,6 +7,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import intensity_encoding
+from pnncupy.images.planes import ChannelAxis
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
 
 
@@ -74,16 +75,17 @@ def _difference(image: Array, other: Array, xp: Any) -> Array:
 
 
 @on_engine_device
-def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
+def diversity(samples: Any, source: Any, *, channel_axis: ChannelAxis = "auto") -> float:
     """Measure how much samples differ, in units of the source's contrast.
 
     Parameters
     ----------
     samples : (n, H, W) or (n, H, W, C) array, or a list of n arrays (H, W) or (H, W, C)
-        At least 2 images of one shape, in the units of `source`.
+        At least 2 images of one shape, in the units of `source`; or volumes, (n, Z, Y, X) or
+        (n, Z, Y, X, C).
     source : (HS, WS) or (HS, WS, C) array of any real dtype
         Their source; not constant.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of a single 3-D image, not of the stack.
 
     Returns
@@ -127,11 +129,13 @@ def diversity(samples: Any, source: Any, *, channel_axis: int = -1) -> float:
     return float(xp.mean(xp.sqrt(variance))) / spread
 
 
-def _checked_samples(samples: Any, source: Any, channel_axis: int) -> tuple[Array, list[Array]]:
+def _checked_samples(
+    samples: Any, source: Any, channel_axis: ChannelAxis
+) -> tuple[Array, list[Array]]:
     """Planes of the source, and of at least two samples of one shape."""
     if not isinstance(samples, (list, tuple)):
         arrays.same_library(samples=samples, source=source)
-        if samples.ndim not in (3, 4):
+        if samples.ndim not in (3, 4, 5):
             raise ValueError(
                 "`samples` must be a list of images or an array (n, H, W) or (n, H, W, C), got "
                 f"shape {samples.shape}"
@@ -144,16 +148,17 @@ def _checked_samples(samples: Any, source: Any, channel_axis: int) -> tuple[Arra
     shapes = sorted({tuple(image.shape) for image in images})
     if len(shapes) > 1:
         raise ValueError(f"`samples` must all have one shape, got {shapes}; crop or resize them")
-    source_planes = finite_planes("source", source, channel_axis)
+    source_planes = finite_planes("source", source, channel_axis, volumes=True)
     planes = [
-        finite_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
+        finite_planes(name, image, channel_axis, volumes=True)
+        for name, image in zip(names, images, strict=True)
     ]
     check_channels("samples", planes[0], source_planes)
     return source_planes, planes
 
 
 @on_engine_device
-def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> float:
+def sharpness_ratio(source: Any, result: Any, *, channel_axis: ChannelAxis = "auto") -> float:
     """Sharpness of a result, in units of that of its source.
 
     Parameters
@@ -162,7 +167,7 @@ def sharpness_ratio(source: Any, result: Any, *, channel_axis: int = -1) -> floa
         At least 3 x 3 pixels, with some detail.
     result : (H, W) or (H, W, C) array with the channels of `source`
         At least 3 x 3 pixels, in the units of `source`.
-    channel_axis : int, default -1
+    channel_axis : int, None or "auto", default "auto"
         Axis of the channels of 3-D arrays.
 
     Returns

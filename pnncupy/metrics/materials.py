@@ -1,5 +1,7 @@
 """Statistics of images of materials: shares of phases, and how they are correlated."""
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +10,9 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.common import fast_length
+
+# Arrays with a last axis up to this are images with channels, which are no labels.
+_MOST_CHANNELS = 4
 
 
 class PhaseFractions(NamedTuple):
@@ -53,7 +58,7 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
 
     Parameters
     ----------
-    image : (H, W) array of bool or integers; with a `threshold`, of any real dtype
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
         A label for each pixel.
     threshold : float, optional
         Makes two phases: whether ``image > threshold``.
@@ -70,7 +75,7 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
         An image is no array or holds floating-point numbers without a `threshold`, one holds
         bool and the other integers, or the arrays belong to different libraries.
     ValueError
-        An image is not 2-D, empty or not finite.
+        An image is not 2-D or 3-D, empty or not finite.
 
     Notes
     -----
@@ -104,13 +109,14 @@ def two_point_correlation(
     phase: Any = None,
     threshold: Any = None,
     largest_distance: int | None = None,
+    axis: int | None = None,
     source: Any = None,
 ) -> TwoPointCorrelation:
     """Probability that two pixels at a distance both lie in a phase, S2(r).
 
     Parameters
     ----------
-    image : (H, W) array of bool or integers; with a `threshold`, of any real dtype
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
         A label for each pixel.
     phase : int or bool, optional
         The label of the phase. Default: True for bool and thresholded images; labels need it.
@@ -119,6 +125,9 @@ def two_point_correlation(
     largest_distance : int, optional
         R in pixels, less than the smallest side of both images. Default: half of that side, as
         long distances have few independent pairs.
+    axis : int, optional
+        Measure along one axis only, whose length limits `largest_distance` then. Default: in all
+        directions.
     source : (HS, WS) array like `image`, optional
         What to compare with; `phase` and `threshold` hold for it too, sizes may differ.
 
@@ -135,8 +144,8 @@ def two_point_correlation(
         `threshold`, one holds bool and the other integers, or the arrays belong to different
         libraries.
     ValueError
-        An image is not 2-D, empty or not finite, `phase` is missing, or `largest_distance` is
-        too large.
+        An image is not 2-D or 3-D, empty or not finite, `axis` is not one of its axes, `phase` is
+        missing, or `largest_distance` is too large.
 
     Notes
     -----
@@ -157,18 +166,23 @@ def two_point_correlation(
     """
     images = _labelled(image, source, threshold)
     wanted = _checked_phase(phase, images[0])
-    reach = _checked_distance(largest_distance, images)
-    curves = [_probabilities(_in_phase(each, wanted), reach) for each in images]
+    along = _checked_axis(axis, images[0].ndim)
+    reach = _checked_distance(largest_distance, images, along)
+    curves = [_probabilities(_in_phase(each, wanted), reach, along) for each in images]
     difference = None if source is None else curves[0] - curves[1]
     return TwoPointCorrelation(np.arange(reach + 1), curves[0], difference)
 
 
 def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
-    """The image, and the source if there is one, as 2-D labels of one kind."""
+    """The image, and the source if there is one, as labels of one kind."""
     limit = None if threshold is None else validation.finite("threshold", threshold)
     given = {"image": image} if source is None else {"image": image, "source": source}
     arrays.same_library(**given)
     labelled = [_labels(name, each, limit) for name, each in given.items()]
+    if len({each.ndim for each in labelled}) > 1:
+        raise ValueError(
+            f"`source` must have as many axes as `image`, {image.ndim}, got {source.ndim}"
+        )
     if len({each.dtype.kind == "b" for each in labelled}) > 1:
         raise TypeError(
             f"`source` must hold labels like those of `image`, {image.dtype}, got {source.dtype}; "
@@ -179,9 +193,14 @@ def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
 
 def _labels(name: str, image: Any, threshold: float | None) -> Array:
     arrays.check_real(name, image)
-    if image.ndim != 2 or 0 in image.shape:
+    if image.ndim == 3 and 0 < image.shape[2] <= _MOST_CHANNELS:
         raise ValueError(
-            f"`{name}` must be a 2-D array that is not empty, got shape {tuple(image.shape)}"
+            f"`{name}` must be a 2-D array, or a volume of more than {_MOST_CHANNELS} columns, "
+            f"with one label for each pixel, got shape {tuple(image.shape)}"
+        )
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(
+            f"`{name}` must be a 2-D or 3-D array that is not empty, got shape {tuple(image.shape)}"
         )
     image = arrays.native(image)
     if threshold is not None:
@@ -229,9 +248,21 @@ def _in_phase(labels: Array, phase: int | bool) -> Array:
     return xp.astype(labels == phase, xp.float64)
 
 
-def _checked_distance(largest: Any, images: list[Array]) -> int:
+def _checked_axis(axis: Any, axes: int) -> int | None:
+    """The axis along which is measured, from 0; None is every direction."""
+    if axis is None:
+        return None
+    rule = f"an axis of the image, {-axes} to {axes - 1}"
+    number = validation.integer("axis", axis, -axes, rule)
+    if number >= axes:
+        raise ValueError(f"`axis` must be {rule}, got {number}")
+    return number % axes
+
+
+def _checked_distance(largest: Any, images: list[Array], axis: int | None) -> int:
     """The largest distance that is measured."""
-    side = min(int(side) for image in images for side in image.shape)
+    sides = [image.shape if axis is None else image.shape[axis : axis + 1] for image in images]
+    side = min(int(side) for each in sides for side in each)
     if largest is None:
         return side // 2
     reach = validation.integer("largest_distance", largest, 0)
@@ -242,24 +273,30 @@ def _checked_distance(largest: Any, images: list[Array]) -> int:
     return reach
 
 
-def _probabilities(phase: Array, reach: int) -> Any:
-    """S2 at the distances 0 to `reach`."""
+def _probabilities(phase: Array, reach: int, axis: int | None) -> Any:
+    """S2 at the distances 0 to `reach`, along one axis or in all directions."""
     steps = np.arange(-reach, reach + 1)
-    overlap = [side - np.abs(steps) for side in phase.shape]
-    pairs = np.multiply.outer(*overlap).astype(np.float64)
-    distance = np.rint(np.hypot(steps[:, None], steps)).astype(np.int64)
+    axes = tuple(range(phase.ndim)) if axis is None else (axis,)
+    overlap = [phase.shape[each] - np.abs(steps) for each in axes]
+    others = phase.size // math.prod(phase.shape[each] for each in axes)
+    pairs = others * functools.reduce(np.multiply.outer, overlap).astype(np.float64)
+    squares = functools.reduce(np.add.outer, [steps**2] * len(axes))
+    distance = np.rint(np.sqrt(squares)).astype(np.int64)
     inside = distance <= reach
-    hits = np.bincount(distance[inside], weights=_pair_counts(phase, steps)[inside])
+    hits = np.bincount(distance[inside], weights=_pair_counts(phase, steps, axes)[inside])
     return hits / np.bincount(distance[inside], weights=pairs[inside])
 
 
-def _pair_counts(phase: Array, steps: Any) -> Any:
+def _pair_counts(phase: Array, steps: Any, axes: tuple[int, ...]) -> Any:
     """Pairs of pixels of the phase for all displacements by these steps, on the host."""
     xp = arrays.namespace(phase)
     # Padded to this, displacements do not reach round to the other side.
-    shape = tuple(fast_length(side + int(steps[-1])) for side in phase.shape)
-    spectrum = xp.fft.rfftn(phase, s=shape, axes=(0, 1))
-    counts = xp.fft.irfftn(xp.abs(spectrum) ** 2, s=shape, axes=(0, 1))
-    for axis, length in enumerate(shape):
+    shape = tuple(fast_length(phase.shape[axis] + int(steps[-1])) for axis in axes)
+    spectrum = xp.fft.rfftn(phase, s=shape, axes=axes)
+    power = xp.abs(spectrum) ** 2
+    counts = xp.fft.irfftn(power, s=shape, axes=axes)
+    for axis, length in zip(axes, shape, strict=True):
         counts = xp.take(counts, xp.asarray(steps % length), axis=axis)
+    for axis in reversed([each for each in range(phase.ndim) if each not in axes]):
+        counts = xp.sum(counts, axis=axis)
     return np.rint(arrays.on_host(counts))

@@ -106,7 +106,7 @@ def _judged(made: Made, image: Any) -> list[str]:
         return ["other dtype", "", ""]
     options = {
         "data_range": _range(made), "method": made.info["method"],
-        "patch_size": made.entry.job.arguments.get("patch_size", 7),
+        "patch_size": made.info.get("patch_size", 7),
     }  # fmt: skip
     return [
         _or_not_defined(made, ".3f", lambda: 1000 * metrics.coherence(sources, image, **options)),

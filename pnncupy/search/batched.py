@@ -1,13 +1,14 @@
 """Batches of images (B, C, H, W), which an engine searches as one tall image (C, B * H, W).
 
 One search of all images keeps a device busy where one image is too small for that. Patches that lie
-in two images of the tall one are not searched.
+in two images of the tall one are not searched. Volumes are searched one by one.
 """
 
 from collections.abc import Callable
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.exact import NearestNeighborField
 from pnncupy.search.patch_grid import PatchGrid
 
@@ -22,13 +23,13 @@ def tall(images: Array) -> Array:
     )
 
 
-def tall_grid(images: Array, patch_size: int) -> PatchGrid:
+def tall_grid(images: Array, patch_size: PatchSize) -> PatchGrid:
     """Return the patches of the tall image."""
-    count, _, height, width = images.shape
-    return PatchGrid.of_shape((count * height, width), patch_size)
+    count, _, first, *others = images.shape
+    return PatchGrid.of_shape((count * first, *others), patch_size)
 
 
-def needed_patches(needed: Array | None, images: Array, patch_size: int) -> Array | None:
+def needed_patches(needed: Array | None, images: Array, patch_size: PatchSize) -> Array | None:
     """Return the patches of the tall image that lie in one image and are needed there.
 
     `needed` is (H-p+1, W-p+1) bool for each of the images, None for all.
@@ -44,7 +45,7 @@ def needed_patches(needed: Array | None, images: Array, patch_size: int) -> Arra
     return inside
 
 
-def fields_of_images(field: Array, images: Array, patch_size: int) -> Array:
+def fields_of_images(field: Array, images: Array, patch_size: PatchSize) -> Array:
     """Return a field over the tall image's patches as (B, H-p+1, W-p+1)."""
     if len(images) == 1:
         return field[None]
@@ -55,7 +56,7 @@ def fields_of_images(field: Array, images: Array, patch_size: int) -> Array:
 
 
 def batched(
-    search: Callable[[Array], NearestNeighborField], patch_size: int
+    search: Callable[[Array], NearestNeighborField], patch_size: PatchSize
 ) -> Callable[[Array], Array]:
     """Return a search of batches (B, C, H, W): flat indices (B, H-p+1, W-p+1) of the matches."""
 

@@ -23,6 +23,7 @@ from pnncupy.engine import registry
 from pnncupy.engine.interface import Engine, SearchRequest, Tick, refuse_lists
 from pnncupy.parallel.executors import check_versions, checked, completed, is_client, worker_count
 from pnncupy.parallel.threads import thread_count
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.pruned_search import PairSearch
 
 # Most pairs in one block: some seconds' work, which is lost where a worker dies.
@@ -59,6 +60,7 @@ class BlockEngine:
     local: Engine
     executor: Any
 
+    VOLUMES = True
     SUPPORTS_TOP_K = False
     TREE_AXES: tuple[int, ...] = ()
     QUERIES_PER_SEARCH = 1
@@ -66,13 +68,16 @@ class BlockEngine:
     def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:
         """Search block by block; see `protocol.Engine.update_nearest`."""
         refuse_lists(request)
+        if not isinstance(request.patch_size, int):  # volumes
+            self.local.update_nearest(request, threads=threads, tick=tick)
+            return
         (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
         if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
             self.local.update_nearest(request, threads=threads, tick=tick)
             return
         workers = worker_count(self.executor)
         row_bytes = 4 * len(request.key) * max(request.query.shape[2], request.key.shape[2])
-        plan = list(block_plan(request.shape, request.key_shape, row_bytes, workers))
+        plan = list(block_plan((rows, columns), (key_rows, key_columns), row_bytes, workers))
         calls = (
             (number, (self.name, block, self._threads_of_worker()))
             for number, (queries, keys) in enumerate(plan)
@@ -115,9 +120,9 @@ class BlockEngine:
         self,
         value: Array,
         index: Array,
-        patch_size: int,
+        patch_size: PatchSize,
         reduction: str,
-        weight: Sequence[float] | None,
+        weight: Sequence[float] | Sequence[Sequence[float]] | None,
         out: Array,
         *,
         active: Array | None,
@@ -125,7 +130,7 @@ class BlockEngine:
     ) -> None:
         """Vote band by band of the output; see `protocol.Engine.vote`."""
         height = out.shape[1]
-        if out[0].size < _FEWEST_PIXELS:
+        if out[0].size < _FEWEST_PIXELS or not isinstance(patch_size, int):
             self.local.vote(
                 value, index, patch_size, reduction, weight, out, active=active,
                 threads=threads,
@@ -184,7 +189,7 @@ def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequ
     active = None if request.active is None else request.active[top:bottom]
     if active is not None and not active.any():
         return None
-    margin = request.patch_size - 1
+    margin = request.sides[0] - 1
     return replace(
         request,
         query=np.ascontiguousarray(request.query[:, top : bottom + margin]),
@@ -235,7 +240,7 @@ def vote_band(
     index: Array,
     patch_size: int,
     reduction: str,
-    weight: Sequence[float] | None,
+    weight: Any,
     out: Array,
     band: tuple[int, int],
     active: Array | None,

@@ -1,14 +1,17 @@
 """Lists of the best keys of every query patch, and what these keys are worth to a query now."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, empty_lists, lower
-from pnncupy.search.patch_grid import Layout
+from pnncupy.search.patch_grid import Layout, PatchGrid, ravelled, unravelled
 
 
 @dataclass(frozen=True)
@@ -18,19 +21,20 @@ class Keys:
     images: Sequence[Array]
     layout: Layout
 
-    def patches(self, patch_size: int) -> int:
+    def patches(self, patch_size: PatchSize) -> int:
         """Patches of all images together."""
         return self.layout.patch_count(patch_size)
 
     def inside(self, index: Array, number: int) -> tuple[Array, Array]:
         """Keys among these that are in one of the images, and their flat indices there."""
         xp = arrays.namespace(index)
-        layout, shape = self.layout, self.layout.shapes[number]
-        first = layout.tops[number] * layout.width
-        places = xp.flatnonzero((index >= first) & (index < first + shape[0] * layout.width))
+        canvas, shape = self.layout.canvas_shape, self.layout.shapes[number]
+        first = self.layout.first_indices[number]
+        end = first + shape[0] * math.prod(canvas[1:])
+        places = xp.flatnonzero((index >= first) & (index < end))
         local = index[places] - np.int32(first)
-        if layout.width != shape[1]:
-            local = local // layout.width * shape[1] + local % layout.width
+        if canvas[1:] != shape[1:]:
+            local = ravelled(unravelled(local, canvas), shape)
         return places, xp.astype(local, xp.int32)
 
     def take(self, values: Sequence[Array], index: Array) -> Array:
@@ -40,8 +44,8 @@ class Keys:
         result = xp.ones(flat.shape, dtype=values[0].dtype)
         for number, of_image in enumerate(values):
             places, local = self.inside(flat, number)
-            width = self.layout.shapes[number][1]
-            result[places] = of_image[local // width, local % width]
+            position = unravelled(local, self.layout.shapes[number])
+            result[places] = of_image[tuple(position)]
         return result.reshape(index.shape)
 
 
@@ -103,7 +107,7 @@ class Candidates:
 
 
 def finer_candidates(
-    index: Array, coarse: Layout, fine: Layout, shape: tuple[int, ...], patch_size: int
+    index: Array, coarse: Layout, fine: Layout, shape: tuple[int, ...], patch_size: PatchSize
 ) -> Array | None:
     """Keys likely to be good for the queries of a level: the matches of the next coarser one.
 
@@ -120,14 +124,18 @@ def finer_candidates(
     -------
     (H, W, 4) int32 or None
         The four key patches around the place that corresponds to the coarser match; None where an
-        image has no four patches.
+        image has no four patches. In volumes there are eight, or fewer where one has not two
+        patches along each axis.
     """
     xp = arrays.namespace(index)
-    last = [[side - patch_size - 1 for side in image] for image in fine.shapes]
-    if min(min(sides) for sides in last) < 0:
+    last = [[count - 2 for count in PatchGrid.of_shape(image, patch_size).shape]
+            for image in fine.shapes]  # fmt: skip
+    corners = [(0, 1) if min(ends) >= 0 else (0,) for ends in zip(*last, strict=True)]
+    if len(shape) == 2 and (0,) in corners:
         return None
+    last = [[max(0, end) for end in ends] for ends in last]
     source, *places = coarse.decode(index)
-    here = [xp.arange(side)[:, None] if axis == 0 else xp.arange(side)
+    here = [xp.reshape(xp.arange(side), (-1, *(1,) * (len(shape) - 1 - axis)))
             for axis, side in enumerate(shape)]  # fmt: skip
     at = tuple(
         place * coarse_side // fine_side
@@ -141,9 +149,11 @@ def finer_candidates(
         limit = xp.asarray([sides[axis] for sides in last])[source]
         inside = xp.minimum(xp.maximum(here[axis] + shift, 0), limit)
         found.append(xp.astype(inside, xp.int32))
-    row, column = found
-    corners = [fine.encode(source, row + dy, column + dx) for dy in (0, 1) for dx in (0, 1)]
-    return xp.stack(corners, axis=-1)
+    keys = [
+        fine.encode(source, *(place + k for place, k in zip(found, corner, strict=True)))
+        for corner in product(*corners)
+    ]
+    return xp.stack(keys, axis=-1)
 
 
 def pair_sums(

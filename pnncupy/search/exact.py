@@ -10,6 +10,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine, SearchRequest
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
@@ -19,7 +20,8 @@ class SearchSettings:
     """Search settings, the same for all searches of a call."""
 
     engine: Engine
-    patch_size: int
+    # A number for square patches of images, else a side for each axis.
+    patch_size: PatchSize
     channels: int
     alpha: float
     threads: int
@@ -33,10 +35,12 @@ class SearchSettings:
     @property
     def mean_factor(self) -> np.float32:
         """From a sum of squared differences to their mean."""
-        return np.float32(1 / (self.patch_size**2 * self.channels))
+        size = self.patch_size
+        values = size**2 if isinstance(size, int) else math.prod(size)
+        return np.float32(1 / (values * self.channels))
 
     def grid(self, planes: Array) -> PatchGrid:
-        """Return the patches of an image (C, H, W)."""
+        """Return the patches of an image (C, H, W), or a volume."""
         return PatchGrid.of(planes, self.patch_size)
 
     def pair(self, query: Array, key: Array, *, index_stride: int, **rest: Any) -> PairSearch:
@@ -67,13 +71,13 @@ def search(
     With `active` (bool per query patch) only those are searched; the others get key 0.
     """
     lists = empty_lists(query, settings.patch_size, 1)
-    for key, top in zip(keys, layout.tops, strict=True):
+    for key, first in zip(keys, layout.first_indices, strict=True):
         weight = None
         if not math.isinf(settings.alpha):
             weight = key_weight(settings, key_matches(settings, query, key)[0])
         settings.pair(
-            query, key, index_stride=layout.width, first_index=top * layout.width, weight=weight,
-            active=active,
+            query, key, index_stride=layout.width, slice_stride=layout.slice_stride,
+            first_index=first, weight=weight, active=active,
         ).lower(lists.score, lists.index)  # fmt: skip
     return finished(
         settings, NearestNeighborField(lists.index[..., 0], lists.score[..., 0]), active
@@ -102,7 +106,7 @@ def finished(
     return NearestNeighborField(xp.ascontiguousarray(index), score)
 
 
-def empty_lists(query: Array, patch_size: int, length: int) -> NearestNeighborField:
+def empty_lists(query: Array, patch_size: PatchSize, length: int) -> NearestNeighborField:
     """Lists (HQ-p+1, WQ-p+1, length) of the best keys of every query patch, nothing found yet."""
     xp = arrays.namespace(query)
     shape = (*PatchGrid.of(query, patch_size).shape, length)
@@ -122,12 +126,12 @@ def lower(
     reverse: Sequence[tuple[Array, Array]] | None = None,
 ) -> None:
     """Let the engine lower the lists, and what `reverse` says of the keys, in place."""
-    for number, (image, top) in enumerate(zip(keys, layout.tops, strict=True)):
+    for number, (image, first) in enumerate(zip(keys, layout.first_indices, strict=True)):
         key_score, key_index = (None, None) if reverse is None else reverse[number]
         request = SearchRequest(
             query, image, settings.patch_size, None if weights is None else weights[number],
-            lists.score, lists.index, layout.width, top * layout.width, active, key_score,
-            key_index,
+            lists.score, lists.index, layout.width, first, active, key_score, key_index,
+            layout.slice_stride,
         )  # fmt: skip
         settings.engine.update_nearest(request, threads=settings.threads, tick=settings.tick)
 
@@ -143,7 +147,7 @@ def key_matches(
     lists = empty_lists(key, settings.patch_size, 1)
     if limit is not None:
         lists.score[..., 0] = limit
-    reverse = settings.pair(key, query, index_stride=query.shape[2], any_key=True)
+    reverse = settings.pair(key, query, index_stride=query.shape[-1], any_key=True)
     reverse.lower(lists.score, lists.index)
     xp = arrays.namespace(key)
     return (xp.ascontiguousarray(lists.score[..., 0]), xp.ascontiguousarray(lists.index[..., 0]))

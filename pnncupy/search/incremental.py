@@ -23,6 +23,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.candidate_lists import (
     Candidates,
     Keys,
@@ -342,32 +343,37 @@ class NormalisedIncrementalSearch:
         xp = arrays.namespace(query)
         here = self._settings.grid(query).flat_indices(xp)
         here = xp.broadcast_to(here[..., None], index.shape).ravel()
-        width = self._keys.layout.shapes[number][1]
+        grid = self._settings.grid(self._keys.images[number])
         places, keys = self._keys.inside(index.ravel(), number)
-        at = keys // width * match.shape[1] + keys % width
+        at = grid.places(keys)
         before = bound.ravel()[at]
         xp.minimum.at(bound.ravel(), at, sums.ravel()[places])
         nearer = (sums.ravel()[places] == bound.ravel()[at]) & (bound.ravel()[at] < before)
         match.ravel()[at[nearer]] = here[places[nearer]]
 
 
-def movement(query: Array, last_query: Array, patch_size: int) -> tuple[Array, Array]:
+def movement(query: Array, last_query: Array, patch_size: PatchSize) -> tuple[Array, Array]:
     """Patches that changed, and a bound of how far: the root of their squared differences.
 
     Both are (HQ-p+1, WQ-p+1), bool and float32.
     """
     xp = arrays.namespace(query)
-    changed = PatchGrid.of(query, patch_size).changed(query, last_query)
-    squared = xp.sum((query - last_query) ** 2, axis=0)
-    rows, columns = changed.shape
-    vertical = sum(squared[dy : dy + rows] for dy in range(patch_size))
-    total = sum(vertical[:, dx : dx + columns] for dx in range(patch_size))
+    grid = PatchGrid.of(query, patch_size)
+    changed = grid.changed(query, last_query)
+    total = xp.sum((query - last_query) ** 2, axis=0)
+    for axis, (count, side) in enumerate(zip(grid.shape, grid.patch_shape, strict=True)):
+        before = (slice(None),) * axis
+        total = sum(total[(*before, slice(k, k + count))] for k in range(side))
     # Widened for rounding, and for squares too small for a float.
-    widening = np.float32(1 + 4 * (len(query) + 2 * patch_size) * np.finfo(np.float32).eps)
+    additions = len(query) + sum(grid.patch_shape)
+    widening = np.float32(1 + 4 * additions * np.finfo(np.float32).eps)
     return changed, xp.where(changed, xp.sqrt(total) * widening + np.float32(1e-18), np.float32(0))
 
 
 def rounding(settings: SearchSettings) -> float:
     """Bound of the relative rounding error of a sum of squared differences."""
-    additions = settings.channels + 2 * math.ceil(math.log2(settings.patch_size)) + 4
+    size = settings.patch_size
+    *depth, rows, columns = patch_sides(size, 2) if isinstance(size, int) else size
+    doublings = sum(math.ceil(math.log2(side)) for side in (rows, columns))
+    additions = settings.channels * math.prod(depth) + doublings + 4
     return float(4 * additions * np.finfo(np.float32).eps)

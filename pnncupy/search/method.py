@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 from pnncupy.engine.registry import ENGINES
+from pnncupy.patch_shape import PatchSize
 
 _LOG = logging.getLogger("pnncupy")
 
@@ -15,6 +16,8 @@ _FEW_STEPS = 200
 # In tasks with "patchmatch", searches of fewer pairs are exact all the same: they cost no more.
 # One number for all engines, since the image depends on it.
 EXACT_BELOW = 1e8
+# The same in volumes, whose pairs cost several times as much.
+_VOLUMES_EXACT_BELOW = 2e7
 
 
 def chosen(
@@ -41,6 +44,9 @@ def chosen(
     return taken
 
 
-def is_approximate(method: str, pairs: float) -> bool:
+def is_approximate(method: str, pairs: float, patch_size: PatchSize) -> bool:
     """Test whether a task's search of this number of pairs is left to PatchMatch."""
-    return method == "patchmatch" and pairs >= EXACT_BELOW
+    least = EXACT_BELOW
+    if not isinstance(patch_size, int):
+        least = min(least, _VOLUMES_EXACT_BELOW)
+    return method == "patchmatch" and pairs >= least

@@ -10,9 +10,17 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.engine.registry import check_volumes
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import check_fits_patch, check_mask, raw_planes
+from pnncupy.images.planes import (
+    ChannelAxis,
+    check_fits_patch,
+    check_mask,
+    raw_planes,
+    side_words,
+)
 from pnncupy.parallel.threads import thread_count
+from pnncupy.patch_shape import PatchSize, checked_patch_size, patch_sides, shape_for
 from pnncupy.rng import seed_sequence, stream
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings, key_matches, search
@@ -34,7 +42,7 @@ class Matches(NamedTuple):
     ----------
     index : (HQ-p+1, WQ-p+1, 2) int32
         (row, column) of the first pixel of the best key patch; (source, row, column) where `key`
-        was a list.
+        was a list. Of volumes (slice, row, column), or the source in front of that.
     score : (HQ-p+1, WQ-p+1) float32
         Its score: D / (alpha + min D), or D itself with an infinite alpha, where D is the mean
         squared difference of the two patches.
@@ -49,12 +57,12 @@ def nearest_patches(
     query: Any,
     key: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     alpha: float = math.inf,
     key_mask: Any = None,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
     initial: Any = None,
     rounds: int | None = None,
@@ -70,11 +78,12 @@ def nearest_patches(
     Parameters
     ----------
     query : (HQ, WQ) or (HQ, WQ, C) array of any real dtype
-        Taken as it is: values are not scaled.
+        Taken as it is: values are not scaled. Volumes (Z, Y, X) or (Z, Y, X, C) are searched like
+        images; what is said of rows and columns holds for slices, rows and columns then.
     key : array with the channels of `query`, or a list of such arrays
         The images that may be matched. With a list, indices have the source's number in front.
-    patch_size : int, default 7
-        Side p of a patch, at least 2.
+    patch_size : int or one per axis, default 7
+        Side p of a patch, at least 2; or its sides along the axes, as (3, 7, 7).
     alpha : float, default infinity
         Above 0, in squared units of the values. Infinity compares plain distances.
     key_mask : (HK, WK) bool array, or a list of them (None for all usable), optional
@@ -87,8 +96,10 @@ def nearest_patches(
     engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
         What computes; "auto" follows the array type. The last two work on a GPU and take CuPy
         arrays, or move NumPy arrays there and the result back. All engines return the same bits.
-    channel_axis : int, default -1
-        Axis of the channels of 3-D arrays.
+    channel_axis : int, None or "auto", default "auto"
+        Axis of the channels; None where all axes are space: a 3-D array is a volume then. "auto"
+        takes a last axis of 1 to 4 behind two or three others for channels, and refuses what is not
+        clear.
     threads : int, optional
         CPU threads; default: all cores this process may use. The result does not depend on it.
     initial : integer array like the `index` that is returned, optional
@@ -184,12 +195,12 @@ def nearest_patches(
 
 
 def _checked_start(
-    initial: Any, query: Array, layout: Layout, with_source: bool, patch_size: int
+    initial: Any, query: Array, layout: Layout, with_source: bool, patch_size: PatchSize
 ) -> Array:
     """The matches that a search begins with as flat indices, (HQ-p+1, WQ-p+1, 1)."""
     arrays.same_library(initial=initial, query=query)
     wanted = PatchGrid.of(query, patch_size).shape
-    if tuple(initial.shape[:2]) != wanted:
+    if tuple(initial.shape[:-1]) != wanted:
         raise ValueError(
             f"`initial` must have one entry for each query patch, {wanted}, got shape "
             f"{initial.shape}"
@@ -203,16 +214,16 @@ def key_minimum(
     query: Any,
     key: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
 ) -> Array:
     """Distance of every key patch to the query patch that is nearest to it.
 
     Parameters
     ----------
-    query, key : (H, W) or (H, W, C) arrays of any real dtype
+    query, key : (H, W) or (H, W, C) arrays of any real dtype, or volumes
         Taken as they are; sizes may differ, channels may not.
     patch_size, engine, channel_axis, threads
         As in `nearest_patches`.
@@ -244,7 +255,7 @@ def mask_keys(
     key_planes: Sequence[Array],
     masks: Sequence[Any],
     names: Sequence[str],
-    patch_size: int,
+    patch_size: PatchSize,
     periodic: tuple[bool, ...] = (),
 ) -> list[Array]:
     """Key planes with infinity where a mask is False, which excludes each patch that touches it."""
@@ -262,7 +273,7 @@ def mask_keys(
         masked.append(xp.where(mask, planes, xp.asarray(np.float32(np.inf))))
     if not usable:
         raise ValueError(
-            f"`key_mask` must leave at least one patch of {patch_size} x {patch_size} usable "
+            f"`key_mask` must leave at least one patch of {words_of_patch(patch_size)} usable "
             "(True) pixels, got none"
         )
     return masked
@@ -281,7 +292,7 @@ def prepare(
     executor: Any = None,
 ) -> tuple[SearchSettings, str, Array, list[Array]]:
     """Checked settings, engine, query planes and key planes of a search over arrays as given."""
-    size = validation.integer("patch_size", patch_size, 2)
+    given = checked_patch_size(patch_size)
     limit = validation.completeness("alpha", alpha)
     arrays.same_library(query=query, **dict(zip(names, keys, strict=True)))
     engine_name, module = blocks.pick(engine, query, executor)
@@ -289,8 +300,14 @@ def prepare(
         raw_planes(name, image, channel_axis)
         for name, image in zip(["query", *names], [query, *keys], strict=True)
     ]
-    channels = planes[0].shape[0]
+    channels, axes = planes[0].shape[0], planes[0].ndim - 1
+    size = shape_for(given, axes)
+    check_volumes(engine_name, module, size)
     for name, image in zip(["query", *names], planes, strict=True):
+        if image.ndim - 1 != axes:
+            raise ValueError(
+                f"`{name}` must have the axes of `query`, {axes} of space, got {image.ndim - 1}"
+            )
         check_fits_patch(name, image, size)
         if image.shape[0] != channels:
             raise ValueError(
@@ -300,7 +317,12 @@ def prepare(
     return settings, engine_name, planes[0], planes[1:]
 
 
-def check_span(planes: Sequence[Array], patch_size: int, remedy: str) -> None:
+def words_of_patch(patch_size: PatchSize) -> str:
+    """Sides of a patch for a message."""
+    return side_words(patch_sides(patch_size, 2) if isinstance(patch_size, int) else patch_size)
+
+
+def check_span(planes: Sequence[Array], patch_size: PatchSize, remedy: str) -> None:
     """Refuse values whose squared differences float32 cannot sum, or tell apart.
 
     Infinite values, which exclude keys, do not count.
@@ -312,7 +334,8 @@ def check_span(planes: Sequence[Array], patch_size: int, remedy: str) -> None:
         if finite.size:
             low, high = min(low, float(xp.min(finite))), max(high, float(xp.max(finite)))
     largest = float(np.finfo(np.float32).max)
-    limit = math.sqrt(largest / (2 * patch_size**2 * planes[0].shape[0]))
+    pixels = math.prod(patch_sides(patch_size, planes[0].ndim - 1))
+    limit = math.sqrt(largest / (2 * pixels * planes[0].shape[0]))
     if high - low > limit or 0 < high - low < _SMALLEST_SPAN:
         raise ValueError(
             f"the values compared span {high - low:.3g}; their squares need {_SMALLEST_SPAN} to "

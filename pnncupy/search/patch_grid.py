@@ -9,6 +9,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize, patch_sides
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,16 @@ class PatchGrid:
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, planes: Array, patch_size: int) -> "PatchGrid":
-        """Return the grid of cubic patches of an image (C, ...)."""
+    def of(cls, planes: Array, patch_size: PatchSize) -> "PatchGrid":
+        """Return the grid of the patches of an image (C, ...)."""
         return cls.of_shape(planes.shape[1:], patch_size)
 
     @classmethod
     def of_shape(
-        cls, shape: Sequence[int], patch_size: int, periodic: tuple[bool, ...] = ()
+        cls, shape: Sequence[int], patch_size: PatchSize, periodic: tuple[bool, ...] = ()
     ) -> "PatchGrid":
-        """Return the grid of cubic patches of an image of this spatial shape."""
-        return cls(tuple(shape), (patch_size,) * len(shape), periodic)
+        """Return the grid of the patches of an image of this spatial shape."""
+        return cls(tuple(shape), patch_sides(patch_size, len(shape)), periodic)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,6 +118,12 @@ class PatchGrid:
     def _borders(self, border: int) -> tuple[int, ...]:
         return tuple(border if wraps else 0 for wraps in self._periodic)
 
+    def places(self, numbers: Array) -> Array:
+        """Places among all patches, row by row, of flat indices of their first pixels; int32."""
+        xp = arrays.namespace(numbers)
+        position = unravelled(numbers, self.spatial_shape)
+        return xp.astype(ravelled(position, self.shape), xp.int32)
+
     def inside(self, mask: Array) -> Array:
         """Patches all of whose pixels are True in a mask of the image; bool."""
         result = self.wrapped(mask[None])[0]
@@ -183,12 +190,30 @@ def _cut(array: Array, first: Sequence[int], sides: Sequence[int]) -> Array:
     return arrays.namespace(array).ascontiguousarray(array[..., *box])
 
 
+def unravelled(numbers: Array, shape: Sequence[int]) -> list[Array]:
+    """Positions along each axis of the flat indices in an array of a shape."""
+    position = []
+    for side in reversed(shape[1:]):
+        position.append(numbers % side)
+        numbers = numbers // side
+    return [numbers, *reversed(position)]
+
+
+def ravelled(position: Sequence[Array], shape: Sequence[int]) -> Array:
+    """Flat indices of positions in an array of a shape."""
+    numbers, *others = position
+    for place, side in zip(others, shape[1:], strict=True):
+        numbers = numbers * side + place
+    return numbers
+
+
 @dataclass(frozen=True)
 class Layout:
     """Layout of the flat indices of several images of different sizes.
 
-    The images stand below each other on a canvas as wide as the widest; a pixel's number is
-    ``row * width + column`` on that canvas, so that numbers rise with source, row and column.
+    The images stand below each other on a canvas as wide as the widest (volumes one behind the
+    other, on one as high and wide as the largest); a pixel's number is its flat index on that
+    canvas, so that numbers rise with source and position.
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -204,54 +229,73 @@ class Layout:
             )
         return layout
 
-    def patch_count(self, patch_size: int) -> int:
+    def patch_count(self, patch_size: PatchSize) -> int:
         """Patches of all images together."""
         return sum(PatchGrid.of_shape(shape, patch_size).count for shape in self.shapes)
 
     @property
+    def canvas_shape(self) -> tuple[int, ...]:
+        """Pixels of the canvas along each axis."""
+        first, *others = zip(*self.shapes, strict=True)
+        return (sum(first), *map(max, others))
+
+    @property
     def width(self) -> int:
         """Pixels from one row of the canvas to the next."""
-        return max(width for _, width in self.shapes)
+        return self.canvas_shape[-1]
 
     @property
     def height(self) -> int:
-        """Rows of the canvas."""
-        return sum(height for height, _ in self.shapes)
+        """Rows of the canvas; of volumes, slices."""
+        return self.canvas_shape[0]
+
+    @property
+    def slice_stride(self) -> int:
+        """Pixels from one slice of the canvas of volumes to the next; 0 for images."""
+        return math.prod(self.canvas_shape[1:]) if len(self.canvas_shape) > 2 else 0
 
     @property
     def pixels(self) -> int:
         """Pixels of the canvas."""
-        return self.height * self.width
+        return math.prod(self.canvas_shape)
 
     @property
     def tops(self) -> tuple[int, ...]:
-        """Canvas row of each image's first row."""
+        """Canvas row (of volumes, slice) of each image's first one."""
         tops = [0]
-        for height, _ in self.shapes[:-1]:
-            tops.append(tops[-1] + height)
+        for first, *_ in self.shapes[:-1]:
+            tops.append(tops[-1] + first)
         return tuple(tops)
+
+    @property
+    def first_indices(self) -> tuple[int, ...]:
+        """Flat index of each image's first pixel."""
+        stride = math.prod(self.canvas_shape[1:])
+        return tuple(top * stride for top in self.tops)
 
     def stack(self, planes: Sequence[Array]) -> Array:
         """The canvas with all images on it; a single image is its own canvas."""
         if len(planes) == 1:
             return planes[0]
         xp = arrays.namespace(planes[0])
-        shape = (planes[0].shape[0], self.height, self.width)
+        shape = (planes[0].shape[0], *self.canvas_shape)
         canvas = xp.zeros(shape, dtype=planes[0].dtype)
         for image, top in zip(planes, self.tops, strict=True):
-            canvas[:, top : top + image.shape[1], : image.shape[2]] = image
+            first, *others = image.shape[1:]
+            canvas[(slice(None), slice(top, top + first), *map(slice, others))] = image
         return canvas
 
-    def decode(self, numbers: Array) -> tuple[Array, Array, Array]:
-        """Source, row and column of pixel numbers."""
+    def decode(self, numbers: Array) -> tuple[Array, ...]:
+        """Source and position along each axis of pixel numbers."""
         xp = arrays.namespace(numbers)
-        row, column = numbers // self.width, numbers % self.width
+        first, *others = unravelled(numbers, self.canvas_shape)
         tops = xp.asarray(self.tops, dtype=xp.int32)
-        source = xp.astype(xp.searchsorted(tops, row, side="right"), xp.int32) - 1
-        return source, row - tops[source], column
+        source = xp.astype(xp.searchsorted(tops, first, side="right"), xp.int32) - 1
+        return (source, first - tops[source], *others)
 
-    def encode(self, source: Array, row: Array, column: Array) -> Array:
-        """Pixel numbers of sources, rows and columns."""
-        xp = arrays.namespace(row)
-        numbers = (row + xp.asarray(self.tops)[source]) * self.width + column
+    def encode(self, source: Array, first: Array, *others: Array) -> Array:
+        """Pixel numbers of sources and positions along each axis."""
+        xp = arrays.namespace(first)
+        position = (first + xp.asarray(self.tops)[source], *others)
+        numbers = ravelled(position, self.canvas_shape)
         return xp.ascontiguousarray(xp.astype(numbers, xp.int32))

@@ -16,8 +16,8 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
-from pnncupy.images.planes import as_planes
-from pnncupy.images.pyramid import planes_pyramid
+from pnncupy.images.planes import ChannelAxis, as_planes, axes_of
+from pnncupy.images.pyramid import Ratio, planes_pyramid
 
 _LARGEST_WEIGHT = 1e9
 
@@ -29,7 +29,7 @@ class PatchMetric:
     Attributes
     ----------
     factors : (C, 1, 1) float32 array, or None
-        What the channels are multiplied by; None is 1.
+        What the channels are multiplied by; None is 1, without guides.
     source_guides : sequence of sequences of (G, h, w) float32
         For each source and level the guides, scaled; empty without guides.
     target_guides : sequence of (G, h, w) float32
@@ -54,11 +54,12 @@ class PatchMetric:
         return self._joined(images, guide)
 
     def _joined(self, planes: Array, guide: Array | None) -> Array:
-        if self.factors is not None:
-            planes = planes * self.factors
+        if self.factors is None:
+            return planes
+        planes = planes * self.factors
         if guide is None:
             return planes
-        return arrays.namespace(planes).concat([planes, guide], axis=-3)
+        return arrays.namespace(planes).concat([planes, guide], axis=-self.factors.ndim)
 
 
 def checked_weights(
@@ -135,7 +136,7 @@ def checked_guides(
     guides: Any,
     source_shapes: Sequence[tuple[int, ...]],
     shape: tuple[int, ...],
-    channel_axis: int,
+    channel_axis: ChannelAxis,
     like: Array,
 ) -> list[Guide]:
     """The guides of a call in working form; each has a value range of its own."""
@@ -156,12 +157,22 @@ def checked_guides(
     return found
 
 
+def guide_axis(guide: Any, axes: int, channel_axis: ChannelAxis) -> ChannelAxis:
+    """Axis of the channels of a guide for images with this number of axes of space.
+
+    Where the images have no such axis, or it is not named, it is a guide's last one.
+    """
+    if isinstance(channel_axis, int):
+        return channel_axis
+    return None if getattr(guide, "ndim", axes) == axes else -1
+
+
 def _checked_guide(
     name: str,
     guide: Sequence[Any],
     source_shapes: Sequence[tuple[int, ...]],
     shape: tuple[int, ...],
-    channel_axis: int,
+    channel_axis: ChannelAxis,
     like: Array,
 ) -> Guide:
     of_sources, of_target, weight = guide
@@ -174,11 +185,11 @@ def _checked_guide(
     planes: list[Array] = []
     for image, wanted in zip([*sources, of_target], [*source_shapes, shape], strict=True):
         xp = arrays.same_library(**{name: image, "source": like})
-        found = as_planes(name, image, channel_axis)
+        found = as_planes(name, image, guide_axis(image, len(wanted), channel_axis))
         arrays.check_finite(name, image, xp)
         if tuple(found.shape[1:]) != tuple(wanted):
             raise ValueError(
-                f"`{name}` must have the height and width of what it guides, {tuple(wanted)}, got "
+                f"`{name}` must have the {axes_of(wanted)} of what it guides, {tuple(wanted)}, got "
                 f"{tuple(found.shape[1:])}"
             )
         if planes and (found.shape[0], found.dtype) != (planes[0].shape[0], planes[0].dtype):
@@ -194,8 +205,9 @@ def _checked_guide(
 
 
 def patch_metric(
-    weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: float,
-    like: Array, periodic: tuple[bool, ...] = (), source_periodic: tuple[bool, ...] = (),
+    weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: Ratio,
+    like: Array, axes: int = 2, periodic: tuple[bool, ...] = (),
+    source_periodic: tuple[bool, ...] = (),
 ) -> PatchMetric:  # fmt: skip
     """The scaled planes' parts, for a call of this many channels and levels.
 
@@ -224,7 +236,7 @@ def patch_metric(
             for number in range(count)
         ]
         target = pyramid([guide.target for guide in guides], periodic)
-    shaped = xp.asarray(factors.astype(np.float32)[:, None, None])
+    shaped = xp.asarray(factors.astype(np.float32).reshape(-1, *(1,) * axes))
     return PatchMetric(shaped, sources, target)
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import PassRequest, combined, drawn, pack, unpack
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.candidate_lists import pair_sums
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, finished, key_weight
 from pnncupy.search.patch_grid import Layout, PatchGrid
@@ -43,7 +44,8 @@ class Effort:
 
     def tries(self, key_shape: Sequence[int]) -> int:
         """Keys that a query patch tries at most."""
-        return self.rounds * (4 * len(STEPS) + self.draws * max(key_shape).bit_length())
+        neighbours = 2 * len(key_shape)
+        return self.rounds * (neighbours * len(STEPS) + self.draws * max(key_shape).bit_length())
 
 
 # From random matches, from those of the coarser level, and from those of the PNN step before.
@@ -139,7 +141,7 @@ class PatchMatch:
         settings = self._settings
         for step in STEPS:
             radius = max(usable.shape) if step == STEPS[-1] else 0
-            tried = 4 + draws * radius.bit_length()
+            tried = 2 * index.ndim + draws * radius.bit_length()
             out_index, out_sums = xp.empty_like(index), xp.empty_like(sums)
             settings.engine.patchmatch_pass(
                 PassRequest(
@@ -202,8 +204,8 @@ class PatchMatch:
         xp = arrays.namespace(index)
         words = pack(self._scores(sums, index, bound), index)
         near, smallest = reverse[self._usable], bound[self._usable]
-        width = index.shape[1] + self._settings.patch_size - 1
-        places = xp.astype(near // width * index.shape[1] + near % width, xp.int32)
+        assert self._query is not None
+        places = self._settings.grid(self._query).places(near)
         own = smallest * key_weight(self._settings, smallest)
         keys = self._key_indices(xp)
         self._settings.engine.scatter_minimum(words.reshape(-1), places, pack(own, keys))
@@ -223,9 +225,7 @@ class PatchMatch:
 
     def _patch_places(self, numbers: Array) -> Array:
         """Places among the key patches, row by row, of pixel numbers."""
-        xp = arrays.namespace(numbers)
-        width, columns = self._canvas.shape[2], self._usable.shape[1]
-        return xp.astype(numbers // width * columns + numbers % width, xp.int32)
+        return self._settings.grid(self._canvas).places(numbers)
 
     def _first_matches(self, query: Array) -> tuple[Array, Array]:
         """First matches: the best of the keys named, or random ones where none may be used."""
@@ -237,7 +237,7 @@ class PatchMatch:
         if self._start is None:
             return index, sums
         allowed = self._usable.reshape(-1)
-        for k in range(self._start.shape[2]):
+        for k in range(self._start.shape[-1]):
             named = self._start[..., k]
             usable = allowed[self._patch_places(named.ravel())].reshape(shape)
             named = xp.where(usable, named, index)
@@ -278,12 +278,13 @@ def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:
     settings.tick(patches * tried)
 
 
-def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: int) -> Array:
+def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: PatchSize) -> Array:
     """Key patches of the canvas that are inside an image and have only finite pixels."""
     xp = arrays.namespace(images[0])
-    canvas = PatchGrid.of_shape((layout.height, layout.width), patch_size)
+    canvas = PatchGrid.of_shape(layout.canvas_shape, patch_size)
     usable = xp.zeros(canvas.shape, dtype=xp.bool)
     for image, top in zip(images, layout.tops, strict=True):
         inside = PatchGrid.of(image, patch_size).inside(xp.all(xp.isfinite(image), axis=0))
-        usable[top : top + inside.shape[0], : inside.shape[1]] = inside
+        first, *others = inside.shape
+        usable[(slice(top, top + first), *map(slice, others))] = inside
     return usable

@@ -173,12 +173,12 @@ class PrunedIncrementalSearch:
     ) -> NearestNeighborField | None:
         """Lower a field through the trees of all key images; None where that costs much."""
         settings, layout = self._settings, self._keys.layout
-        images = zip(self._trees, self._keys.images, layout.tops, strict=True)
-        for number, (tree, image, top) in enumerate(images):
+        images = zip(self._trees, self._keys.images, layout.first_indices, strict=True)
+        for number, (tree, image, first_index) in enumerate(images):
             if tree is None:
                 continue
             forward = settings.pair(
-                query, image, index_stride=layout.width, first_index=top * layout.width,
+                query, image, index_stride=layout.width, first_index=first_index,
                 weight=None if weights is None else weights[number], active=active,
             )  # fmt: skip
             if not self._searched(forward, tree, field.score, field.index, first):

@@ -14,6 +14,7 @@ import numpy as np
 
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine, SearchRequest, Tick
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import PatchGrid
 
 # Searches of fewer pairs end before a tree is built.
@@ -41,7 +42,7 @@ class PairSearch:
     engine, patch_size, threads, tick
         How to search.
     query, key : (C, HQ, WQ) and (C, HK, WK) float32
-    index_stride, first_index : int
+    index_stride, first_index, slice_stride : int
     weight : (HK-p+1, WK-p+1) float32 or None
         The same for keys with the same pixels.
     active : (HQ-p+1, WQ-p+1) bool or None
@@ -52,7 +53,7 @@ class PairSearch:
     """
 
     engine: Engine
-    patch_size: int
+    patch_size: PatchSize
     threads: int
     tick: Tick
     query: Array
@@ -63,6 +64,7 @@ class PairSearch:
     active: Array | None = None
     any_key: bool = False
     axes: int | None = None
+    slice_stride: int = 0
 
     @property
     def _axes(self) -> int:
@@ -73,6 +75,8 @@ class PairSearch:
     @property
     def worth_trying(self) -> bool:
         """Test whether there may be a tree, and the images are large enough for one."""
+        if not isinstance(self.patch_size, int):
+            return False
         images = self.query, self.key
         pairs = math.prod(PatchGrid.of(image, self.patch_size).count for image in images)
         return bool(self._axes) and pairs >= LEAST_PAIRS
@@ -144,7 +148,7 @@ class PairSearch:
     def _request(self, active: Array | None, score: Array, index: Array) -> SearchRequest:
         return SearchRequest(
             self.query, self.key, self.patch_size, self.weight, score, index, self.index_stride,
-            self.first_index, active,
+            self.first_index, active, slice_stride=self.slice_stride,
         )  # fmt: skip
 
     def _compare_again(self, left: Array, score: Array, index: Array) -> None:
@@ -162,18 +166,18 @@ class PairSearch:
 def expected_steps(
     engine: Engine,
     key: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     threads: int,
     query: Array | None = None,
     usable: Array | None = None,
 ) -> float:
     """Estimate the steps a query through a tree of the keys, from the middle of the images.
 
-    Infinite where the engine has no trees, many queries take too many, or no key is `usable` there,
-    bool (H, W). Without `query`, the keys averaged with their neighbours are searched: as smooth as
-    what a vote makes.
+    Infinite where the engine has no trees, for volumes, where many queries take too many, or where
+    no key is `usable` there, bool (H, W). Without `query`, the keys averaged with their neighbours
+    are searched: as smooth as what a vote makes.
     """
-    if not engine.TREE_AXES:
+    if not engine.TREE_AXES or not isinstance(patch_size, int):
         return math.inf
     key = _middle(key)
     if usable is not None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
-from pnncupy.images.pyramid import enlarge
+from pnncupy.images.pyramid import Ratio, enlarge
 from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
 from pnncupy.search.exact import search
@@ -99,7 +99,7 @@ def _all_levels(run: SynthesisRun, guess: Array, resumption: Resumption) -> Synt
 
 
 def _enlarged(
-    images: Array, ratio: float, shape: tuple[int, ...], periodic: tuple[bool, ...]
+    images: Array, ratio: Ratio, shape: tuple[int, ...], periodic: tuple[bool, ...]
 ) -> Array:
     """A batch at the next finer level."""
     if len(images) == 1:
@@ -215,7 +215,7 @@ class _LevelSteps:
         layout = Layout.of(keys)
         wrapped = grid.wrapped(images)
         pairs = tall_grid(wrapped, size).count * layout.patch_count(size)
-        approximate = is_approximate(settings.method, pairs)
+        approximate = is_approximate(settings.method, pairs, size)
         border = BORDER if approximate else 0
         needed = None if self.needed is None else grid.widened(self.needed, border)
         needed = needed_patches(needed, grid.wrapped(images, border), size)
@@ -276,9 +276,9 @@ def pairs_of_level(
         layout = run.layout(level, len(schedule.key_kinds(level, step)))
         keys, queries = layout.patch_count(size), grid.count
         pairs = queries * keys * (2 if normalised else 1)
-        if is_approximate(settings.method, queries * keys):
+        if is_approximate(settings.method, queries * keys, size):
             queries = PatchGrid.of_shape(grid.wrapped_shape(BORDER), size).count
-            tries = effort(level < schedule.levels, step).tries((layout.height, layout.width))
+            tries = effort(level < schedule.levels, step).tries(layout.canvas_shape)
             pairs = tries * (queries + keys if normalised else queries)
         planned[level, step] = pairs
     return planned

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.images.planes import side_words
 from pnncupy.images.pyramid import (
+    Ratio,
     enlarge_valid,
     more_than_half,
     planes_pyramid,
     valid_pyramid,
     valid_shares,
 )
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import PatchGrid
 from pnncupy.synthesis.problem import Source
 
@@ -43,7 +46,7 @@ class MaskedPyramid:
         planes: Array,
         known: Array,
         levels: int,
-        ratio: float,
+        ratio: Ratio,
         periodic: tuple[bool, ...] = (),
     ) -> "MaskedPyramid":
         """The levels of a planar image with a bool mask of known pixels."""
@@ -62,13 +65,13 @@ class MaskedPyramid:
         """Pixels that patches may contain, level by level: more than half of them is known."""
         return [more_than_half(share) for share in self.shares]
 
-    def source(self, ratio: float, levels: int) -> Source:
+    def source(self, ratio: Ratio, levels: int) -> Source:
         """The image as a source, down to a level."""
         count = levels + 1
         images = self.images[:count]
         return Source(images, self._blurred(ratio, count), self.usable[:count])
 
-    def _blurred(self, ratio: float, count: int) -> list[Array]:
+    def _blurred(self, ratio: Ratio, count: int) -> list[Array]:
         """Each level but the coarsest as the next coarser one enlarged, of known pixels only."""
         xp = arrays.namespace(self.images[0])
         levels = []
@@ -85,7 +88,7 @@ class MaskedPyramid:
 def usable_levels(
     what: str,
     usable: Sequence[Sequence[Array]],
-    patch_size: int,
+    patch_size: PatchSize,
     levels: int,
     *,
     given: bool,
@@ -105,7 +108,7 @@ def usable_levels(
             return level - 1
         remedy = f"at most {level - 1} levels would work" if level else "no number of levels works"
         raise ValueError(
-            f"{what} must leave a patch of {patch_size} x {patch_size} known pixels, got none at "
-            f"level {level}; {remedy}"
+            f"{what} must leave a patch of {side_words(grids[0].patch_shape)} known pixels, got "
+            f"none at level {level}; {remedy}"
         )
     return levels

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pnncupy.memory_limit import in_words
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import BORDER
@@ -143,7 +144,7 @@ class Workload:
     """
 
     schedule: Schedule
-    patch_size: int
+    patch_size: PatchSize
     result: Shape
     sources: Sequence[Shape]
     intermediate: Sequence[tuple[int, Shape]] = ()
@@ -184,6 +185,7 @@ class Workload:
     def _level(self, level: int, shape: Shape) -> Level:
         kinds = len(self.schedule.key_kinds(level, 1))
         size = self.patch_size
+        side = patch_sides(size, len(shape))[-1]
         shapes = [self.schedule.shape(source, level) for source in self.sources]
         sources = tuple(
             PatchGrid.of_shape(each, size, self.source_periodic).wrapped_shape() for each in shapes
@@ -191,7 +193,7 @@ class Workload:
         key_patches = kinds * Layout(sources).patch_count(size)
         grid = PatchGrid.of_shape(shape, size, self.periodic)
         method = "patchmatch" if self.approximate else "exact"
-        approximate = is_approximate(method, grid.count * key_patches)
+        approximate = is_approximate(method, grid.count * key_patches, size)
         return Level(
             query=math.prod(grid.wrapped_shape(BORDER if approximate else 0)),
             keys=(
@@ -201,7 +203,7 @@ class Workload:
             ),
             values=Layout(sources).pixels if len(sources) > 1 else 0,
             largest_key=max(map(math.prod, sources)),
-            padded=max(h * (w + _PADDING + self.patch_size) for h, w in sources),
+            padded=max(math.prod(before) * (width + _PADDING + side) for *before, width in sources),
             approximate=approximate,
         )
 
@@ -275,7 +277,7 @@ def _of_kind(kind: str, level: Level, work: Workload, means: MemoryPlan, query: 
         if kind == "incremental" and normalised:  # the nearest query of each key, for each thread
             total += 2 * _FLOAT * (means.threads - 1) * level.padded
     if work.plain and kind != "exact":  # sums of pairs
-        total += _NUMPY * work.patch_size**2
+        total += _NUMPY * math.prod(patch_sides(work.patch_size, len(work.result)))
         if level.approximate:
             total += _NUMPY_APPROXIMATE * (max(query, level.keys) if normalised else query)
     return total

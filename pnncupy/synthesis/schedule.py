@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pnncupy.images.pyramid import level_shape
+from pnncupy.images.pyramid import Ratio, level_shape
 
 KEYS = ("blurred", "sharp", "both")
 _FINEST_LEVELS = 2
@@ -15,7 +15,7 @@ class Schedule:
 
     Attributes
     ----------
-    ratio : float
+    ratio : float, or one for each axis
         Side of a level over the side of the next finer one, below 1.
     levels : int
         The coarsest level.
@@ -32,7 +32,7 @@ class Schedule:
         PNN steps instead at levels coarser than the two finest.
     """
 
-    ratio: float
+    ratio: Ratio
     levels: int
     iterations: int
     coarse_iterations: int

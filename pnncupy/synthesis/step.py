@@ -8,7 +8,8 @@ from typing import Any
 from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import from_planes
+from pnncupy.images.planes import ChannelAxis, from_planes
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.exact import search
 from pnncupy.search.method import METHODS, chosen
 from pnncupy.search.nearest import check_span, mask_keys, prepare
@@ -24,13 +25,13 @@ def pnn_step(
     key: Any,
     value: Any,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     alpha: float = math.inf,
     key_mask: Any = None,
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
     periodic: bool | Sequence[bool] = False,
     source_periodic: bool | Sequence[bool] = False,
@@ -40,7 +41,7 @@ def pnn_step(
     Parameters
     ----------
     query : (HQ, WQ) or (HQ, WQ, C) array of any real dtype
-        The image to be rebuilt, as it is: values are not scaled.
+        The image to be rebuilt, as it is: values are not scaled; or a volume.
     key : (HK, WK) or (HK, WK, C) array
         What the patches of `query` are compared with.
     value : array of the shape of `key`

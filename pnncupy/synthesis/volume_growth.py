@@ -236,7 +236,7 @@ def _search(
             if same
             else slices.start(known.index, known.layout, layout)
         )
-    if is_approximate(settings.method, _pairs(run, number, level)):
+    if is_approximate(settings.method, _pairs(run, number, level), settings.patch_size):
         return PatchMatch(settings, [key], layout, needed, start).search
     if run.schedule.incremental:
         return incremental_search(settings, [key], layout, needed, start, run.reporter.reuse)
@@ -259,7 +259,7 @@ def planned_pairs(run: VolumeRun) -> dict[tuple[int, int], int]:
             planned[level, step] = 0
             for number, source in enumerate(run.problem.sources):
                 pairs = _pairs(run, number, level)
-                if is_approximate(settings.method, pairs):
+                if is_approximate(settings.method, pairs, settings.patch_size):
                     queries = run.slices(number, level).patches
                     keys = pairs // queries
                     tried = effort(level < run.schedule.levels, step).tries(

@@ -11,9 +11,11 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.engine.interface import Engine
+from pnncupy.engine.registry import check_volumes
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import check_fits_patch, from_planes, raw_planes
+from pnncupy.images.planes import ChannelAxis, check_fits_patch, from_planes, raw_planes
 from pnncupy.parallel.threads import thread_count
+from pnncupy.patch_shape import PatchSize, checked_patch_size, patch_sides, shape_for
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index
 from pnncupy.search.patch_grid import Layout, PatchGrid
@@ -21,6 +23,8 @@ from pnncupy.search.patch_grid import Layout, PatchGrid
 
 def side_weights(patch_size: int) -> list[float]:
     """One axis of the separable vote weights: nearly flat, 1 at the centre."""
+    if patch_size == 1:
+        return [1.0]
     steps = [(2 * k - patch_size + 1) / (patch_size - 1) for k in range(patch_size)]
     return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
 
@@ -67,10 +71,10 @@ def vote(
     index: Any,
     shape: Any = None,
     *,
-    patch_size: int = 7,
+    patch_size: PatchSize = 7,
     how: str = "weighted_mean",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
 ) -> Array:
     """Build an image from matched patches that overlap.
@@ -78,14 +82,14 @@ def vote(
     Parameters
     ----------
     value : (HV, WV) or (HV, WV, C) array of any real dtype, or a list of them
-        The images that patches are taken from, as they are.
+        The images that patches are taken from, as they are; or volumes.
     index : (H-p+1, W-p+1, 2) integer array
         (row, column) of the first pixel of the patch for each place, as from `nearest_patches`;
-        (source, row, column) where `value` is a list.
-    shape : (int, int), optional
+        (source, row, column) where `value` is a list. Of volumes, (slice, row, column).
+    shape : one int per axis, optional
         Height and width of the result; it must be that of `index` plus ``patch_size - 1``.
-    patch_size : int, default 7
-        Side p of a patch, at least 2.
+    patch_size : int or one per axis, default 7
+        Side p of a patch, at least 2; or its sides along the axes.
     how : {"weighted_mean", "mean", "median", "trimmed_mean", "copy"}
         Mean weighted by ``exp(-t**2 / (2 * 1.7**2))`` along each axis, t from -1 to 1 across the
         patch; plain mean; median per channel (the lower of two in the middle); mean per channel
@@ -119,7 +123,7 @@ def vote(
     >>> bool(np.array_equal(pnn.vote(image, matches.index, how="copy"), image))
     True
     """
-    size = validation.integer("patch_size", patch_size, 2)
+    given = checked_patch_size(patch_size)
     validation.choice("how", how, tuple(VOTES))
     is_list = isinstance(value, (list, tuple))
     values = list(value) if is_list else [value]
@@ -127,11 +131,20 @@ def vote(
     if not values:
         raise ValueError("`value` must hold at least one image, got an empty list")
     xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
-    _, module = registry.pick(engine, values[0])
+    engine_name, module = registry.pick(engine, values[0])
     planes = [
         raw_planes(name, image, channel_axis) for name, image in zip(names, values, strict=True)
     ]
+    axes = planes[0].ndim - 1
+    size = shape_for(given, axes)
+    check_volumes(engine_name, module, size)
+    sides = patch_sides(size, axes)
     for name, image in zip(names, planes, strict=True):
+        if image.ndim - 1 != axes:
+            raise ValueError(
+                f"`{name}` must have the axes of `{names[0]}`, {axes} of space, got "
+                f"{image.ndim - 1}"
+            )
         check_fits_patch(name, image, size)
         if image.shape[0] != planes[0].shape[0]:
             raise ValueError(
@@ -139,15 +152,15 @@ def vote(
                 f"{image.shape[0]}"
             )
         largest = float(xp.max(xp.abs(image)))
-        if largest > np.finfo(np.float32).max / size**2:
+        if largest > np.finfo(np.float32).max / math.prod(sides):
             raise ValueError(
                 f"`{name}` has values whose sum over a patch overflows, got up to {largest:.3g}; "
                 "scale it"
             )
     layout = Layout.of(planes)
     parts = checked_index("index", index, [image.shape[1:] for image in planes], is_list, size)
-    wanted = tuple(side + size - 1 for side in index.shape[:2])
-    if shape is not None and validation.shape("shape", shape, size) != wanted:
+    wanted = _covered_shape(index.shape[:-1], size)
+    if shape is not None and validation.shape("shape", shape, sides, axes) != wanted:
         raise ValueError(
             f"`shape` must be that of `index` plus `patch_size` - 1, {wanted}, got {shape}"
         )
@@ -167,7 +180,8 @@ def apply_index(sources: Any, index: Any) -> Array:
         Any layer on the pixels of the sources of a synthesis: the sources themselves,
         a label map, another sensor's channels. Any dtype.
     index : (H, W, 3) or (H, W, 2) integer array
-        (source, row, column) of each pixel, as tasks return it; (row, column) for one source.
+        (source, row, column) of each pixel, as tasks return it; (row, column) for one source. Of
+        volumes (Z, Y, X, 4) for (source, slice, row, column), or (Z, Y, X, 3).
 
     Returns
     -------
@@ -203,31 +217,41 @@ def apply_index(sources: Any, index: Any) -> Array:
                 f"`{name}` must have the dtype of `sources[0]`, {layers[0].dtype}, got "
                 f"{layer.dtype}"
             )
-    if index.ndim == 4:
+    axes = index.ndim - 1
+    if axes not in (2, 3) or index.shape[-1] not in (axes, axes + 1):
+        axes = 2
+    is_image = layers[0].ndim < 3 or (layers[0].ndim == 3 and layers[0].shape[2] <= 4)
+    if index.ndim == 4 and is_image:
         raise ValueError(
             "`index` must be the map of one image; of several, take `index[i]`, got shape "
             f"{index.shape}"
         )
-    with_source = index.ndim == 3 and index.shape[2] == 3
+    with_source = index.ndim == axes + 1 and index.shape[-1] == axes + 1
     if not with_source and len(layers) > 1:
         raise ValueError(
             "`index` must hold (source, row, column) with more than one source, got shape "
             f"{index.shape}"
         )
-    shapes = [layer.shape[:2] for layer in layers]
-    source, row, column = checked_index("index", index, shapes, with_source, 1)
-    result = xp.empty(index.shape[:2] + layers[0].shape[2:], dtype=layers[0].dtype)
+    shapes = [layer.shape[:axes] for layer in layers]
+    source, *position = checked_index("index", index, shapes, with_source, 1)
+    result = xp.empty(index.shape[:-1] + layers[0].shape[axes:], dtype=layers[0].dtype)
     for number, layer in enumerate(layers):
         here = source == number
-        result[here] = layer[row[here], column[here]]
+        result[here] = layer[tuple(place[here] for place in position)]
     return result
+
+
+def _covered_shape(patches: tuple[int, ...], patch_size: PatchSize) -> tuple[int, ...]:
+    """Pixels along each axis that a grid of patches covers."""
+    sides = patch_sides(patch_size, len(patches))
+    return tuple(count + side - 1 for count, side in zip(patches, sides, strict=True))
 
 
 def vote_planes(
     engine: Engine,
     value: Array,
     index: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     how: str,
     threads: int,
     last: tuple[Array, Array] | None = None,
@@ -239,15 +263,21 @@ def vote_planes(
     whose patches changed are computed then. The result is written to `out`, if given.
     """
     xp = arrays.namespace(value)
-    shape = tuple(side + patch_size - 1 for side in index.shape)
+    shape = _covered_shape(index.shape, patch_size)
     if out is None:
         out = xp.empty((value.shape[0], *shape), dtype=xp.float32)
     vote = VOTES[how]
     if vote.exact_copy:
-        pixels = pixel_numbers(index, value.shape[2], patch_size)
+        pixels = pixel_numbers(index, value.shape[1:], patch_size)
         out[...] = value.reshape(len(value), -1)[:, pixels]
         return out
-    weights = None if vote.weights is None else vote.weights(patch_size)
+    weights: Any = None
+    if vote.weights is not None:
+        weights = (
+            vote.weights(patch_size)
+            if isinstance(patch_size, int)
+            else [vote.weights(side) for side in patch_size]
+        )
     active = None
     if last is not None:
         out[...] = last[1]
@@ -267,8 +297,8 @@ def vote_images(
 ) -> Array:
     """The images (B, C, H, W) that a batch of matches makes; see `vote_planes`."""
     xp = arrays.namespace(value)
-    sides = (side + settings.patch_size - 1 for side in index.shape[1:])
-    images = xp.empty((len(index), value.shape[0], *sides), dtype=xp.float32)
+    shape = _covered_shape(index.shape[1:], settings.patch_size)
+    images = xp.empty((len(index), value.shape[0], *shape), dtype=xp.float32)
     for number in range(len(index)):
         known = None if last is None else (last[0][number], last[1][number])
         vote_planes(
@@ -284,12 +314,19 @@ def vote_images(
     return images
 
 
-def pixel_numbers(index: Array, index_stride: int, patch_size: int) -> Array:
-    """Number of the source pixel that the patch of the largest weight puts at each place."""
+def pixel_numbers(index: Array, canvas_shape: tuple[int, ...], patch_size: PatchSize) -> Array:
+    """Number of the source pixel that the patch of the largest weight puts at each place.
+
+    `canvas_shape` is that of the array that flat indices are for.
+    """
     xp = arrays.namespace(index)
-    grid = PatchGrid.of_shape([side + patch_size - 1 for side in index.shape], patch_size)
-    row_offset, column_offset = (xp.asarray(grid.centre_offsets(axis)) for axis in (0, 1))
-    rows = xp.arange(row_offset.shape[0]) - row_offset
-    columns = xp.arange(column_offset.shape[0]) - column_offset
-    patches = index[rows[:, None], columns[None, :]]
-    return patches + (row_offset[:, None] * index_stride + column_offset[None, :])
+    grid = PatchGrid.of_shape(_covered_shape(index.shape, patch_size), patch_size)
+    axes = index.ndim
+    shift: Any = 0
+    places = []
+    for axis in range(axes):
+        along = (-1, *(1,) * (axes - 1 - axis))
+        offset = xp.asarray(grid.centre_offsets(axis))
+        places.append(xp.reshape(xp.arange(offset.shape[0]) - offset, along))
+        shift = shift + xp.reshape(offset * math.prod(canvas_shape[axis + 1 :]), along)
+    return index[tuple(places)] + shift

@@ -4,7 +4,9 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.planes import as_planes, check_fits_patch
+from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
+from pnncupy.images.pyramid import Ratio
+from pnncupy.patch_shape import PatchSize
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.level_count import Requirements
@@ -34,8 +36,8 @@ def analogy(
     *,
     keep_grain: bool = False,
     alpha: float = 5e-3,
-    patch_size: int | str = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -45,7 +47,7 @@ def analogy(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -120,6 +122,11 @@ def analogy(
     images = SourceImages.of("source", source, options)
     plain = without_missing([structure], ["structure"], options)[0][0]
     layout = as_planes("structure", plain, options.channel_axis)
+    if layout.ndim - 1 != images.axes:
+        raise ValueError(
+            f"`structure` must have as many axes of space as `source`, {images.axes}, got "
+            f"{layout.ndim - 1}"
+        )
     check_fits_patch("structure", layout, options.patch_size)
     requirements = Requirements(preferred_levels=_LEVELS)
     task = prepare_task(images, layout.shape[1:], options, requirements)

@@ -9,7 +9,8 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.images.characteristic_scales import CharacteristicScales, characteristic_scales
 from pnncupy.images.missing import checked_nodata, split_missing
-from pnncupy.images.planes import as_planes, checked_channel_axis, checked_mask
+from pnncupy.images.planes import ChannelAxis, as_planes, checked_channel_axis, checked_mask
+from pnncupy.patch_shape import PatchSize, checked_patch_size
 
 AUTO = "auto"
 # The side for sharp images, the scale of their finest details, and the largest side.
@@ -20,20 +21,20 @@ LARGEST_PATCH = 13
 def chosen_patch_size(
     name: str,
     images: Any,
-    patch_size: int | str,
+    patch_size: PatchSize | str,
     *,
-    channel_axis: int,
+    channel_axis: ChannelAxis,
     nodata: Any,
     categorical: bool,
     hole: Any = None,
-) -> tuple[int, dict[str, Any]]:
+) -> tuple[PatchSize, dict[str, Any]]:
     """The side of a patch, and what it was chosen by, for `Result.info`.
 
     `images` is one source or a list of them, `hole` the mask of an image that is inpainted, or
     "nodata": its pixels do not count.
     """
     if not is_auto("patch_size", patch_size):
-        return validation.integer("patch_size", patch_size, 2), {}
+        return checked_patch_size(patch_size), {}
     several = images if isinstance(images, (list, tuple)) else [images]
     if not several:
         raise ValueError(f"`{name}` must hold at least one image, got an empty list")
@@ -71,7 +72,7 @@ def _side(scales: CharacteristicScales, smallest_side: int) -> int:
 
 
 def _known_planes(
-    name: str, image: Any, channel_axis: int, nodata: float | None, labels: bool
+    name: str, image: Any, channel_axis: ChannelAxis, nodata: float | None, labels: bool
 ) -> tuple[Any, Array | None]:
     """The planes of an image, one for each label, and its known pixels."""
     plain, known = split_missing(name, image, nodata, channel_axis, categorical=labels)

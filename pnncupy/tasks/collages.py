@@ -9,8 +9,10 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.pyramid import level_shape, step_shapes
+from pnncupy.images.planes import ChannelAxis
+from pnncupy.images.pyramid import Ratio, level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
+from pnncupy.patch_shape import PatchSize
 from pnncupy.synthesis.coarse_to_fine import (
     Synthesised,
     pairs_of_level,
@@ -45,12 +47,12 @@ from pnncupy.tasks.source_images import SourceImages
 @on_engine_device
 def collage(
     images: Any,
-    shape: tuple[int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     *,
     gradual: bool = False,
     alpha: float = 5e-3,
-    patch_size: int | str = 7,
-    downscale: float = 1.25,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 1.25,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
@@ -60,7 +62,7 @@ def collage(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -93,8 +95,8 @@ def collage(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values make sure that
         each image appears.
-    downscale : float, default 1.25
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    downscale : float or one per axis, default 1.25
+        Factor between the sides of neighbouring pyramid levels, as in `generate`.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about two patches
         at the coarsest level, or as many as leave a patch on the canvas.
@@ -157,7 +159,7 @@ def collage(
     )  # fmt: skip
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
-        start = side_by_side(task.planes, task.shape[0], task.source_periodic)
+        start = side_by_side(task.planes, task.shape[:-1], task.source_periodic)
         shapes = step_shapes(start.shape[1:], task.shape)
         return gradual_synthesis(task, start, shapes, info)
     if initial_guess is None:
@@ -172,51 +174,54 @@ def _intermediate(
     """Levels and shapes of the images from the canvas to the result."""
     level = 0 if in_steps else schedule.levels
     shape, *others = (schedule.shape(each, level) for each in shapes)
-    canvas = _canvas_shape(others, shape[0])
+    canvas = _canvas_shape(others, shape[:-1])
     steps = [canvas, *step_shapes(canvas, shape)]
     return levels_of(steps, schedule) if in_steps else [(level, step) for step in steps]
 
 
-def side_by_side(images: Any, height: int, periodic: tuple[bool, ...] = ()) -> Array:
-    """Planar images, all resized to one height, in a row; see `resize_planes` for `periodic`."""
+def side_by_side(images: Any, height: Sequence[int], periodic: tuple[bool, ...] = ()) -> Array:
+    """Planar images, all resized to one height (of volumes, depth and height), in a row.
+
+    See `resize_planes` for `periodic`.
+    """
     xp = arrays.namespace(images[0])
     parts = []
     for planes in images:
-        width = _scaled_width(planes.shape[1:], height)
-        scales = (height / planes.shape[1], width / planes.shape[2])
-        parts.append(resize_planes(planes, scales, (height, width), periodic))
-    return xp.ascontiguousarray(xp.concat(parts, axis=2))
+        shape = (*height, _scaled_width(planes.shape[1:], height))
+        scales = tuple(new / old for new, old in zip(shape, planes.shape[1:], strict=True))
+        parts.append(resize_planes(planes, scales, shape, periodic))
+    return xp.ascontiguousarray(xp.concat(parts, axis=-1))
 
 
 def canvas_steps(
-    shapes: Sequence[Sequence[int]], ratio: float, level: int, factors: tuple[float, ...] = ()
+    shapes: Sequence[Sequence[int]], ratio: Ratio, level: int, factors: tuple[float, ...] = ()
 ) -> list[tuple[int, ...]]:
     """Shapes at a level from the canvas to the result, as `step_shapes` with these factors."""
     result, *others = (level_shape(shape, level, ratio) for shape in shapes)
-    return step_shapes(_canvas_shape(others, result[0]), result, *factors)
+    return step_shapes(_canvas_shape(others, result[:-1]), result, *factors)
 
 
-def _canvas(shapes: Sequence[Sequence[int]], ratio: float, level: int) -> list[tuple[int, ...]]:
+def _canvas(shapes: Sequence[Sequence[int]], ratio: Ratio, level: int) -> list[tuple[int, ...]]:
     """Shape of the canvas at a level."""
     result, *others = (level_shape(shape, level, ratio) for shape in shapes)
-    return [_canvas_shape(others, result[0])]
+    return [_canvas_shape(others, result[:-1])]
 
 
 def _full_size_steps(
-    shapes: Sequence[Sequence[int]], ratio: float, level: int
+    shapes: Sequence[Sequence[int]], ratio: Ratio, level: int
 ) -> list[tuple[int, ...]]:
     """Shapes at a level of all steps that were taken at full size."""
     return [level_shape(shape, level, ratio) for shape in canvas_steps(shapes, ratio, 0)]
 
 
-def _canvas_shape(shapes: Sequence[Sequence[int]], height: int) -> tuple[int, int]:
+def _canvas_shape(shapes: Sequence[Sequence[int]], height: Sequence[int]) -> tuple[int, ...]:
     """Height and width of images side by side."""
-    return height, sum(_scaled_width(shape, height) for shape in shapes)
+    return (*height, sum(_scaled_width(shape, height) for shape in shapes))
 
 
-def _scaled_width(shape: Sequence[int], height: int) -> int:
+def _scaled_width(shape: Sequence[int], height: Sequence[int]) -> int:
     """Width of an image that is resized to a height."""
-    return max(1, round(shape[1] * (height / shape[0])))
+    return max(1, round(shape[-1] * (height[-1] / shape[-2])))
 
 
 def _from_canvas(task: PreparedTask, info: dict[str, Any]) -> Any:
@@ -224,7 +229,7 @@ def _from_canvas(task: PreparedTask, info: dict[str, Any]) -> Any:
     problem = task.problem(task.sources())
     level = task.schedule.levels
     canvas = side_by_side(
-        [source.sharp[level] for source in problem.sources], task.coarsest_shape[0],
+        [source.sharp[level] for source in problem.sources], task.coarsest_shape[:-1],
         task.source_periodic,
     )  # fmt: skip
     sizes = [canvas.shape[1:], *step_shapes(canvas.shape[1:], task.coarsest_shape)]

@@ -14,14 +14,15 @@ import numpy as np
 from pnncupy.engine import registry
 from pnncupy.engine.transfer import arrays_among
 from pnncupy.errors import Cancelled
+from pnncupy.images.planes import as_planes
 from pnncupy.images.resize import resize
+from pnncupy.patch_shape import patch_sides
 from pnncupy.search.method import EXACT_BELOW
 from pnncupy.synthesis.progress import Event
 from pnncupy.tasks.automatic_sizes import AUTO, LARGEST_PATCH
 
-# Pairs of the first trial, some 0.1 s on a CPU. They grow with the fourth power of an image's
-# side, or approximately searched with the second.
-_FIRST_TRIAL = {"exact": (1e9, 4), "patchmatch": (2e7, 2)}
+# Pairs of the first trial, some 0.1 s on a CPU, and the power of the pixels that they grow with.
+_FIRST_TRIAL = {"exact": (1e9, 2), "patchmatch": (2e7, 1)}
 # Seconds that the last trial may take. Only a trial nearly as large as the call is a good one: what
 # a search costs changes by leaps, as it compares pairs at some sizes and walks a tree at others.
 _LAST_TRIAL = 8.0
@@ -36,7 +37,9 @@ _SMALLER = 1.6
 # each query patch costs the same, the largest that of one that compares all pairs.
 _POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.0)}
 # Arguments that look like sizes but are none.
-_NO_IMAGES = ("data_range", "channel_weights", "periodic", "source_periodic")
+_NO_IMAGES = (
+    "data_range", "channel_weights", "periodic", "source_periodic", "patch_size", "downscale",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,9 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     # What only the first of two equal calls takes is loading or compilation.
     first, seconds = _timed(lambda: _first_event(task, given))
     loading = seconds - _timed(lambda: _first_event(task, given))[1]
-    trials = [_first_trial(task, given, first)]
-    while (scale := _next_scale(trials[-1], first.method)) is not None:
+    axes = _axes_of_space(given)
+    trials = [_first_trial(task, given, first, axes)]
+    while (scale := _next_scale(trials[-1], first.method, axes)) is not None:
         trials.append(_trial(task, given, first, scale))
     last = trials[-1]
     if len(trials) == 1 and last.scale < 1:
@@ -126,17 +130,25 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     short = [trial for trial in trials if trial.seconds < _SHORT]
     traced = (short or trials[:1])[-1]
     _, peak = _with_peak(lambda: _one(task, traced.given), first.engine)
-    pixels = last.scale**-2
+    pixels = last.scale**-axes
     return Estimate(
         first.method, first.engine, first.samples, last.pairs * first.pairs / last.planned,
-        last.seconds * pixels ** _power_of_time(trials, first.method), max(0.0, loading),
-        compiling, peak / traced.scale**2 / 2**20, last.scale,
+        last.seconds * pixels ** _power_of_time(trials, first.method, axes), max(0.0, loading),
+        compiling, peak / traced.scale**axes / 2**20, last.scale,
     )  # fmt: skip
 
 
-def _first_trial(task: Callable[..., Any], given: Mapping[str, Any], first: Event) -> _Trial:
+def _axes_of_space(given: Mapping[str, Any]) -> int:
+    """Axes of space of a call's images: 2, or 3 of volumes."""
+    source = next(arrays_among([next(iter(given.values()))]))
+    return int(as_planes("source", source, given.get("channel_axis", "auto")).ndim) - 1
+
+
+def _first_trial(
+    task: Callable[..., Any], given: Mapping[str, Any], first: Event, axes: int
+) -> _Trial:
     """The smallest trial that the call's arguments allow."""
-    scale = _first_scale(first, given)
+    scale = _first_scale(first, given, axes)
     while True:
         try:
             return _trial(task, given, first, scale)
@@ -168,50 +180,53 @@ def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[st
     words = [value for value in given.values() if isinstance(value, str)]
     # Labels and missing pixels have no means.
     sampled = bool(given.get("categorical")) or "nodata" in given or "nodata" in words
+    axes = _axes_of_space(given)
     smaller = {
-        name: value if name in _NO_IMAGES else _scaled(value, scale, sampled)
+        name: value if name in _NO_IMAGES else _scaled(value, scale, sampled, axes)
         for name, value in given.items()
     }
     return smaller | {"method": method, "return_info": True}
 
 
-def _next_scale(trial: _Trial, method: str) -> float | None:
+def _next_scale(trial: _Trial, method: str, axes: int) -> float | None:
     """Scale of a larger trial that surely ends in time; None if this one is large enough."""
-    factor: float = (_LAST_TRIAL / trial.seconds) ** (0.5 / _POWERS[method][1])
+    factor: float = (_LAST_TRIAL / trial.seconds) ** (1 / axes / _POWERS[method][1])
     scale = min(1.0, trial.scale * factor)
     return None if scale < min(1.0, trial.scale * _LARGER) or trial.scale == 1 else scale
 
 
-def _power_of_time(trials: Sequence[_Trial], method: str) -> float:
+def _power_of_time(trials: Sequence[_Trial], method: str, axes: int) -> float:
     """Return the power of the pixels that time grows with, from the last two trials."""
     least, largest = _POWERS[method]
     if len(trials) < 2:
         return largest
     before, last = trials[-2:]
-    pixels = (last.scale / before.scale) ** 2
+    pixels = (last.scale / before.scale) ** axes
     return min(largest, max(least, math.log(last.effort / before.effort) / math.log(pixels)))
 
 
-def _first_scale(first: Event, given: Mapping[str, Any]) -> float:
+def _first_scale(first: Event, given: Mapping[str, Any], axes: int) -> float:
     """Side of the first trial's images over those of the call."""
     budget, power = _FIRST_TRIAL[first.method]
-    scale = (budget / first.pairs) ** (1 / power)
-    smallest = min(min(array.shape[:2]) for array in arrays_among(given.values()))
+    scale = (budget / first.pairs) ** (1 / (axes * power))
     patch_size = given.get("patch_size", 7)
-    scale = max(scale, 4 * (LARGEST_PATCH if patch_size == AUTO else patch_size) / smallest)
+    sides = patch_sides(LARGEST_PATCH if patch_size == AUTO else patch_size, axes)
+    for array in arrays_among(given.values()):
+        for pixels, side in zip(array.shape[:axes], sides, strict=True):
+            scale = max(scale, 4 * side / pixels)
     if first.method == "patchmatch":
         # Enough pairs that searches at full size are approximate, as those of the call.
         sources = list(arrays_among([next(iter(given.values()))]))
-        queries = math.prod(given.get("shape") or sources[0].shape[:2])
-        keys = sum(math.prod(source.shape[:2]) for source in sources)
-        scale = max(scale, (4 * EXACT_BELOW / (keys * queries)) ** 0.25)
+        queries = math.prod(given.get("shape") or sources[0].shape[:axes])
+        keys = sum(math.prod(source.shape[:axes]) for source in sources)
+        scale = max(scale, (4 * EXACT_BELOW / (keys * queries)) ** (0.5 / axes))
     return min(1.0, float(scale))
 
 
-def _is_shape(given: Any) -> bool:
+def _is_shape(given: Any, axes: int) -> bool:
     return (
         isinstance(given, (list, tuple))
-        and len(given) == 2
+        and len(given) == axes
         and all(isinstance(side, int) for side in given)
     )
 
@@ -243,7 +258,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.perf_counter() - start
 
 
-def _scaled(value: Any, scale: float, sampled: bool) -> Any:
+def _scaled(value: Any, scale: float, sampled: bool, axes: int) -> Any:
     """An argument for smaller images: images, masks, lists of them, and (height, width).
 
     Images are resized, or only `sampled`.
@@ -251,22 +266,23 @@ def _scaled(value: Any, scale: float, sampled: bool) -> Any:
     if scale == 1:
         return value
     if isinstance(value, (list, tuple)):
-        if _is_shape(value):
+        if _is_shape(value, axes):
             return tuple(max(1, round(side * scale)) for side in value)
-        return [_scaled(part, scale, sampled) for part in value]
+        return [_scaled(part, scale, sampled, axes) for part in value]
     if getattr(value, "ndim", 0) < 2:
         return value
-    height, width = (max(1, round(side * scale)) for side in value.shape[:2])
-    rows, columns = (
-        np.arange(new) * old // new
-        for new, old in zip((height, width), value.shape[:2], strict=True)
-    )
-    if value.dtype.kind == "b" and value.ndim == 2:
+    shape = tuple(max(1, round(side * scale)) for side in value.shape[:axes])
+    places = [
+        np.arange(new) * old // new for new, old in zip(shape, value.shape[:axes], strict=True)
+    ]
+    if value.dtype.kind == "b" and value.ndim == axes:
         # A hole stays one, however small.
-        return np.logical_or.reduceat(np.logical_or.reduceat(value, rows, axis=0), columns, axis=1)
+        for axis, first in enumerate(places):
+            value = np.logical_or.reduceat(value, first, axis=axis)
+        return value
     if sampled:
-        return value[rows[:, None], columns]
-    small = resize(value, scale, (height, width))
+        return value[np.ix_(*places)]
+    small = resize(value, scale, shape, channel_axis=None if value.ndim == axes else -1)
     if value.dtype.kind in "iu":
         limits = np.iinfo(value.dtype)
         small = np.clip(np.round(small), limits.min, limits.max)

@@ -2,14 +2,16 @@
 
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
-from pnncupy.images.planes import checked_mask, image_shape
-from pnncupy.images.pyramid import more_than_half, planes_pyramid
+from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
+from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
@@ -44,8 +46,8 @@ def edit(
     mask: Any = None,
     keep_grain: bool = False,
     alpha: float = math.inf,
-    patch_size: int | str = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -55,7 +57,7 @@ def edit(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -139,8 +141,9 @@ def edit(
     fixed = kept = None
     if mask is not None:
         changed = checked_mask("mask", mask, task.shape, plain)
-        distance = TASKS["edit"].margin_patches * options.patch_size
-        still = ~near(changed, distance, task.periodic)
+        margin = TASKS["edit"].margin_patches
+        sides = patch_sides(options.patch_size, changed.ndim)
+        still = ~near(changed, [margin * side for side in sides], task.periodic)
         fixed = FixedPixels(pyramid, _levels_of_mask(still, task.schedule, task.periodic))
         kept = KeptPixels(data_of(edited), still)
     copied = task.copied(keep_grain)
@@ -152,7 +155,10 @@ def edit(
 
 
 def near_mask(
-    mask: Array, margin_patches: int, patch_size: int | None, periodic: tuple[bool, ...] = ()
+    mask: Array,
+    margin_patches: int,
+    patch_size: PatchSize | None,
+    periodic: tuple[bool, ...] = (),
 ) -> Array:
     """Pixels that a task with a mask may change: the mask, and what is near it.
 
@@ -161,7 +167,7 @@ def near_mask(
     mask : (H, W) bool array
     margin_patches : int
         How far from the mask, in patches.
-    patch_size : int or None
+    patch_size : int, one for each axis, or None
         Side of a patch; None: the default.
     periodic : tuple of bool
         Axes along which the image wraps around; empty for none.
@@ -170,25 +176,28 @@ def near_mask(
     -------
     (H, W) bool array
     """
-    side = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    size = patch_size or inspect.signature(edit).parameters["patch_size"].default
+    if not isinstance(size, int) and len(size) != mask.ndim:
+        size = max(size)
     # The task refuses patches without a size or larger than the image, later.
-    return near(mask, margin_patches * min(max(side, 1), *mask.shape), periodic)
+    sides = patch_sides(size, mask.ndim)
+    distances = [margin_patches * min(max(side, 1), *mask.shape) for side in sides]
+    return near(mask, distances, periodic)
 
 
-def near(mask: Array, distance: int, periodic: tuple[bool, ...] = ()) -> Array:
-    """Pixels at most `distance` rows and columns from a True one, across periodic borders too."""
+def near(mask: Array, distances: Sequence[int], periodic: tuple[bool, ...] = ()) -> Array:
+    """Pixels at most these distances along the axes from a True one, across periodic borders."""
     xp = arrays.namespace(mask)
     wraps = periodic or (False,) * mask.ndim
-    margins = [0 if each else distance for each in wraps]
-    middle = tuple(
-        slice(margin, margin + side) for margin, side in zip(margins, mask.shape, strict=True)
-    )
-    sides = tuple(2 * margin + side for margin, side in zip(margins, mask.shape, strict=True))
-    clear = xp.ones(sides, dtype=bool)
-    clear[middle] = ~mask
-    beyond = [distance if each else 0 for each in wraps]
+    margins = [0 if each else far for each, far in zip(wraps, distances, strict=True)]
+    beyond = [far if each else 0 for each, far in zip(wraps, distances, strict=True)]
+    sides = [side + 2 * margin for side, margin in zip(mask.shape, margins, strict=True)]
+    clear = xp.ones(tuple(sides), dtype=bool)
+    clear[
+        tuple(slice(more, more + side) for side, more in zip(mask.shape, margins, strict=True))
+    ] = ~mask
     clear = wrap(clear, beyond, beyond)
-    return ~PatchGrid.of_shape(clear.shape, 2 * distance + 1).inside(clear)
+    return ~PatchGrid.of_shape(clear.shape, tuple(2 * far + 1 for far in distances)).inside(clear)
 
 
 def _levels_of_mask(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import Layout
 from pnncupy.synthesis.coarse_to_fine import Synthesised, synthesise
 from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
@@ -25,7 +26,7 @@ class Result(NamedTuple):
     index : (H, W, 3) or (n, H, W, 3) int32 array, or None
         (source, row, column) of the pixel that the patch of the largest vote weight puts at each
         position; fixed pixels have their own. `apply_index` renders other layers through it. None
-        without `return_index`.
+        without `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
     info : dict or None
         Statistics of the run, of plain types: task, engine, method, seed, levels, and for each
         realisation the pairs of patches of a plain run (``pairs``), those that searches covered, by
@@ -93,7 +94,7 @@ def execute(
             "engine": task.engine_name,
             "method": task.settings.method,
             "threads": task.settings.threads,
-            "patch_size": task.options.patch_size,
+            "patch_size": plain_size(task.options.patch_size),
             "levels": task.schedule.levels,
             "shape": list(task.shape),
             "periodic": list(task.periodic),
@@ -123,6 +124,11 @@ def execute(
                 raise
             batch_size = len(numbers) // 2
     return _assembled(task, results, info, stack=count is not None)
+
+
+def plain_size(patch_size: PatchSize) -> int | list[int]:
+    """A patch size of plain types, for records."""
+    return patch_size if isinstance(patch_size, int) else list(patch_size)
 
 
 def _realise(
@@ -196,7 +202,7 @@ def _assembled(task: PreparedTask, results: Sequence[Result], info: Any, stack: 
 def index_map_of(task: PreparedTask, index: Array, layout: Layout) -> Array:
     """Return (source, row, column) of each pixel, (H, W, 3)."""
     grid = task.grid
-    numbers = pixel_numbers(grid.covering(index), layout.width, task.settings.patch_size)
+    numbers = pixel_numbers(grid.covering(index), layout.canvas_shape, task.settings.patch_size)
     source, *places = layout.decode(grid.inner(numbers))
     xp = arrays.namespace(index)
     if any(task.source_periodic):
@@ -223,14 +229,12 @@ def _with_kept(
     """The kept pixels from the original array itself, bit for bit; they map to themselves."""
     xp = arrays.namespace(image)
     axis, mask = task.encoding.channel_axis, kept.mask
-    wide = mask if axis is None else xp.expand_dims(mask, axis=axis % 3)
+    wide = mask if axis is None else xp.expand_dims(mask, axis=axis)
     image = xp.where(wide, kept.original, image).astype(kept.original.dtype)
     if index_map is not None:
-        rows, columns = xp.meshgrid(
-            xp.arange(mask.shape[0], dtype=xp.int32),
-            xp.arange(mask.shape[1], dtype=xp.int32),
-            indexing="ij",
+        position = xp.meshgrid(
+            *(xp.arange(side, dtype=xp.int32) for side in mask.shape), indexing="ij"
         )
-        itself = xp.stack([xp.zeros_like(rows), rows, columns], axis=-1)
+        itself = xp.stack([xp.zeros_like(position[0]), *position], axis=-1)
         index_map = xp.where(mask[..., None], itself, index_map)
     return image, index_map

@@ -8,7 +8,10 @@ from typing import Any
 from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.planes import ChannelAxis
+from pnncupy.images.pyramid import Ratio
 from pnncupy.images.stationarity import Stationarity
+from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, sample_seed, seed_sequence
 from pnncupy.tasks.automatic_depth import chosen_depth
 from pnncupy.tasks.automatic_sizes import chosen_patch_size, is_auto
@@ -48,15 +51,15 @@ def generate(
     n: int | None = None,
     *,
     first_sample: int = 0,
-    shape: tuple[int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     noise_std: float | None = None,
     variety: str | None = None,
     independent: bool | str = "auto",
     distinct: bool = False,
     alpha: float = math.inf,
     rng: Any = None,
-    patch_size: int | str = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | str | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -66,7 +69,7 @@ def generate(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -90,9 +93,9 @@ def generate(
     Parameters
     ----------
     image : (H, W) or (H, W, C) array of bool, integers or floating point, or a list of them
-        The source, at least one patch in size, finite. It is never modified. Of several sources
-        (sizes may differ, dtype and channels may not) the first gives the layout and all give
-        patches.
+        The source, at least one patch in size, finite; or a volume, see `channel_axis`. It is never
+        modified. Of several sources (sizes may differ, dtype and channels may not) the first gives
+        the layout and all give patches.
     n : int, optional
         How many images to make. Sample i is the same whether 1 or 100 are synthesised.
     first_sample : int, default 0
@@ -120,7 +123,7 @@ def generate(
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise and the tiles; an integer makes the call reproducible. A Generator is
         advanced.
-    levels : int, "auto" or None
+    levels : int or "auto", optional
         Pyramid levels below full size, the coarsest of which gets the noise: fewer give more
         variety and keep less of the source's layout. Default: such that the smallest side is about
         two patches at the coarsest level. "auto": up to four less, until the noise moves three
@@ -166,6 +169,9 @@ def generate(
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> pnn.generate(image, 2, rng=1, iterations=2).shape
     (2, 24, 32, 3)
+    >>> volume = np.random.default_rng(0).random((12, 14, 16))
+    >>> pnn.generate(volume, patch_size=3, channel_axis=None, iterations=1, rng=1).shape
+    (12, 14, 16)
     """
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)

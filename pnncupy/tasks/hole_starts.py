@@ -10,7 +10,8 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images.continuation import smooth_continuation
-from pnncupy.images.pyramid import valid_shares
+from pnncupy.images.pyramid import Ratio, axis_ratios, valid_shares
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels
@@ -25,23 +26,36 @@ class HoleWidths:
     labels : (H, W) int NumPy array
         Number of the hole of each pixel, from 1; 0 is known.
     squares : tuple of int
-        Side of the largest square in each, from hole 1 on.
+        Side of the largest square in each, from hole 1 on; of volumes, of the largest cube. Where
+        patches have sides of different lengths, so has the box, and its longest side counts. Axes
+        that keep their length do not count.
+    side : int
+        That of a patch.
+    ratio : float
+        That side at a level over that at the next finer one.
     periodic : tuple of bool
         Axes along which the image wraps around; empty for none.
     """
 
     labels: Any
     squares: tuple[int, ...]
+    side: int
+    ratio: float
     periodic: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, hole: Array, periodic: tuple[bool, ...] = ()) -> "HoleWidths":
-        """Measure the holes of a bool mask, connected along rows, columns and diagonals.
+    def of(
+        cls, hole: Array, patch_size: PatchSize, ratio: Ratio, periodic: tuple[bool, ...] = ()
+    ) -> "HoleWidths":
+        """Measure the holes of a bool mask, connected along its axes and all diagonals.
 
         They are connected across the border of `periodic` axes too.
         """
         from scipy.ndimage import find_objects
 
+        axes = hole.ndim
+        sides, ratios = patch_sides(patch_size, axes), axis_ratios(ratio, axes)
+        counted = [side if factor < 1 else 0 for side, factor in zip(sides, ratios, strict=True)]
         labels = _connected(arrays.on_host(hole), periodic)
         squares = []
         for number, box in enumerate(find_objects(labels), 1):
@@ -51,18 +65,19 @@ class HoleWidths:
                 each and side == whole
                 for each, side, whole in zip(periodic, part.shape, labels.shape, strict=False)
             )
-            squares.append(largest_square(part, wraps))
-        return cls(labels, tuple(squares), periodic)
+            squares.append(largest_square(part, counted, wraps))
+        longest = max(counted)
+        return cls(labels, tuple(squares), longest, ratios[counted.index(longest)], periodic)
 
-    def narrower_than(self, side: int) -> Any:
-        """Pixels of holes whose largest square is smaller, (H, W) bool."""
-        return np.array([False, *(square < side for square in self.squares)])[self.labels]
+    def narrower_than_a_patch(self) -> Any:
+        """Pixels of holes whose largest square is smaller than a patch, (H, W) bool."""
+        return np.array([False, *(square < self.side for square in self.squares)])[self.labels]
 
-    def interior(self, side: int, margin: int) -> Any:
-        """Pixels of holes whose largest square is at least `side`, but those near known ones."""
+    def interior(self, margin: int) -> Any:
+        """Pixels of holes as wide as a patch, but those near known ones."""
         from scipy.ndimage import binary_erosion
 
-        wide = (self.labels > 0) & ~self.narrower_than(side)
+        wide = (self.labels > 0) & ~self.narrower_than_a_patch()
         beyond = [margin if each else 0 for each in self.periodic or (False,) * wide.ndim]
         inner = binary_erosion(wrap(wide, beyond, beyond), iterations=margin, border_value=1)
         middle = tuple(
@@ -70,16 +85,16 @@ class HoleWidths:
         )
         return inner[middle] & wide
 
-    def levels(self, patch_size: int, downscale: float) -> list[int]:
+    def levels(self) -> list[int]:
         """The level of each hole at which its largest square is about one patch."""
-        return [wanted_levels(square, patch_size, downscale) for square in self.squares]
+        return [wanted_levels(square, self.side, self.ratio) for square in self.squares]
 
 
-def wanted_levels(square: int, patch_size: int, downscale: float) -> int:
+def wanted_levels(square: int, patch_size: int, ratio: float) -> int:
     """The depth at which a square in a hole is about one patch."""
     if not square:
         return 0
-    return max(0, round(math.log(square / patch_size) / math.log(downscale)))
+    return max(0, round(math.log(patch_size / square) / math.log(ratio)))
 
 
 def _connected(hole: Any, periodic: tuple[bool, ...]) -> Any:
@@ -104,12 +119,29 @@ def _connected(hole: Any, periodic: tuple[bool, ...]) -> Any:
     return labels
 
 
-def largest_square(mask: Array, periodic: tuple[bool, ...] = ()) -> int:
-    """Side of the largest square of True pixels, by bisection; 0 without any."""
-    fits, too_large = 0, min(mask.shape) + 1
+def largest_square(
+    mask: Array, proportions: Sequence[int] = (), periodic: tuple[bool, ...] = ()
+) -> int:
+    """Longest side of the largest box of True pixels, by bisection; 0 without any.
+
+    Its sides have these proportions, by default the same length; one of 0 is a single pixel.
+    """
+    sides = list(proportions) or [1] * mask.ndim
+    longest = max(sides)
+
+    def box(side: int) -> tuple[int, ...]:
+        return tuple(max(1, round(side * own / longest)) for own in sides)
+
+    def holds(side: int) -> bool:
+        shape = box(side)
+        if any(own > pixels for own, pixels in zip(shape, mask.shape, strict=True)):
+            return False
+        return bool(PatchGrid.of_shape(mask.shape, shape, periodic).inside(mask).any())
+
+    fits, too_large = 0, max(mask.shape) + 1
     while too_large - fits > 1:
         side = (fits + too_large) // 2
-        if bool(PatchGrid.of_shape(mask.shape, side, periodic).inside(mask).any()):
+        if holds(side):
             fits = side
         else:
             too_large = side
@@ -137,7 +169,7 @@ class HoleStarts:
     @classmethod
     def of(
         cls, masked: MaskedPyramid, widths: HoleWidths, own: Sequence[int], smooth: Any,
-        ratio: float,
+        ratio: Ratio,
     ) -> "HoleStarts":  # fmt: skip
         """Plan the starts.
 
@@ -149,7 +181,7 @@ class HoleStarts:
             The level of each hole, at most the coarsest.
         smooth : (H, W) bool NumPy array
             Pixels of holes that are continued; other holes begin at the coarsest level.
-        ratio : float
+        ratio : float, or one for each axis
         """
         coarsest = len(masked.images) - 1
         depth = np.array([-1, *own])[widths.labels]
@@ -190,6 +222,6 @@ class HoleStarts:
         return FixedPixels([image for image, _ in kept], [mask for _, mask in kept], starts)
 
 
-def _covered(part: Any, level: int, ratio: float, like: Array, periodic: tuple[bool, ...]) -> Array:
+def _covered(part: Any, level: int, ratio: Ratio, like: Array, periodic: tuple[bool, ...]) -> Array:
     """Pixels of a level that pixels (H, W) cover at least in part."""
     return valid_shares(arrays.like(part, like), level, ratio, periodic)[-1] > 0

@@ -11,7 +11,9 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
-from pnncupy.images.planes import as_planes, checked_channel_axis, checked_mask, image_shape
+from pnncupy.images.planes import ChannelAxis, as_planes, channel_axis_of, checked_mask, image_shape
+from pnncupy.images.pyramid import Ratio
+from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
@@ -50,8 +52,8 @@ def inpaint(
     keep_grain: bool = True,
     rng: Any = None,
     alpha: float = math.inf,
-    patch_size: int | str = 7,
-    downscale: float = 4 / 3,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 4 / 3,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -61,7 +63,7 @@ def inpaint(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -160,10 +162,11 @@ def inpaint(
         fill = "smooth"
     plain, known, hole = _holes(image, mask, options)
     filled = _filled(plain, known, hole, fill, options)
-    widths = HoleWidths.of(~known, options.periodic_axes(known.ndim))
-    own = widths.levels(options.patch_size, options.downscale)
-    smooth = _continued(widths, fill, options.patch_size)
     axes = known.ndim
+    size = options.patch(axes)
+    widths = HoleWidths.of(~known, size, options.ratio(axes), options.periodic_axes(axes))
+    own = widths.levels()
+    smooth = _continued(widths, fill)
     wraps_otherwise = options.periodic_axes(axes) != options.source_periodic_axes(axes)
     task = prepare_task(
         SourceImages.of_known(["image"], [filled], [known], options), None, options,
@@ -189,7 +192,7 @@ def inpaint(
         guess, fixed = starts.guess(guess), starts.fixed(masked)
     copied = None
     if grain and keep and vote == "weighted_mean":
-        interior = widths.interior(options.patch_size, _AVERAGED_MARGIN)
+        interior = widths.interior(_AVERAGED_MARGIN)
         copied = arrays.like(interior, known) if interior.any() else None
     problem = _problem(task, masked, known, hole, fixed if keep else None, copied)
     work = synthesis(task, problem, guess[None])
@@ -198,11 +201,11 @@ def inpaint(
     return execute(task, lambda numbers: work, info, kept=kept)
 
 
-def _continued(widths: HoleWidths, fill: Any, patch_size: int) -> Any:
+def _continued(widths: HoleWidths, fill: Any) -> Any:
     """Pixels of holes that begin with a smooth continuation, (H, W) bool; None without any."""
     if not isinstance(fill, str) or fill == "noise":
         return None
-    smooth = widths.labels > 0 if fill == "smooth" else widths.narrower_than(patch_size)
+    smooth = widths.labels > 0 if fill == "smooth" else widths.narrower_than_a_patch()
     return smooth if smooth.any() else None
 
 
@@ -272,16 +275,16 @@ def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOpt
         raise ValueError(f"`fill` must have the shape of `image`, {image.shape}, got {fill.shape}")
     if fill.dtype != image.dtype:
         raise TypeError(f"`fill` must have the dtype of `image`, {image.dtype}, got {fill.dtype}")
-    wide = hole
-    if image.ndim == 3:
-        wide = xp.expand_dims(hole, axis=checked_channel_axis(axis) % 3)
+    channels = channel_axis_of("image", image.shape, axis)
+    wide = hole if channels is None else xp.expand_dims(hole, axis=channels)
     return xp.where(wide, fill, image).astype(image.dtype)
 
 
 def _noisy(guess: Array, known_values: Array, hole: Array, seed: Any) -> Array:
     """The guess with noise like the known pixels in the hole."""
     xp = arrays.namespace(guess)
-    mean = xp.mean(known_values, axis=1)[:, None, None]
-    std = xp.std(known_values, axis=1)[:, None, None]
+    along = (-1, *(1,) * (guess.ndim - 1))
+    mean = xp.reshape(xp.mean(known_values, axis=1), along)
+    std = xp.reshape(xp.std(known_values, axis=1), along)
     noise = xp.asarray(draw_normal(sample_generator(seed, 0), guess.shape), dtype=xp.float32)
     return xp.where(hole, mean + std * noise, guess)

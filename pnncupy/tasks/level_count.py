@@ -4,12 +4,16 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pnncupy.images.planes import side_words
 from pnncupy.images.pyramid import (
+    Ratio,
     default_levels,
     fitting_levels,
+    holds_patch,
     more_than_half,
     valid_shares,
 )
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.synthesis.masked_sources import usable_levels
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.schedule import Schedule
@@ -47,7 +51,7 @@ class Requirements:
     preferred_levels: int | None = None
     fewer_levels: int = 0
     unknown: str = ""
-    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]] | None = None
+    between: Callable[[Sequence[Shape], Ratio, int], Sequence[Sequence[int]]] | None = None
     intermediate: Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]] | None = None
     pyramids: int = 0
     realisations: int | None = None
@@ -57,7 +61,7 @@ def level_count(
     images: SourceImages, result: Shape, options: TaskOptions, requirements: Requirements
 ) -> int:
     """The number of levels: as given, if they fit, or as many of the preferred as fit."""
-    size, ratio = options.patch_size, options.ratio
+    size, ratio = options.patch(images.axes), options.ratio(images.axes)
     shapes = [result, *images.shapes]
     preferred = requirements.preferred_levels
     if preferred is None:
@@ -68,7 +72,7 @@ def level_count(
     if levels > most:
         raise ValueError(
             f"`levels` must be at most {most}, so that the coarsest level still holds a patch of "
-            f"{size} x {size} pixels, got {levels}"
+            f"{_words(size, result)} pixels, got {levels}"
         )
     levels = _levels_with_known_patches(images, levels, options, requirements.unknown)
     if requirements.between is None:
@@ -85,42 +89,52 @@ def _levels_with_known_patches(
         return levels
     periodic = options.source_periodic_axes(masks[0].ndim)
     usable = [
-        [more_than_half(share) for share in valid_shares(mask, levels, options.ratio, periodic)]
+        [
+            more_than_half(share)
+            for share in valid_shares(mask, levels, options.ratio(mask.ndim), periodic)
+        ]
         for mask in masks
     ]
     what = unknown or f"missing pixels of `{images.names[0]}`"
     return usable_levels(
-        what, usable, options.patch_size, levels, given=options.levels is not None,
+        what, usable, options.patch(images.axes), levels, given=options.levels is not None,
         periodic=periodic,
     )  # fmt: skip
 
 
+def _words(size: PatchSize, shape: Shape) -> str:
+    """Sides of a patch for a message."""
+    return side_words(patch_sides(size, len(shape)))
+
+
 def _levels_that_hold(
-    between: Callable[[Sequence[Shape], float, int], Sequence[Sequence[int]]],
+    between: Callable[[Sequence[Shape], Ratio, int], Sequence[Sequence[int]]],
     shapes: Sequence[Shape],
     levels: int,
     options: TaskOptions,
 ) -> int:
     """As many of the levels as leave a patch in the images between; a given number has to fit."""
-    size = options.patch_size
+    axes = len(shapes[0])
+    size, ratio = options.patch(axes), options.ratio(axes)
+    words = _words(size, shapes[0])
 
     def holds(level: int, height: int) -> bool:
-        result = (height, shapes[0][1])
-        images = between([result, *shapes[1:]], options.ratio, level)
-        return all(min(each) >= size for each in images)
+        result = (*shapes[0][:-2], height, shapes[0][-1])
+        images = between([result, *shapes[1:]], ratio, level)
+        return all(holds_patch(each, size) for each in images)
 
-    height, width = shapes[0]
+    height = shapes[0][-2]
     fitting = next((level for level in range(levels, -1, -1) if holds(level, height)), None)
     if fitting is None:
         least = next(higher for higher in itertools.count(height) if holds(0, higher))
         raise ValueError(
             f"`shape` must be at least {least} pixels high, so that the images side by side "
-            f"hold a patch of {size} x {size} pixels, got {(height, width)}; or "
+            f"hold a patch of {words} pixels, got {tuple(shapes[0])}; or "
             "use a smaller `patch_size`"
         )
     if fitting < levels and options.levels is not None:
         raise ValueError(
             f"`levels` must be at most {fitting}, so that the images side by side hold a patch of "
-            f"{size} x {size} pixels at the coarsest level, got {levels}"
+            f"{words} pixels at the coarsest level, got {levels}"
         )
     return fitting

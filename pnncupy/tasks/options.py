@@ -12,11 +12,12 @@ from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.images.intensity_encoding import given_range
 from pnncupy.images.missing import checked_nodata
-from pnncupy.images.planes import checked_channel_axis
-from pnncupy.images.pyramid import checked_downscale
+from pnncupy.images.planes import ChannelAxis, checked_channel_axis
+from pnncupy.images.pyramid import Ratio, checked_downscale, ratio_of
 from pnncupy.memory_limit import checked_limit
 from pnncupy.parallel.executors import Client, checked
 from pnncupy.parallel.threads import thread_count
+from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.synthesis.checkpoint import Checkpoint
 from pnncupy.synthesis.progress import Event
@@ -52,8 +53,8 @@ class TaskOptions:
     """
 
     alpha: float
-    patch_size: int
-    downscale: float
+    patch_size: PatchSize
+    downscale: Ratio
     levels: int | None
     iterations: int
     coarse_iterations: int
@@ -63,7 +64,7 @@ class TaskOptions:
     vote: str
     method: str
     engine: str
-    channel_axis: int
+    channel_axis: ChannelAxis
     data_range: tuple[float, float] | None
     initial_guess: Array | None = None
     return_index: bool
@@ -83,7 +84,7 @@ class TaskOptions:
     def __post_init__(self) -> None:
         # Numbers of NumPy become Python's.
         self._set("alpha", validation.completeness("alpha", self.alpha))
-        self._set("patch_size", validation.integer("patch_size", self.patch_size, 2))
+        self._set("patch_size", checked_patch_size(self.patch_size))
         self._set("downscale", checked_downscale(self.downscale))
         self._set("levels", validation.optional_integer("levels", self.levels, 0))
         for name in ("iterations", "coarse_iterations"):
@@ -148,15 +149,18 @@ class TaskOptions:
         """File of the state between PNN steps."""
         return None if self.checkpoint is None else Checkpoint(Path(self.checkpoint))
 
-    @property
-    def ratio(self) -> float:
-        """Side of a level over the side of the next finer one."""
-        return 1 / self.downscale
+    def patch(self, axes: int) -> PatchSize:
+        """Patch size for images or volumes, as searches take it."""
+        return shape_for(self.patch_size, axes)
 
-    def schedule(self, levels: int) -> Schedule:
+    def ratio(self, axes: int) -> Ratio:
+        """Side of a level over the side of the next finer one, for images or volumes."""
+        return ratio_of(self.downscale, axes)
+
+    def schedule(self, levels: int, axes: int) -> Schedule:
         """Return the schedule of this number of levels."""
         return Schedule(
-            self.ratio, levels, self.iterations, self.coarse_iterations, self.keys, self.vote,
+            self.ratio(axes), levels, self.iterations, self.coarse_iterations, self.keys, self.vote,
             self.incremental,
         )  # fmt: skip
 

@@ -13,12 +13,14 @@ _SHARED = """
 alpha : float, default infinity
     Completeness, above 0, in squared units of the value range; smaller values (about 0.005) use
     more of the source. Infinity compares plain distances.
-patch_size : int or "auto", default 7
-    Side of a patch in pixels, at least 2. "auto" chooses it from the source: 7 where details are
-    sharp, up to 13 where the image is blurred or was enlarged; `Result.info` says which, and what
-    was measured.
-downscale : float, default 4/3
-    Factor between the sides of neighbouring pyramid levels, at least 1.01.
+patch_size : int, one per axis or "auto", default 7
+    Side of a patch in pixels, at least 2; or its sides along the axes, as (3, 7, 7) for voxels or
+    times that are farther apart along the first axis. "auto" chooses it from the source: 7 where
+    details are sharp, up to 13 where the image is blurred or was enlarged; `Result.info` says
+    which, and what was measured.
+downscale : float or one per axis, default 4/3
+    Factor between the sides of neighbouring pyramid levels, at least 1.01; or one for each axis, 1
+    where it keeps its length, as (1, 4/3, 4/3) for a time series.
 iterations : int, default 10
     PNN steps at each level but the coarsest.
 coarse_iterations : int, default 1
@@ -44,8 +46,12 @@ engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
     Compute engine; "auto" follows the array type ("numpy", with a warning, where Numba's compiler
     is switched off). "cupy" and "numba-cuda" run on a GPU and take CuPy arrays, or copy NumPy
     arrays there and the result back. All engines return the same bits.
-channel_axis : int, default -1
-    Axis of the channels of 3-D images; 2-D images have one channel.
+channel_axis : int, None or "auto", default "auto"
+    Axis of the channels; 2-D images have one channel. None: all axes are space, so that a 3-D array
+    is a volume (Z, Y, X); a volume or a time series with channels has 4 axes. "auto" takes a last
+    axis of 1 to 4 behind two or three others for channels, and refuses what could be two things.
+    Volumes take the same parameters as images, with the depth in front of (height, width), and
+    need `engine` "numpy" or "numba".
 data_range : (float, float), optional
     Values that count as 0 and 1, within float32. Default: 0 to 255 for uint8, 0 to 1 for bool, else
     the smallest and the largest value of the sources.
@@ -80,9 +86,10 @@ channel_weights : sequence of C floats or "std", optional
     count the same. Default: 1 each, in units of the one value range.
 guides : list of (source_guide, target_guide, weight), optional
     Layers that are compared but never enter the result, such as a band of another date or sensor:
-    `source_guide` (H, W[, G]) is aligned with the source (a list of them with several sources),
-    `target_guide` with the result; both without missing pixels. ``weight`` times their mean squared
-    difference is added to a distance, in units of their own value range.
+    `source_guide` (H, W[, G]), of volumes (Z, Y, X[, G]), is aligned with the source (a list of
+    them with several sources), `target_guide` with the result; both without missing pixels.
+    ``weight`` times their mean squared difference is added to a distance, in units of their own
+    value range.
 max_memory : int or str, optional
     Bytes that the call may use beside its inputs, also as "500M" or "2G". Fewer threads and less
     reuse keep within it, with the same result; what cannot fit is refused before work starts.

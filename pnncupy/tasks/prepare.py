@@ -12,14 +12,23 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine
+from pnncupy.engine.registry import check_volumes
 from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
 from pnncupy.images.label_encoding import LabelEncoding, check_labels, label_encoding_of
-from pnncupy.images.planes import as_planes, check_fits_patch, checked_channel_axis, raw_planes
+from pnncupy.images.planes import (
+    as_planes,
+    channel_axis_of,
+    check_fits_patch,
+    raw_planes,
+    side_words,
+)
 from pnncupy.images.pyramid import (
+    Ratio,
     enlarge,
     planes_pyramid,
 )
 from pnncupy.parallel.threads import thread_count
+from pnncupy.patch_shape import patch_sides
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.method import chosen
@@ -28,6 +37,7 @@ from pnncupy.search.patch_metric import (
     PatchMetric,
     checked_guides,
     checked_weights,
+    guide_axis,
     patch_metric,
     total_channels,
 )
@@ -161,17 +171,17 @@ class PreparedTask:
         guess = raw_planes("initial_guess", given, axis)
         wanted = (self.planes[0].shape[0], *self.coarsest_shape)
         if guess.shape != wanted:
-            channels, height, width = wanted
+            channels, *sides = wanted
             raise ValueError(
                 "`initial_guess` must have the shape of the coarsest level, "
-                f"{height} x {width} with {channels} channels, got {guess.shape[1]} x "
-                f"{guess.shape[2]} with {guess.shape[0]}"
+                f"{side_words(sides)} with {channels} channels, got "
+                f"{side_words(guess.shape[1:])} with {guess.shape[0]}"
             )
         return guess
 
 
 def source_of(
-    pyramid: Sequence[Array], ratio: float, usable: Any = None, periodic: tuple[bool, ...] = ()
+    pyramid: Sequence[Array], ratio: Ratio, usable: Any = None, periodic: tuple[bool, ...] = ()
 ) -> Source:
     """A source with its blurred levels."""
     blurred = [
@@ -192,15 +202,19 @@ def prepare_task(
     Nothing large is allocated before the memory limit is known to hold.
     """
     requirements = requirements or Requirements()
-    size = options.patch_size
-    result = images.shapes[0] if shape is None else validation.shape("shape", shape, size)
-    periodic = options.periodic_axes(len(result))
-    source_periodic = options.source_periodic_axes(len(result))
-    schedule = options.schedule(level_count(images, result, options, requirements))
+    axes = images.axes
+    size = options.patch(axes)
+    result = images.shapes[0]
+    if shape is not None:
+        result = validation.shape("shape", shape, patch_sides(size, axes), axes)
+    periodic = options.periodic_axes(axes)
+    source_periodic = options.source_periodic_axes(axes)
+    schedule = options.schedule(level_count(images, result, options, requirements), axes)
     if options.checkpoint_file is not None:
         options.checkpoint_file.check()
     encoding = _encoding(images, options)
     engine_name, engine = blocks.pick(options.engine, images.originals[0], options.executor)
+    check_volumes(engine_name, engine, size)
     method = chosen(
         options.method, engine_name, PatchGrid.of_shape(result, size, periodic).count,
         sum(PatchGrid.of_shape(each, size, source_periodic).count for each in images.shapes),
@@ -231,7 +245,7 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
     """Choose the encoding of images; value ranges are those of known pixels."""
     first = images.originals[0]
     if options.categorical:
-        axis = None if first.ndim == 2 else checked_channel_axis(options.channel_axis)
+        axis = channel_axis_of(images.names[0], first.shape, options.channel_axis)
         return label_encoding_of(images.names, images.planes, images.known, axis, first.dtype)
     seen = [
         image if mask is None else image[:, mask][:, None]
@@ -246,7 +260,7 @@ def _expected_steps(engine: Engine, images: SourceImages, options: TaskOptions) 
         return math.inf
     largest = images.largest
     return expected_steps(
-        engine, images.planes[largest], options.patch_size, thread_count(options.threads),
+        engine, images.planes[largest], options.patch(images.axes), thread_count(options.threads),
         usable=images.known[largest],
     )  # fmt: skip
 
@@ -266,14 +280,14 @@ def _workload(
     count = requirements.realisations
     return Workload(
         schedule=schedule,
-        patch_size=options.patch_size,
-        periodic=options.periodic_axes(len(result)),
-        source_periodic=options.source_periodic_axes(len(result)),
+        patch_size=options.patch(images.axes),
+        periodic=options.periodic_axes(images.axes),
+        source_periodic=options.source_periodic_axes(images.axes),
         result=result,
         sources=images.shapes,
         intermediate=[] if between is None else between(shapes, schedule),
         channels=_channels(encoding, first),
-        guides=_guide_channels(options),
+        guides=_guide_channels(options, images.axes),
         masked=any(mask is not None for mask in images.known),
         weighted=labels or options.channel_weights is not None,
         normalised=not math.isinf(options.alpha),
@@ -291,11 +305,12 @@ def _channels(encoding: Encoding, planes: Array) -> int:
     return int(planes.shape[0])
 
 
-def _guide_channels(options: TaskOptions) -> int:
+def _guide_channels(options: TaskOptions, axes: int) -> int:
     """Channels of all guides; what is no list of guides is refused later."""
     try:
+        axis = options.channel_axis
         return sum(
-            int(as_planes("guides", target, options.channel_axis).shape[0])
+            int(as_planes("guides", target, guide_axis(target, axes, axis)).shape[0])
             for _, target, _ in options.guides or ()
         )
     except (TypeError, ValueError):
@@ -304,7 +319,7 @@ def _guide_channels(options: TaskOptions) -> int:
 
 def _bytes_returned(shape: Sequence[int], first: Array, options: TaskOptions) -> int:
     """Bytes of one result like the `first` source's planes, with its index map."""
-    index = np.dtype(np.int32).itemsize * 3 if options.return_index else 0
+    index = np.dtype(np.int32).itemsize * (1 + len(shape)) if options.return_index else 0
     return math.prod(shape) * (int(first.shape[0]) * int(first.dtype.itemsize) + index)
 
 
@@ -323,9 +338,9 @@ def _metric(
         weights = checked_weights(options.channel_weights, planes, images.known)
     first, channels = images.originals[0], _channels(encoding, images.planes[0])
     guides = checked_guides(options.guides, images.shapes, result, options.channel_axis, first)
-    axes = len(result)
+    axes = images.axes
     metric = patch_metric(
-        weights, guides, channels, schedule.levels, schedule.ratio, first,
+        weights, guides, channels, schedule.levels, schedule.ratio, first, axes,
         options.periodic_axes(axes), options.source_periodic_axes(axes),
     )  # fmt: skip
     return metric, total_channels(guides, channels)

@@ -12,6 +12,7 @@ from pnncupy.images.label_encoding import LabelEncoding
 from pnncupy.images.resize import resize_planes
 from pnncupy.images.stationarity import Stationarity, stationarity
 from pnncupy.metrics.copies import near_copy, translation_share
+from pnncupy.patch_shape import patch_sides
 from pnncupy.rng import draw_normal, stream
 from pnncupy.synthesis.coarse_to_fine import Synthesised
 from pnncupy.synthesis.problem import SynthesisProblem
@@ -58,8 +59,9 @@ def checked_noise(noise_std: Any, variety: Any) -> float:
 
 def measured_stationarity(images: SourceImages, options: TaskOptions) -> Stationarity | None:
     """Measure the sources of a call; None where they are too small to tell."""
+    sides = patch_sides(options.patch_size, images.axes)
     return stationarity(
-        images.planes, images.known, _PATCHES_OF_A_BLOCK * options.patch_size,
+        images.planes, images.known, tuple(_PATCHES_OF_A_BLOCK * side for side in sides),
         labels=options.categorical,
     )  # fmt: skip
 

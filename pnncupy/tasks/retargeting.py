@@ -7,8 +7,10 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
-from pnncupy.images.pyramid import step_shapes
+from pnncupy.images.planes import ChannelAxis
+from pnncupy.images.pyramid import Ratio, step_shapes
 from pnncupy.images.resize import resize_planes
+from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.synthesis.coarse_to_fine import Synthesised, planned_pairs, synthesise
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import SynthesisRun
@@ -46,12 +48,12 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 @on_engine_device
 def retarget(
     image: Any,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     *,
     gradual: bool | str = "auto",
     alpha: float = 5e-3,
-    patch_size: int | str = 7,
-    downscale: float = 1.25,
+    patch_size: PatchSize | str = 7,
+    downscale: Ratio = 1.25,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
@@ -61,7 +63,7 @@ def retarget(
     vote: str = "weighted_mean",
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     initial_guess: Array | None = None,
     return_index: bool = False,
@@ -98,8 +100,8 @@ def retarget(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values keep every part of
         the source in the result. Infinity only asks that every part of the result is from it.
-    downscale : float, default 1.25
-        Factor between the sides of neighbouring pyramid levels, at least 1.01.
+    downscale : float or one per axis, default 1.25
+        Factor between the sides of neighbouring pyramid levels, as in `generate`.
     levels : int, optional
         Pyramid levels below full size: with more, larger objects keep their shape, and fewer things
         their place. Default: such that the smallest side is about three patches at the coarsest
@@ -149,10 +151,11 @@ def retarget(
     )  # fmt: skip
     single = {"initial_guess": initial_guess, "guides": guides, "checkpoint": checkpoint}
     in_steps = _checked_gradual(gradual)
-    validation.shape("shape", shape, options.patch_size)
     if in_steps is True:
         refuse_with_gradual(initial_guess=initial_guess, guides=guides)
     images = SourceImages.of("image", image, options)
+    least = patch_sides(options.patch(images.axes), images.axes)
+    validation.shape("shape", shape, least, images.axes)
     if in_steps == "auto":
         wanted = all(value is None for value in single.values())
         in_steps = wanted and _is_strong_change(images.shapes[0], shape)

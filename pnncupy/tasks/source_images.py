@@ -59,6 +59,11 @@ class SourceImages:
         axis = options.channel_axis
         planes = [as_planes(name, image, axis) for name, image in zip(names, images, strict=True)]
         for name, image, own in zip(names, images, planes, strict=True):
+            if own.ndim != planes[0].ndim:
+                raise ValueError(
+                    f"`{name}` must have as many axes of space as the source, "
+                    f"{planes[0].ndim - 1}, got {own.ndim - 1}"
+                )
             check_fits_patch(name, own, options.patch_size)
             arrays.check_finite(name, image, xp)
             check_like(name, image, own, images[0], planes[0])
@@ -68,6 +73,11 @@ class SourceImages:
     def shapes(self) -> list[Shape]:
         """Height and width of each."""
         return [tuple(image.shape[1:]) for image in self.planes]
+
+    @property
+    def axes(self) -> int:
+        """Axes of space: 2 of images, 3 of volumes."""
+        return int(self.planes[0].ndim) - 1
 
     @property
     def largest(self) -> int:

@@ -14,6 +14,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.intensity_encoding import intensity_encoding_of
 from pnncupy.images.label_encoding import LabelEncoding, label_encoding_of
+from pnncupy.images.planes import ChannelAxis, channel_axis_of
 from pnncupy.images.pyramid import (
     default_levels,
     fitting_levels,
@@ -63,7 +64,7 @@ def grow_volume(
     iterations: int = 5,
     method: str = "exact",
     engine: str = "auto",
-    channel_axis: int = -1,
+    channel_axis: ChannelAxis = "auto",
     data_range: tuple[float, float] | None = None,
     return_info: bool = False,
     callback: Callback | None = None,
@@ -104,8 +105,9 @@ def grow_volume(
         5.5 patches at the coarsest level, as far as the volume has room for that.
     iterations : int, default 5
         PNN steps at each level.
-    channel_axis : int, default -1
+    channel_axis : int or "auto", default "auto"
         Axis of the channels of 3-D images, the first or the last one; the result has them there.
+        "auto" is the last one, of 1 to 4 channels.
     return_info : bool, default False
         Return a `Result` with statistics of the run; its `index` is None.
     callback : callable, optional
@@ -160,21 +162,27 @@ def grow_volume(
     """
     named = _checked_axes(axes)
     seed = seed_sequence(rng)
+    size = validation.integer("patch_size", patch_size, 2)
     options = TaskOptions(
-        alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
+        alpha=alpha, patch_size=size, downscale=validation.positive("downscale", downscale),
+        levels=levels,
         iterations=iterations, coarse_iterations=iterations, keys="sharp", vote="weighted_mean",
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         return_index=False, return_info=return_info, callback=callback, threads=threads,
         incremental=incremental, nodata=nodata, categorical=categorical, max_memory=max_memory,
     )  # fmt: skip
-    size = checked_volume_shape(shape, options.patch_size)
+    voxels = checked_volume_shape(shape, size)
     sources = SourceImages.of("images", images, options)
+    if sources.axes != 2:
+        raise ValueError(
+            "`images` must be 2-D, or 3-D with channels, got a volume; use `pnncupy.generate` with it"
+        )
     if len(sources.planes) not in (1, len(named)):
         raise ValueError(
             f"`images` must hold one image, or one for each of `axes` ({len(named)}), got "
             f"{len(sources.planes)}"
         )
-    return _VolumeTask.of(sources, size, named, options).execute(seed)
+    return _VolumeTask.of(sources, voxels, size, named, options).execute(seed)
 
 
 def _checked_axes(axes: Any) -> tuple[int, ...]:
@@ -221,14 +229,14 @@ class _VolumeTask:
 
     @classmethod
     def of(
-        cls, images: SourceImages, shape: tuple[int, ...], axes: tuple[int, ...],
+        cls, images: SourceImages, shape: tuple[int, ...], size: int, axes: tuple[int, ...],
         options: TaskOptions,
     ) -> "_VolumeTask":  # fmt: skip
         """Prepare the sources; nothing large is allocated before the memory limit holds."""
         encoding = _encoding(images, options)
-        schedule = options.schedule(_level_count(images, shape, options))
+        schedule = options.schedule(_level_count(images, shape, size, options), 2)
         engine_name, engine = blocks.pick(options.engine, images.originals[0], None)
-        size, threads = options.patch_size, thread_count(options.threads)
+        threads = thread_count(options.threads)
         largest = images.largest
         steps = partial(
             expected_steps, engine, images.planes[largest], size, threads,
@@ -244,7 +252,7 @@ class _VolumeTask:
         channels = (
             len(encoding.labels) if isinstance(encoding, LabelEncoding) else len(images.planes[0])
         )
-        work = _workload(images, shape, len(axes), schedule, channels, options)
+        work = _workload(images, shape, size, len(axes), schedule, channels, options)
         work = replace(work, approximate=taken == "patchmatch", plain=engine_name == "numpy")
         wanted = MemoryPlan(threads, schedule.incremental, engine.TREE_AXES)
         plan = within(options.memory_limit, work, wanted)
@@ -305,18 +313,20 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
         image if mask is None else image[:, mask][:, None]
         for image, mask in zip(images.planes, images.known, strict=True)
     ]
-    axis = options.channel_axis % 3 if first.ndim == 3 else 2
+    axis = channel_axis_of(images.names[0], first.shape, options.channel_axis)
     if axis == 1:
         raise ValueError(
             f"`channel_axis` must be the first or the last axis, got {options.channel_axis}"
         )
     encoding = intensity_encoding_of(seen, images.originals, -1, options.data_range)
-    return encoding if axis or encoding.channel_axis is None else replace(encoding, channel_axis=0)
+    return replace(encoding, channel_axis=0) if axis == 0 else encoding
 
 
-def _level_count(images: SourceImages, shape: tuple[int, ...], options: TaskOptions) -> int:
+def _level_count(
+    images: SourceImages, shape: tuple[int, ...], size: int, options: TaskOptions
+) -> int:
     """The number of levels: as given, if they fit, or as many of the preferred as fit."""
-    size, ratio = options.patch_size, options.ratio
+    ratio = options.ratio(2)
     most = fitting_levels([shape, *images.shapes], size, ratio)
     if options.levels is not None and options.levels > most:
         raise ValueError(
@@ -342,7 +352,7 @@ def _source(planes: Array, known: Array | None, schedule: Schedule) -> Source:
 
 
 def _workload(
-    images: SourceImages, shape: tuple[int, ...], directions: int, schedule: Schedule,
+    images: SourceImages, shape: tuple[int, ...], size: int, directions: int, schedule: Schedule,
     channels: int, options: TaskOptions,
 ) -> Workload:  # fmt: skip
     """Collect what the memory of a call depends on: that of an image of all slices."""
@@ -350,7 +360,7 @@ def _workload(
     voxels = math.prod(shape)
     return Workload(
         schedule=schedule,
-        patch_size=options.patch_size,
+        patch_size=size,
         result=(directions * voxels // shape[2], shape[2]),
         sources=images.shapes,
         channels=channels,

@@ -135,7 +135,10 @@ def of_kinds_of_data():
     yield (
         "generate, five channels",
         pnn.generate(
-            np.concatenate([colours, colours[..., :2]], axis=2), channel_weights="std", **SHORT
+            np.concatenate([colours, colours[..., :2]], axis=2),
+            channel_weights="std",
+            channel_axis=-1,
+            **SHORT,
         ),
     )
     missing = texture.astype(float)

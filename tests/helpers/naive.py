@@ -360,3 +360,81 @@ def matched_values(values, reference):
         equal = sum(other == value for other in values.flat)
         result[place] = ranked[(2 * below + equal) * len(ranked) // (2 * values.size)]
     return result
+
+
+# The same with any number of axes: images are (C, ...), patches have a side along each axis.
+
+
+def patch_of(image, place, sides):
+    return image[(slice(None), *(slice(k, k + side) for k, side in zip(place, sides, strict=True)))]
+
+
+def places_of(shape, sides):
+    yield from np.ndindex(*(pixels - side + 1 for pixels, side in zip(shape, sides, strict=True)))
+
+
+def distance_of_patches(query, key, place, other, sides):
+    """Mean squared difference of two patches, value by value."""
+    one, two = patch_of(query, place, sides), patch_of(key, other, sides)
+    total = 0.0
+    for at in np.ndindex(one.shape):
+        total += (float(one[at]) - float(two[at])) ** 2
+    return total / one.size
+
+
+def nearest_of_patches(query, keys, sides, alpha=math.inf, masks=None):
+    """(source, place...) and score of the best key of every query patch; ties to the first."""
+    masks = masks or [None] * len(keys)
+    best = dict.fromkeys(places_of(query.shape[1:], sides), (math.inf, None))
+    for source, (key, mask) in enumerate(zip(keys, masks, strict=True)):
+        for other in places_of(key.shape[1:], sides):
+            if mask is not None and not patch_of(mask[None], other, sides).all():
+                continue
+            distances = {
+                place: distance_of_patches(query, key, place, other, sides) for place in best
+            }
+            smallest = min(distances.values())
+            for place, distance in distances.items():
+                score = distance if math.isinf(alpha) else distance / (alpha + smallest)
+                if score < best[place][0]:
+                    best[place] = score, (source, *other)
+    return {place: match for place, (_, match) in best.items()}, {
+        place: score for place, (score, _) in best.items()
+    }
+
+
+def vote_of_patches(values, index, sides, how):
+    """Image (C, ...) from patches; `index` holds (source, place...) of each."""
+    shape = [count + side - 1 for count, side in zip(index.shape[:-1], sides, strict=True)]
+    result = np.zeros((values[0].shape[0], *shape))
+    for pixel in np.ndindex(*shape):
+        covering = []
+        for place in np.ndindex(*index.shape[:-1]):
+            offset = [at - start for at, start in zip(pixel, place, strict=True)]
+            if all(0 <= k < side for k, side in zip(offset, sides, strict=True)):
+                source, *match = index[place]
+                at = tuple(start + k for start, k in zip(match, offset, strict=True))
+                steps = [
+                    (2 * k / (side - 1) - 1 if side > 1 else 0.0)
+                    for k, side in zip(offset, sides, strict=True)
+                ]
+                weight = math.exp(-sum(step**2 for step in steps) / (2 * 1.7**2))
+                off_centre = [
+                    (abs(2 * k - side + 1), -k) for k, side in zip(offset, sides, strict=True)
+                ]
+                covering.append((weight, off_centre, values[source][(slice(None), *at)]))
+        pixels = np.array([each for _, _, each in covering], float)
+        weights = np.array([weight for weight, _, _ in covering])
+        if how == "weighted_mean":
+            made = (weights[:, None] * pixels).sum(axis=0) / weights.sum()
+        elif how == "mean":
+            made = pixels.mean(axis=0)
+        elif how == "median":
+            made = np.sort(pixels, axis=0)[(len(pixels) - 1) // 2]
+        elif how == "trimmed_mean":
+            trim = len(pixels) // 4
+            made = np.sort(pixels, axis=0)[trim : len(pixels) - trim].mean(axis=0)
+        else:
+            made = pixels[min(range(len(covering)), key=lambda k: covering[k][1])]
+        result[(slice(None), *pixel)] = made
+    return result

@@ -56,7 +56,7 @@ def test_bidirectional_in_other_ranges_and_layouts(random):
     expected = mean_of_nearest(*last[::-1], 3)
     found = metrics.coherence(source, result, **options)
     assert found == pytest.approx(expected / width**2, rel=1e-5)
-    assert found == metrics.coherence(*last, patch_size=3)
+    assert found == metrics.coherence(*last, patch_size=3, channel_axis=-1)
     found = metrics.coherence(source, result, data_range=(-5, 15), **options)
     assert found == pytest.approx(expected / 400, rel=1e-5)
 
@@ -215,7 +215,8 @@ def test_diversity_by_hand(random):
 def test_diversity_of_colours_is_that_of_their_mean(random):
     samples, source = random.random((4, 7, 9, 5)), random.random((8, 6, 5))
     expected = samples.mean(axis=3).std(axis=0).mean() / source.mean(axis=2).std()
-    assert metrics.diversity(samples, source) == pytest.approx(expected, rel=1e-12)
+    found = metrics.diversity(samples, source, channel_axis=-1)
+    assert found == pytest.approx(expected, rel=1e-12)
     first = [np.moveaxis(image, -1, 0) for image in samples]
     found = metrics.diversity(first, np.moveaxis(source, -1, 0), channel_axis=0)
     assert found == pytest.approx(expected, rel=1e-12)
@@ -511,8 +512,18 @@ def test_phase_fractions_by_hand():
     ("image", "options", "error", "message"),
     [
         (np.eye(3), {}, TypeError, "`image` must hold labels, .* got dtype float64; give a `thr"),
-        (np.ones(3, bool), {}, ValueError, r"`image` must be a 2-D array .* got shape \(3,\)"),
-        (np.ones((0, 3), bool), {}, ValueError, "`image` must be a 2-D array that is not empty"),
+        (
+            np.ones(3, bool),
+            {},
+            ValueError,
+            r"`image` must be a 2-D or 3-D .* got shape \(3,\)",
+        ),
+        (
+            np.ones((0, 3), bool),
+            {},
+            ValueError,
+            "`image` must be a 2-D or 3-D array that is not",
+        ),
         (np.eye(3) / np.nan, {"threshold": 0}, ValueError, "`image` must be finite"),
         (np.eye(3), {"threshold": "half"}, TypeError, "`threshold` must be a real number"),
         (np.eye(3) > 0, {"source": np.eye(3, dtype=int)}, TypeError, "`source` .* labels like"),

@@ -31,6 +31,7 @@ def check_against_oracle(query, keys, p, alpha, masks, engine):
         alpha=alpha,
         key_mask=masks,
         engine=engine,
+        channel_axis=-1,
     )
     _, expected_score = naive.nearest(query, keys, p, alpha, masks)
     np.testing.assert_allclose(matches.score, expected_score, rtol=1e-5, atol=1e-7)

@@ -128,6 +128,7 @@ def test_engines_and_threads_give_the_same_bits(alpha, p, channels, random):
             engine=engine,
             threads=threads,
             rng=5,
+            channel_axis=-1,
         )
         for engine, threads in (("numpy", 1), ("numba", 1), ("numba", 2), ("numba", 5))
     ]

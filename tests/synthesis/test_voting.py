@@ -27,7 +27,7 @@ def test_vote_equals_the_oracle(how, p, channels, places, engine, random):
     shapes = [(p + 3, p + 5), (p, p + 1)]
     values = [random.random((*shape, channels), np.float32) for shape in shapes]
     index = random_index(random, shapes, p, places)
-    found = pnn.vote(values, index, patch_size=p, how=how, engine=engine)
+    found = pnn.vote(values, index, patch_size=p, how=how, engine=engine, channel_axis=-1)
     planes = [np.moveaxis(value, -1, 0) for value in values]
     expected = np.moveaxis(naive.vote(planes, index, p, how), 0, -1)
     assert found.dtype == np.float32

@@ -69,10 +69,10 @@ def test_widths_are_those_of_connected_holes():
     mask[2:5, :] = True
     mask[20:32, 10:30] = True
     mask[35, 40] = mask[36, 41] = True
-    widths = HoleWidths.of(mask)
+    widths = HoleWidths.of(mask, 7, 3 / 4)
     assert widths.squares == (3, 12, 1)
-    assert widths.levels(7, 4 / 3) == [0, 2, 0]
-    assert widths.narrower_than(4).sum() == 152
+    assert widths.levels() == [0, 2, 0]
+    assert HoleWidths.of(mask, 4, 3 / 4).narrower_than_a_patch().sum() == 152
 
 
 @pytest.mark.parametrize("fill", ["smooth", "mean"])
@@ -171,7 +171,7 @@ def test_narrow_holes_and_other_votes_are_averaged(photograph):
 def test_interiors_end_beside_known_pixels_only():
     mask = np.zeros((30, 40), bool)
     mask[:12, 10:30] = True
-    inner = HoleWidths.of(mask).interior(7, 2)
+    inner = HoleWidths.of(mask, 7, 3 / 4).interior(2)
     expected = np.zeros_like(mask)
     expected[:10, 12:28] = True
     np.testing.assert_array_equal(inner, expected)

@@ -400,7 +400,7 @@ def test_kept_grain_is_copied_from_the_source(task, photograph):
     copied = pnn.apply_index(small, made.index)
     changed = np.ones(small.shape[:2], bool)
     if task == "edit":
-        changed = pnn.tasks.editing.near(mask, 2 * 7)
+        changed = pnn.tasks.editing.near(mask, [2 * 7] * 2)
         np.testing.assert_array_equal(made.image[~changed], other[~changed])
     np.testing.assert_array_equal(made.image[changed], copied[changed])
     assert not np.array_equal(mean.image[changed], copied[changed])

@@ -1,242 +1,234 @@
-"""Volumes whose slices look like images: against plain loops, on all engines."""
+"""Tasks with volumes, time series, and patches with sides of different lengths."""
 
 import math
 
-import naive
 import numpy as np
 import pytest
-from engines import ENGINES
 
 import pnncupy as pnn
-from pnncupy.engine.registry import pick
-from pnncupy.images.pyramid import planes_pyramid
-from pnncupy.search.exact import SearchSettings
-from pnncupy.search.slice_batch import SliceBatch
-from pnncupy.synthesis import volume_growth
-from pnncupy.synthesis.histogram import HistogramTarget, balanced, correlated, decorrelated
-from pnncupy.synthesis.problem import Source
-from pnncupy.synthesis.progress import ProgressReporter
-from pnncupy.synthesis.schedule import Schedule
-from pnncupy.synthesis.volume_growth import VolumeProblem, VolumeRun
+from pnncupy import metrics, plot
+from pnncupy.search import method
 
-QUICK = {"iterations": 2, "patch_size": 3, "levels": 1, "rng": 3}
+FAST = {"patch_size": 3, "iterations": 1, "coarse_iterations": 1}
+GREY = {**FAST, "channel_axis": None}
 
 
 @pytest.fixture
-def phases():
-    """A smooth field's upper part: two phases, (24, 26) bool."""
-    field = np.random.default_rng(1).standard_normal((30, 32))
-    field = sum(field[dy : dy + 26, dx : dx + 28] for dy in range(5) for dx in range(5))
-    return (field > np.quantile(field, 0.65))[:24, :26]
+def volume(random):
+    """A smooth volume, uint8."""
+    made = pnn.resize(random.random((7, 8, 9)), 2, channel_axis=None)
+    return np.clip(made * 255, 0, 255).astype(np.uint8)
 
 
-def run_of(images, axes, shape, engine, alpha, size):
-    """One step at the only level."""
-    sources = [Source(planes_pyramid(image, 0, 0.5), []) for image in images]
-    module = pick(engine, images[0])[1]
-    settings = SearchSettings(module, size, len(images[0]), alpha, 2)
-    schedule = Schedule(0.5, 0, 1, 1, "sharp", "weighted_mean", True)
-    problem = VolumeProblem(sources, axes, shape)
-    return VolumeRun(problem, schedule, settings, ProgressReporter.silent())
+@pytest.fixture
+def hole(volume):
+    mask = np.zeros(volume.shape, bool)
+    mask[4:9, 5:11, 6:12] = True
+    return mask
 
 
-@pytest.mark.parametrize("alpha", [math.inf, 0.02])
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("axes", [(0, 1, 2), (2,), (1, 0)])
-def test_a_step_is_that_of_plain_loops(axes, channels, alpha, random):
-    shape, size = (6, 7, 8), 3
-    images = [random.random((channels, 7 + n, 9 - n), np.float32) for n in range(len(axes))]
-    volume = random.random((channels, *shape), np.float32)
-    expected = naive.volume_votes(volume, images, axes, size, alpha)
-    found = []
-    for engine in ENGINES:
-        run = run_of(images, axes, shape, engine, alpha, size)
-        searches = [
-            volume_growth._search(run, number, 0, 0, "sharp", None) for number in range(len(axes))
-        ]
-        found.append(volume_growth._voted(run, 0, volume, searches, [None] * len(axes)))
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_allclose(found[0], expected, rtol=2e-5)
+@pytest.fixture
+def always_approximate(monkeypatch):
+    monkeypatch.setattr(method, "EXACT_BELOW", 0)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_no_patch_is_in_two_slices(axis, random):
-    slices = SliceBatch.of_shape((5, 6, 7), axis, 3)
-    volume = random.random((2, 5, 6, 7), np.float32)
-    tall = slices.tall(volume)
-    assert tall.shape == (2, *slices.tall_shape)
-    field = random.random(slices.grid)
-    np.testing.assert_array_equal(slices.field(slices.tall_field(field)), field)
-    corners = slices.field(tall[0][: tall.shape[1] - 2, : tall.shape[2] - 2])
-    moved = np.moveaxis(volume[0], axis, 0)
-    np.testing.assert_array_equal(corners, moved[:, :-2, :-2])
-    assert slices.needed(np).sum() == slices.patches
-
-
-def test_histograms_are_matched_rank_by_rank(random):
-    reference = random.random((1, 30), np.float32)
-    values = np.round(random.random((1, 4, 5, 3), np.float32), 1)  # with ties
-    found = HistogramTarget(reference, labels=False).matched(values)
-    np.testing.assert_array_equal(found[0], naive.matched_values(values[0], reference[0]))
-    half = HistogramTarget(reference, labels=False).matched(values, 0.5)
-    np.testing.assert_allclose(half, (values + found) / 2, rtol=1e-5)
-
-
-@pytest.mark.parametrize("channels", [2, 3, 5])
-def test_channels_are_rotated_and_back(channels, random):
-    planes = random.random((channels, 4, 5), np.float32)
-    turned = decorrelated(planes)
-    np.testing.assert_allclose((turned**2).sum(axis=0), (planes**2).sum(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(correlated(turned), planes, atol=1e-6)
-    np.testing.assert_allclose(turned[0], planes.mean(axis=0) * math.sqrt(channels), rtol=1e-5)
-
-
-def test_labels_win_in_their_shares(random):
-    votes = random.random((3, 10, 10, 10), np.float32)
-    votes[2] *= 0.3
-    won = balanced(votes, [0.2, 0.5, 0.3]).argmax(axis=0)
-    np.testing.assert_allclose(np.bincount(won.ravel()) / 1000, [0.2, 0.5, 0.3], atol=0.003)
-    assert (balanced(votes, [0.5, 0.5, 0.0]).argmax(axis=0) < 2).all()
-    assert (balanced(votes, [0.0, 1.0, 0.0]).argmax(axis=0) == 1).all()
-
-
-@pytest.mark.parametrize("method", ["exact", "patchmatch"])
-@pytest.mark.parametrize("alpha", [0.01, math.inf])
-def test_bits_depend_on_neither_engine_nor_threads(method, alpha, phases, monkeypatch):
-    monkeypatch.setattr("pnncupy.synthesis.volume_growth.is_approximate", lambda name, pairs: (
-        name == "patchmatch"
-    ))  # fmt: skip
-    options = {**QUICK, "method": method, "alpha": alpha}
+@pytest.mark.parametrize("alpha", [math.inf, 0.01])
+@pytest.mark.parametrize("search", ["exact", "patchmatch"])
+def test_generate_has_the_same_bits_everywhere(volume, alpha, search, request):
+    if search == "patchmatch":
+        request.getfixturevalue("always_approximate")
+    small = volume[:10, :11, :12]
     made = [
-        pnn.grow_volume(phases, (7, 8, 9), **options, engine=engine, threads=threads)
-        for engine, threads in (("numpy", 1), ("numba", 1), ("numba", 3))
+        pnn.generate(
+            small, rng=1, alpha=alpha, method=search, engine=engine, threads=threads,
+            incremental=incremental, return_index=True, **{**GREY, "iterations": 2},
+        )
+        for engine, threads, incremental in (
+            ("numpy", 1, True), ("numba", 1, True), ("numba", 2, False)
+        )
+    ]  # fmt: skip
+    assert made[0].image.shape == small.shape
+    assert made[0].index.shape == (*small.shape, 4)
+    for other in made[1:]:
+        np.testing.assert_array_equal(made[0].image, other.image)
+        np.testing.assert_array_equal(made[0].index, other.index)
+
+
+def test_channels_realisations_and_axes(volume):
+    colours = np.stack([volume, volume[::-1], volume[:, ::-1]], axis=-1)
+    made = pnn.generate(colours, 2, rng=0, shape=(9, 10, 12), **FAST)
+    assert made.shape == (2, 9, 10, 12, 3)
+    first = pnn.generate(
+        np.moveaxis(colours, -1, 0), 2, rng=0, shape=(9, 10, 12), channel_axis=0, **FAST
+    )
+    np.testing.assert_array_equal(np.moveaxis(first, 1, -1), made)
+
+
+def test_copies_come_from_where_the_index_map_says(volume):
+    sources = [volume, volume[:12, :13]]
+    made = pnn.generate(sources, rng=3, vote="copy", return_index=True, **GREY)
+    np.testing.assert_array_equal(pnn.apply_index(sources, made.index), made.image)
+    positions = np.stack(np.indices(volume.shape), axis=-1)
+    found = pnn.apply_index(volume, positions)
+    np.testing.assert_array_equal(found, volume)
+
+
+@pytest.mark.parametrize("fill", [None, "mean", "noise", "smooth"])
+def test_inpaint_leaves_known_voxels(volume, hole, fill):
+    made = pnn.inpaint(volume, hole, fill=fill, rng=0, return_index=True, **GREY)
+    np.testing.assert_array_equal(made.image[~hole], volume[~hole])
+    known = made.index[~hole]
+    np.testing.assert_array_equal(known[:, 1:], np.argwhere(~hole))
+    # No voxel comes from the hole.
+    source = made.index[hole][:, 1:]
+    assert not hole[tuple(source.T)].any()
+
+
+def test_inpaint_missing_voxels(volume, hole):
+    missing = volume.astype(np.float32)
+    missing[hole] = np.nan
+    assert np.isfinite(pnn.inpaint(missing, "nodata", **GREY)).all()
+    masked = np.ma.MaskedArray(volume, hole)
+    assert pnn.inpaint(masked, "nodata", **GREY).dtype == np.uint8
+    assert np.isfinite(pnn.generate(missing, nodata="nan", rng=0, **GREY)).all()
+
+
+def test_edit_keeps_what_is_far_from_the_mask(volume):
+    large = np.tile(volume, (2, 1, 1))
+    mask = np.zeros(large.shape, bool)
+    mask[:3, :3, :3] = True
+    edited = large[::-1].copy()
+    made = pnn.edit(large, edited, mask=mask, **GREY)
+    np.testing.assert_array_equal(made[9:], edited[9:])
+
+
+def test_retarget_analogy_and_collage(volume):
+    assert pnn.retarget(volume, (12, 20, 16), gradual=False, **GREY).shape == (12, 20, 16)
+    made = pnn.retarget(volume, (14, 16, 27), return_info=True, **GREY)
+    assert made.image.shape == (14, 16, 27)
+    assert made.info["gradual"]
+    assert pnn.analogy(volume, volume[:10, ::-1], **GREY).shape == (10, 16, 18)
+    for gradual in (False, True):
+        made = pnn.collage([volume, volume[:12, :, :10]], gradual=gradual, **GREY)
+        assert made.shape == volume.shape
+
+
+def test_time_series_keep_their_length(random):
+    series = pnn.resize(random.random((6, 10, 12, 3)), (1, 2, 2))
+    options = {"patch_size": (3, 5, 5), "downscale": (1, 4 / 3, 4 / 3), "iterations": 1}
+    made = pnn.generate(series, rng=1, return_info=True, **options)
+    assert made.image.shape == series.shape
+    assert made.info["levels"] == 2  # 20 rows are about two patches at 12
+    levels = pnn.pyramid(series, 2, options["downscale"])
+    assert [level.shape for level in levels] == [(6, 20, 24, 3), (6, 15, 18, 3), (6, 12, 14, 3)]
+
+
+def test_patches_of_images_with_two_sides(volume):
+    made = [
+        pnn.generate(volume[0], rng=0, engine=engine, **{**FAST, "patch_size": (3, 5)})
+        for engine in ("numpy", "numba")
     ]
-    np.testing.assert_array_equal(made[0], made[1])
-    np.testing.assert_array_equal(made[0], made[2])
+    np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.parametrize("alpha", [0.01, math.inf])
-def test_trees_and_savings_do_not_change_a_bit(alpha, phases):
-    """Searches of this size are pruned, those without savings compare all pairs."""
-    options = {**QUICK, "alpha": alpha, "iterations": 3}
-    made = pnn.grow_volume(phases, (20, 21, 22), **options)
-    plain = pnn.grow_volume(phases, (20, 21, 22), **options, incremental=False)
-    np.testing.assert_array_equal(made, plain)
+def test_labels_guides_and_weights(volume):
+    labels = (volume > 127).astype(np.uint8)
+    made = pnn.generate(labels, categorical=True, independent=True, rng=0, **GREY)
+    assert set(np.unique(made)) <= {0, 1}
+    made = pnn.generate(
+        [volume, volume[:12]], shape=(9, 10, 11), rng=0, keys="both", channel_weights="std",
+        guides=[([volume, volume[:12]], volume[:9, :10, :11], 0.3)], **GREY,
+    )  # fmt: skip
+    assert made.shape == (9, 10, 11)
 
 
-def test_seeds_and_info(phases):
-    made = pnn.grow_volume(phases, (9, 10, 11), **QUICK, return_info=True)
-    assert made.index is None
-    assert made.info["task"] == "grow_volume"
-    assert (made.info["seed"], made.info["levels"], made.info["axes"]) == (3, 1, [0, 1, 2])
-    assert made.info["shape"] == [9, 10, 11]
-    assert made.info["samples"][0]["pairs"] > 0
-    again = pnn.grow_volume(phases, (9, 10, 11), **QUICK)
-    np.testing.assert_array_equal(made.image, again)
-    other = pnn.grow_volume(phases, (9, 10, 11), **{**QUICK, "rng": 4})
-    assert (made.image != other).any()
+def test_a_copy_is_synthesised_again(volume):
+    made = pnn.generate(volume, rng=0, distinct=True, noise_std=0, return_info=True, **GREY)
+    assert made.info["samples"][0]["remade"]
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "float32", "float64", ">u2"])
-def test_phases_keep_their_share_and_their_values(dtype, phases):
-    low, high = {"bool": (0, 1), "uint16": (300, 4000)}.get(dtype, (3, 90))
-    image = np.where(phases, high, low).astype(dtype)
-    before = image.copy()
-    made = pnn.grow_volume(image, (16, 15, 14), **QUICK)
-    assert made.dtype == image.dtype
-    assert set(np.unique(made)) == set(np.unique(image))
-    np.testing.assert_allclose((made == high).mean(), phases.mean(), atol=0.015)
-    np.testing.assert_array_equal(image, before)
+def test_a_checkpoint_continues(volume, tmp_path):
+    class Stop(Exception):  # noqa: N818
+        pass
 
-
-def test_labels(phases):
-    labels = phases.astype(np.int16) * 7
-    labels[:, 13:] += 40
-    made = pnn.grow_volume(labels, (12, 14, 16), **QUICK, categorical=True)
-    assert made.dtype == labels.dtype
-    values, counts = np.unique(labels, return_counts=True)
-    found = [(made == value).mean() for value in values]
-    np.testing.assert_allclose(found, counts / labels.size, atol=0.02)
-    column = pnn.grow_volume(labels[..., None], (12, 14, 16), **QUICK, categorical=True)
-    np.testing.assert_array_equal(column, made)
-
-
-def test_colours(random):
-    image = random.integers(0, 256, (20, 21, 3), dtype=np.uint8)
-    made = pnn.grow_volume(image, (8, 9, 10), **QUICK)
-    assert made.shape == (8, 9, 10, 3)
-    np.testing.assert_allclose(made.mean(axis=(0, 1, 2)), image.mean(axis=(0, 1)), atol=4)
-    first = pnn.grow_volume(np.moveaxis(image, 2, 0), (8, 9, 10), **QUICK, channel_axis=0)
-    np.testing.assert_array_equal(np.moveaxis(first, 0, 3), made)
-
-
-def test_each_axis_has_its_own_image():
-    rows, columns = np.indices((24, 24)) // 3 % 2 == 0
-    options = {**QUICK, "patch_size": 5, "iterations": 4}
-    made = pnn.grow_volume([rows, columns], (16, 18, 20), axes=(0, 2), **options)
-    changes = [np.diff(made, axis=axis).mean() for axis in range(3)]
-    assert 0.25 < changes[1] < 0.4
-    assert max(changes[0], changes[2]) < 0.15
-    made = pnn.grow_volume(columns, (16, 18, 20), axes=(0,), **options)
-    changes = [np.diff(made, axis=axis).mean() for axis in range(3)]
-    assert 0.25 < changes[2] < 0.4
-    assert changes[1] < 0.1
-
-
-def test_missing_pixels_are_never_used(phases):
-    image = np.where(phases, 200.0, 100.0)
-    image[:6, :6] = np.nan
-    made = pnn.grow_volume(image, (9, 9, 9), **QUICK, nodata="nan")
-    assert set(np.unique(made)) <= {100.0, 200.0}
-
-
-def test_events_show_volumes_and_cancel(phases):
     seen = []
 
-    def watch(event):
-        seen.append((event.level, event.fraction, event.render().shape, event.result is None))
+    def stop(event):
+        seen.append(event)
+        if len(seen) > 4:
+            raise Stop
 
-    pnn.grow_volume(phases, (9, 10, 11), **QUICK, callback=watch)
-    fractions = [fraction for _, fraction, _, _ in seen]
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1
-    assert not seen[-1][3]
-    assert {level: shape for level, _, shape, _ in seen} == {0: (9, 10, 11), 1: (6, 7, 8)}
-    with pytest.raises(pnn.Cancelled):
-        pnn.grow_volume(phases, (9, 10, 11), **QUICK, callback=lambda event: False)
+    options = {**GREY, "rng": 0, "checkpoint": tmp_path / "state"}
+    with pytest.raises(Stop):
+        pnn.generate(volume, callback=stop, **options)
+    continued = pnn.generate(volume, **options)
+    np.testing.assert_array_equal(continued, pnn.generate(volume, rng=0, **GREY))
 
 
-IMAGE = np.zeros((12, 13))
+def test_pnn_steps(volume):
+    same = pnn.pnn_step(volume, volume, volume, patch_size=(3, 2, 4), channel_axis=None)
+    np.testing.assert_allclose(same, volume, rtol=1e-6)
+
+
+def test_metrics(volume, random):
+    assert metrics.coherence(volume, volume[2:], patch_size=3, channel_axis=None) == 0
+    assert metrics.completeness(volume, volume[2:], patch_size=3, channel_axis=None) > 0
+    found = metrics.near_copy(volume, volume[2:, :, 1:], channel_axis=None)
+    assert found[:3] == (math.inf, (2, 0, 1), True)
+    assert metrics.diversity([volume, volume[::-1]], volume, channel_axis=None) > 0
+    with pytest.raises(ValueError, match="`source` must be an image, got a volume"):
+        metrics.sharpness_ratio(volume, volume, channel_axis=None)
+    labels = random.integers(0, 3, (5, 6, 7))
+    assert sum(metrics.phase_fractions(labels).fractions) == pytest.approx(1)
+    for axis in range(3):
+        phase = np.moveaxis(labels == 1, axis, 0)
+        expected = [(phase[: len(phase) - r] & phase[r:]).mean() for r in range(4)]
+        curve = metrics.two_point_correlation(labels, phase=1, largest_distance=3, axis=axis)
+        np.testing.assert_allclose(curve.probability, expected)
+    with pytest.raises(ValueError, match="`axis` must be an axis of the image, -3 to 2, got 3"):
+        metrics.two_point_correlation(labels, phase=1, axis=3)
+    with pytest.raises(ValueError, match="or a volume of more than 4 columns, with one label"):
+        metrics.phase_fractions(labels[..., :3])
+
+
+def test_plots_show_three_middle_slices(volume):
+    pytest.importorskip("matplotlib")
+    figure = plot.compare([volume], channel_axis=None)
+    depth, height, width = volume.shape
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.shape[:2] == (height + 4 + depth, width + 4 + depth)
+    np.testing.assert_array_equal(
+        shown[:height, :width, 0], np.rint(volume[depth // 2] / 255 * 255).astype(np.uint8)
+    )
 
 
 @pytest.mark.parametrize(
-    ("images", "shape", "options", "error", "message"),
+    ("changes", "message"),
     [
-        (IMAGE, (9, 9), {}, ValueError, r"`shape` must be \(depth, height, width\), three int"),
-        (IMAGE, 9, {}, TypeError, r"`shape` must be \(depth, height, width\).* got 9 of type int"),
-        (IMAGE, (9, 9, 2.5), {}, TypeError, r"`shape` must be three integers of at least"),
-        (IMAGE, (9, 6, 9), {}, ValueError, r"`shape` must be .*`patch_size` = 7, got 6"),
-        (IMAGE, (2000, 2000, 2000), {}, ValueError, r"`shape` must be at most 2147483647 voxels"),
-        (IMAGE[:5], (9, 9, 9), {}, ValueError, r"`images` must be at least `patch_size` = 7"),
-        (IMAGE, (9, 9, 9), {"axes": (0, 0)}, ValueError, r"`axes` must be 1 to 3 different"),
-        (IMAGE, (9, 9, 9), {"axes": ()}, ValueError, r"`axes` must be 1 to 3 different"),
-        (IMAGE, (9, 9, 9), {"axes": (0, 3)}, ValueError, r"`axes` must be .*got \(0, 3\)"),
-        (IMAGE, (9, 9, 9), {"axes": (0, -1)}, ValueError, r"`axes` must be .*got -1"),
-        (IMAGE, (9, 9, 9), {"axes": 1}, TypeError, r"`axes` must be .*got 1 of type int"),
-        ([IMAGE] * 2, (9, 9, 9), {}, ValueError, r"`images` must hold one image, .*, got 2"),
-        ([IMAGE, IMAGE[..., None]], (9, 9, 9), {"axes": (0, 1)}, ValueError,
-         r"`images\[1\]` must have as many axes as the source, 2, got 3"),
-        ([IMAGE, IMAGE.astype("f4")], (9, 9, 9), {"axes": (0, 1)}, TypeError,
-         r"`images\[1\]` must have the dtype of the source, float64, got float32"),
-        ([], (9, 9, 9), {}, ValueError, r"`images` must hold at least one image"),
-        (IMAGE, (9, 9, 9), {"levels": 4}, ValueError, r"`levels` must be at most 0"),
-        (np.zeros((12, 3, 13)), (9, 9, 9), {"channel_axis": 1}, ValueError,
-         r"`channel_axis` must be the first or the last axis, got 1"),
-        (IMAGE, (9, 9, 9), {"categorical": True}, TypeError, r"must hold integers or bool"),
-        (IMAGE, (9, 9, 9), {"alpha": 0}, ValueError, r"`alpha` must be"),
-        (IMAGE, (90, 90, 90), {"max_memory": "2M"}, MemoryError, r"`max_memory` must be at least"),
+        ({"channel_axis": "auto"}, "`image` of shape .* `channel_axis=None` for a volume"),
+        ({"channel_axis": 3}, r"`channel_axis` must be an axis of `image` \(-3 to 2\), got 3"),
+        ({"patch_size": (3, 3)}, "`patch_size` must be one integer, or one for each axis"),
+        ({"patch_size": 20}, "must be at least `patch_size` = 20 pixels on every side"),
+        ({"downscale": (1, 2)}, r"`downscale` must be one number, or one for each axis \(3\)"),
+        ({"downscale": (1, 1, 1)}, "`downscale` must be 1 or at least 1.01 along each axis, and"),
+        ({"shape": (9, 9)}, r"`shape` must be \(depth, height, width\), three integers of at"),
+        ({"levels": 9}, "still holds a patch of 3 x 3 x 3 pixels, got 9"),
     ],
-)  # fmt: skip
-def test_wrong_calls(images, shape, options, error, message):
-    with pytest.raises(error, match=message):
-        pnn.grow_volume(images, shape, **options)
+)
+def test_wrong_calls_say_what_would_be_right(volume, changes, message):
+    with pytest.raises(ValueError, match=message):
+        pnn.generate(volume, **{**GREY, **changes})
+    with pytest.raises(ValueError, match=r"4 axes|at most 3 axes of space"):
+        pnn.generate(volume[None], **GREY)
+
+
+@pytest.mark.parametrize(("shape", "clear"), [((9, 9, 4), True), ((9, 9, 5), False)])
+def test_auto_refuses_what_could_be_two_things(shape, clear):
+    image = np.zeros(shape)
+    if clear:
+        assert pnn.resize(image, 2).shape == (18, 18, 4)
+        return
+    with pytest.raises(ValueError, match=r"`channel_axis=None` for a volume, .*=-1"):
+        pnn.resize(image, 2)
+    assert pnn.resize(image, 2, channel_axis=-1).shape == (18, 18, 5)
+    assert pnn.resize(image, 2, channel_axis=None).shape == (18, 18, 10)

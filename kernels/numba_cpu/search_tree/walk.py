@@ -110,7 +110,7 @@ def walk_kernel(
                         factor = weight[row * key_columns + column] if is_weighted else worst
                         found = patch_sum(
                             query, place, query_stride, query_plane, key, trials[trial],
-                            key_stride, key_plane, patch_size, channels,
+                            key_stride, key_plane, patch_size, patch_size, channels,
                             (worst + _SMALLEST) / factor * _SCORE_WIDENING
                             if is_weighted
                             else worst,

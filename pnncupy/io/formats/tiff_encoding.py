@@ -8,6 +8,7 @@ import hashlib
 import io
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -56,6 +57,74 @@ def encode(image: Any, metadata: Metadata, description: str, xmp: bytes = b"") -
     if metadata.kind == "ome" and _fits(image, _OME_DTYPES, None):
         return _ome(image, metadata, text, xmp)
     return _plain(image, as_plain(metadata), text, xmp)
+
+
+def encode_stack(volume: Any, metadata: Metadata, description: str, xmp: bytes = b"") -> bytes:
+    """The bytes of a TIFF stack, ImageJ's where that knows the dtype, else OME's or a plain one.
+
+    Parameters
+    ----------
+    volume : (Z, Y, X) or (Z, Y, X, C) array of integers or floating point
+        Contiguous, in the machine's byte order.
+    metadata, description, xmp
+        As in `encode`; what is said of a single image only is left out.
+    """
+    text = "\n".join(part for part in (description, metadata.text) if part)
+    axis = metadata.slice_axis
+    planes, axes = volume, f"{axis}YX"
+    colour = volume.ndim == 4 and volume.shape[3] in (3, 4)
+    if volume.ndim == 4:
+        axes = f"{axis}YXS"
+        is_imagej = metadata.kind != "ome" and volume.dtype == np.uint8 and volume.shape[3] == 3
+        if not (is_imagej or (metadata.kind == "ome" and colour and volume.dtype.kind == "u")):
+            planes, axes = np.ascontiguousarray(np.moveaxis(volume, 3, 1)), f"{axis}CYX"
+    options = {
+        "photometric": "rgb" if "S" in axes else "minisblack",
+        "extratags": _private_tags(replace(metadata, geo={}), xmp),
+    }
+    if metadata.kind != "ome" and _fits(volume, _IMAGEJ_DTYPES, _CLASSIC_BYTES):
+        return _written(
+            planes, imagej=True, metadata=_imagej_items(metadata, axes, text), **options,
+            **(_resolution(metadata) if metadata.pixel_size else {}),
+        )  # fmt: skip
+    options |= {"bigtiff": volume.nbytes > _CLASSIC_BYTES, "compression": "deflate"}
+    if _fits(volume, _OME_DTYPES, None):
+        items = _ome_items(metadata, axes, text)
+        items["UUID"] = _identifier(planes, items)
+        return _written(
+            planes, ome=True, metadata=items, predictor=volume.dtype.kind in "iu", **options
+        )
+    return _written(planes, metadata={"axes": axes}, **options)
+
+
+def _imagej_items(metadata: Metadata, axes: str, text: str) -> dict[str, Any]:
+    """Items of ImageJ's description of a stack."""
+    items: dict[str, Any] = {"axes": axes}
+    if metadata.unit and metadata.pixel_size:
+        items["unit"] = _escaped(metadata.unit)
+    if metadata.slice_size is not None:
+        items["spacing"] = metadata.slice_size
+    if "C" in axes:
+        items["mode"] = "composite"
+    if text:
+        items["Info"] = text
+    return items
+
+
+def _ome_items(metadata: Metadata, axes: str, text: str) -> dict[str, Any]:
+    """Items of OME's description of a stack."""
+    items: dict[str, Any] = {"axes": axes, "Creator": f"pnncupy {__version__}"}
+    sizes = dict(zip("YX", metadata.pixel_size or (), strict=False))
+    if metadata.slice_size is not None and axes[0] == "Z":
+        sizes["Z"] = metadata.slice_size
+    unit = _OME_UNITS.get(metadata.unit or "pixel", metadata.unit or "pixel")
+    for axis, size in sizes.items():
+        items |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": unit}
+    if "C" in axes and metadata.channel_names:
+        items["Channel"] = {"Name": [_printable(name) for name in metadata.channel_names]}
+    if text:
+        items["Description"] = _printable(text)
+    return items
 
 
 def _fits(image: Any, dtypes: tuple[str, ...], most_bytes: int | None) -> bool:

@@ -72,6 +72,10 @@ class Metadata:
         Bits of a sample, where they are fewer than those of the dtype.
     orientation : int
         EXIF's number: 1 is upright.
+    slice_size : float or None
+        Distance of the slices of a stack, in `unit`.
+    slice_axis : {"Z", "T"}
+        What the images of a stack are: slices or times.
 
     Examples
     --------
@@ -96,6 +100,8 @@ class Metadata:
     extra_samples: tuple[int, ...] = field(default=(), compare=False)
     bits: int | None = field(default=None, compare=False)
     orientation: int = field(default=1, compare=False)
+    slice_size: float | None = field(default=None, compare=False)
+    slice_axis: str = field(default="Z", compare=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Metadata):
@@ -128,8 +134,9 @@ class Metadata:
     def of_layer(self) -> "Metadata":
         """Metadata that holds for any layer on the same pixels, such as a mask."""
         return Metadata(
-            self.pixel_size, self.unit, kind=self.kind, geo=self.geo, orientation=self.orientation
-        )
+            self.pixel_size, self.unit, kind=self.kind, geo=self.geo, orientation=self.orientation,
+            slice_size=self.slice_size, slice_axis=self.slice_axis,
+        )  # fmt: skip
 
 
 def for_result(

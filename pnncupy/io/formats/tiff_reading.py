@@ -256,7 +256,9 @@ def _imagej(
     calibration = tuple(
         (key, 0, _unescaped(str(found[key]))) for key in _IMAGEJ_CALIBRATION if key in found
     )
+    spacing = found.get("spacing")
     return {
+        "slice_size": spacing if isinstance(spacing, (int, float)) and is_length(spacing) else None,
         "pixel_size": size, "unit": unit if size else None,
         "channel_names": _labels(found.get("Labels"), *labels_of), "calibration": calibration,
         "text": _text(found.get("Info")),
@@ -360,4 +362,18 @@ def _physical_size(pixels: Any) -> dict[str, Any]:
         if other is None:
             return {}
         sizes[0] = other
-    return {"pixel_size": (sizes[0], sizes[1]), "unit": units[1] if is_physical(units[1]) else None}
+    return {
+        "pixel_size": (sizes[0], sizes[1]), "unit": units[1] if is_physical(units[1]) else None,
+        "slice_size": _slice_size(pixels, units[1]),
+    }  # fmt: skip
+
+
+def _slice_size(pixels: Any, unit: str) -> float | None:
+    """Distance of slices in a unit; None if nothing says it."""
+    try:
+        size = float(pixels.get("PhysicalSizeZ"))
+    except (TypeError, ValueError):
+        return None
+    own = pixels.get("PhysicalSizeZUnit", "µm")
+    known = size if own == unit else converted(size, own, unit)
+    return known if known is not None and is_length(known) else None

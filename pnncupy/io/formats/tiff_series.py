@@ -167,6 +167,39 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
     )
 
 
+def stack_planes(tiff: Any, structure: Structure) -> list[tuple[Any, tuple[int, ...]]]:
+    """Return the series and the position of each plane of a stack with one axis of planes.
+
+    Raises
+    ------
+    ImageReadError
+        There is one plane only, or they have several axes.
+    """
+    every = [
+        (series, _stack_shape(series, is_stack=True)) for series in all_series(tiff, structure)
+    ]
+    long = [[size for size in sizes if size > 1] for _, sizes in every]
+    axes = ", ".join(f"{series.axes} {series.shape}" for series, _ in every[:5])
+    if any(len(sizes) > 1 for sizes in long) or (len(every) > 1 and any(long)):
+        raise ImageReadError(
+            f"several axes beside rows, columns and channels ({axes}); save one volume, or choose "
+            "one image with page=N (--page N)"
+        )
+    planes = [
+        (series, tuple(int(index) for index in np.unravel_index(number, sizes)) if sizes else ())
+        for series, sizes in every
+        for number in range(math.prod(sizes))
+    ]
+    if len(planes) < 2:
+        raise ImageReadError(f"one image ({axes}); a volume is a stack of several")
+    return planes
+
+
+def slice_axis(series: Any) -> str:
+    """Return the letter of the axis of a stack's planes: T of times, else Z."""
+    return "T" if "T" in axes_of(series, is_stack=True) else "Z"
+
+
 def axes_of(series: Any, *, is_stack: bool = False) -> str:
     """Return the letters of the axes; a short last one that nothing names holds channels.
 
