@@ -14,6 +14,12 @@ def patch_sides(patch_size: PatchSize, axes: int) -> tuple[int, ...]:
     return (patch_size,) * axes if isinstance(patch_size, int) else tuple(patch_size)
 
 
+def square_side(patch_size: PatchSize) -> int:
+    """Side of a square patch, where no other can come."""
+    assert isinstance(patch_size, int)
+    return patch_size
+
+
 def checked_patch_size(patch_size: Any) -> PatchSize:
     """An integer of at least 2, or one of at least 1 for each axis with one of at least 2."""
     if not validation.is_sequence(patch_size):

@@ -21,6 +21,7 @@ from pnncupy.kernels.cupy_raw.sources import (
 from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick, refuse_lists
 from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.tiling import pairs_of_rows
+from pnncupy.patch_shape import square_side
 
 # Searches keep one key for each query: lists of them are not worth their registers here.
 VOLUMES = False
@@ -57,7 +58,7 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     One band holds all rows where the device has the memory, 8 bytes for each query patch.
     """
     refuse_lists(request)
-    channels, size, active = len(request.query), request.patch_size, request.active
+    channels, size, active = len(request.query), square_side(request.patch_size), request.active
     check_limits(size, channels)
     options = nearest_options(size, channels, request.weight is not None)
     rows = band = request.shape[0]
@@ -164,8 +165,9 @@ def pair_sums(
     threads: int,
 ) -> None:
     """Evaluate one pair a thread; see `protocol.Engine.pair_sums`."""
-    check_patch(patch_size)
-    options = patchmatch_options(patch_size, len(query), False)
+    size = square_side(patch_size)
+    check_patch(size)
+    options = patchmatch_options(size, len(query), False)
     _run_flat(
         "patchmatch.cu", "pair_sums", options,
         (*_image(query), *_image(key), cupy.ascontiguousarray(query_number),
@@ -175,9 +177,10 @@ def pair_sums(
 
 def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     """Work for one query patch a thread; see `protocol.Engine.patchmatch_pass`."""
-    check_patch(request.patch_size)
+    size = square_side(request.patch_size)
+    check_patch(size)
     rows, columns = request.index.shape
-    options = patchmatch_options(request.patch_size, len(request.query), request.bound is not None)
+    options = patchmatch_options(size, len(request.query), request.bound is not None)
     _kernel("patchmatch.cu", "patchmatch_pass", options)(
         (rows * -(-columns // THREADS), 1, 1), (THREADS, 1, 1),
         (*_image(request.query), *_image(request.key), request.usable, request.index,

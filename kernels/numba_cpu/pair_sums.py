@@ -69,10 +69,9 @@ def pair_sums(
     threads: int,
 ) -> None:
     """Evaluate pair by pair; see `protocol.Engine.pair_sums`."""
-    planes, rows, columns = len(key), patch_size, patch_size
+    depth, rows, columns = volume_sides(patch_size, query.ndim - 1)
+    planes = depth * len(key)
     if is_volume(query, patch_size):
-        depth, rows, columns = volume_sides(patch_size, query.ndim - 1)
-        planes = depth * len(key)
         query, key = volume_of(query), volume_of(key)
         query_number, key_number = addresses(query_number, query), addresses(key_number, key)
         query, key = interleaved(query), interleaved(key)

@@ -164,7 +164,8 @@ def volume_kernel(
         for line in range(first_row, end_row):
             z, y = line // rows, line % rows
             for x in range(columns):
-                best, best_sum = np.int64(index[z, y, x]), sums[z, y, x]
+                best: Any = np.int64(index[z, y, x])
+                best_sum = sums[z, y, x]
                 if active.size > 0 and not active[z, y, x]:
                     out_index[z, y, x], out_sums[z, y, x] = best, best_sum
                     continue

@@ -282,8 +282,8 @@ def translation_share(index: Array) -> float:
     found = arrays.on_host(index).astype(np.int64)
     moves = found.reshape(-1, found.shape[-1])
     moves[:, 1:] -= np.indices(found.shape[:-1]).reshape(found.ndim - 1, -1).T
-    low = moves.min(axis=0)
-    sides = moves.max(axis=0) - low + 1
+    low = np.min(moves, axis=0)
+    sides = np.max(moves, axis=0) - low + 1
     _, counts = np.unique(
         np.ravel_multi_index(tuple((moves - low).T), tuple(sides)), return_counts=True
     )
@@ -313,13 +313,13 @@ def largest_region(
     for axis in reversed(range(axes)):
         whole = (slice(None),) * axis
         before, after = (*whole, slice(None, -1)), (*whole, slice(1, None))
-        same = np.logical_and.reduce([each[before] == each[after] for each in (source, *moves)])
+        same = np.stack([each[before] == each[after] for each in (source, *moves)]).all(axis=0)
         starts.append(numbers[before][same])
         ends.append(numbers[after][same])
     edges = (np.concatenate(starts), np.concatenate(ends))
     graph = coo_array((np.ones(edges[0].size, bool), edges), shape=(numbers.size, numbers.size))
     labels = connected_components(graph, directed=False)[1].reshape(shape)
-    sizes = np.bincount(labels.ravel())
+    sizes: Any = np.bincount(labels.ravel())
     largest = labels == np.argmax(sizes)
     ends_of_box = [
         np.flatnonzero(np.moveaxis(largest, axis, 0).reshape(side, -1).any(axis=1))[[0, -1]]

@@ -17,6 +17,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
 from pnncupy.images.pyramid import enlarge
+from pnncupy.patch_shape import square_side
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import incremental_search
 from pnncupy.search.method import is_approximate
@@ -97,7 +98,7 @@ class VolumeRun:
     def slices(self, number: int, level: int) -> SliceBatch:
         """Slices of the volume at a level perpendicular to one of the axes."""
         axis = self.problem.axes[number]
-        return SliceBatch.of_shape(self.shape(level), axis, self.settings.patch_size)
+        return SliceBatch.of_shape(self.shape(level), axis, square_side(self.settings.patch_size))
 
 
 class Matches(NamedTuple):
@@ -194,6 +195,7 @@ def _voted(
     settings, problem = run.settings, run.problem
     total = xp.zeros_like(volume)
     weights = xp.zeros(volume.shape[1:], dtype=xp.float32)
+    size = square_side(settings.patch_size)
     for number, find in enumerate(searches):
         slices, values = run.slices(number, level), problem.sources[number].sharp[level]
         tall = problem.metric.queries(slices.tall(volume)[None], level)[0]
@@ -201,8 +203,8 @@ def _voted(
             found = find(tall)
         index = slices.field(found.index)
         settings.engine.add_slice_votes(
-            values, index, settings.patch_size, _patch_weights(settings, slices.field(found.score)),
-            side_weights(settings.patch_size), slices.of_volume(total),
+            values, index, size, _patch_weights(settings, slices.field(found.score)),
+            side_weights(size), slices.of_volume(total),
             slices.of_volume(weights[None])[0], threads=settings.threads,
         )  # fmt: skip
         known[number] = Matches(index, Layout.of([values]))

@@ -89,7 +89,7 @@ def execute(
     """
     info = (
         info
-        | task.options.chosen_by
+        | dict(task.options.chosen_by)
         | {
             "engine": task.engine_name,
             "method": task.settings.method,
