@@ -46,8 +46,7 @@ def characteristic_scales(planes: Array, known: Array | None) -> CharacteristicS
     """
     values = np.asarray(arrays.on_host(planes), np.float64)
     mask = np.ones(values.shape[1:], bool) if known is None else arrays.on_host(known)
-    deviation = float(values[:, mask].std(axis=1).max(initial=0))
-    if deviation == 0:
+    if not values[:, mask].std(axis=1).any():
         return CharacteristicScales(np.inf, 0.0)
     means = values[:, mask].mean(axis=1).reshape(-1, *(1,) * mask.ndim)
     values = np.where(mask, values - means, 0)
@@ -92,7 +91,7 @@ def _noise(values: Any, mask: Any) -> float:
     """Standard deviation of independent noise."""
     corners = [np.s_[..., :-1, :-1], np.s_[..., :-1, 1:], np.s_[..., 1:, :-1], np.s_[..., 1:, 1:]]
     a, b, c, d = (values[corner] for corner in corners)
-    usable = np.logical_and.reduce([mask[corner] for corner in corners])
+    usable = np.stack([mask[corner] for corner in corners]).all(axis=0)
     if not usable.any():
         return 0.0
     diagonal = ((a - b - c + d) / 2)[:, usable]

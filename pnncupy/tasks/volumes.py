@@ -175,7 +175,7 @@ def grow_volume(
     sources = SourceImages.of("images", images, options)
     if sources.axes != 2:
         raise ValueError(
-            "`images` must be 2-D, or 3-D with channels, got a volume; use `pnncupy.generate` with it"
+            "`images` must be 2-D, or 3-D with channels, got a volume: see `pnncupy.generate`"
         )
     if len(sources.planes) not in (1, len(named)):
         raise ValueError(

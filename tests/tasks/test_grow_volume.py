@@ -103,9 +103,10 @@ def test_labels_win_in_their_shares(random):
 @pytest.mark.parametrize("method", ["exact", "patchmatch"])
 @pytest.mark.parametrize("alpha", [0.01, math.inf])
 def test_bits_depend_on_neither_engine_nor_threads(method, alpha, phases, monkeypatch):
-    monkeypatch.setattr("pnncupy.synthesis.volume_growth.is_approximate", lambda name, pairs, size: (
-        name == "patchmatch"
-    ))  # fmt: skip
+    monkeypatch.setattr(
+        "pnncupy.synthesis.volume_growth.is_approximate",
+        lambda name, pairs, size: name == "patchmatch",
+    )
     options = {**QUICK, "method": method, "alpha": alpha}
     made = [
         pnn.grow_volume(phases, (7, 8, 9), **options, engine=engine, threads=threads)
