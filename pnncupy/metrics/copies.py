@@ -287,7 +287,7 @@ def translation_share(index: Array) -> float:
     _, counts = np.unique(
         np.ravel_multi_index(tuple((moves - low).T), tuple(sides)), return_counts=True
     )
-    return float(np.max(counts) / np.sum(counts))
+    return float(np.max(counts)) / float(np.sum(counts))
 
 
 def largest_region(
