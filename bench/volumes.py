@@ -55,8 +55,8 @@ def _microstructure(side: int, threads: int, method: str) -> dict[str, Any]:
     source = phases(side)
     start = time.perf_counter()
     made = pnn.generate(
-        source, channel_axis=None, categorical=True, method=method, rng=1, threads=threads,
-        return_info=True, return_index=True,
+        source, channel_axis=None, categorical=True, independent=True, method=method, rng=1,
+        threads=threads, return_info=True, return_index=True,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     fractions = metrics.phase_fractions(made.image, source=source)

@@ -209,7 +209,7 @@ class Engine(Protocol):
         """
 
     def build_tree(
-        self, key: Array, patch_size: int, threads: int, *, distinct: bool, count: int
+        self, key: Array, patch_size: PatchSize, threads: int, *, distinct: bool, count: int
     ) -> Any:
         """Return a tree of the finite patches of a key image (C, HK, WK), None without any.
 

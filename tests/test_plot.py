@@ -125,9 +125,9 @@ def test_every_dtype_and_number_of_channels(dtype, channels, random):
     limits = {"b": (0, 1), "u1": (0, 255)}.get("b" if dtype == "?" else dtype)
     limits = limits or (float(picture.min()), float(picture.max()))
     for figure in (
-        plot.compare([picture]),
-        plot.samples([picture]),
-        plot.samples([picture], picture),
+        plot.compare([picture], channel_axis=-1),
+        plot.samples([picture], channel_axis=-1),
+        plot.samples([picture], picture, channel_axis=-1),
     ):
         np.testing.assert_array_equal(shown(figure)[0], preview(picture, limits))
 

@@ -29,7 +29,9 @@ SMALLER = {
     r"\b800(,?) 1000\b": r"200\1 250",
 }
 # Pages whose blocks use the names of README's Python, after it.
-PAGES = ("index-maps", "periodic", "scientific-data", "quality", "large-images", "defects")
+PAGES = (
+    "index-maps", "periodic", "scientific-data", "quality", "large-images", "defects", "volumes",
+)  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"
 

@@ -265,7 +265,8 @@ def task_call(
         arguments["nodata"] = None
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
-    return task_function(job.verb), {**inputs, **arguments}
+    # Images of files have their channels on the last axis.
+    return task_function(job.verb), {"channel_axis": -1, **inputs, **arguments}
 
 
 def job_mask_choice(job: Job) -> MaskChoice:

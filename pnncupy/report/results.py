@@ -186,7 +186,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}
         with measured() as baseline_cost:
             baseline = bidirectional_similarity(
-                list(sources), (shape[0], shape[1]), **shared, threads=threads,
+                list(sources), (shape[0], shape[1]), **shared, channel_axis=-1, threads=threads,
                 callback=lambda event: tell(f"baseline {entry.title}", 1 + event.fraction),
             )  # fmt: skip
     return Made(
@@ -219,7 +219,7 @@ def _resized(source: Any, shape: tuple[int, ...], nodata: float | None) -> Any:
     """Plain resizing, in the dtype of the source; missing pixels have a mean colour."""
     source = split_missing("source", source, nodata, -1)[0]
     scales = [new / old for new, old in zip(shape, source.shape[:2], strict=True)]
-    values = resize(source, scales, shape)
+    values = resize(source, scales, shape, channel_axis=-1)
     if source.dtype.kind == "f":
         return values.astype(source.dtype)
     if source.dtype.kind == "b":

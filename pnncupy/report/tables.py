@@ -22,6 +22,10 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+# Images of files have their channels on the last axis.
+_LAST: dict[str, Any] = {"channel_axis": -1}
+
+
 def table_of(made: Made) -> Table:
     """The measures that fit a task."""
     if TASKS[made.entry.job.verb].realisations:
@@ -36,11 +40,11 @@ def _of_samples(made: Made) -> Table:
     by = f"by that of the {'first ' if several else ''}source"
     rows = []
     if len(images) > 1:
-        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(images, first))
+        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(images, first, **_LAST))
         rows.append([f"diversity (standard deviation over the samples, {by})", diversity])
     sharpness = _or_not_defined(
         made, ".2f",
-        lambda: statistics.mean(metrics.sharpness_ratio(first, each) for each in images),
+        lambda: statistics.mean(metrics.sharpness_ratio(first, each, **_LAST) for each in images),
     )  # fmt: skip
     rows.append([f"sharpness (mean squared Laplacian, {by})", sharpness])
     of = "one of the sources" if several else "the source"
@@ -76,7 +80,7 @@ def _closest(made: Made, image: Any) -> float | None:
     found = []
     for source in made.sources:
         with suppress(ValueError):
-            found.append(metrics.near_copy(source, image, data_range=_range(made)).psnr)
+            found.append(metrics.near_copy(source, image, data_range=_range(made), **_LAST).psnr)
     return max(found, default=None)
 
 
@@ -105,7 +109,7 @@ def _judged(made: Made, image: Any) -> list[str]:
     if image.dtype != first.dtype:
         return ["other dtype", "", ""]
     options = {
-        "data_range": _range(made), "method": made.info["method"],
+        **_LAST, "data_range": _range(made), "method": made.info["method"],
         "patch_size": made.info.get("patch_size", 7),
     }  # fmt: skip
     return [
@@ -113,7 +117,7 @@ def _judged(made: Made, image: Any) -> list[str]:
         _or_not_defined(
             made, ".3f", lambda: 1000 * metrics.completeness(sources, image, **options)
         ),
-        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, image)),
+        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, image, **_LAST)),
     ]
 
 

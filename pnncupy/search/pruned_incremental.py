@@ -139,7 +139,7 @@ class PrunedIncrementalSearch:
             score[known, 0] = pair_sums(
                 settings, query, image, index[known, 0], grid.flat_indices(np)[known]
             )
-            reverse = settings.pair(image, query, index_stride=query.shape[2], any_key=True)
+            reverse = settings.pair(image, query, index_stride=query.shape[-1], any_key=True)
             if not self._searched(reverse, self._query_tree, score, index, first):
                 return None
             minima.append(score[..., 0])
@@ -180,6 +180,7 @@ class PrunedIncrementalSearch:
             forward = settings.pair(
                 query, image, index_stride=layout.width, first_index=first_index,
                 weight=None if weights is None else weights[number], active=active,
+                slice_stride=layout.slice_stride,
             )  # fmt: skip
             if not self._searched(forward, tree, field.score, field.index, first):
                 return None

@@ -29,7 +29,7 @@ _MOST_LEFT = 0.1
 # Queries in a sample: one in this number, within limits.
 _ONE_OF, _FEWEST, _MOST = 64, 32, 256
 # Side of the part of an image from which costs are estimated.
-_MIDDLE = 384
+_MIDDLE, _MIDDLE_OF_VOLUME = 384, 48
 _LAST = np.iinfo(np.int32).max
 
 
@@ -75,8 +75,6 @@ class PairSearch:
     @property
     def worth_trying(self) -> bool:
         """Test whether there may be a tree, and the images are large enough for one."""
-        if not isinstance(self.patch_size, int):
-            return False
         images = self.query, self.key
         pairs = math.prod(PatchGrid.of(image, self.patch_size).count for image in images)
         return bool(self._axes) and pairs >= LEAST_PAIRS
@@ -111,7 +109,7 @@ class PairSearch:
         begin with the matches of neighbours, so that it takes more steps than a search.
         """
         counts = self.sampled(tree, score, index)
-        queries = score.shape[0] * score.shape[1]
+        queries = math.prod(score.shape[:-1])
         searched = queries if self.active is None else np.count_nonzero(self.active)
         steps = counts.steps * searched / queries
         return bool(
@@ -121,12 +119,12 @@ class PairSearch:
 
     def sampled(self, tree: Any, score: Array, index: Array) -> Any:
         """Return the counts of a sample of the queries; the lists stay as they are."""
-        queries = score.shape[0] * score.shape[1]
+        queries = math.prod(score.shape[:-1])
         places = np.arange(queries) if self.active is None else np.flatnonzero(self.active)
         count = min(len(places), max(_FEWEST, min(_MOST, len(places) // _ONE_OF)))
         sample = np.zeros(queries, np.bool_)
         sample[np.random.default_rng(0).choice(places, count, replace=False)] = True
-        search = replace(self, active=sample.reshape(score.shape[:2]), tick=lambda pairs: None)
+        search = replace(self, active=sample.reshape(score.shape[:-1]), tick=lambda pairs: None)
         return search._walk(tree, score.copy(), index.copy(), _MOST_IN_SAMPLE)[0]
 
     def prune(self, tree: Any, score: Array, index: Array) -> None:
@@ -137,7 +135,7 @@ class PairSearch:
 
     def _walk(self, tree: Any, score: Array, index: Array, most: float) -> tuple[Any, Array]:
         """Walk through a tree; return the counts, and which queries took too many steps."""
-        left = np.zeros(score.shape[:2], np.bool_)
+        left = np.zeros(score.shape[:-1], np.bool_)
         counts = self.engine.search_tree(
             tree, self._request(self.active, score, index), any_key=self.any_key,
             most_steps=most * tree.size / _PAIRS_A_STEP, left=left, threads=self.threads,
@@ -177,17 +175,17 @@ def expected_steps(
 ) -> float:
     """Estimate the steps a query through a tree of the keys, from the middle of the images.
 
-    Infinite where the engine has no trees, for volumes, where many queries take too many, or where
-    no key is `usable` there, bool (H, W). Without `query`, the keys averaged with their neighbours
-    are searched: as smooth as what a vote makes.
+    Infinite where the engine has no trees, many queries take too many, or no key is `usable` there,
+    bool (H, W). Without `query`, the keys averaged with their neighbours are searched: as smooth as
+    what a vote makes.
     """
-    if not engine.TREE_AXES or not isinstance(patch_size, int):
+    if not engine.TREE_AXES:
         return math.inf
     key = _middle(key)
     if usable is not None:
         key = np.where(_middle(usable[None]) > 0, key, np.float32(np.inf))
     query = (key + np.roll(key, 1, axis=2)) / np.float32(2) if query is None else _middle(query)
-    pair = PairSearch(engine, patch_size, threads, lambda pairs: None, query, key, key.shape[2])
+    pair = PairSearch(engine, patch_size, threads, lambda pairs: None, query, key, key.shape[-1])
     tree = pair.built(distinct=True)
     if tree is None:
         return math.inf
@@ -199,9 +197,10 @@ def expected_steps(
 
 def _middle(image: Array) -> Array:
     """Return the middle of an image, as much as tells something of the whole."""
-    first = [max(0, side - _MIDDLE) // 2 for side in image.shape[1:]]
-    rows, columns = (slice(start, start + _MIDDLE) for start in first)
-    return np.ascontiguousarray(image[:, rows, columns], np.float32)
+    longest = _MIDDLE if image.ndim == 3 else _MIDDLE_OF_VOLUME
+    first = [max(0, side - longest) // 2 for side in image.shape[1:]]
+    middle = (slice(start, start + longest) for start in first)
+    return np.ascontiguousarray(image[(slice(None), *middle)], np.float32)
 
 
 def _merged(

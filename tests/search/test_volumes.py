@@ -171,6 +171,42 @@ def test_engines_have_the_same_bits(sides, shape, key_shape, channels, random):
                 np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("sides", [(3, 3, 3), (2, 3, 4), (1, 3, 3), (3, 4)])
+@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_trees_find_what_comparing_all_pairs_does(sides, length, weighted, random):
+    shape, key_shape = (9, 10, 11)[-len(sides) :], (8, 12, 9)[-len(sides) :]
+    query = random.integers(0, 5, (2, *shape)).astype(np.float32)
+    key = random.integers(0, 5, (2, *key_shape)).astype(np.float32)
+    shared = tuple(slice(6) for _ in sides)
+    query[(slice(None), *shared)] = key[(slice(None), *shared)]
+    key[(0, *(-1,) * len(sides))] = np.inf
+    counts, key_counts = (
+        tuple(pixels - side + 1 for pixels, side in zip(each, sides, strict=True))
+        for each in (shape, key_shape)
+    )
+    weight = random.random(key_counts, np.float32) if weighted else None
+    active = random.random(counts) < 0.8
+    found = []
+    for through_tree, threads in ((False, 1), (True, 1), (True, 2)):
+        score, index = np.full((*counts, length), INF, "f4"), np.full((*counts, length), -1, "i4")
+        request = SearchRequest(
+            query, key, sides, weight, score, index, key_shape[-1] + 3, 7, active,
+            slice_stride=(key_shape[-2] + 2) * (key_shape[-1] + 3) if len(sides) > 2 else 0,
+        )  # fmt: skip
+        if through_tree:
+            tree = numba_cpu.build_tree(
+                key, sides, threads, distinct=length == 1 and not weighted, count=16
+            )
+            numba_cpu.search_tree(tree, request, threads=threads, tick=lambda pairs: None)
+        else:
+            reference.update_nearest(request, threads=1, tick=lambda pairs: None)
+        found.append((score, index))
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0][0], other[0])
+        np.testing.assert_array_equal(found[0][1], other[1])
+
+
 @pytest.mark.parametrize("alpha", [INF, 0.01])
 def test_patchmatch_finds_a_moved_volume(alpha, random):
     volume = random.random((9, 12, 13))

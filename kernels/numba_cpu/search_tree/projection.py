@@ -1,6 +1,7 @@
 """Coefficients of patches on orthonormal axes: lower bounds of patch distances.
 
-The axes are products of a direction in channel space, a vertical and a horizontal cosine, so that
+The axes are products of a direction in channel space (of volumes, that of all planes of a slab, see
+`kernels.slabs`), a vertical and a horizontal cosine, so that
 all coefficients of an image cost a few operations a pixel: cosines are close to the principal axes
 of the patches of natural images (Ahmed et al. 1974, doi:10.1109/T-C.1974.223784). Those of largest
 variance in a sample are taken. Whichever they are, the result of a search is the same.
@@ -15,7 +16,9 @@ import numpy as np
 
 from pnncupy.kernels.numba_cpu.compile import compiled
 from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.slabs import interleaved
 from pnncupy.kernels.tiling import run_all
+from pnncupy.patch_shape import PatchSize, patch_sides
 
 # Axes; a patch has one coordinate more, the norm of what the axes leave over.
 AXES = 16
@@ -34,8 +37,9 @@ class Axes:
         Directions in channel space, a row each.
     middle : (C,) float64
         Subtracted from the pixels first, so that coefficients are small.
-    waves : (p, p) float64
-        Orthonormal cosines, a row each, the constant one first.
+    waves, across : (p, p) float64
+        Orthonormal cosines along the rows and the columns of a patch, a row each, the constant one
+        first.
     lines : (u, 2) int64
         Channel direction and vertical wave of the sums over columns that are needed.
     chosen : (axes, 2) int64
@@ -45,6 +49,7 @@ class Axes:
     channels: Array
     middle: Array
     waves: Array
+    across: Array
     lines: Array
     chosen: Array
 
@@ -54,13 +59,13 @@ class Axes:
         return len(self.chosen) + 1
 
 
-def principal_axes(key: Array, patch_size: int, usable: Array, count: int = AXES) -> Axes:
+def principal_axes(key: Array, patch_size: PatchSize, usable: Array, count: int = AXES) -> Axes:
     """Return the axes of largest variance in a sample of patches.
 
     Parameters
     ----------
-    key : (C, H, W) float32
-    patch_size : int
+    key : (C, H, W) float32, or a volume
+    patch_size : int, or one integer for each axis
     usable : (H-p+1, W-p+1) bool
         Patches without infinite pixels, at least one.
     count : int
@@ -69,22 +74,26 @@ def principal_axes(key: Array, patch_size: int, usable: Array, count: int = AXES
     places = np.flatnonzero(usable)
     if len(places) > _SAMPLE:
         places = np.random.default_rng(0).choice(places, _SAMPLE, replace=False)
-    row, column = np.unravel_index(places, usable.shape)
-    windows = np.lib.stride_tricks.sliding_window_view(key, (patch_size, patch_size), (1, 2))
-    sample = windows[:, row, column].astype(np.float64)
+    sides = patch_sides(patch_size, key.ndim - 1)
+    position = np.unravel_index(places, usable.shape)
+    every = tuple(range(1, key.ndim))
+    windows = np.lib.stride_tricks.sliding_window_view(key, sides, every)
+    sample = windows[(slice(None), *position)].astype(np.float64)
+    if key.ndim == 4:  # the planes of a slab: slice by slice, and in each channel by channel
+        sample = sample.transpose(2, 0, 1, 3, 4).reshape(-1, len(places), *sides[1:])
     middle = sample.mean(axis=(1, 2, 3))
     sample -= middle[:, None, None, None]
     directions = _channel_directions(sample)
-    waves = _cosines(patch_size)
+    waves, across = _cosines(sides[-2]), _cosines(sides[-1])
     turned = np.einsum("ck,knyx->cnyx", directions, sample)
     vertical = np.einsum("ay,cnyx->cnax", waves, turned)
-    variance = np.einsum("bx,cnax->cnab", waves, vertical).var(axis=1)
+    variance = np.einsum("bx,cnax->cnab", across, vertical).var(axis=1)
     order = np.argsort(-variance, axis=None, kind="stable")[:count]
-    channel, up, across = np.unravel_index(order, variance.shape)
+    channel, up, along = np.unravel_index(order, variance.shape)
     lines, line = np.unique(np.stack([channel, up], axis=1), axis=0, return_inverse=True)
     chosen = np.full((count, 2), -1, np.int64)
-    chosen[: len(order)] = np.stack([line.ravel(), across], axis=1)
-    return Axes(directions, middle, waves, lines.astype(np.int64), chosen)
+    chosen[: len(order)] = np.stack([line.ravel(), along], axis=1)
+    return Axes(directions, middle, waves, across, lines.astype(np.int64), chosen)
 
 
 def _channel_directions(sample: Array) -> Array:
@@ -106,16 +115,16 @@ def _cosines(count: int) -> Array:
 def _projection() -> Callable[..., None]:
     @compiled
     def project_rows(
-        image: Array, channels: Array, middle: Any, waves: Array, lines: Array, chosen: Array,
-        active: Array, out: Array, top: int, bottom: int,
+        image: Array, channels: Array, middle: Any, waves: Array, across: Array, lines: Array,
+        chosen: Array, active: Array, out: Array, top: int, bottom: int,
     ) -> Any:  # fmt: skip
         """Coordinates of the patches of rows [top, bottom), summed in float64; `out` begins there.
 
         Returns the largest norm of those that are active.
         """
         planes, _, width = image.shape
-        size = waves.shape[0]
-        columns = width - size + 1
+        size, across_size = waves.shape[0], across.shape[0]
+        columns = width - across_size + 1
         axes, coordinates = chosen.shape[0], chosen.shape[0] + 1
         height = bottom - top + size - 1
         turned = np.zeros((planes, height, width))
@@ -160,7 +169,7 @@ def _projection() -> Callable[..., None]:
                     column_squares[x] += row[x]
             rest = found[axes]
             rest[:] = 0
-            for dx in range(size):
+            for dx in range(across_size):
                 for x in range(columns):
                     rest[x] += column_squares[x + dx]
             for x in range(columns):
@@ -171,8 +180,8 @@ def _projection() -> Callable[..., None]:
                 if chosen[axis, 0] < 0:
                     continue
                 row = sums[chosen[axis, 0]]
-                for dx in range(size):
-                    factor = waves[chosen[axis, 1], dx]
+                for dx in range(across_size):
+                    factor = across[chosen[axis, 1], dx]
                     for x in range(columns):
                         line[x] += factor * row[x + dx]
                 for x in range(columns):
@@ -213,11 +222,11 @@ def coordinates(
         Of patches with infinite pixels, and rows without active ones, anything.
     """
     first, end = rows
-    columns = image.shape[2] - len(axes.waves) + 1
+    columns = image.shape[2] - len(axes.across) + 1
     out = np.empty((end - first, columns, axes.coordinates), np.float32)
     kernel: Any = _projection()
     norm = kernel(
-        image, axes.channels, axes.middle, axes.waves, axes.lines, axes.chosen,
+        image, axes.channels, axes.middle, axes.waves, axes.across, axes.lines, axes.chosen,
         _NO_MASK if active is None else active, out, first, end,
     )  # fmt: skip
     return out, float(norm)
@@ -225,6 +234,8 @@ def coordinates(
 
 def all_coordinates(image: Array, axes: Axes, usable: Array, threads: int) -> tuple[Array, float]:
     """Return the coordinates of all patches, and the largest norm of the usable ones."""
+    if image.ndim == 4:
+        return _coordinates_of_volume(image, axes, usable, threads)
     rows, columns = usable.shape
     out = np.empty((rows, columns, axes.coordinates), np.float32)
     norms = []
@@ -235,4 +246,22 @@ def all_coordinates(image: Array, axes: Axes, usable: Array, threads: int) -> tu
         norms.append(norm)
 
     run_all(work, range(0, rows, _ROWS_PER_STEP), threads)
+    return out, max(norms)
+
+
+def _coordinates_of_volume(
+    volume: Array, axes: Axes, usable: Array, threads: int
+) -> tuple[Array, float]:
+    """Return the coordinates of all patches of a volume, slab by slab."""
+    slices, rows, _ = usable.shape
+    out = np.empty((*usable.shape, axes.coordinates), np.float32)
+    planes, channels, count = interleaved(volume), len(volume), len(axes.channels)
+    norms = []
+
+    def work(z: int) -> None:
+        slab = planes[z * channels : z * channels + count]
+        out[z], norm = coordinates(slab, axes, (0, rows), usable[z])
+        norms.append(norm)
+
+    run_all(work, range(slices), threads)
     return out, max(norms)

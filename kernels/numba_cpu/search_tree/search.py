@@ -1,7 +1,9 @@
 """Searches through a tree of keys, and the counts that say what one would cost."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,9 @@ from pnncupy.kernels.numba_cpu.search_tree.tree import (
 from pnncupy.kernels.numba_cpu.search_tree.walk import walk_kernel
 from pnncupy.kernels.numba_cpu.simd import LANES
 from pnncupy.kernels.protocol import Array, SearchRequest, Tick
+from pnncupy.kernels.slabs import interleaved, volume_of, volume_sides
 from pnncupy.kernels.tiling import run
+from pnncupy.patch_shape import PatchSize
 
 _ROWS_PER_STEP = 8
 _NO_MASK = np.empty((0, 0), np.bool_)
@@ -57,9 +61,9 @@ def search(
     tree : Tree
         Of the key of the request.
     request : SearchRequest
-        Without `key_score`. Query patches with infinite pixels are not searched. Lists hold
-        different keys, or limits and -1 where none is known; of equal keys the one of lowest flat
-        index wins, also over those known.
+        Without `key_score`, of images or volumes. Query patches with infinite pixels are not
+        searched. Lists hold different keys, or limits and -1 where none is known; of equal keys the
+        one of lowest flat index wins, also over those known.
     any_key : bool, default False
         Of equal keys any one will do, so that nothing is compared once a distance is 0.
     most_steps : float, optional
@@ -68,46 +72,68 @@ def search(
         As in `protocol.Engine.update_nearest`.
     """
     query, score, weight = request.query, request.score, request.weight
-    size, channels = tree.patch_size, len(query)
-    rows, columns = request.shape
-    active = _searched(query, size, request.active)
+    depth, patch_rows, patch_columns = volume_sides(tree.patch_size, query.ndim - 1)
+    planes, is_volume = depth * len(query), query.ndim == 4
+    active = _searched(query, tree.patch_size, request.active)
     of_keys, of_nodes, heaviest = _NO_WEIGHT, _NO_WEIGHT, 1.0
     if weight is not None:
         of_keys, of_nodes = node_weights(tree, weight)
         heaviest = float(of_keys[: tree.size].max())
-    left = np.zeros((rows, columns), np.bool_) if left is None else left
+    left = np.zeros(request.shape, np.bool_) if left is None else left
     most = _NO_LIMIT if most_steps is None else max(1, int(most_steps))
-    tail = np.zeros(-(-size // LANES) * LANES, np.float32)
-    flat_query, flat_key = (np.concatenate([image.ravel(), tail]) for image in (query, tree.key))
-    key_height, key_width = tree.key.shape[1:]
-    kernel = walk_kernel(size, channels, score.shape[2], weight is not None, tree.axes.coordinates)
+    tail = np.zeros(-(-patch_columns // LANES) * LANES, np.float32)
+    query_planes, key_planes = (interleaved(volume_of(image)) for image in (query, tree.key))
+    flat_query, flat_key = (
+        np.concatenate([image.ravel(), tail]) for image in (query_planes, key_planes)
+    )
+    *_, height, width = query_planes.shape
+    *_, key_height, key_width = key_planes.shape
+    slices, *key_grid = volume_of(tree.usable()[None])[0].shape
+    kernel = walk_kernel(
+        (patch_rows, patch_columns), planes, score.shape[-1], weight is not None,
+        tree.axes.coordinates, is_volume,
+    )  # fmt: skip
+    slice_stride = request.slice_stride or key_height * request.index_stride
+    depth_of_query, rows, columns = volume_of(left[None])[0].shape
+    scores, indices, lefts = (
+        field.reshape(depth_of_query, *field.shape[is_volume:])
+        for field in (score, request.index, left)
+    )
+    actives = None if active is None else active.reshape(lefts.shape)
     found = [np.zeros(4, np.int64)]
 
-    def band(top: int) -> Iterator[int]:
+    def band(place: tuple[int, int]) -> Iterator[int]:
+        z, top = place
         bottom = min(top + _ROWS_PER_STEP, rows)
-        if active is not None and not active[top:bottom].any():
+        own_active = None if actives is None else actives[z]
+        if own_active is not None and not own_active[top:bottom].any():
             return
-        own, radius = coordinates(query, tree.axes, (top, bottom), active)
+        first = z * len(query)
+        own, radius = coordinates(
+            query_planes[first : first + planes], tree.axes, (top, bottom), own_active
+        )
         counts = np.zeros(4, np.int64)
         kernel(
-            flat_query, query.shape[2], query.shape[1] * query.shape[2], own.ravel(),
-            flat_key, key_width, key_height * key_width, key_height - size + 1,
-            key_width - size + 1, tree.boxes.ravel(), tree.first_nodes, tree.leaves.ravel(),
-            tree.places, _NO_WEIGHT if weight is None else weight.ravel(), of_keys, of_nodes,
-            _above(bound_slack(tree, radius, channels) * heaviest), score, request.index,
-            request.first_index, request.index_stride, _NO_MASK if active is None else active,
-            any_key, most, left, top, bottom, counts,
+            flat_query[first * height * width :], width, height * width, own.ravel(),
+            flat_key, key_width, key_height * key_width, *key_grid, tree.boxes.ravel(),
+            tree.first_nodes, tree.leaves.ravel(), tree.places,
+            _NO_WEIGHT if weight is None else weight.ravel(), of_keys, of_nodes,
+            _above(bound_slack(tree, radius, len(query)) * heaviest), scores[z], indices[z],
+            request.first_index, request.index_stride, slices, len(query) * key_height,
+            slice_stride, _NO_MASK if own_active is None else own_active, any_key, most, lefts[z],
+            top, bottom, counts,
         )  # fmt: skip
         found.append(counts)
         yield (bottom - top) * columns * tree.size
 
-    run(map(band, range(0, rows, _ROWS_PER_STEP)), threads, tick)
-    queries = rows * columns if active is None else int(active.sum())
+    places = product(range(depth_of_query), range(0, rows, _ROWS_PER_STEP))
+    run(map(band, places), threads, tick)
+    queries = math.prod(request.shape) if active is None else int(active.sum())
     nodes, leaves, sums, gave_up = np.sum(found, axis=0).tolist()
     return Counts(nodes, leaves, sums, gave_up, queries)
 
 
-def _searched(query: Array, patch_size: int, active: Array | None) -> Array | None:
+def _searched(query: Array, patch_size: PatchSize, active: Array | None) -> Array | None:
     """Return which of the active patches are finite, None for all."""
     if np.isfinite(query).all():
         return active

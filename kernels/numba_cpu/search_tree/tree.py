@@ -5,6 +5,7 @@ node, 16 nodes a node of the next level. A node holds the boxes of its 16 childr
 that a few vector instructions bound the distances to all of them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,9 @@ from pnncupy.kernels.numba_cpu.search_tree.projection import (
     principal_axes,
 )
 from pnncupy.kernels.protocol import Array
+from pnncupy.kernels.slabs import addresses, interleaved, volume_of, volume_sides
 from pnncupy.kernels.tiling import run_all
+from pnncupy.patch_shape import PatchSize, patch_sides
 
 LEAF, FAN = 32, 16
 # Boxes bound the first axes only: the others have little variance.
@@ -40,15 +43,17 @@ class Tree:
 
     Attributes
     ----------
-    key : (C, H, W) float32
-    patch_size : int
+    key : (C, H, W) float32, or a volume (C, Z, Y, X)
+    patch_size : int, or one integer for each axis
     axes : Axes
     order : (m,) int32
-        Numbers ``row * columns + column`` of the keys, leaf by leaf.
+        Numbers ``row * columns + column`` of the keys, leaf by leaf; of volumes with the slice in
+        front.
     leaves : (leaves, axes + 1, LEAF) float32
         Coordinates of the keys; infinite behind the last one.
     places : (leaves * LEAF,) int32
-        Numbers ``row * W + column`` of their first pixels.
+        Numbers ``row * W + column`` of their first pixels; of volumes their places among the
+        interleaved planes, see `kernels.slabs`.
     boxes : (nodes, BOX_AXES, 2, FAN) float32
         Lowest and highest coordinates of the children of all nodes, the root's first.
     first_nodes : (levels,) int64
@@ -58,7 +63,7 @@ class Tree:
     """
 
     key: Array
-    patch_size: int
+    patch_size: PatchSize
     axes: Axes
     order: Array
     leaves: Array
@@ -72,9 +77,21 @@ class Tree:
         """The number of keys."""
         return len(self.order)
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of a patch."""
+        return patch_sides(self.patch_size, self.key.ndim - 1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Patches of the image along each axis."""
+        return tuple(
+            pixels - side + 1 for pixels, side in zip(self.key.shape[1:], self.sides, strict=True)
+        )
+
     def usable(self) -> Array:
         """Return which patches of the image are keys, (H-p+1, W-p+1) bool."""
-        found = np.zeros([side - self.patch_size + 1 for side in self.key.shape[1:]], np.bool_)
+        found = np.zeros(self.shape, np.bool_)
         found.ravel()[self.order] = True
         return found
 
@@ -85,22 +102,21 @@ class Tree:
         _fill_tree(self, found, threads)
 
 
-def usable_patches(key: Array, patch_size: int) -> Array:
+def usable_patches(key: Array, patch_size: PatchSize) -> Array:
     """Return which patches have only finite pixels, (H-p+1, W-p+1) bool."""
-    finite = np.isfinite(key).all(axis=0)
-    rows, columns = (side - patch_size + 1 for side in finite.shape)
-    down = finite[:rows].copy()
-    for offset in range(1, patch_size):
-        down &= finite[offset : offset + rows]
-    result = down[:, :columns].copy()
-    for offset in range(1, patch_size):
-        result &= down[:, offset : offset + columns]
+    result: Array = np.isfinite(key).all(axis=0)
+    for axis, side in enumerate(patch_sides(patch_size, result.ndim)):
+        count, before = result.shape[axis] - side + 1, (slice(None),) * axis
+        shorter = result[(*before, slice(count))].copy()
+        for offset in range(1, side):
+            shorter &= result[(*before, slice(offset, offset + count))]
+        result = shorter
     return result
 
 
 def build(
     key: Array,
-    patch_size: int,
+    patch_size: PatchSize,
     threads: int,
     *,
     distinct: bool = False,
@@ -131,13 +147,21 @@ def build(
     tree = Tree(
         key, patch_size, axes, order,
         leaves=np.full((leaf_count, axes.coordinates, LEAF), np.inf, np.float32),
-        places=np.zeros(leaf_count * LEAF, np.int32),
+        places=np.zeros(leaf_count * LEAF, np.int32 if key.ndim == 3 else np.int64),
         boxes=np.empty((sum(counts), BOX_AXES, 2, FAN), np.float32),
         first_nodes=np.cumsum([0, *counts[:0:-1]]).astype(np.int64),
         radius=radius,
     )  # fmt: skip
+    tree.places[: len(order)] = _places(tree)
     _fill_tree(tree, found, threads)
     return tree
+
+
+def _places(tree: Tree) -> Array:
+    """Places of the keys' first pixels."""
+    position = np.unravel_index(tree.order, tree.shape)
+    numbers = np.ravel_multi_index(position, tree.key.shape[1:])
+    return numbers if tree.key.ndim == 3 else addresses(numbers, tree.key)
 
 
 def _fill_tree(tree: Tree, found: Array, threads: int) -> None:
@@ -149,8 +173,7 @@ def _fill_tree(tree: Tree, found: Array, threads: int) -> None:
 
     def work(first: int) -> None:
         kernel(
-            flat, tree.order, found.shape[1], tree.key.shape[2], tree.leaves, tree.places, below,
-            first, min(first + _KEYS_PER_STEP, tree.size),
+            flat, tree.order, tree.leaves, below, first, min(first + _KEYS_PER_STEP, tree.size),
         )  # fmt: skip
 
     run_all(work, range(0, tree.size, _KEYS_PER_STEP), threads)
@@ -170,9 +193,9 @@ def _level_above(boxes: Array) -> Array:
     return np.ascontiguousarray(above.reshape(count, FAN, BOX_AXES, 2).transpose(0, 2, 3, 1))
 
 
-def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array:
+def _distinct(key: Array, patch_size: PatchSize, found: Array, usable: Array) -> Array:
     """Return which usable patches are the first of those with the same pixels."""
-    bits = np.ascontiguousarray(found).view(np.uint32).reshape(-1, found.shape[2])
+    bits = np.ascontiguousarray(found).view(np.uint32).reshape(-1, found.shape[-1])
     word = np.zeros(len(bits), np.uint64)
     for coordinate in range(bits.shape[1]):
         word = word * np.uint64(0x9E3779B97F4A7C15) + bits[:, coordinate]
@@ -183,7 +206,11 @@ def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array
     kept = usable.copy()
     if same.any():
         ends = np.append(np.flatnonzero(~same) + 1, len(order))
-        _drop_equals()(key, patch_size, numbers[order], ends, usable.shape[1], kept.ravel())
+        depth, patch_rows, patch_columns = volume_sides(patch_size, key.ndim - 1)
+        _drop_equals()(
+            interleaved(volume_of(key)), len(key), depth * len(key), patch_rows, patch_columns,
+            numbers[order], ends, *usable.shape[-2:], kept.reshape(-1),
+        )  # fmt: skip
     return kept
 
 
@@ -191,7 +218,8 @@ def _distinct(key: Array, patch_size: int, found: Array, usable: Array) -> Array
 def _drop_equals() -> Callable[..., None]:
     @compiled
     def drop_equals(
-        image: Array, size: int, numbers: Array, ends: Array, columns: int, kept: Any,
+        image: Array, channels: int, planes: int, patch_rows: int, patch_columns: int,
+        numbers: Array, ends: Array, rows: int, columns: int, kept: Any,
     ) -> None:  # fmt: skip
         """In each group of patches, drop those with the pixels of one of lower number.
 
@@ -209,17 +237,19 @@ def _drop_equals() -> Callable[..., None]:
                         numbers[place], numbers[first] = numbers[first], numbers[place]
                 for place in range(first, end):
                     number = numbers[place]
-                    row, column = number // columns, number % columns
+                    row, column = number // columns % rows, number % columns
+                    plane = number // columns // rows * channels
                     found = False
                     for other in range(count):
-                        top, left = others[other] // columns, others[other] % columns
+                        top, left = others[other] // columns % rows, others[other] % columns
+                        other_plane = others[other] // columns // rows * channels
                         found = True
-                        for channel in range(image.shape[0]):
-                            for y in range(size):
-                                for x in range(size):
+                        for channel in range(planes):
+                            for y in range(patch_rows):
+                                for x in range(patch_columns):
                                     found &= (
-                                        image[channel, row + y, column + x]
-                                        == image[channel, top + y, left + x]
+                                        image[plane + channel, row + y, column + x]
+                                        == image[other_plane + channel, top + y, left + x]
                                     )
                             if not found:
                                 break
@@ -293,15 +323,13 @@ def _arrange() -> Callable[..., None]:
 def _fill() -> Callable[..., None]:
     @compiled
     def fill(
-        found: Any, order: Array, columns: int, width: int, leaves: Array, places: Array,
-        boxes: Array, first: int, end: int,
+        found: Any, order: Array, leaves: Array, boxes: Array, first: int, end: int,
     ) -> None:  # fmt: skip
         """Copy keys [first, end) into their leaves, and widen the boxes of these."""
         for number in range(first, end):
             leaf, lane = number // LEAF, number % LEAF
             node, child = leaf // FAN, leaf % FAN
             patch = order[number]
-            places[number] = patch // columns * width + patch % columns
             for axis in range(found.shape[1]):
                 value = found[patch, axis]
                 leaves[leaf, axis, lane] = value
@@ -347,5 +375,5 @@ def bound_slack(tree: Tree, radius: float, channels: int) -> float:
     multiplies both sides, rounded once more on each: that is within the same widening.
     """
     error = 8 * 2.0**-24 * max(tree.radius, radius)
-    lost = tree.patch_size**2 * channels * 2.0**-148
+    lost = math.prod(tree.sides) * channels * 2.0**-148
     return float((1 + 2 / WIDENING) * tree.axes.coordinates * error**2 + 4 * lost) + 1e-44

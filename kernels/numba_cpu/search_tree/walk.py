@@ -40,17 +40,28 @@ NODES, LEAVES, SUMS, LEFT = range(4)
 
 @cache
 def walk_kernel(
-    patch_size: int, channels: int, length: int, weighted: bool, coordinate_count: int
+    sides: tuple[int, int],
+    channels: int,
+    length: int,
+    weighted: bool,
+    coordinate_count: int,
+    volume: bool = False,
 ) -> Callable[..., None]:
-    """Kernel of a walk for some query patches, for one patch size, channel and list length.
+    """Kernel of a walk for some query patches, for one patch shape, channel and list length.
 
     Images, coordinates and `weight` are flat; images have the length of a vector behind their last
     pixel; the coordinates begin with those of row `top`. A query that has taken `most_steps` is
     left where it is, and marked in `left`. `counts` is raised by the nodes and leaves visited, the
     sums formed and the queries left.
+
+    Of a `volume` the query is one slab; keys are all its slabs, whose images follow each other, and
+    `channels` the planes of a slab. A slice of the key is `slab_rows` rows of its planes, and keys
+    of neighbouring slices are `slice_stride` apart in the indices.
     """
     revision = HELPERS_REVISION
     is_weighted, last = int(weighted), length - 1
+    patch_rows, patch_columns = sides
+    is_volume = int(volume)
     leaf_size = coordinate_count * LEAF
 
     @compiled
@@ -59,8 +70,8 @@ def walk_kernel(
         key_stride: int, key_plane: int, key_rows: int, key_columns: int, boxes: Array,
         first_nodes: Array, leaves: Array, places: Array, weight: Array, key_weight: Array,
         node_weight: Array, slack: float, score: Array, index: Array, first_index: int,
-        index_stride: int, active: Array, any_key: bool, most_steps: int, left: Array, top: int,
-        bottom: int, counts: Array,
+        index_stride: int, slices: int, slab_rows: int, slice_stride: int, active: Array,
+        any_key: bool, most_steps: int, left: Array, top: int, bottom: int, counts: Array,
     ) -> None:  # fmt: skip
         columns = score.shape[1]
         lanes = aligned(LANES + 0 * revision, np.float32(0))
@@ -88,8 +99,13 @@ def walk_kernel(
                     if above < top or before < 0 or index[above, before, 0] < first_index:
                         continue
                     number = np.int64(index[above, before, 0]) - first_index
+                    key_z = np.int64(0)
+                    if is_volume:
+                        key_z, number = number // slice_stride, number % slice_stride
                     row, column = number // index_stride + 1 - side, number % index_stride + side
-                    if row < key_rows and column < key_columns:
+                    if row < key_rows and column < key_columns and key_z < slices:
+                        if is_volume:
+                            row += key_z * slab_rows
                         trials[count], bound_of_trial[count] = row * key_stride + column, 0
                         count += 1
                 waiting[0], depth_of[0], bound_of[0] = 0, 0, 0
@@ -99,7 +115,13 @@ def walk_kernel(
                         if not bound_of_trial[trial] < limits[0]:
                             continue
                         row, column = trials[trial] // key_stride, trials[trial] % key_stride
-                        number = first_index + row * index_stride + column
+                        patch_row = row
+                        number = first_index + column
+                        if is_volume:
+                            key_z, row = row // slab_rows, row % slab_rows
+                            patch_row = key_z * key_rows + row
+                            number += key_z * slice_stride
+                        number += row * index_stride
                         if worst == 0 and (any_key or number > index[y, x, last]):
                             continue
                         listed = False
@@ -107,10 +129,10 @@ def walk_kernel(
                             listed |= index[y, x, entry] == number
                         if listed:
                             continue
-                        factor = weight[row * key_columns + column] if is_weighted else worst
+                        factor = weight[patch_row * key_columns + column] if is_weighted else worst
                         found = patch_sum(
                             query, place, query_stride, query_plane, key, trials[trial],
-                            key_stride, key_plane, patch_size, patch_size, channels,
+                            key_stride, key_plane, patch_rows, patch_columns, channels,
                             (worst + _SMALLEST) / factor * _SCORE_WIDENING
                             if is_weighted
                             else worst,
