@@ -318,8 +318,9 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
         raise ValueError(
             f"`channel_axis` must be the first or the last axis, got {options.channel_axis}"
         )
-    encoding = intensity_encoding_of(seen, images.originals, -1, options.data_range)
-    return replace(encoding, channel_axis=0) if axis == 0 else encoding
+    encoding = intensity_encoding_of(seen, images.originals, options.channel_axis, options.data_range)
+    # Of volumes the last axis has another number.
+    return replace(encoding, channel_axis=-1) if axis == 2 else encoding
 
 
 def _level_count(

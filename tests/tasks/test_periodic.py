@@ -387,9 +387,9 @@ def test_holes_are_connected_across_periodic_borders():
     hole = np.zeros((14, 16), bool)
     hole[[0, 1, 12, 13], :3] = hole[[0, 1, 12, 13], 14:] = True
     hole[6, 6:9] = True
-    assert HoleWidths.of(hole).squares == (2, 2, 1, 2, 2)
+    assert HoleWidths.of(hole, 7, 0.75).squares == (2, 2, 1, 2, 2)
     for periodic in AXES:
-        widths = HoleWidths.of(hole, periodic)
+        widths = HoleWidths.of(hole, 7, 0.75, periodic)
         assert widths.squares == {(True, True): (4, 1), (True, False): (3, 2, 1)}.get(
             periodic, (2, 1, 2)
         )
