@@ -55,7 +55,7 @@ def grow_volume(
     shape: Sequence[int],
     *,
     axes: Sequence[int] = _AXES,
-    alpha: float = 0.01,
+    alpha: float = 0.003,
     rng: Any = None,
     patch_size: int = 7,
     downscale: float = 1.5,
@@ -92,7 +92,7 @@ def grow_volume(
         Axes of the volume whose perpendicular slices look like the images: rows and columns of an
         image are Y and X in slices perpendicular to axis 0 (Z), Z and X for axis 1 (Y), Z and Y for
         axis 2 (X). Slices of an axis that is not named are left to chance.
-    alpha : float, default 0.01
+    alpha : float, default 0.003
         Completeness, as in `generate`. It counts here what all slices of an axis use, and keeps
         rare details and rough boundaries; infinity is about twice as fast and makes smoother ones.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
