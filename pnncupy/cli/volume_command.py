@@ -26,7 +26,7 @@ _OWN_OPTIONS = [
                  "default 0,1,2."),
     SEED_OPTION,
     click.option("--alpha", type=float,
-                 help="Completeness; default 0.003. inf disables it, which is faster and smoother."),
+                 help="Completeness; default 0.003. inf disables it: faster and smoother."),
     click.option("--iterations", type=int, help="Steps at each level; default 5."),
 ]  # fmt: skip
 _RESULT_OPTIONS = [
