@@ -26,7 +26,7 @@ _OWN_OPTIONS = [
                  "default 0,1,2."),
     SEED_OPTION,
     click.option("--alpha", type=float,
-                 help="Completeness; default 0.01. inf disables it, which is faster and smoother."),
+                 help="Completeness; default 0.003. inf disables it: faster and smoother."),
     click.option("--iterations", type=int, help="Steps at each level; default 5."),
 ]  # fmt: skip
 _RESULT_OPTIONS = [
@@ -46,7 +46,8 @@ def volume_command(verb: str) -> click.Command:
     call.__doc__ = TASKS[verb].help
     command = click.command(verb)(call)
     command.params = [
-        *_parameters(*SOURCE_OPTIONS, *_OWN_OPTIONS),
+        *(each for each in _parameters(*SOURCE_OPTIONS) if each.name != "volume"),
+        *_parameters(*_OWN_OPTIONS),
         *(each for each in _parameters(*SYNTHESIS_OPTIONS) if each.name in _SHARED),
         *_parameters(*_RESULT_OPTIONS),
     ]
@@ -64,7 +65,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
     from pnncupy.cli.inputs import read_sources
     from pnncupy.cli.outputs import ResultFiles
     from pnncupy.cli.progress_bars import progress_bar
-    from pnncupy.io.volume_file import voxel_metadata, write_volume
+    from pnncupy.io.volume_files import voxel_metadata, write_volume
 
     files = [Path(file) for file in given.pop("files")]
     name, sources = read_sources(
@@ -111,13 +112,13 @@ def _axes(words: str | None) -> tuple[int, ...] | None:
 
 def _target(output: Path, stem: str, like: Any) -> Path:
     """The file of the result; what cannot be written is refused before any work."""
-    from pnncupy.io.volume_file import VOLUME_SUFFIXES, encode_volume
+    from pnncupy.io.volume_files import SUFFIXES, encode_volume
 
-    known = output.suffix.lower() in VOLUME_SUFFIXES and not output.is_dir()
+    known = output.suffix.lower() in SUFFIXES and not output.is_dir()
     if not known and output.suffix and not output.is_dir():
         raise click.UsageError(
             f"cannot write {output.suffix} files; use one of "
-            f"{', '.join(sorted(VOLUME_SUFFIXES))}, or a folder"
+            f"{', '.join(sorted(SUFFIXES))}, or a folder"
         )
     target = output if known else output / f"{stem}.tif"
     encode_volume(target.suffix, like[None, :8, :8])

@@ -1,5 +1,6 @@
 """Volumes as files: TIFF stacks of ImageJ, OME and others, and NumPy's own format."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,23 @@ from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import read_tiff_volume
 
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
+
+
+# Sides of square pixels may differ by this share.
+_SQUARE = 1e-6
+
+
+def voxel_metadata(metadata: Metadata) -> Metadata | None:
+    """Metadata of a volume from that of an image of its slices: the size of a voxel, and its unit.
+
+    None where the pixels of the image are not square, so that the size depends on the slice.
+    """
+    if metadata.pixel_size is None:
+        return Metadata()
+    height, width = metadata.pixel_size
+    if not math.isclose(height, width, rel_tol=_SQUARE):
+        return None
+    return Metadata(metadata.pixel_size, metadata.unit, slice_size=height)
 
 
 def read_volume(path: str | os.PathLike[str], *, max_bytes: int | str | None = None) -> Any:

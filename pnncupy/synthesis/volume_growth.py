@@ -16,7 +16,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
-from pnncupy.images.pyramid import enlarge
+from pnncupy.images.pyramid import enlarge, level_shape
 from pnncupy.patch_shape import square_side
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import incremental_search
@@ -53,6 +53,9 @@ class VolumeProblem:
         Axes of the volume perpendicular to slices that look like these.
     shape : (int, int, int)
         Of the result.
+    margin : int
+        Voxels that are grown beyond each side of it, so that all that is left is the mean of
+        equally many patches: fewer of them make values more extreme.
     labels : bool
         Planes are shares of labels.
     metric : PatchMetric
@@ -62,8 +65,24 @@ class VolumeProblem:
     sources: Sequence[Source]
     axes: Sequence[int]
     shape: tuple[int, ...]
+    margin: int = 0
     labels: bool = False
     metric: PatchMetric = field(default_factory=PatchMetric)
+
+    @property
+    def grown_shape(self) -> tuple[int, ...]:
+        """Shape with the margins."""
+        return tuple(side + 2 * self.margin for side in self.shape)
+
+    def without_margin(self, volume: Array, ratio: float, levels: int) -> Array:
+        """Return the part of a volume (C, z, y, x) of any level that is the result's."""
+        for level in range(levels + 1):
+            if volume.shape[1:] == level_shape(self.grown_shape, level, ratio):
+                wanted = level_shape(self.shape, level, ratio)
+                first = [(a - b) // 2 for a, b in zip(volume.shape[1:], wanted, strict=True)]
+                inside = (slice(a, a + b) for a, b in zip(first, wanted, strict=True))
+                return volume[(slice(None), *inside)]
+        return volume
 
     def key(self, number: int, level: int, kind: str) -> Array:
         """Key image of an axis at a level; see `Source`."""
@@ -92,8 +111,8 @@ class VolumeRun:
     reporter: ProgressReporter
 
     def shape(self, level: int) -> tuple[int, ...]:
-        """Shape of the volume at a level."""
-        return self.schedule.shape(self.problem.shape, level)
+        """Shape of the volume at a level, with its margins."""
+        return self.schedule.shape(self.problem.grown_shape, level)
 
     def slices(self, number: int, level: int) -> SliceBatch:
         """Slices of the volume at a level perpendicular to one of the axes."""
@@ -120,7 +139,7 @@ def random_volume(
 ) -> Array:
     """Draw the voxels of the coarsest level from the pixels of all sources, (C, z, y, x)."""
     pixels = problem.pixels(schedule.levels)
-    shape = schedule.shape(problem.shape, schedule.levels)
+    shape = schedule.shape(problem.grown_shape, schedule.levels)
     drawn = generator.integers(0, pixels.shape[1], shape)
     return arrays.namespace(pixels).ascontiguousarray(pixels[:, arrays.like(drawn, pixels)])
 
@@ -151,6 +170,7 @@ def grow(run: VolumeRun, volume: Array) -> Array:
         pixels = run.problem.pixels(level)
         target = HistogramTarget(pixels, labels=run.problem.labels)
         votes, volume = _refine(run, level, volume, known, target)
+    votes = run.problem.without_margin(votes, run.schedule.ratio, 0)
     if run.problem.labels:
         return balanced(votes, target.shares)
     return target.matched(votes)

@@ -56,7 +56,7 @@ def grow_volume(
     shape: Sequence[int],
     *,
     axes: Sequence[int] = _AXES,
-    alpha: float = 0.01,
+    alpha: float = 0.003,
     rng: Any = None,
     patch_size: int = 7,
     downscale: float = 1.5,
@@ -93,7 +93,7 @@ def grow_volume(
         Axes of the volume whose perpendicular slices look like the images: rows and columns of an
         image are Y and X in slices perpendicular to axis 0 (Z), Z and X for axis 1 (Y), Z and Y for
         axis 2 (X). Slices of an axis that is not named are left to chance.
-    alpha : float, default 0.01
+    alpha : float, default 0.003
         Completeness, as in `generate`. It counts here what all slices of an axis use, and keeps
         rare details and rough boundaries; infinity is about twice as fast and makes smoother ones.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
@@ -143,8 +143,9 @@ def grow_volume(
     -----
     Cost: for each axis about 14 searches of the volume's patches (Z Y X) among those of an image (H
     W) with the defaults; `engine="numba"` prunes most of the pairs of images with few grey levels
-    or soft edges. Peak memory: about 0.6 kB a voxel for three axes.
-    The result has the same bits for each engine and number of threads.
+    or soft edges. Peak memory: about 0.6 kB a voxel for three axes. Both count margins of
+    ``patch_size - 1`` voxels on every side, which are cut off in the end. The result has the same
+    bits for each engine and number of threads.
 
     Every voxel is the mean of the patches over it, weighted by the root of the inverse distance
     (Kopf et al. 2007, doi:10.1145/1276377.1276380, who introduced these votes and the matching of
@@ -207,8 +208,9 @@ def checked_volume_shape(shape: Any, patch_size: int) -> tuple[int, int, int]:
         raise ValueError(f"{rule}, got {validation.shortened(shape)}")
     part = f"three integers of at least `patch_size` = {patch_size}"
     depth, height, width = (validation.integer("shape", side, patch_size, part) for side in shape)
-    # A row is added to each slice.
-    if (depth + 1) * (height + 1) * (width + 1) > validation.MOST_PIXELS:
+    # There are margins, and a row is added to each slice.
+    more = 2 * patch_size - 1
+    if (depth + more) * (height + more) * (width + more) > validation.MOST_PIXELS:
         raise ValueError(
             f"`shape` must be at most {validation.MOST_PIXELS} voxels, got "
             f"{validation.shortened(shape)}"
@@ -237,12 +239,13 @@ class _VolumeTask:
         schedule = options.schedule(_level_count(images, shape, size, options), 2)
         engine_name, engine = blocks.pick(options.engine, images.originals[0], None)
         threads = thread_count(options.threads)
+        grown = tuple(side + 2 * (size - 1) for side in shape)
         largest = images.largest
         steps = partial(
             expected_steps, engine, images.planes[largest], size, threads,
             usable=images.known[largest],
         )  # fmt: skip
-        queries = max(SliceBatch.of_shape(shape, axis, size).patches for axis in axes)
+        queries = max(SliceBatch.of_shape(grown, axis, size).patches for axis in axes)
         keys = Layout((images.shapes[largest],)).patch_count(size)
         taken = chosen(
             options.method, engine_name, queries, keys,
@@ -252,7 +255,7 @@ class _VolumeTask:
         channels = (
             len(encoding.labels) if isinstance(encoding, LabelEncoding) else len(images.planes[0])
         )
-        work = _workload(images, shape, size, len(axes), schedule, channels, options)
+        work = _workload(images, (shape, grown), size, len(axes), schedule, channels, options)
         work = replace(work, approximate=taken == "patchmatch", plain=engine_name == "numpy")
         wanted = MemoryPlan(threads, schedule.incremental, engine.TREE_AXES)
         plan = within(options.memory_limit, work, wanted)
@@ -268,7 +271,12 @@ class _VolumeTask:
                 images.originals[0],
             )  # fmt: skip
         problem = VolumeProblem(
-            sources if len(sources) > 1 else sources * len(axes), axes, shape, labels, metric
+            sources if len(sources) > 1 else sources * len(axes),
+            axes,
+            shape,
+            size - 1,
+            labels,
+            metric,
         )
         settings = SearchSettings(
             engine=engine, patch_size=size, channels=channels, alpha=options.alpha,
@@ -280,8 +288,13 @@ class _VolumeTask:
         """Grow the volume and assemble the result."""
         start = time.perf_counter()
         settings = replace(self.settings, stream=stream(seed))
+        ratio, levels = self.schedule.ratio, self.schedule.levels
+
+        def shown(planes: Array) -> Array:
+            return self.encoding.decode(self.problem.without_margin(planes, ratio, levels))
+
         reporter = ProgressReporter(
-            self.options.callback, self.encoding.decode, (self.engine_name, settings.method), 0, 1
+            self.options.callback, shown, (self.engine_name, settings.method), 0, 1
         )
         run = VolumeRun(self.problem, self.schedule, settings, reporter)
         first = random_volume(self.problem, self.schedule, sample_generator(seed, 0))
@@ -318,7 +331,9 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
         raise ValueError(
             f"`channel_axis` must be the first or the last axis, got {options.channel_axis}"
         )
-    encoding = intensity_encoding_of(seen, images.originals, options.channel_axis, options.data_range)
+    encoding = intensity_encoding_of(
+        seen, images.originals, options.channel_axis, options.data_range
+    )
     # Of volumes the last axis has another number.
     return replace(encoding, channel_axis=-1) if axis == 2 else encoding
 
@@ -353,21 +368,22 @@ def _source(planes: Array, known: Array | None, schedule: Schedule) -> Source:
 
 
 def _workload(
-    images: SourceImages, shape: tuple[int, ...], size: int, directions: int, schedule: Schedule,
-    channels: int, options: TaskOptions,
+    images: SourceImages, shapes: tuple[tuple[int, ...], tuple[int, ...]], size: int,
+    directions: int, schedule: Schedule, channels: int, options: TaskOptions,
 ) -> Workload:  # fmt: skip
     """Collect what the memory of a call depends on: that of an image of all slices."""
-    first = images.planes[0]
-    voxels = math.prod(shape)
+    first, (shape, grown) = images.planes[0], shapes
     return Workload(
         schedule=schedule,
         patch_size=size,
-        result=(directions * voxels // shape[2], shape[2]),
+        result=(directions * grown[0] * grown[1], grown[2]),
         sources=images.shapes,
         channels=channels,
         masked=any(mask is not None for mask in images.known),
         weighted=options.categorical,
         normalised=not math.isinf(options.alpha),
-        returned=voxels * (1 if options.categorical else len(first)) * int(first.dtype.itemsize),
+        returned=math.prod(shape)
+        * (1 if options.categorical else len(first))
+        * int(first.dtype.itemsize),
         wide=not options.categorical and first.dtype.kind in "iu" and first.dtype.itemsize == 8,
     )

@@ -8,7 +8,7 @@ import pnncupy as pnn
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
 from pnncupy.io.formats.tiff_metadata import Metadata
-from pnncupy.io.volume_file import voxel_metadata, write_volume
+from pnncupy.io.volume_files import voxel_metadata
 
 FAST = ["--iterations", "1", "--levels", "1", "--patch-size", "3", "--seed", "5", "--quiet"]
 OPTIONS = {"iterations": 1, "levels": 1, "patch_size": 3, "rng": 5}
@@ -90,37 +90,7 @@ def test_batches_and_reports_have_none(folder, capsys):
     assert "a task that makes images, got 'volume'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("dtype", "axes", "shape"),
-    [
-        ("bool", "ZYX", (3, 4, 5)), ("uint16", "ZYX", (3, 4, 5)), ("float32", "ZYX", (3, 4, 5)),
-        ("float64", "ZYX", (3, 4, 5)), ("int32", "ZYX", (3, 4, 5)),
-        ("uint8", "ZYXS", (3, 4, 5, 3)), ("float64", "ZCYX", (3, 4, 5, 2)),
-    ],
-)  # fmt: skip
-def test_stacks_are_read_again(dtype, axes, shape, random, tmp_path):
-    volume = (random.random(shape) * 2).astype(dtype)
-    metadata = Metadata(pixel_size=(0.5, 0.5), unit="um")
-    write_volume(tmp_path / "v.tif", volume, metadata=metadata)
-    with tifffile.TiffFile(tmp_path / "v.tif") as file:
-        found = file.asarray()
-        assert file.series[0].axes == axes
-        assert file.is_imagej != file.is_ome
-        if file.is_ome:
-            assert 'PhysicalSizeZ="0.5"' in file.ome_metadata
-    found = np.moveaxis(found, 1, 3) if axes == "ZCYX" else found
-    factor = 255 if dtype == "bool" else 1
-    np.testing.assert_array_equal(found, volume.astype(found.dtype) * factor)
-
-
-def test_stacks_refuse(tmp_path):
-    with pytest.raises(ValueError, match=r"TIFF stacks hold .*, got int64; use \.npy"):
-        write_volume(tmp_path / "v.tif", np.zeros((2, 3, 4), np.int64))
-    with pytest.raises(ValueError, match=r"unknown volume format .\.png"):
-        write_volume(tmp_path / "v.png", np.zeros((2, 3, 4)))
-    with pytest.raises(ValueError, match=r"a volume must be a non-empty \(Z, Y, X\)"):
-        write_volume(tmp_path / "v.npy", np.zeros((3, 4)))
-    write_volume(tmp_path / "v.npy", np.zeros((2, 3, 4)))
-    with pytest.raises(FileExistsError):
-        write_volume(tmp_path / "v.npy", np.zeros((2, 3, 4)))
+def test_voxels_of_slices_with_oblong_pixels_have_no_size():
     assert voxel_metadata(Metadata(pixel_size=(1.0, 2.0), unit="um")) is None
+    assert voxel_metadata(Metadata()) == Metadata()
+    assert voxel_metadata(Metadata(pixel_size=(2.0, 2.0), unit="um")).slice_size == 2.0

@@ -241,3 +241,18 @@ IMAGE = np.zeros((12, 13))
 def test_wrong_calls(images, shape, options, error, message):
     with pytest.raises(error, match=message):
         pnn.grow_volume(images, shape, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha": math.inf},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"categorical": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_device_gives_the_same_bits(options, cupy, phases):
+    """CuPy's stand-in refuses arrays of the host, as a device does."""
+    made = pnn.grow_volume(cupy.asarray(phases), (7, 8, 9), **QUICK, **options)
+    expected = pnn.grow_volume(phases, (7, 8, 9), **QUICK, **options)
+    np.testing.assert_array_equal(cupy.asnumpy(made), expected)
