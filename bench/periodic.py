@@ -1,7 +1,8 @@
 """Seams of results that wrap around: `python -m bench periodic`.
 
 A seam's gradient is the mean absolute difference of the pixels on both sides of the border, over
-the largest such mean of two neighbouring rows (or columns) inside: up to 1 it is no seam.
+the largest such mean of two neighbouring rows (or columns) inside: up to 1 it is no seam. The
+sharpness is that of a result with both axes periodic over that of one with none.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import numpy as np
 
 SIZE = (80, 96)
 METHODS = ("exact", "patchmatch")
-COLUMNS = ("texture", "method", "both", "one", "free", "none")
+COLUMNS = ("texture", "method", "both", "one", "free", "none", "sharpness")
 
 
 def measure(threads: int) -> list[dict[str, Any]]:
@@ -32,6 +33,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
 def seams(image: Any, method: str, threads: int) -> dict[str, float]:
     """Seams with both axes periodic, one, the free one beside it, and none; of two the larger."""
     import pnncupy as pnn
+    from pnncupy.metrics import sharpness_ratio
 
     made = [
         pnn.generate(image, rng=1, periodic=periodic, method=method, threads=threads)
@@ -39,6 +41,7 @@ def seams(image: Any, method: str, threads: int) -> dict[str, float]:
     ]
     both, (one, free), none = ([seam(each, axis) for axis in (0, 1)] for each in made)
     found = {"both": max(both), "one": one, "free": free, "none": max(none)}
+    found["sharpness"] = float(sharpness_ratio(made[2], made[0]))
     return {name: round(value, 2) for name, value in found.items()}
 
 

@@ -28,11 +28,12 @@ class Result(NamedTuple):
         position; fixed pixels have their own. `apply_index` renders other layers through it. None
         without `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
     info : dict or None
-        Statistics of the run, of plain types: task, engine, method, seed, levels, and for each
-        realisation the pairs of patches of a plain run (``pairs``), those that searches covered, by
-        comparing or through a tree (``pairs_searched``), the query patches whose match was to be
-        proven without a search (``proofs_tried``) and was (``proofs_held``), the pairs that the
-        others cost (``pairs_again``), and seconds. None without `return_info`.
+        Statistics of the run, of plain types: task, engine, method, seed, levels, the axes that
+        wrap around (``periodic``, ``source_periodic``), and for each realisation the pairs of
+        patches of a plain run (``pairs``), those that searches covered, by comparing or through a
+        tree (``pairs_searched``), the query patches whose match was to be proven without a search
+        (``proofs_tried``) and was (``proofs_held``), the pairs that the others cost
+        (``pairs_again``), and seconds. None without `return_info`.
     """
 
     image: Array

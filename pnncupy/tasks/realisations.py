@@ -188,7 +188,7 @@ def distinct_work(
 
 def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised) -> bool:
     """Test whether a result is a piece of a source, by its index map or by its values."""
-    index_map = index_map_of(task, index, made.layout)
+    index_map = _within_a_period(task, index_map_of(task, index, made.layout))
     if translation_share(index_map) > _LARGEST_TRANSLATION:
         return True
     if isinstance(task.encoding, LabelEncoding):  # labels have no distances
@@ -203,3 +203,23 @@ def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised)
         if found.is_copy:
             return True
     return False
+
+
+def _within_a_period(task: PreparedTask, index_map: Array) -> Array:
+    """The index map with translations that differ by a period made equal.
+
+    A period is the side of a source that wraps around, or else of the result. Entries may be
+    outside of the sources then.
+    """
+    xp = arrays.namespace(index_map)
+    source, *places = xp.moveaxis(index_map, -1, 0)
+    own = xp.meshgrid(*map(xp.arange, index_map.shape[:-1]), indexing="ij")
+    sides = xp.asarray(task.images.shapes)[source]
+    found = [source]
+    for axis, place in enumerate(places):
+        if task.source_periodic[axis]:
+            place = own[axis] + (place - own[axis]) % sides[..., axis]
+        elif task.periodic[axis]:
+            place = own[axis] + (place - own[axis]) % task.shape[axis]
+        found.append(place)
+    return xp.astype(xp.stack(found, axis=-1), xp.int32)

@@ -85,6 +85,7 @@ def _any_numbers(random, count, dtype):
 
 SELDOM = st.sampled_from([False, False, False, False, True])
 SEEDS = st.integers(0, 2**32 - 1)
+WRAPS = st.sampled_from([False, False, True, (True, False), (False, True)])
 
 
 @st.composite
@@ -114,6 +115,8 @@ def calls(draw, task, dtypes=DTYPES, votes=VOTES, channels=(0, 1, 2, 3, 4, 5), l
         "keys": draw(st.sampled_from(["blurred", "sharp", "both"])),
         "vote": draw(st.sampled_from(votes)),
         "alpha": draw(st.sampled_from([math.inf, 0.02, 1e-3])),
+        "periodic": draw(WRAPS),
+        "source_periodic": draw(WRAPS),
     }
     return Call(task, draw(_given(task, picture, sizes)), _fitting(task, options))
 

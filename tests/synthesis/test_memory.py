@@ -44,6 +44,10 @@ GROWING = {
         "task": "generate", "sides": [[104, 104]], "channels": 1,
         "options": {"method": "patchmatch", "engine": "numpy"},
     },
+    "axes that wrap around": {
+        "task": "generate", "sides": [[120, 120]],
+        "options": {"periodic": True, "source_periodic": True},
+    },
     "through trees": {
         "task": "generate", "sides": [[140, 140]], "noise": 0, "share": 3,
         "options": {},

@@ -3,6 +3,8 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+import cupy_stand_in
+import host_cuda
 import naive
 import numpy as np
 import pytest
@@ -584,3 +586,41 @@ def test_a_periodic_cell_of_labels_opens_in_damask(tmp_path, random):
     found = damask.GeomGrid.load(tmp_path / "cell.vti")
     np.testing.assert_array_equal(found.material[:, :, 0].T, cell)
     np.testing.assert_allclose(found.size, size)
+
+
+def test_rolled_copies_are_synthesised_again(random):
+    image = random.integers(0, 256, (30, 33)).astype(np.uint8)
+    rolled = np.roll(image, (13, 15), axis=(0, 1)) / 255
+    given = {"return_info": True, "distinct": True, "levels": 0, "iterations": 1, "rng": 0}
+    given |= {"independent": False, "noise_std": 0, "patch_size": 4}
+    for source_periodic in (False, True):
+        made = pnn.generate(
+            image, periodic=True, source_periodic=source_periodic, initial_guess=rolled, **given
+        )
+        assert "remade" in made.info["samples"][0]
+    other = {**given, "initial_guess": random.random((30, 33))}
+    assert "remade" not in pnn.generate(image, periodic=True, **other).info["samples"][0]
+
+
+@pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+@pytest.mark.slow
+def test_on_a_device_axes_wrap_around_in_the_same_way(monkeypatch, random):
+    image, hole = TEXTURES["gravel"][:24, :26].copy(), np.zeros((24, 26), bool)
+    hole[[0, 1, 2, 23], 20:] = hole[[0, 1, 2, 23], :3] = True
+    both = {"periodic": True, "source_periodic": (True, False), "patch_size": 3, "iterations": 2}
+    calls = [
+        lambda image, hole, **given: pnn.generate(image, rng=1, independent=True, **given),
+        lambda image, hole, **given: pnn.generate(image, rng=1, alpha=0.01, vote="copy", **given),
+        lambda image, hole, **given: pnn.inpaint(image, hole, fill="smooth", **given),
+        lambda image, hole, **given: pnn.edit(image, image[::-1].copy(), mask=hole, **given),
+        lambda image, hole, **given: pnn.retarget(image, (30, 20), gradual=True, **given),
+    ]
+    expected = [call(image, hole, return_index=True, **both) for call in calls]
+    cupy = cupy_stand_in.install(monkeypatch)
+    try:
+        for call, wanted in zip(calls, expected, strict=True):
+            made = call(cupy.asarray(image), cupy.asarray(hole), return_index=True, **both)
+            np.testing.assert_array_equal(made.image.host, wanted.image)
+            np.testing.assert_array_equal(made.index.host, wanted.index)
+    finally:
+        cupy_stand_in.forget()

@@ -150,13 +150,14 @@ def test_a_seed_means_the_same_bits_with_any_tiles_and_threads(data):
 def far_from_the_edit(call):
     """Pixels more than two patches from the rectangle of the mask."""
     mask, margin = call.given["mask"], 2 * call.options["patch_size"]
-    rows, columns = np.nonzero(mask)
-    far = np.ones(mask.shape, bool)
-    far[
-        max(rows.min() - margin, 0) : rows.max() + margin + 1,
-        max(columns.min() - margin, 0) : columns.max() + margin + 1,
-    ] = False
-    return far
+    near = []
+    for axis, wraps in enumerate(np.broadcast_to(call.options["periodic"], 2)):
+        side = mask.shape[axis]
+        distances = np.abs(np.arange(side)[:, None] - np.flatnonzero(mask.any(axis=1 - axis)))
+        if wraps:
+            distances = np.minimum(distances, side - distances)
+        near.append((distances <= margin).any(axis=1))
+    return ~np.outer(*near)
 
 
 @EXAMPLES
