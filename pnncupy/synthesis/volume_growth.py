@@ -16,7 +16,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined
-from pnncupy.images.pyramid import enlarge, level_shape
+from pnncupy.images.pyramid import Ratio, enlarge, level_shape
 from pnncupy.patch_shape import square_side
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import incremental_search
@@ -74,7 +74,7 @@ class VolumeProblem:
         """Shape with the margins."""
         return tuple(side + 2 * self.margin for side in self.shape)
 
-    def without_margin(self, volume: Array, ratio: float, levels: int) -> Array:
+    def without_margin(self, volume: Array, ratio: Ratio, levels: int) -> Array:
         """Return the part of a volume (C, z, y, x) of any level that is the result's."""
         for level in range(levels + 1):
             if volume.shape[1:] == level_shape(self.grown_shape, level, ratio):

@@ -75,7 +75,7 @@ def principal_axes(key: Array, patch_size: PatchSize, usable: Array, count: int 
     if len(places) > _SAMPLE:
         places = np.random.default_rng(0).choice(places, _SAMPLE, replace=False)
     sides = patch_sides(patch_size, key.ndim - 1)
-    position = np.unravel_index(places, usable.shape)
+    position: Any = np.unravel_index(places, usable.shape)
     every = tuple(range(1, key.ndim))
     windows = np.lib.stride_tricks.sliding_window_view(key, sides, every)
     sample = windows[(slice(None), *position)].astype(np.float64)

@@ -99,7 +99,7 @@ def walk_kernel(
                     if above < top or before < 0 or index[above, before, 0] < first_index:
                         continue
                     number = np.int64(index[above, before, 0]) - first_index
-                    key_z = np.int64(0)
+                    key_z: Any = np.int64(0)
                     if is_volume:
                         key_z, number = number // slice_stride, number % slice_stride
                     row, column = number // index_stride + 1 - side, number % index_stride + side
