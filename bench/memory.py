@@ -84,7 +84,7 @@ def measure(threads: int) -> list[dict[str, Any]]:
     return [*rows, *limited(), *uncounted()]
 
 
-GROWTH = Path(__file__).parents[1] / "tests" / "memory_growth.py"
+GROWTH = Path(__file__).parents[1] / "tests" / "stress" / "memory_growth.py"
 # Limits in parts of the least one that is accepted.
 SHARES = (1.0, 2.0, 3.5)
 NORMALISED, PLAIN = {"alpha": 0.005}, {"alpha": float("inf")}

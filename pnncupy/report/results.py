@@ -168,6 +168,8 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
             last_of_level[event.level] = event.render
 
     if TASKS[job.verb].realisations:
+        # As on the command line, whose commands the page shows.
+        arguments.setdefault("distinct", entry.count > 1)
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(
@@ -184,6 +186,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
     baseline, baseline_cost = None, None
     if entry.baseline:
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}
+        shared["patch_size"] = result.info["patch_size"]  # which may have been chosen
         with measured() as baseline_cost:
             baseline = bidirectional_similarity(
                 list(sources), (shape[0], shape[1]), **shared, channel_axis=-1, threads=threads,
