@@ -395,7 +395,7 @@ def test_holes_are_connected_across_periodic_borders():
         assert widths.squares == {(True, True): (4, 1), (True, False): (3, 2, 1)}.get(
             periodic, (2, 1, 2)
         )
-        moved = HoleWidths.of(np.roll(hole, (5, 5), axis=(0, 1)), (True, True))
+        moved = HoleWidths.of(np.roll(hole, (5, 5), axis=(0, 1)), 7, 0.75, (True, True))
         assert sorted(moved.squares) == [1, 4]
         rolled = np.roll(widths.labels > 0, (5, 5), axis=(0, 1))
         np.testing.assert_array_equal(rolled, moved.labels > 0)
