@@ -399,12 +399,12 @@ def test_holes_are_connected_across_periodic_borders():
         assert sorted(moved.squares) == [1, 4]
         rolled = np.roll(widths.labels > 0, (5, 5), axis=(0, 1))
         np.testing.assert_array_equal(rolled, moved.labels > 0)
-    inner = HoleWidths.of(hole, (True, True)).interior(4, 1)
-    middle = HoleWidths.of(np.roll(hole, (5, 5), axis=(0, 1))).interior(4, 1)
+    inner = HoleWidths.of(hole, 4, 0.75, (True, True)).interior(1)
+    middle = HoleWidths.of(np.roll(hole, (5, 5), axis=(0, 1)), 4, 0.75).interior(1)
     np.testing.assert_array_equal(np.roll(inner, (5, 5), axis=(0, 1)), middle)
     np.testing.assert_array_equal(
-        np.roll(near(hole, 3, (True, True)), (5, 5), axis=(0, 1)),
-        near(np.roll(hole, (5, 5), axis=(0, 1)), 3, (True, True)),
+        np.roll(near(hole, [3, 3], (True, True)), (5, 5), axis=(0, 1)),
+        near(np.roll(hole, (5, 5), axis=(0, 1)), [3, 3], (True, True)),
     )
 
 
