@@ -61,6 +61,8 @@ def run_task(
     changed = _changed_pixels(spec, images, options)
     made_from = _made_from(verb, spec, sources, options, partly=changed is not None)
     volume = bool(click.get_current_context().params["volume"])
+    if volume:
+        _within_slices(options, command)
     spoken_arguments(options, _image_files(spec), volume=volume)
     if isinstance(images.get("mask"), str) and not volume:
         _report_missing(made_from.sources[0], sources[0], options["nodata"])
@@ -108,6 +110,15 @@ class _CommandOptions:
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> "_CommandOptions":
         return cls(**{each.name: options.pop(each.name, None) for each in fields(cls)})
+
+
+def _within_slices(options: dict[str, Any], command: _CommandOptions) -> None:
+    """Let rows and columns that wrap around be those of a volume's slices, in place."""
+    if command.preview_tiled:
+        raise click.UsageError("--preview-tiled is for images, not with --volume")
+    for name in ("periodic", "source_periodic"):
+        if options.get(name):
+            options[name] = (False, *options[name])
 
 
 def _changed_pixels(spec: TaskSpec, images: dict[str, Any], options: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine, SearchRequest, Tick
-from pnncupy.patch_shape import PatchSize, square_side
+from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import PatchGrid
 
 # Searches of fewer pairs end before a tree is built.
@@ -95,11 +95,7 @@ class PairSearch:
     def built(self, *, distinct: bool) -> Any:
         """Build the tree of the keys; see `kernels.protocol.Engine.build_tree`."""
         return self.engine.build_tree(
-            self.key,
-            square_side(self.patch_size),
-            self.threads,
-            distinct=distinct,
-            count=self._axes,
+            self.key, self.patch_size, self.threads, distinct=distinct, count=self._axes
         )
 
     def pays(self, tree: Any, score: Array, index: Array, share: float = 1.0) -> bool:

@@ -6,7 +6,13 @@ import pytest
 import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.cli import app
-from pnncupy.io import read_image, read_provenance, write_image
+from pnncupy.io import (
+    read_image,
+    read_provenance,
+    read_volume,
+    write_image,
+    write_volume,
+)
 from pnncupy.report.commands import command_of
 from pnncupy.report.spec import read_spec
 
@@ -139,3 +145,16 @@ def test_the_classical_baseline_does_not_wrap_around(folder):
     spec.write_text(spec.read_text() + "baseline = true\n")
     with pytest.raises(ValueError, match="`baseline` must be false with `periodic`"):
         read_spec(spec)
+
+
+def test_slices_of_volumes_wrap_around(random, folder, capsys):
+    volume = random.integers(0, 256, (5, 8, 9), dtype=np.uint8)
+    write_volume("v.tif", volume)
+    words = ["--volume", "v.tif", "--quiet", "--seed", 3, "--levels", 0]
+    assert run("generate", *words, "-o", "out.tif", "--periodic", "columns") == 0
+    expected = pnn.generate(
+        volume, 1, rng=3, periodic=(False, False, True), channel_axis=None, levels=0, **QUICK
+    )
+    np.testing.assert_array_equal(read_volume("out.tif"), expected[0])
+    assert run("generate", *words, "-o", "b.tif", "--periodic", "rows", "--preview-tiled") == 2
+    assert "--preview-tiled is for images, not with --volume" in capsys.readouterr().err

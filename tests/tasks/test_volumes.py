@@ -232,3 +232,29 @@ def test_auto_refuses_what_could_be_two_things(shape, clear):
         pnn.resize(image, 2)
     assert pnn.resize(image, 2, channel_axis=-1).shape == (18, 18, 5)
     assert pnn.resize(image, 2, channel_axis=None).shape == (18, 18, 10)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("periodic", [True, (False, True, True), (True, False, False)])
+def test_a_rolled_guess_gives_the_rolled_volume(periodic, engine, random):
+    source, guess = random.random((2, 8, 9, 10))
+    wraps = (True,) * 3 if periodic is True else periodic
+    shift = tuple(3 * each for each in wraps)
+    options = {
+        "levels": 0, "iterations": 1, "coarse_iterations": 2, "patch_size": 3, "periodic": periodic,
+        "data_range": (0, 1), "channel_axis": None, "engine": engine,
+    }  # fmt: skip
+    plain = pnn.generate(source, initial_guess=guess, **options)
+    moved = pnn.generate(source, initial_guess=np.roll(guess, shift, axis=(0, 1, 2)), **options)
+    np.testing.assert_array_equal(np.roll(plain, shift, axis=(0, 1, 2)), moved)
+
+
+def test_index_maps_of_periodic_sources_stay_within_them(random):
+    source = random.random((8, 9, 10))
+    made = pnn.generate(
+        source, rng=1, source_periodic=True, patch_size=3, channel_axis=None, levels=1,
+        vote="copy", return_index=True,
+    )  # fmt: skip
+    assert (made.index >= 0).all()
+    assert (made.index[..., 1:] < source.shape).all()
+    np.testing.assert_array_equal(pnn.apply_index(source, made.index), made.image)
