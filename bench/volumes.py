@@ -136,6 +136,7 @@ CASES = {
     "patchmatch-128": lambda threads: _microstructure(128, threads, "patchmatch"),
     "hole-64": lambda threads: _hole(64, threads),
     "video": _video,
+    "exact-48": lambda threads: _microstructure(48, threads, "exact"),
     "exact-64": lambda threads: _microstructure(64, threads, "exact"),
 }
 
