@@ -18,7 +18,7 @@ from pnncupy.kernels import protocol, reference
 def delegating():
     """An engine that lets plain NumPy do everything: one module, one entry."""
     module = types.ModuleType("delegating")
-    for name in (*FUNCTIONS, "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"):
+    for name in (*FUNCTIONS, "VOLUMES", "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"):
         setattr(module, name, getattr(reference, name))
     return module
 
