@@ -133,7 +133,8 @@ def test_dtype_and_channels_are_kept(dtype, photograph):
 def test_grey_and_five_channels(photograph):
     assert pnn.generate(photograph[..., 0], rng=0, iterations=1).shape == (40, 56)
     five = np.concatenate([photograph, photograph[..., :2]], axis=2)
-    assert pnn.generate(five, 2, rng=0, iterations=1).shape == (2, 40, 56, 5)
+    made = pnn.generate(five, 2, rng=0, iterations=1, channel_axis=-1)
+    assert made.shape == (2, 40, 56, 5)
 
 
 def test_no_noise_gives_back_the_source(photograph):
