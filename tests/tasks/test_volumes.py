@@ -142,6 +142,21 @@ def test_labels_guides_and_weights(volume):
     assert made.shape == (9, 10, 11)
 
 
+def test_workers_share_exact_searches(volume, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pnncupy.search import blocks
+
+    monkeypatch.setattr(blocks, "_FEWEST_PAIRS", 0)
+    monkeypatch.setattr(blocks, "_MOST_BYTES", 6000)
+    sources = [volume, volume[:12, :13]]
+    for alpha in (math.inf, 0.01):
+        expected = pnn.generate(sources, rng=0, alpha=alpha, **GREY)
+        with ThreadPoolExecutor(2) as executor:
+            made = pnn.generate(sources, rng=0, alpha=alpha, executor=executor, **GREY)
+        np.testing.assert_array_equal(made, expected)
+
+
 def test_guesses_of_labels_have_a_plane_for_each(volume, random):
     labels = (volume // 43).astype(np.uint8)  # six labels
     for source, options in ((labels, GREY), (labels[0], FAST)):
