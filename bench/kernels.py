@@ -65,7 +65,7 @@ def measure_threads(threads: int) -> dict[str, Any]:
 
 
 def searcher(search: Any, query: Any, key: Any, patch_size: int, threads: int) -> Callable[[], Any]:
-    return lambda: search(query, key, patch_size=patch_size, threads=threads)
+    return lambda: search(query, key, patch_size=patch_size, threads=threads, channel_axis=-1)
 
 
 def halves(channels: int, size: tuple[int, int] = SIZE) -> tuple[Any, Any]:

@@ -160,7 +160,7 @@ class PassRequest:
 
 def refuse_lists(request: SearchRequest) -> None:
     """Raise where lists are requested of an engine without `SUPPORTS_TOP_K`."""
-    if request.score.shape[2] > 1 or request.key_score is not None:
+    if request.score.shape[-1] > 1 or request.key_score is not None:
         raise NotImplementedError(
             "this engine keeps one key of each query, and no `key_score` or `key_index`; use one "
             "with SUPPORTS_TOP_K"

@@ -415,6 +415,11 @@ def check_arguments(
             raise ValueError(f"{verb} needs `{image.name}`")
     if spec.scalable and ("shape" in given) == ("scale" in given):
         raise ValueError(f"{verb} needs either `shape` or `scale`")
+    if given.get("channel_axis", -1) is None:
+        raise ValueError(
+            "`channel_axis` must be an axis in batches, as their results are images, got None; "
+            f"call `pnncupy.{verb}` for volumes"
+        )
     if given.get("shape") is not None:
         validation.shape("shape", given["shape"], 1)
     if given.get("data_range") is not None:

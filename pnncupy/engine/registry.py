@@ -125,7 +125,7 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
 
 def check_volumes(name: str, engine: Engine, patch_size: PatchSize) -> None:
     """Refuse volumes, and patches that are not square, with an engine that cannot search them."""
-    if engine.VOLUMES or isinstance(patch_size, int):
+    if isinstance(patch_size, int) or engine.VOLUMES:
         return
     able = [other for other, spec in ENGINES.items() if spec.library == "numpy"]
     raise ValueError(

@@ -68,15 +68,14 @@ class BlockEngine:
     def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:
         """Search block by block; see `protocol.Engine.update_nearest`."""
         refuse_lists(request)
-        if not isinstance(request.patch_size, int):  # volumes
-            self.local.update_nearest(request, threads=threads, tick=tick)
-            return
-        (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+        # Of volumes slices are divided, as rows are of images.
+        (rows, *rest), (key_rows, *key_rest) = request.shape, request.key_shape
+        columns, key_columns = math.prod(rest), math.prod(key_rest)
         if rows * columns * key_rows * key_columns < _FEWEST_PAIRS:
             self.local.update_nearest(request, threads=threads, tick=tick)
             return
         workers = worker_count(self.executor)
-        row_bytes = 4 * len(request.key) * max(request.query.shape[2], request.key.shape[2])
+        row_bytes = 4 * max(image[:, 0].size for image in (request.query, request.key))
         plan = list(block_plan((rows, columns), (key_rows, key_columns), row_bytes, workers))
         calls = (
             (number, (self.name, block, self._threads_of_worker()))
@@ -89,7 +88,7 @@ class BlockEngine:
                 if isinstance(found, BaseException):
                     raise found
                 (top, bottom), (first, end) = plan[number]
-                lists = request.score[top:bottom, :, 0], request.index[top:bottom, :, 0]
+                lists = request.score[top:bottom, ..., 0], request.index[top:bottom, ..., 0]
                 _reduce(*lists, *found)
                 tick((bottom - top) * columns * (end - first) * key_columns)
 
@@ -190,6 +189,9 @@ def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequ
     if active is not None and not active.any():
         return None
     margin = request.sides[0] - 1
+    stride = request.index_stride
+    if request.key.ndim > 3:
+        stride = request.slice_stride or request.key.shape[2] * stride
     return replace(
         request,
         query=np.ascontiguousarray(request.query[:, top : bottom + margin]),
@@ -197,7 +199,7 @@ def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequ
         weight=None if request.weight is None else request.weight[first:end],
         score=request.score[top:bottom],
         index=request.index[top:bottom],
-        first_index=request.first_index + first * request.index_stride,
+        first_index=request.first_index + first * stride,
         active=active,
     )
 
@@ -213,7 +215,7 @@ def search_block(engine: str, request: SearchRequest, threads: int) -> tuple[Arr
     search = PairSearch(
         registry.load(engine), request.patch_size, threads, lambda pairs: None, query, key,
         index_stride=request.index_stride, first_index=request.first_index, weight=weight,
-        active=active,
+        active=active, slice_stride=request.slice_stride,
     )  # fmt: skip
     search.lower(score, index, _tree_of_block(search))
     if cupy is not None:

@@ -41,6 +41,8 @@ _ENTRY, _WIDE_ENTRY = _Bytes(0, 9), _Bytes(0, 28)
 _FINER = _Bytes(86, 12)
 # to turn planes into the result, and that of 64-bit integers;
 _RESULT, _WIDE_RESULT = _Bytes(8, 37), _Bytes(8, 80)
+# of volumes beside that, for the third axis of positions and the keys of eight corners;
+_VOLUME = _Bytes(48, 0)
 # to search and to vote;
 _QUERY = {
     "exact": _Bytes(55, 18),
@@ -238,7 +240,8 @@ def _of_level(level: Level, work: Workload, means: MemoryPlan, batch_size: int) 
     query, normalised = batch_size * level.query, work.normalised
     result = (_WIDE_RESULT if work.wide else _RESULT).of(query, work.channels, normalised)
     finer = _FINER.of(query, work.channels, normalised)
-    return max(result, finer, _of_search(level, work, means, query))
+    most = max(result, finer, _of_search(level, work, means, query))
+    return most + (_VOLUME.of(query, 0, normalised) if len(work.result) > 2 else 0)
 
 
 def _of_search(level: Level, work: Workload, means: MemoryPlan, query: int) -> int:

@@ -168,6 +168,7 @@ class PreparedTask:
         given, axis = self.options.initial_guess, self.options.channel_axis
         if given is None:
             return None
+        axis = guide_axis(given, self.images.axes, axis)
         guess = raw_planes("initial_guess", given, axis)
         wanted = (self.planes[0].shape[0], *self.coarsest_shape)
         if guess.shape != wanted:

@@ -159,7 +159,7 @@ def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
 
     image = np.zeros((p, p + 1, 500), np.float32)
     with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`") as refused:
-        pnn.nearest_patches(image, image, patch_size=p, engine="cupy")
+        pnn.nearest_patches(image, image, patch_size=p, engine="cupy", channel_axis=-1)
     most = int(re.search(r"at most (\d+)", str(refused.value))[1])
     assert most >= 64
     sources.check_limits(p, most)

@@ -92,8 +92,9 @@ def test_searches_of_all_sizes(p, channels, query, key, alpha, levels, engine, c
         random.integers(0, levels, (*shape, channels)).astype(np.float32) / levels
         for shape in (query, key)
     ]
-    expected = pnn.nearest_patches(*images, patch_size=p, alpha=alpha)
-    found = pnn.nearest_patches(*images, patch_size=p, alpha=alpha, engine=engine)
+    options = {"patch_size": p, "alpha": alpha, "channel_axis": -1}
+    expected = pnn.nearest_patches(*images, **options)
+    found = pnn.nearest_patches(*images, engine=engine, **options)
     check_equal(list(found), list(expected))
 
 

@@ -183,5 +183,5 @@ def random_axes(random, channels, size):
         chosen[axis] = lines.index(products[each][:2]), products[each][2]
     return projection.Axes(
         np.ascontiguousarray(directions), random.normal(size=channels),
-        np.ascontiguousarray(waves), np.array(lines, np.int64), chosen,
+        np.ascontiguousarray(waves), np.ascontiguousarray(waves), np.array(lines, np.int64), chosen,
     )  # fmt: skip

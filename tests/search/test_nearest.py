@@ -161,7 +161,9 @@ def test_engines_return_the_same_bits(seed, p, channels, extra, alpha, kind, mas
     if mask is not None:
         mask[:p, :p] = True
     plain, fast = (
-        pnn.nearest_patches(*images, patch_size=p, alpha=alpha, key_mask=mask, engine=name)
+        pnn.nearest_patches(
+            *images, patch_size=p, alpha=alpha, key_mask=mask, engine=name, channel_axis=-1
+        )
         for name in ("numpy", "numba")
     )
     np.testing.assert_array_equal(plain.index, fast.index)

@@ -52,7 +52,7 @@ class Case:
         random = np.random.default_rng(0)
         images = [self._image(random, self._sides(sides, tiny)) for sides in self.sides]
         target = self._sides(self.shape, tiny) if self.shape else images[0].shape[:2]
-        options = dict(self.options)
+        options = {"channel_axis": -1, **self.options}
         if self.missing:
             options["nodata"] = 0
         if self.guides:

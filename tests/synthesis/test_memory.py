@@ -89,6 +89,14 @@ def test_a_process_grows_by_no_more_than_the_limit(case):
     assert 0.4 * found["limit"] < found["growth"] <= found["limit"]
 
 
+def test_volumes_need_at_least_what_images_of_as_many_pixels_do():
+    means = MemoryPlan(2, incremental=True)
+    for more in ({}, {"normalised": True}, {"approximate": True}):
+        image = need(workload((512, 512), 1, **more), means)
+        volume = need(replace(workload((64, 64, 64), 1, **more), patch_size=(5, 5, 5)), means)
+        assert image < volume < 2 * image
+
+
 def test_less_memory_costs_threads_and_then_savings():
     wanted, work = MemoryPlan(4, incremental=True), workload()
     assert within(None, work, wanted) == wanted

@@ -142,6 +142,30 @@ def test_labels_guides_and_weights(volume):
     assert made.shape == (9, 10, 11)
 
 
+def test_workers_share_exact_searches(volume, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pnncupy.search import blocks
+
+    monkeypatch.setattr(blocks, "_FEWEST_PAIRS", 0)
+    monkeypatch.setattr(blocks, "_MOST_BYTES", 6000)
+    sources = [volume, volume[:12, :13]]
+    for alpha in (math.inf, 0.01):
+        expected = pnn.generate(sources, rng=0, alpha=alpha, **GREY)
+        with ThreadPoolExecutor(2) as executor:
+            made = pnn.generate(sources, rng=0, alpha=alpha, executor=executor, **GREY)
+        np.testing.assert_array_equal(made, expected)
+
+
+def test_guesses_of_labels_have_a_plane_for_each(volume, random):
+    labels = (volume // 43).astype(np.uint8)  # six labels
+    for source, options in ((labels, GREY), (labels[0], FAST)):
+        count = len(np.unique(source))
+        guess = random.random((*source.shape, count))
+        made = pnn.generate(source, categorical=True, levels=0, initial_guess=guess, **options)
+        assert made.shape == source.shape
+
+
 def test_a_copy_is_synthesised_again(volume):
     made = pnn.generate(volume, rng=0, distinct=True, noise_std=0, return_info=True, **GREY)
     assert made.info["samples"][0]["remade"]
