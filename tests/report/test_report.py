@@ -354,7 +354,9 @@ def test_others_that_cannot_be_measured_are_shown(report, random):
 
 
 def test_measures_of_several_sources_say_which(report):
-    text = report(f"[[generate]]\nimage = ['a.png', 'b.png']\nnoise_std = 0\nn = 2\n{FAST}")
+    text = report(
+        "[[generate]]\nimage = ['a.png', 'b.png']\nnoise_std = 0\nn = 2\ndistinct = false\n" + FAST
+    )
     assert "by that of the first source" in text
     assert row(text, "nearly a copy of one of the sources") == ["2 of 2"]
 
