@@ -300,6 +300,16 @@ def _remarks(info: dict[str, Any]) -> list[str]:
             "independent realisations, from random tiles of a stationary texture; --independent "
             "no keeps its layout"
         )
+    if "patch_size_chosen_by" in info:
+        detail = info["patch_size_chosen_by"]["detail"]
+        scale = "no detail" if detail is None else f"finest details of {detail:.2g} pixels"
+        lines.append(f"patch size {info['patch_size']}, chosen by {scale}")
+    if "levels_chosen_by" in info:
+        share = info["levels_chosen_by"]["unmoved"][-1]
+        lines.append(
+            f"{info['levels']} levels, chosen as the noise leaves {share:.0%} of the patches there "
+            "where they are"
+        )
     remade = {n: each["remade"] for n, each in enumerate(info["samples"]) if "remade" in each}
     return lines + [
         f"image {number}: synthesised again with {how}, as it copied the source"

@@ -7,7 +7,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pnncupy.atomic_files import whole_file
 from pnncupy.errors import ImageReadError
 from pnncupy.io.formats.limits import check_limit
 from pnncupy.io.formats.tiff_metadata import Metadata
@@ -15,6 +14,7 @@ from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import read_tiff_volume
+from pnncupy.io.writing import new_file, write_whole
 
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
 
@@ -155,14 +155,8 @@ def write_volume(
     ...     bool((pnncupy.io.read_volume(file) == volume).all())
     True
     """
-    file = Path(path)
-    if not overwrite and file.exists():
-        raise FileExistsError(f"{file} exists; pass overwrite=True (--force) to replace it")
-    data = encode_volume(file.suffix, np.asarray(volume), metadata, provenance)
-    if not file.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
-    with whole_file(file) as stream:
-        stream.write(data)
+    file = new_file(path, overwrite, metadata, provenance)
+    write_whole(file, encode_volume(file.suffix, np.asarray(volume), metadata, provenance))
 
 
 def encode_volume(

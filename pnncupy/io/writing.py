@@ -60,18 +60,30 @@ def write_image(
     OSError
         The folder does not exist or cannot be written to.
     """
+    file = new_file(path, overwrite, metadata, provenance)
+    if not isinstance(description, str):
+        raise TypeError(f"`description` must be a string, got {type(description).__name__}")
+    write_whole(
+        file, encode_image(file.suffix, np.asarray(image), metadata, description, provenance)
+    )
+
+
+def new_file(path: str | os.PathLike[str], overwrite: bool, metadata: Any, provenance: Any) -> Path:
+    """The file to be written, with what it is to say; refused if it exists and must not."""
     file = Path(path)
     if not overwrite and file.exists():
         raise FileExistsError(f"{file} exists; pass overwrite=True (--force) to replace it")
     if not isinstance(metadata, Metadata | None):
         raise TypeError(f"`metadata` must be Metadata or None, got {type(metadata).__name__}")
-    if not isinstance(description, str):
-        raise TypeError(f"`description` must be a string, got {type(description).__name__}")
     if not isinstance(provenance, ProvenanceRecord | None):
         raise TypeError(
             f"`provenance` must be a ProvenanceRecord or None, got {type(provenance).__name__}"
         )
-    data = encode_image(file.suffix, np.asarray(image), metadata, description, provenance)
+    return file
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file, all of it or nothing, into a folder that exists."""
     if not file.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into")
     with whole_file(file) as stream:

@@ -86,6 +86,10 @@ class TaskOptions:
         self._set("alpha", validation.completeness("alpha", self.alpha))
         self._set("patch_size", checked_patch_size(self.patch_size))
         self._set("downscale", checked_downscale(self.downscale))
+        if isinstance(self.levels, str) and self.levels == "auto":
+            raise ValueError(
+                "`levels` must be an integer or None, got 'auto', which only `generate` takes"
+            )
         self._set("levels", validation.optional_integer("levels", self.levels, 0))
         for name in ("iterations", "coarse_iterations"):
             self._set(name, _checked_steps(name, getattr(self, name)))

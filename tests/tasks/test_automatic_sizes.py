@@ -102,5 +102,5 @@ def test_other_words_are_refused(name):
 
 
 def test_only_realisations_choose_their_depth():
-    with pytest.raises(TypeError, match="`levels` must be an integer"):
+    with pytest.raises(ValueError, match=r"`levels` must be .*, which only `generate` takes"):
         pnn.edit(PHOTOGRAPH, PHOTOGRAPH, levels="auto")
