@@ -183,6 +183,7 @@ def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequ
     """The search of some query rows among some key rows, None where no query is active.
 
     It holds copies: sent with the call and not scattered, as what a dead worker held would be lost.
+    Of scores and indices too: those of the request change while the block waits, one after another.
     """
     (top, bottom), (first, end) = queries, keys
     active = None if request.active is None else request.active[top:bottom]
@@ -197,8 +198,8 @@ def _block_of(request: SearchRequest, queries: Range, keys: Range) -> SearchRequ
         query=np.ascontiguousarray(request.query[:, top : bottom + margin]),
         key=np.ascontiguousarray(request.key[:, first : end + margin]),
         weight=None if request.weight is None else request.weight[first:end],
-        score=request.score[top:bottom],
-        index=request.index[top:bottom],
+        score=request.score[top:bottom].copy(),
+        index=request.index[top:bottom].copy(),
         first_index=request.first_index + first * stride,
         active=active,
     )

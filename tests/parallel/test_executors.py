@@ -40,6 +40,27 @@ def check_same(mine, other):
         np.testing.assert_array_equal(one, two)
 
 
+def test_blocks_begin_with_scores_and_indices_that_belong_together(
+    every_search, random, monkeypatch
+):
+    def slowly(score, index, new_score, new_index):
+        found = score.copy(), index.copy()
+        reduce(*found, new_score, new_index)
+        score[...] = found[0]
+        time.sleep(0.002)  # while a block is copied by its worker
+        index[...] = found[1]
+
+    reduce = blocks._reduce
+    query = random.integers(0, 3, (31, 27, 1)).astype(np.float32)  # many ties
+    expected = pnn.nearest_patches(query, query[:, ::-1], patch_size=3)
+    monkeypatch.setattr(blocks, "_reduce", slowly)
+    monkeypatch.setattr(blocks, "_MOST_BYTES", 500)  # several blocks of keys for each query
+    with ThreadPoolExecutor(2) as executor:
+        for _ in range(5):
+            made = pnn.nearest_patches(query, query[:, ::-1], patch_size=3, executor=executor)
+            check_same(made, expected)
+
+
 @pytest.mark.parametrize("alpha", [math.inf, 0.3])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_shared_searches_have_the_same_bits(alpha, workers, every_search, random):
