@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 # What is being written now, under temporary names: files and folders.
 _unfinished: set[Path] = set()
+# Folders that are removed where their block fails, if they are empty.
+_made: list[Path] = []
 _DIGITS = 8
 
 
@@ -100,14 +102,23 @@ def noted(temporary: Path) -> Iterator[Path]:
 def made_if_missing(folder: Path) -> Iterator[None]:
     """Create a folder, and remove it again if the block fails."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    _made.extend(missing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        for each in missing:
-            with suppress(OSError):  # not empty by now, or not created
-                each.rmdir()
+        _remove_empty(missing)
         raise
+    finally:
+        for each in missing:
+            _made.remove(each)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that are there and empty, the innermost first."""
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def naming(error: OSError, file: Path) -> OSError:
@@ -123,6 +134,7 @@ def remove_unfinished() -> None:
         with suppress(OSError):
             temporary.unlink()
         shutil.rmtree(temporary, ignore_errors=True)
+    _remove_empty(list(_made))
 
 
 def remove_left_over(folders: Iterable[Path], is_own: Callable[[Path], bool]) -> None:

@@ -12,6 +12,7 @@ from waiting import wait_until
 
 import pnncupy as pnn
 from pnncupy import file_locks
+from pnncupy.atomic_files import remove_unfinished
 from pnncupy.cli.app import run
 from pnncupy.file_locks import locked
 from pnncupy.io import write_image
@@ -214,3 +215,13 @@ def test_a_checkpoint_is_for_one_call_at_a_time(photograph, tmp_path):
             photograph, checkpoint=tmp_path / "state.npz", rng=1, iterations=1, callback=again
         )
     assert [file for file in tmp_path.iterdir() if file.name != "state.npz"] == []
+
+
+def test_a_process_that_ends_at_once_leaves_no_folders(tmp_path):
+    with locked(tmp_path / "new" / "newer" / "made.png"):
+        (tmp_path / "new" / "kept.txt").touch()
+        remove_unfinished()
+        assert [file.name for file in tmp_path.rglob("*")] == ["new", "kept.txt"]
+        (tmp_path / "new" / "kept.txt").unlink()
+        remove_unfinished()
+        assert not list(tmp_path.iterdir())
