@@ -31,7 +31,8 @@
 struct Row {
     alignas(16) float query[COLUMNS * PIXEL];
     float key[C][KEY_COLUMNS];
-    float limit[STRIP];
+    // The bits of the scores that may lower a match are below it.
+    unsigned limit[STRIP];
 #if WEIGHTED
     float weight[WEIGHT_COLUMNS];
 #endif
@@ -41,7 +42,7 @@ struct Row {
 struct Share {
     float query[TURNS(COLUMNS * C)];
     float key[C][TURNS(KEY_COLUMNS)];
-    float limit;
+    unsigned limit;
 #if WEIGHTED
     float weight[TURNS(WEIGHT_COLUMNS)];
 #endif
@@ -86,13 +87,13 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
     const int done = y - (P - 1);
     const bool asked = done >= job.start && done < job.stop;
     const int query_columns = images.query_width - P + 1, column = job.left + threadIdx.x;
-    share.limit = -INFINITE;
+    share.limit = 0;
     if (threadIdx.x < STRIP && asked && column < query_columns) {
         const long long at = (long long)done * query_columns + column;
         const long long kept = at - (long long)job.first_row * query_columns;
         // Infinite scores, of keys that must not be used, never pass.
         if (!images.active || images.active[at])
-            share.limit = min(score_of(images.best[kept]), LARGEST);
+            share.limit = min(score_bits(images.best[kept]) + 1, INFINITE_BITS);
     }
 #if WEIGHTED
     const int key_columns = images.key_width - P + 1;
@@ -163,7 +164,7 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
 {
 #pragma unroll
     for (int x = 0; x < STRIP; x++)
-        if (scores[x] <= row.limit[x]) {
+        if (__float_as_uint(scores[x]) < row.limit[x]) {
             const unsigned long long mine = packed(scores[x], number + x);
             // A look is cheaper than an atomic operation, and mostly shows it needless.
             if (mine < best[x])
@@ -226,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
 #endif
                 // Equal scores too: threads run in any order, and the lower key wins.
-                found |= sums[x] <= row.limit[x];
+                found |= __float_as_uint(sums[x]) < row.limit[x];
             }
             if (found)
                 lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
@@ -254,6 +255,6 @@ extern "C" __global__ void unpack_matches(const unsigned long long *best, float 
     const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (i >= count)
         return;
-    score[i] = score_of(best[i]);
+    score[i] = __uint_as_float(score_bits(best[i]));
     index[i] = (int)(unsigned)best[i] - 1;
 }

@@ -84,7 +84,7 @@ __device__ float patch_sum(const Image &query, long long place, const Image &key
         const int count = x + 1;
         if (count < P && ((count & (count - 1)) == 0 || count > 1 << TOP)) {
             const float so_far = total(columns, count);
-            if (so_far > limit)
+            if (less(limit, so_far))
                 return so_far;
         }
     }
@@ -115,7 +115,8 @@ __device__ __forceinline__ int drawn(long long stream, int best, int radius, int
 
 __device__ __forceinline__ float normalised(float sum, float bound, float factor, float alpha)
 {
-    return multiply(sum, __fdiv_rn(factor, add(alpha, multiply(min(bound, sum), factor))));
+    const float smallest = smaller(bound, sum);
+    return multiply(sum, divide(factor, add(alpha, multiply(smallest, factor))));
 }
 
 __device__ __forceinline__ Word word_of(float sum, int number)
@@ -166,7 +167,7 @@ struct Keys {
 // Whether a key is better than the best one; of equal scores the lower flat index is.
 __device__ __forceinline__ bool accept(const Best &best, float score, int number)
 {
-    return score < best.score || (score == best.score && number < best.number);
+    return less(score, best.score) || (at_most(score, best.score) && number < best.number);
 }
 
 // Try one key for the query patch at `place`.
@@ -183,12 +184,14 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
     float limit = best.sum;
 #if NORMALISED
     const float bound = keys.bound[at];
-    limit = (best.score + TINY) * ((keys.alpha + bound * keys.factor) / keys.factor) * WIDENING;
+    const float least_per_score =
+        divide(add(keys.alpha, multiply(bound, keys.factor)), keys.factor);
+    limit = multiply(multiply(add(best.score, TINY), least_per_score), WIDENING);
     // Sums up to the bound count for the key, whatever they score.
-    limit = max(limit, bound);
+    limit = larger(limit, bound);
 #endif
     const float sum = patch_sum(query, place, keys.image, number, limit);
-    if (!(sum <= limit))
+    if (!at_most(sum, limit))
         return;
     float score = sum;
 #if NORMALISED

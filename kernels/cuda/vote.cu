@@ -45,7 +45,7 @@ extern "C" __global__ void vote_mean(const float *value, int value_height, int v
         }
 #pragma unroll 4
     for (int channel = 0; channel < C; channel++)
-        out[((long long)channel * height + y) * width + x] = __fdiv_rn(sums[channel], total);
+        out[((long long)channel * height + y) * width + x] = divide(sums[channel], total);
 }
 
 // The lower one of two values in the middle, or the mean of all but a quarter on either side.
@@ -69,7 +69,7 @@ extern "C" __global__ void vote_ranked(const float *value, int value_height, int
             const float value_here = plane[pixel_of(field, y, x, dy, dx)];
             // Insertion sort: at most P * P values, mostly nearly equal.
             int place = count++;
-            for (; place > 0 && covering[place - 1] > value_here; place--)
+            for (; place > 0 && less(value_here, covering[place - 1]); place--)
                 covering[place] = covering[place - 1];
             covering[place] = value_here;
         }
@@ -78,5 +78,5 @@ extern "C" __global__ void vote_ranked(const float *value, int value_height, int
     float total = covering[first];
     for (int rank = first + 1; rank < end; rank++)
         total = add(total, covering[rank]);
-    out[((long long)channel * height + y) * width + x] = __fdiv_rn(total, (float)(end - first));
+    out[((long long)channel * height + y) * width + x] = divide(total, (float)(end - first));
 }
