@@ -229,6 +229,8 @@ extern "C" __global__ void patchmatch_pass(const float *query, int query_height,
         const long long key_columns = key_width - P + 1;
         best.score = normalised(best.sum, bound[best.row * key_columns + best.column], factor, alpha);
 #endif
+        // Compilers would repeat all of an attempt, some of them for a minute.
+#pragma unroll 1
         for (int neighbour = step > 0 ? 0 : 4; neighbour < 4; neighbour++) {
             const Place there =
                 propagated_key(index, rows, columns, y, x, neighbour, step, key_width);
@@ -236,7 +238,9 @@ extern "C" __global__ void patchmatch_pass(const float *query, int query_height,
                 attempt(best, query_image, place, keys, there.row, there.column);
         }
         const long long of_patch = combined(stream, place);
+#pragma unroll 1
         for (int draw = 0; radius > 0; radius /= 2)
+#pragma unroll 1
             for (int k = 0; k < draws; k++, draw += 2) {
                 const Place there = random_key(of_patch, draw, best.row, best.column, radius,
                                                key_height - P + 1, key_width - P + 1);

@@ -8,7 +8,9 @@ import sys
 import host_cuda
 import naive
 import numpy as np
+import nvrtc
 import pytest
+from ptx_on_host import cuda_build
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
@@ -16,7 +18,29 @@ from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
 pytestmark = pytest.mark.process
 
-needs_compiler = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+# What g++ reads in the source, and what NVIDIA's compilers do: (CUDA, compute capability).
+SOURCE = "source"
+PTX = [(version, capability) for version in (12, 13) for capability in (75, 90, 120)]
+
+
+@pytest.fixture(
+    params=[SOURCE, *(pytest.param(code, marks=pytest.mark.exhaustive) for code in PTX)], ids=str
+)
+def code(request, monkeypatch):
+    """Kernels run from the source by default, and exhaustively from the PTX of a compiler."""
+    if request.param == SOURCE:
+        return
+    if nvrtc.path(request.param[0]) is None:
+        pytest.skip(f"NVRTC of CUDA {request.param[0]} is not installed")
+    monkeypatch.setattr(host_cuda, "build", cuda_build(*request.param))
+
+
+def needs_compiler(test):
+    """Mark a test that runs kernels on the host."""
+    missing = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+    return missing(pytest.mark.usefixtures("code")(test))
+
+
 # A missing array.
 NOTHING = np.uint64(0)
 EMPTY = np.uint64(0x7F800000) << np.uint64(32)
@@ -284,7 +308,7 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     assert np.isnan(some[:, ~pixels]).all()
 
 
-@needs_compiler
+@pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
 @pytest.mark.skipif(host_cuda.SANITIZE, reason="this is the sanitized run")
 @pytest.mark.exhaustive
 def test_no_access_out_of_bounds_and_nothing_undefined():
@@ -319,17 +343,12 @@ REPORT = re.compile(
 )
 
 
-def compile_for(architecture, file, options):
+def compile_for(architecture, file, options, version=12):
     """Machine code for one architecture by NVRTC; returns the compiler's log."""
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
-    flags = [*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v"]
-    _, program = nvrtc.nvrtcCreateProgram(sources.text(file).encode(), file.encode(), 0, [], [])
-    (status,) = nvrtc.nvrtcCompileProgram(program, len(flags), [flag.encode() for flag in flags])
-    _, size = nvrtc.nvrtcGetProgramLogSize(program)
-    log = b" " * size
-    nvrtc.nvrtcGetProgramLog(program, log)
-    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log.decode()
-    return log.decode().rstrip("\0 ")
+    if nvrtc.path(version) is None:
+        pytest.skip(f"NVRTC of CUDA {version} is not installed")
+    flags = (*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v")
+    return nvrtc.translate(sources.text(file), flags, version)[1]
 
 
 # The largest of all takes some seconds to compile, so only for the oldest and the newest.
