@@ -5,8 +5,8 @@
 is not known is refused by name.
 """
 
-from ptx_on_host.build import build_ptx, cuda_build
-from ptx_on_host.instructions import UnknownPtx
+from ptx_on_host.build import COMPILERS, build_ptx, cuda_build
+from ptx_on_host.instructions import UnknownPtxError
 from ptx_on_host.translation import Kernel, kernel_names
 
-__all__ = ["Kernel", "UnknownPtx", "build_ptx", "cuda_build", "kernel_names"]
+__all__ = ["COMPILERS", "Kernel", "UnknownPtxError", "build_ptx", "cuda_build", "kernel_names"]

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import host_cuda
 import nvrtc
+
 from ptx_on_host.translation import Kernel
 
+# Version of CUDA and compute capability: NVRTC has one code generator for those below 100, another
+# for the others, and changes them between versions.
+COMPILERS = [(version, capability) for version in (12, 13) for capability in (75, 90, 120)]
 _MACHINE = Path(__file__).parent / "machine.h"
 # Numbers wrap around, memory holds any type, and registers may be of no use.
 _FLAGS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-w"]

@@ -7,7 +7,7 @@ pattern's groups and the operands, and returns statements.
 import re
 
 
-class UnknownPtx(Exception):
+class UnknownPtxError(Exception):
     """Something in a text of PTX that no rule is there for."""
 
 
@@ -30,16 +30,14 @@ def _rule(pattern):
 
 def statement(name, operands, symbols):
     """C++ for an instruction; operands are texts, `symbols` are the names of variables."""
-    for pattern, rule in _RULES:
-        match = pattern.fullmatch(name)
-        if match:
-            break
-    else:
-        raise UnknownPtx(f"instruction {name}: write a rule for it")
+    matches = ((pattern.fullmatch(name), rule) for pattern, rule in _RULES)
+    match, rule = next((each for each in matches if each[0]), (None, None))
+    if match is None:
+        raise UnknownPtxError(f"instruction {name}: write a rule for it")
     try:
         return rule(*match.groups(), *(Operand(text, symbols) for text in operands))
-    except UnknownPtx as error:
-        raise UnknownPtx(f"{name} {', '.join(operands)}: {error}") from None
+    except UnknownPtxError as error:
+        raise UnknownPtxError(f"{name} {', '.join(operands)}: {error}") from None
 
 
 def c_name(name):
@@ -84,7 +82,7 @@ class Operand:
             return f"{number % (1 << 64)}ull"
         if text in self.symbols:
             return c_name(text)
-        raise UnknownPtx(f"operand {text}")
+        raise UnknownPtxError(f"operand {text}")
 
     def get(self, kind):
         """C++ of the operand's value as a type of PTX."""
@@ -108,7 +106,7 @@ class Operand:
         """C++ of an address in brackets, as a pointer."""
         match = re.fullmatch(r"\[\s*([^\s+\]]+)\s*(?:\+\s*(-?\d+)\s*)?\]", self.text)
         if match is None:
-            raise UnknownPtx(f"address {self.text}")
+            raise UnknownPtxError(f"address {self.text}")
         start = Operand(match[1], self.symbols).bits
         if space == "param":
             start = f"(u64)&{start}"
@@ -311,7 +309,7 @@ def _places(vector, kind, where, space, values):
     count, size = int(vector or 1), int(kind[1:]) // 8
     parts = values.parts()
     if len(parts) != count:
-        raise UnknownPtx(f"vector {values.text}")
+        raise UnknownPtxError(f"vector {values.text}")
     return [(f"{where.address(space)} + {i * size}", part) for i, part in enumerate(parts)]
 
 
@@ -370,5 +368,5 @@ def _ended():
 @_rule(r"bar\.sync|barrier\.sync(?:\.aligned)?")
 def _waited(barrier):
     if barrier.text != "0":
-        raise UnknownPtx(f"barrier {barrier.text}")
+        raise UnknownPtxError(f"barrier {barrier.text}")
     return "__syncthreads();"

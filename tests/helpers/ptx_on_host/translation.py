@@ -3,10 +3,11 @@
 import re
 from functools import cached_property
 
-from ptx_on_host.instructions import UnknownPtx, c_name, statement
+from ptx_on_host.instructions import UnknownPtxError, c_name, statement
 
 _ENTRY = re.compile(r"\.entry\s+([\w$]+)\s*\(([^)]*)\)([^{;]*)\{")
-_PARAMETER = re.compile(r"\.param\s+\.(\w+)(?:\s+\.ptr(?:\s+\.\w+)*(?:\s+\.align\s+\d+)?)?\s+([\w$]+)")
+_POINTER = r"(?:\s+\.ptr(?:\s+\.\w+)*(?:\s+\.align\s+\d+)?)?"
+_PARAMETER = re.compile(rf"\.param\s+\.(\w+){_POINTER}\s+([\w$]+)")
 _REGISTERS = re.compile(r"\.reg\s+\.(pred|[bsuf]\d+)\s+(.+)", re.DOTALL)
 _ARRAY = re.compile(r"\.(shared|local)\s+(?:\.align\s+(\d+)\s+)?\.b8\s+([\w$]+)\[(\d+)\]")
 _INSTRUCTION = re.compile(r"(?:@(!?)(%?[\w$]+)\s+)?([a-z][\w.:]*)\s*(.*)", re.DOTALL)
@@ -52,7 +53,7 @@ class Kernel:
         given = [part for part in found[0][2].split(",") if part.strip()]
         matches = [_PARAMETER.fullmatch(part.strip()) for part in given]
         if None in matches:
-            raise UnknownPtx(f"parameter {given[matches.index(None)].strip()}")
+            raise UnknownPtxError(f"parameter {given[matches.index(None)].strip()}")
         self.parameters = [
             (match[1].replace("b", "u"), c_name(match[2])) for match in matches if match
         ]
@@ -67,7 +68,7 @@ class Kernel:
         while place < end:
             match = _PART.match(self._text, place)
             if match is None:
-                raise UnknownPtx(self._text[place:].strip()[:80])
+                raise UnknownPtxError(self._text[place:].strip()[:80])
             lines.append(self._part(*match.groups()))
             place = match.end()
         given = ", ".join(f"{kind} {name}" for kind, name in self.parameters)
@@ -97,7 +98,7 @@ class Kernel:
         if match := _ARRAY.fullmatch(text):
             return self._array(match[1], int(match[2] or 1), match[3], int(match[4]))
         if text.startswith("."):
-            raise UnknownPtx(f"directive {text}")
+            raise UnknownPtxError(f"directive {text}")
         return self._instruction(text)
 
     def _register(self, kind, name):
@@ -118,7 +119,7 @@ class Kernel:
     def _instruction(self, text):
         match = _INSTRUCTION.fullmatch(text)
         if match is None:
-            raise UnknownPtx(text)
+            raise UnknownPtxError(text)
         unless, guard, name, operands = match.groups()
         known = set().union(*self._scopes)
         done = statement(name, _operands(operands), known)
