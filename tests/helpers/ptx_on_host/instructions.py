@@ -95,7 +95,7 @@ class Operand:
     def put(self, value, kind):
         """C++ that writes a value of a type of PTX into the register; `_` is nowhere."""
         if self.text == "_":
-            return ""
+            return f"(void)({value});"
         return f"put<decltype({self.bits}), {type_of(kind)}>({self.bits}, {value});"
 
     def parts(self):
@@ -107,12 +107,12 @@ class Operand:
         match = re.fullmatch(r"\[\s*([^\s+\]]+)\s*(?:\+\s*(-?\d+)\s*)?\]", self.text)
         if match is None:
             raise UnknownPtxError(f"address {self.text}")
-        start = Operand(match[1], self.symbols).bits
+        start, offset = Operand(match[1], self.symbols).bits, f"{int(match[2] or 0)}ll"
         if space == "param":
-            start = f"(u64)&{start}"
-        elif space in _SPACES:
-            start = f"{_SPACES[space]} + {start}"
-        return f"({start} + {int(match[2] or 0)}ll)"
+            return f"((u64)&{start} + {offset})"
+        if space in _SPACES:  # its addresses have 32 bits
+            return f"({_SPACES[space]} + (u32)({start} + {offset}))"
+        return f"({start} + {offset})"
 
 
 # Arithmetic of floating-point numbers. Without .ftz subnormal numbers count; without a rounding
