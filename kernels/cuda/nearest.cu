@@ -31,8 +31,7 @@
 struct Row {
     alignas(16) float query[COLUMNS * PIXEL];
     float key[C][KEY_COLUMNS];
-    // The bits of the scores that may lower a match are below it.
-    unsigned limit[STRIP];
+    float limit[STRIP];
 #if WEIGHTED
     float weight[WEIGHT_COLUMNS];
 #endif
@@ -42,7 +41,7 @@ struct Row {
 struct Share {
     float query[TURNS(COLUMNS * C)];
     float key[C][TURNS(KEY_COLUMNS)];
-    unsigned limit;
+    float limit;
 #if WEIGHTED
     float weight[TURNS(WEIGHT_COLUMNS)];
 #endif
@@ -87,13 +86,13 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
     const int done = y - (P - 1);
     const bool asked = done >= job.start && done < job.stop;
     const int query_columns = images.query_width - P + 1, column = job.left + threadIdx.x;
-    share.limit = 0;
+    share.limit = -INFINITE;
     if (threadIdx.x < STRIP && asked && column < query_columns) {
         const long long at = (long long)done * query_columns + column;
         const long long kept = at - (long long)job.first_row * query_columns;
         // Infinite scores, of keys that must not be used, never pass.
         if (!images.active || images.active[at])
-            share.limit = min(score_bits(images.best[kept]) + 1, INFINITE_BITS);
+            share.limit = min(score_of(images.best[kept]), LARGEST);
     }
 #if WEIGHTED
     const int key_columns = images.key_width - P + 1;
@@ -164,7 +163,7 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
 {
 #pragma unroll
     for (int x = 0; x < STRIP; x++)
-        if (__float_as_uint(scores[x]) < row.limit[x]) {
+        if (scores[x] <= row.limit[x]) {
             const unsigned long long mine = packed(scores[x], number + x);
             // A look is cheaper than an atomic operation, and mostly shows it needless.
             if (mine < best[x])
@@ -226,8 +225,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #if WEIGHTED
                 sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
 #endif
-                // Equal scores too: threads run in any order, and the lower key wins.
-                found |= __float_as_uint(sums[x]) < row.limit[x];
+                // Equal scores too: threads run in any order, and the lower key wins. Subnormal
+                // scores may all be equal here, to zero: the words decide.
+                found |= sums[x] <= row.limit[x];
             }
             if (found)
                 lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
@@ -255,6 +255,6 @@ extern "C" __global__ void unpack_matches(const unsigned long long *best, float 
     const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (i >= count)
         return;
-    score[i] = __uint_as_float(score_bits(best[i]));
+    score[i] = score_of(best[i]);
     index[i] = (int)(unsigned)best[i] - 1;
 }

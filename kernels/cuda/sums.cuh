@@ -6,7 +6,7 @@
 // each instruction whether it does. Compile-time: P side of a patch.
 
 #define INFINITE __int_as_float(0x7f800000)
-#define INFINITE_BITS 0x7f800000u
+#define LARGEST __int_as_float(0x7f7fffff)
 
 // Where there is no PTX, whoever defines ON_HOST offers these six functions.
 #ifndef ON_HOST
@@ -118,7 +118,7 @@ __device__ __forceinline__ unsigned long long packed(float score, int number)
     return (unsigned long long)__float_as_uint(score) << 32 | (unsigned)(number + 1);
 }
 
-__device__ __forceinline__ unsigned score_bits(unsigned long long match)
+__device__ __forceinline__ float score_of(unsigned long long match)
 {
-    return (unsigned)(match >> 32);
+    return __uint_as_float((unsigned)(match >> 32));
 }
