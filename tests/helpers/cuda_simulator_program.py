@@ -1,7 +1,18 @@
-"""Engine `numba-cuda` in Numba's simulator against engine `numpy`; run by test_numba_cuda.py."""
+"""Engine `numba-cuda` without a device against engine `numpy`; run by test_numba_cuda.py.
+
+In Numba's simulator, or with a compute capability as argument, such as 9.0, from Numba's PTX; a
+second argument leaves all out but what every engine has to do.
+"""
+
+import sys
 
 import numpy as np
 from contract import CHECKS
+
+if sys.argv[1:]:
+    import numba_on_host
+
+    numba_on_host.install(tuple(map(int, sys.argv[1].split("."))))
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
@@ -14,6 +25,8 @@ random = np.random.default_rng(5)
 for check in CHECKS:
     check(numba_cuda, np, np.random.default_rng(20220103))
     print(check.__name__, "holds, the bits are equal")
+if sys.argv[2:]:
+    sys.exit()
 
 
 def search(engine, query, key, p, weight, active):
