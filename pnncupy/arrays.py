@@ -59,6 +59,20 @@ def on_host(value: Array) -> Array:
     return import_module("cupy").asnumpy(value)
 
 
+def bits(values: Array) -> Array:
+    """The bits of values as integers; of floats that are not negative, they order as the values.
+
+    CuPy's own kernels take subnormal float32 for zero, in comparisons too.
+    """
+    return values.view(f"i{values.dtype.itemsize}")
+
+
+def without_subnormal(values: Array) -> Array:
+    """float32 values that are not negative, with zero for subnormal ones, as in CuPy's kernels."""
+    xp = namespace(values)
+    return xp.where(values < np.finfo(np.float32).tiny, np.float32(0), values)
+
+
 def like(value: Any, example: Array) -> Array:
     """A NumPy array in the library of another array, on its device."""
     return value if library("array", example) == "numpy" else import_module("cupy").asarray(value)

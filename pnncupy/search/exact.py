@@ -102,7 +102,9 @@ def finished(
         # Places that are never searched still need a number that a vote can read.
         index = xp.where(active, index, xp.zeros_like(index))
     # Plain sums were compared: fewer ties than after the rounding of a mean.
-    score = found.score * settings.mean_factor if math.isinf(settings.alpha) else found.score
+    score = found.score
+    if math.isinf(settings.alpha):
+        score = arrays.without_subnormal(score * settings.mean_factor)
     return NearestNeighborField(xp.ascontiguousarray(index), score)
 
 

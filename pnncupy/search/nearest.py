@@ -248,7 +248,8 @@ def key_minimum(
         channel_axis=channel_axis, threads=threads,
     )  # fmt: skip
     check_span([query_planes, key_planes], settings.patch_size, _SCALE)
-    return key_matches(settings, query_planes, key_planes)[0] * settings.mean_factor
+    minima = key_matches(settings, query_planes, key_planes)[0]
+    return arrays.without_subnormal(minima * settings.mean_factor)
 
 
 def mask_keys(

@@ -157,9 +157,9 @@ class PatchGrid:
         return ~clear
 
     def changed(self, planes: Array, before: Array) -> Array:
-        """Patches that differ in any pixel between two versions of the image; bool."""
+        """Patches that differ in any bit between two versions of the image; bool."""
         xp = arrays.namespace(planes)
-        return ~self.inside(xp.all(planes == before, axis=0))
+        return ~self.inside(xp.all(arrays.bits(planes) == arrays.bits(before), axis=0))
 
     def centre_offsets(self, axis: int) -> Array:
         """For each pixel along an axis, its offset in the covering patch of the nearest centre.

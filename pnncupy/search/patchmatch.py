@@ -206,7 +206,7 @@ class PatchMatch:
         near, smallest = reverse[self._usable], bound[self._usable]
         assert self._query is not None
         places = self._settings.grid(self._query).places(near)
-        own = smallest * key_weight(self._settings, smallest)
+        own = _scored(smallest, key_weight(self._settings, smallest))
         keys = self._key_indices(xp)
         self._settings.engine.scatter_minimum(words.reshape(-1), places, pack(own, keys))
         _, better = unpack(words)
@@ -217,7 +217,7 @@ class PatchMatch:
         """Normalised scores of matches with these sums."""
         xp = arrays.namespace(sums)
         smallest = bound.reshape(-1)[self._patch_places(index.ravel())].reshape(index.shape)
-        return sums * key_weight(self._settings, xp.minimum(smallest, sums))
+        return _scored(sums, key_weight(self._settings, xp.minimum(smallest, sums)))
 
     def _key_indices(self, xp: Any) -> Array:
         """Flat indices of the keys that may be used."""
@@ -242,7 +242,7 @@ class PatchMatch:
             usable = allowed[self._patch_places(named.ravel())].reshape(shape)
             named = xp.where(usable, named, index)
             found = self._sums(query, named)
-            better = (found < sums) | ((k == 0) & usable)
+            better = (arrays.bits(found) < arrays.bits(sums)) | ((k == 0) & usable)
             index, sums = xp.where(better, named, index), xp.where(better, found, sums)
         return xp.ascontiguousarray(index), xp.ascontiguousarray(sums)
 
@@ -272,6 +272,11 @@ class PatchMatch:
         self._draws += 1
         stream: int = combined(self._settings.stream, self._draws)
         return stream
+
+
+def _scored(sums: Array, weight: Array) -> Array:
+    """Scores of sums to keys with these weights, the same with every array library."""
+    return arrays.without_subnormal(arrays.without_subnormal(sums) * weight)
 
 
 def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:

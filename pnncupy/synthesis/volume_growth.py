@@ -192,7 +192,7 @@ def _refine(
                 _search(run, number, level, step, kind, known[number])
                 for number in range(len(known))
             ]
-        elif run.schedule.incremental and bool((volume == last_volume).all()):
+        elif run.schedule.incremental and _same(volume, last_volume):
             run.reporter.skip(level, step)
             continue
         run.reporter.begin(level, step, volume[None])
@@ -201,6 +201,11 @@ def _refine(
         volume = target.matched(votes, _TOWARDS_HISTOGRAM)
         run.reporter.end(volume[None])
     return votes, volume
+
+
+def _same(volume: Array, last_volume: Array) -> bool:
+    """Test whether all voxels are the same."""
+    return bool((arrays.bits(volume) == arrays.bits(last_volume)).all())
 
 
 def _voted(

@@ -1,8 +1,9 @@
 """A stand-in for CuPy on the host, as strict as a device about what is mixed with what.
 
 Its arrays wrap NumPy arrays that nothing but the stand-in may touch: NumPy's functions and
-operators refuse them, and its functions refuse NumPy's arrays. Kernels are those of the package,
-compiled by g++. It counts the memory that its arrays take, and fails where it is told to.
+operators refuse them, and its functions refuse NumPy's arrays. Its operators take subnormal float32
+for zero, as CuPy's do. Kernels are those of the package, compiled by g++. It counts the memory that
+its arrays take, and fails where it is told to.
 """
 
 import operator
@@ -129,17 +130,30 @@ class ndarray:  # noqa: N801 - CuPy's name
     __index__ = __int__
 
 
+def flushed(value):
+    """The value with zeros for subnormal numbers: CuPy compiles its kernels with -ftz=true."""
+    if getattr(value, "dtype", None) != np.float32:
+        return value
+    return np.where(
+        abs(value) < np.finfo(np.float32).tiny, np.copysign(np.float32(0), value), value
+    )
+
+
 def _operator(function, reflected=False):
     def apply(self, other):
         pair = (unwrapped(other), self.host) if reflected else (self.host, unwrapped(other))
-        return wrapped(function(*pair))
+        return wrapped(flushed(function(*map(flushed, pair))))
 
     return apply
 
 
 def _in_place(function):
     def apply(self, other):
-        self.host = function(self.host, unwrapped(other))
+        other = flushed(unwrapped(other))
+        if self.host.dtype == np.float32:
+            self.host[...] = flushed(function(flushed(self.host), other))
+        else:
+            self.host = function(self.host, other)
         return self
 
     return apply
