@@ -19,11 +19,13 @@ REPORT = re.compile(
 
 
 def compile_for(architecture, file, options, version=12):
-    """Machine code for one architecture by NVRTC; returns the compiler's log."""
+    """Compile for one architecture as CuPy does; returns PTX, if that is one, and the log."""
     if nvrtc.path(version) is None:
         pytest.skip(f"NVRTC of CUDA {version} is not installed")
-    flags = (*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v")
-    return nvrtc.translate(sources.text(file), flags, version)[1]
+    flags = (*options, *nvrtc.CUPY_OPTIONS, f"--gpu-architecture={architecture}")
+    if architecture.startswith("sm"):
+        flags = (*flags, "--ptxas-options=-v")
+    return nvrtc.translate(sources.text(file), flags, version)
 
 
 # The largest of all takes some seconds to compile, so only for the oldest and the newest.
@@ -41,17 +43,17 @@ COMPILED = [
 
 
 @pytest.mark.parametrize(
-    ("file", "options", "architecture"),
-    [(*case, architecture) for case in COMPILED for architecture in ENDS]
+    ("file", "options", "version", "architecture"),
+    [(*case, 12, architecture) for case in COMPILED for architecture in ENDS]
     + [
-        pytest.param(*case, architecture, marks=pytest.mark.exhaustive)
+        pytest.param(*case, *compiler, marks=pytest.mark.exhaustive)
         for case in COMPILED
-        for architecture in BETWEEN
+        for compiler in [*((12, architecture) for architecture in BETWEEN), (13, 75), (13, 120)]
     ]
-    + [pytest.param(*LARGEST, each, marks=pytest.mark.exhaustive) for each in ENDS],
+    + [pytest.param(*LARGEST, 12, each, marks=pytest.mark.exhaustive) for each in ENDS],
 )
-def test_every_kernel_compiles_without_a_warning(file, options, architecture):
-    log = compile_for(architecture, file, options)
+def test_every_kernel_compiles_without_a_warning(file, options, version, architecture):
+    _, log = compile_for(f"sm_{architecture}", file, options, version)
     unexpected = [line for line in log.splitlines() if not REPORT.search(line)]
     assert not unexpected, "\n".join(unexpected)
     assert "registers" in log
@@ -59,3 +61,10 @@ def test_every_kernel_compiles_without_a_warning(file, options, architecture):
     if file == "nearest.cu" and "-DP=15" not in options:
         assert log.count("bytes stack frame") == 3
         assert log.count(" 0 bytes stack frame, 0 bytes spill stores") == 3
+
+
+@pytest.mark.parametrize("version", [12, 13])
+def test_loops_over_attempts_are_not_repeated(version):
+    options = sources.patchmatch_options(7, 3, True)
+    # Ten times as much, and a minute to compile, where compilers unroll them.
+    assert len(compile_for("compute_120", "patchmatch.cu", options, version)[0]) < 300_000
