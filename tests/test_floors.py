@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # other. A package's own modules may import each other without a circle.
 FLOORS = (
     ("_version", "validation", "errors", "arrays", "memory_limit", "terminal", "display"),
-    ("rng", "atomic_files", "patch_shape"),
+    ("rng", "atomic_files", "patch_shape", "axis_sums"),
     ("file_locks",),
     ("images", "parallel", "kernels"),
     ("io", "engine"),
