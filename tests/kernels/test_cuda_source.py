@@ -155,7 +155,9 @@ def test_what_was_found_before_stays_unless_it_is_beaten(random):
 
 
 def plain_image(image):
-    return image, np.int32(image.shape[1]), np.int32(image.shape[2])
+    """Kernel arguments for an image, which is one slice deep, or a volume."""
+    *depth, height, width = image.shape[1:]
+    return image, *map(np.int32, (*(depth or [1]), height, width))
 
 
 def approximate_pass(engine, query, key, p, start, bound, active, options, backwards=False):
@@ -242,21 +244,21 @@ def vote_on_host(value, index, p, how, backwards=False, active=None):
     channels = value.shape[0]
     height, width = (side + p - 1 for side in index.shape)
     out = np.full((channels, height, width), np.nan, np.float32)
-    sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
-             np.int32(width), NOTHING if active is None else active)  # fmt: skip
+    given = (*plain_image(value), index, *plain_image(out)[1:],
+             NOTHING if active is None else active)  # fmt: skip
     options = sources.vote_options(p, channels)
     if how in ("median", "trimmed_mean"):
         launch = host_cuda.build(sources.text("vote.cu"), "vote_ranked", options)
         trimmed = np.int32(how == "trimmed_mean")
         grid = (-(-width // 32) * height, channels, 1)
-        launch(grid, 32, (value, *sizes, trimmed, out), backwards)
+        launch(grid, 32, (*given, trimmed, out), backwards)
         return out
     side = np.ones(p, np.float32)
     if how == "weighted_mean":
         side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
     table = side[:, None] * side[None, :]
     launch = host_cuda.build(sources.text("vote.cu"), "vote_mean", options)
-    launch((-(-width // 32) * height, 1, 1), 32, (value, *sizes, table, out), backwards)
+    launch((-(-width // 32) * height, 1, 1), 32, (*given, table, out), backwards)
     return out
 
 
@@ -362,6 +364,6 @@ def test_every_kernel_compiles_without_a_warning(file, options, architecture):
     assert not unexpected, "\n".join(unexpected)
     assert "registers" in log
     # The median sorts in a local array; the common searches have all of their sums in registers.
-    if file == "nearest.cu" and "-DP=15" not in options:
+    if file == "nearest.cu" and "-DPX=15" not in options:
         assert log.count("bytes stack frame") == 3
         assert log.count(" 0 bytes stack frame, 0 bytes spill stores") == 3
