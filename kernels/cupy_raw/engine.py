@@ -209,9 +209,7 @@ def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
                  *_numbers((part.first_index, part.index_stride, first_dy, first_row, end_row,
                             _CHUNK_ROWS, strips, first_block))),
             )  # fmt: skip
-            launches.add(
-                pairs * (first_block + here) // blocks - pairs * first_block // blocks
-            )
+            launches.add(pairs * (first_block + here) // blocks - pairs * first_block // blocks)
 
 
 def _pointer(array: Array | None) -> Any:
