@@ -172,8 +172,6 @@ class Engine(Protocol):
 
     Attributes
     ----------
-    VOLUMES : bool
-        Whether images may be volumes, and patches have sides of different lengths.
     SUPPORTS_TOP_K : bool
         Whether `update_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
@@ -185,7 +183,6 @@ class Engine(Protocol):
         searched together up to that many.
     """
 
-    VOLUMES: bool
     SUPPORTS_TOP_K: bool
     TREE_AXES: tuple[int, ...]
     QUERIES_PER_SEARCH: int

@@ -12,25 +12,30 @@
 // order like unsigned integers: the best of a query is one 64-bit word, score first, then the
 // number of the key, and one atomic minimum decides ties for the lower key.
 //
-// Compile-time: P patch side, C channels, WEIGHTED 0 or 1, STRIP query columns of a thread,
-// THREADS of a block, BUFFERS rows in shared memory (1 where channels are too many for 2).
+// A volume is searched slab by slab: PZ slices are an image of PZ * C planes, see `kernels/slabs.py`.
+// One launch searches all slabs of the query in one of the key.
+//
+// Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, STRIP
+// query columns of a thread, THREADS of a block, BUFFERS rows in shared memory (1 where planes are
+// too many for 2).
 
 #include "sums.cuh"
 
-#define COLUMNS (STRIP + P - 1)
+#define PLANES (PZ * C)
+#define COLUMNS (STRIP + PX - 1)
 #define KEY_COLUMNS (THREADS + COLUMNS - 1)
 #define WEIGHT_COLUMNS (THREADS + STRIP - 1)
 // Rows between two turns of the loop: no history has to be moved if all its values are new then.
-#define UNROLL (P <= 3 ? 2 : 4)
-// Pixels of the query row lie side by side; three channels take the space of four, which one
+#define UNROLL (PY <= 3 ? 2 : 4)
+// Pixels of the query row lie side by side; three planes take the space of four, which one
 // instruction loads.
-#define PIXEL (C == 3 ? 4 : C)
+#define PIXEL (PLANES == 3 ? 4 : PLANES)
 // How often a block must load to get that many values.
 #define TURNS(values) (((values) + THREADS - 1) / THREADS)
 
 struct Row {
     alignas(16) float query[COLUMNS * PIXEL];
-    float key[C][KEY_COLUMNS];
+    float key[PLANES][KEY_COLUMNS];
     float limit[STRIP];
 #if WEIGHTED
     float weight[WEIGHT_COLUMNS];
@@ -39,8 +44,8 @@ struct Row {
 
 // A thread's share of a row, between the device's memory and shared memory.
 struct Share {
-    float query[TURNS(COLUMNS * C)];
-    float key[C][TURNS(KEY_COLUMNS)];
+    float query[TURNS(COLUMNS * PLANES)];
+    float key[PLANES][TURNS(KEY_COLUMNS)];
     float limit;
 #if WEIGHTED
     float weight[TURNS(WEIGHT_COLUMNS)];
@@ -65,12 +70,12 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
 {
     const bool inside = y < images.query_height && y + job.dy < images.key_height;
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
         const int i = turn * THREADS + threadIdx.x;
-        const int channel = i / COLUMNS, x = job.left + i % COLUMNS;
+        const int plane = i / COLUMNS, x = job.left + i % COLUMNS;
         share.query[turn] =
-            inside && channel < C && x < images.query_width
-                ? images.query[((long long)channel * images.query_height + y) * images.query_width + x]
+            inside && plane < PLANES && x < images.query_width
+                ? images.query[((long long)plane * images.query_height + y) * images.query_width + x]
                 : 0.0f;
     }
 #pragma unroll
@@ -78,14 +83,14 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
         const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
         const bool here = inside && i < KEY_COLUMNS && x >= 0 && x < images.key_width;
 #pragma unroll
-        for (int channel = 0; channel < C; channel++)
-            share.key[channel][turn] =
-                here ? images.key[((long long)channel * images.key_height + y + job.dy) * images.key_width + x]
+        for (int plane = 0; plane < PLANES; plane++)
+            share.key[plane][turn] =
+                here ? images.key[((long long)plane * images.key_height + y + job.dy) * images.key_width + x]
                      : INFINITE;
     }
-    const int done = y - (P - 1);
+    const int done = y - (PY - 1);
     const bool asked = done >= job.start && done < job.stop;
-    const int query_columns = images.query_width - P + 1, column = job.left + threadIdx.x;
+    const int query_columns = images.query_width - PX + 1, column = job.left + threadIdx.x;
     share.limit = -INFINITE;
     if (threadIdx.x < STRIP && asked && column < query_columns) {
         const long long at = (long long)done * query_columns + column;
@@ -95,7 +100,7 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
             share.limit = min(score_of(images.best[kept]), LARGEST);
     }
 #if WEIGHTED
-    const int key_columns = images.key_width - P + 1;
+    const int key_columns = images.key_width - PX + 1;
 #pragma unroll
     for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
         const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
@@ -110,9 +115,9 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
 __device__ __forceinline__ void store(Row &row, const Share &share)
 {
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
         const int i = turn * THREADS + threadIdx.x;
-        if (i < COLUMNS * C)
+        if (i < COLUMNS * PLANES)
             row.query[i % COLUMNS * PIXEL + i / COLUMNS] = share.query[turn];
     }
 #pragma unroll
@@ -120,8 +125,8 @@ __device__ __forceinline__ void store(Row &row, const Share &share)
         const int i = turn * THREADS + threadIdx.x;
         if (i < KEY_COLUMNS)
 #pragma unroll
-            for (int channel = 0; channel < C; channel++)
-                row.key[channel][i] = share.key[channel][turn];
+            for (int plane = 0; plane < PLANES; plane++)
+                row.key[plane][i] = share.key[plane][turn];
     }
     if (threadIdx.x < STRIP)
         row.limit[threadIdx.x] = share.limit;
@@ -135,24 +140,24 @@ __device__ __forceinline__ void store(Row &row, const Share &share)
 #endif
 }
 
-// Sum over the channels of the squared difference of one pair of pixels.
+// Sum over the planes of the squared difference of one pair of pixels.
 __device__ __forceinline__ float pixel_difference(const Row &row, int column)
 {
     float total;
-#if C == 3 || C == 4
+#if PLANES == 3 || PLANES == 4
     const float4 q = reinterpret_cast<const float4 *>(row.query)[column];
     total = square(q.x, row.key[0][threadIdx.x + column]);
     total = add(total, square(q.y, row.key[1][threadIdx.x + column]));
     total = add(total, square(q.z, row.key[2][threadIdx.x + column]));
-#if C == 4
+#if PLANES == 4
     total = add(total, square(q.w, row.key[3][threadIdx.x + column]));
 #endif
 #else
-    total = square(row.query[column * C], row.key[0][threadIdx.x + column]);
+    total = square(row.query[column * PLANES], row.key[0][threadIdx.x + column]);
 #pragma unroll 4
-    for (int channel = 1; channel < C; channel++)
-        total = add(total, square(row.query[column * C + channel],
-                                  row.key[channel][threadIdx.x + column]));
+    for (int plane = 1; plane < PLANES; plane++)
+        total = add(total, square(row.query[column * PLANES + plane],
+                                  row.key[plane][threadIdx.x + column]));
 #endif
     return total;
 }
@@ -172,9 +177,9 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
 }
 
 // Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
-// [first_row, end_row); z over dy from `first_dy`. `best` has one word for each query patch of these
-// rows. `busy` says which (chunk, strip) has an active query, or is null; so is `active`, by query
-// patch.
+// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has one
+// word for each query patch of these rows. `busy` says which (slab, chunk, strip) has an active
+// query, or is null; so is `active`, by query patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     update_nearest(const float *query, int query_height, int query_width, const float *key,
                   int key_height, int key_width, const float *weight, const unsigned char *active,
@@ -183,42 +188,47 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                   int strips, int first_block)
 {
     __shared__ Row rows[BUFFERS];
-    const int key_rows = key_height - P + 1;
-    const int query_columns = query_width - P + 1, key_columns = key_width - P + 1;
+    const int key_rows = key_height - PY + 1;
+    const int query_columns = query_width - PX + 1, key_columns = key_width - PX + 1;
     const int dy = first_dy + blockIdx.z;
     const int block = first_block + blockIdx.x;
     const int strip = block % strips, left = strip * STRIP;
-    const int top = first_row + blockIdx.y * chunk_rows;
+    const int chunks = (end_row - first_row + chunk_rows - 1) / chunk_rows;
+    const int slab = blockIdx.y / chunks, top = first_row + blockIdx.y % chunks * chunk_rows;
     const int start = max(top, -dy), stop = min(min(top + chunk_rows, end_row), key_rows - dy);
     const int first_dx = 1 - left - STRIP + block / strips * THREADS;
     if (start >= stop || left + first_dx >= key_columns)
         return;
     if (busy && !busy[blockIdx.y * strips + strip])
         return;
+    query += (long long)slab * C * query_height * query_width;
+    best += (long long)slab * (end_row - first_row) * query_columns;
+    if (active)
+        active += (long long)slab * (query_height - PY + 1) * query_columns;
     const Images images = {query, key, weight, active, best,
                            query_height, query_width, key_height, key_width};
     const Job job = {first_row, dy, left, left + first_dx, start, stop};
-    float history[COLUMNS][P - 1];
+    float history[COLUMNS][HISTORY(PY)];
 #pragma unroll
     for (int column = 0; column < COLUMNS; column++)
 #pragma unroll
-        for (int k = 0; k < P - 1; k++)
+        for (int k = 0; k < HISTORY(PY); k++)
             history[column][k] = INFINITE;
     Share share;
     load(share, images, job, start);
     store(rows[0], share);
     __syncthreads();
-    for (int first = start; first < stop + P - 1; first += UNROLL) {
+    for (int first = start; first < stop + PY - 1; first += UNROLL) {
 #pragma unroll
         for (int ahead = 0; ahead < UNROLL; ahead++) {
-            const int y = first + ahead, done = y - (P - 1);
+            const int y = first + ahead, done = y - (PY - 1);
             const Row &row = rows[ahead % BUFFERS];
             load(share, images, job, y + 1);
             float sums[COLUMNS];
 #pragma unroll
             for (int column = 0; column < COLUMNS; column++)
-                sums[column] = push(history[column], pixel_difference(row, column));
-            sum_windows(sums);
+                sums[column] = push<PY>(history[column], pixel_difference(row, column));
+            sum_windows<PX>(sums);
             bool found = false;
 #pragma unroll
             for (int x = 0; x < STRIP; x++) {

@@ -15,7 +15,6 @@ __all__ = [
     "QUERIES_PER_SEARCH",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
-    "VOLUMES",
     "add_slice_votes",
     "build_tree",
     "compilation_seconds",
@@ -27,7 +26,6 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
-VOLUMES = True
 SUPPORTS_TOP_K = True
 TREE_AXES = (AXES, AXES // 2)
 QUERIES_PER_SEARCH = 1

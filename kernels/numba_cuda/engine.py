@@ -19,7 +19,6 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
-VOLUMES = False
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.

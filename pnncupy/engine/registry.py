@@ -12,7 +12,6 @@ import numpy as np
 
 from pnncupy import arrays, errors, validation
 from pnncupy.kernels.protocol import COMPILER_OFF, Engine, SearchRequest
-from pnncupy.patch_shape import PatchSize
 
 
 @dataclass(frozen=True)
@@ -121,17 +120,6 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
             "with `cupy.asnumpy`, or use engine='auto'"
         )
     return name, load(name)
-
-
-def check_volumes(name: str, engine: Engine, patch_size: PatchSize) -> None:
-    """Refuse volumes, and patches that are not square, with an engine that cannot search them."""
-    if isinstance(patch_size, int) or engine.VOLUMES:
-        return
-    able = [other for other, spec in ENGINES.items() if spec.library == "numpy"]
-    raise ValueError(
-        f"`engine` must be {' or '.join(map(repr, able))} for volumes and for patches with sides "
-        f"of different lengths, got {name!r}"
-    )
 
 
 def automatic(library: str) -> str:

@@ -60,7 +60,6 @@ class BlockEngine:
     local: Engine
     executor: Any
 
-    VOLUMES = True
     SUPPORTS_TOP_K = False
     TREE_AXES: tuple[int, ...] = ()
     QUERIES_PER_SEARCH = 1

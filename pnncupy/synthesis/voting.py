@@ -11,7 +11,6 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.engine.interface import Engine
-from pnncupy.engine.registry import check_volumes
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch, from_planes, raw_planes
 from pnncupy.parallel.threads import thread_count
@@ -131,13 +130,12 @@ def vote(
     if not values:
         raise ValueError("`value` must hold at least one image, got an empty list")
     xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
-    engine_name, module = registry.pick(engine, values[0])
+    _, module = registry.pick(engine, values[0])
     planes = [
         raw_planes(name, image, channel_axis) for name, image in zip(names, values, strict=True)
     ]
     axes = planes[0].ndim - 1
     size = shape_for(given, axes)
-    check_volumes(engine_name, module, size)
     sides = patch_sides(size, axes)
     for name, image in zip(names, planes, strict=True):
         if image.ndim - 1 != axes:

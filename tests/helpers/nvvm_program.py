@@ -10,60 +10,45 @@ from numba.cuda import dispatcher
 
 from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
 
-images, table = types.Array(types.float32, 3, "C"), types.Array(types.float32, 2, "C")
-flags, matches = types.Array(types.boolean, 2, "C"), types.Array(types.uint64, 2, "C")
-field, number = types.Array(types.int32, 2, "C"), types.int64
-searches = [
+number, truth, real = types.int64, types.boolean, types.float32
+
+
+def arrays(axes, *dtypes):
+    return [types.Array(dtype, axes, "C") for dtype in dtypes]
+
+
+planes, words, flags = arrays(3, real, types.uint64, truth)
+weights, missing = arrays(2, real)[0], planes
+# Images are volumes of one slice.
+images = arrays(4, real)[0]
+numbers, sums = arrays(3, types.int32, real)
+flat, flat_sums, flat_words = arrays(1, types.int32, real, types.uint64)
+kernels = [
     (
-        nearest.nearest_kernel(p, channels, weighted, masked),
-        (images, images, table, flags if masked else table, matches, *[number] * 5),
+        nearest.nearest_kernel(*sides, weighted, masked),
+        (planes, number, planes, weights, flags if masked else missing, words, *[number] * 5),
     )
-    for p, channels, weighted, masked in ((7, 3, True, True), (2, 1, False, False))
+    for *sides, weighted, masked in ((7, 7, True, True), (2, 5, False, False), (1, 3, True, False))
 ]
-votes = [
-    (vote._vote_mean, (images, field, table, flags, types.boolean, images)),
-    (vote._ranked_kernel(7, False), (images, field, flags, types.boolean, images)),
-    (vote._ranked_kernel(7, True), (images, field, flags, types.boolean, images)),
-]
-words, masks = types.Array(types.uint64, 2, "C"), types.Array(types.boolean, 2, "C")
-flat = types.Array(types.int32, 1, "C")
-numbers, sums = types.Array(types.int32, 2, "C"), types.Array(types.float32, 2, "C")
-searches += [
+kernels += [
     (
-        patchmatch.patchmatch_kernel(7, normalised),
-        (
-            images,
-            images,
-            masks,
-            numbers,
-            sums,
-            numbers,
-            sums,
-            *[number] * 4,
-            sums,
-            types.float32,
-            types.float32,
-            words,
-            masks,
-            types.boolean,
-        ),
+        patchmatch.patchmatch_kernel(axes, *sides, normalised),
+        (images, images, flags, numbers, sums, numbers, sums, *[number] * 4, sums, real, real,
+         words, flags, truth),
     )
-    for normalised in (True, False)
-]
-votes += [
-    (
-        patchmatch._sum_pairs,
-        (images, images, number, flat, flat, types.Array(types.float32, 1, "C")),
-    ),
-    (
-        patchmatch._lower_words,
-        (types.Array(types.uint64, 1, "C"), flat, types.Array(types.uint64, 1, "C")),
-    ),
+    for axes, *sides, normalised in ((2, 1, 7, 7, True), (3, 2, 5, 4, False))
+]  # fmt: skip
+kernels += [
+    (vote._vote_mean, (images, numbers, sums, flags, truth, images)),
+    (vote._ranked_kernel(1, 7, 7, False), (images, numbers, flags, truth, images)),
+    (vote._ranked_kernel(3, 4, 5, True), (images, numbers, flags, truth, images)),
+    (patchmatch._sum_pairs, (images, images, *[number] * 3, flat, flat, flat_sums)),
+    (patchmatch._lower_words, (flat_words, flat, flat_words)),
 ]
 for capability in ((7, 5), (9, 0)):
     device = SimpleNamespace(compute_capability=capability)
     dispatcher.get_current_device = lambda device=device: device
-    for kernel, signature in searches + votes:
+    for kernel, signature in kernels:
         code, _ = cuda.compile(kernel.py_func, signature, cc=capability, device=False, abi="numba")
         # Products and sums are rounded one by one, divisions as on the CPU.
         # (But for the limit of a normalised search, which is widened.)

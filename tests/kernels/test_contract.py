@@ -18,7 +18,7 @@ from pnncupy.kernels import protocol, reference
 def delegating():
     """An engine that lets plain NumPy do everything: one module, one entry."""
     module = types.ModuleType("delegating")
-    for name in (*FUNCTIONS, "VOLUMES", "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"):
+    for name in (*FUNCTIONS, "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"):
         setattr(module, name, getattr(reference, name))
     return module
 
@@ -56,7 +56,7 @@ def test_the_protocol_asks_for_nothing_else(engine):
         "build_tree",
         "search_tree",
     }
-    assert wanted <= {*FUNCTIONS, "VOLUMES", "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"}
+    assert wanted <= {*FUNCTIONS, "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"}
     assert not [name for name in wanted | set(FUNCTIONS) if not hasattr(module, name)]
 
 

@@ -1,61 +1,29 @@
-"""The CUDA kernels without a GPU: on the host against the oracle, and through NVIDIA's compiler."""
+"""The CUDA kernels without a GPU: compiled for the host, against the oracle."""
 
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import host_cuda
 import naive
 import numpy as np
 import pytest
+from cuda_launches import approximate_pass, search_on_host, vote_on_host
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
-from pnncupy.kernels.protocol import PassRequest, SearchRequest
+from pnncupy.kernels.protocol import SearchRequest
 
 pytestmark = pytest.mark.process
 
 needs_compiler = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
-# A missing array.
-NOTHING = np.uint64(0)
-EMPTY = np.uint64(0x7F800000) << np.uint64(32)
 
 
 def integers(random, shape):
     """Pixels whose squared differences are summed without rounding, with many ties."""
     return random.integers(0, 4, shape).astype(np.float32)
-
-
-def search_on_host(
-    query, key, p, weight=None, active=None, busy=None, best=None, *, first_index=0, band=None,
-    chunk_rows=64, slices=1, backwards=False,
-):  # fmt: skip
-    """Launch `update_nearest` as an engine would; returns scores and key numbers."""
-    channels, height, width = query.shape
-    columns = width - p + 1
-    first_row, end_row = band or (0, height - p + 1)
-    key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
-    options = sources.nearest_options(p, channels, weight is not None)
-    launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
-    strip = sources.strip_width(p)
-    strips = -(-columns // strip)
-    blocks = strips * -(-(key_columns + strip - 1) // sources.THREADS)
-    rows = end_row - first_row
-    best = np.full((rows, columns), EMPTY) if best is None else best
-    number = np.int32
-    for first_block in range(0, blocks, -(-blocks // slices)):
-        count = min(-(-blocks // slices), blocks - first_block)
-        launch(
-            (count, -(-rows // chunk_rows), end_row + key_rows - 1), sources.THREADS,
-            (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
-             *(NOTHING if array is None else array for array in (weight, active, busy)), best,
-             number(first_index), number(key.shape[2]), number(1 - end_row), number(first_row),
-             number(end_row), number(chunk_rows), number(strips), number(first_block)),
-            backwards,
-        )  # fmt: skip
-    score = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
-    return score, (best & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
 
 
 def plain_search(query, key, p, weight=None, active=None):
@@ -154,50 +122,6 @@ def test_what_was_found_before_stays_unless_it_is_beaten(random):
     assert (search_on_host(query, key, 3, best=exact)[1] == -1).all()
 
 
-def plain_image(image):
-    return image, np.int32(image.shape[1]), np.int32(image.shape[2])
-
-
-def approximate_pass(engine, query, key, p, start, bound, active, options, backwards=False):
-    """A pass of PatchMatch by an engine, or where that is None by the CUDA kernels on the host."""
-    channels = len(query)
-    usable = np.ones(tuple(side - p + 1 for side in key.shape[1:]), bool)
-    usable[1, 2] = False
-    index, sums = start.copy(), np.full(start.shape, np.nan, np.float32)
-    places = np.arange(query[0].size, dtype=np.int32).reshape(query.shape[1:])
-    places = np.ascontiguousarray(places[: len(index), : index.shape[1]])
-    words = None
-    if bound is not None:
-        words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(7)
-    out, out_sums = np.empty_like(index), np.empty_like(sums)
-    if engine is not None:
-        engine.pair_sums(query, key, p, places.ravel(), index.ravel(), sums.reshape(-1), threads=1)
-        engine.patchmatch_pass(
-            PassRequest(
-                query, key, p, usable, index, sums, out, out_sums, bound=bound, alpha=0.01,
-                key_words=words, active=active, **options,
-            ),
-            threads=1, tick=lambda patches: None,
-        )  # fmt: skip
-        return sums, out, out_sums, words
-    code = sources.text("patchmatch.cu")
-    compiled = sources.patchmatch_options(p, channels, bound is not None)
-    images = (*plain_image(query), *plain_image(key))
-    launch = host_cuda.build(code, "pair_sums", compiled)
-    launch((-(-index.size // 32), 1, 1), 32,
-           (*images, places, index, sums, np.int64(index.size)), backwards)  # fmt: skip
-    launch = host_cuda.build(code, "patchmatch_pass", compiled)
-    launch(
-        (-(-index.shape[1] // 32) * len(index), 1, 1), 32,
-        (*images, usable, index, sums, out, out_sums, np.int32(options["step"]),
-         np.int32(options["radius"]), np.int32(options["draws"]), np.int64(options["stream"]),
-         NOTHING if bound is None else bound, np.float32(1 / (p * p * channels)), np.float32(0.01),
-         NOTHING if words is None else words, NOTHING if active is None else active),
-        backwards,
-    )  # fmt: skip
-    return sums, out, out_sums, words
-
-
 @needs_compiler
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("normalised", [False, True])
@@ -238,28 +162,6 @@ def test_scattered_minima_have_the_bits_of_the_other_engines(random):
     np.testing.assert_array_equal(words, expected)
 
 
-def vote_on_host(value, index, p, how, backwards=False, active=None):
-    channels = value.shape[0]
-    height, width = (side + p - 1 for side in index.shape)
-    out = np.full((channels, height, width), np.nan, np.float32)
-    sizes = (np.int32(value.shape[1]), np.int32(value.shape[2]), index, np.int32(height),
-             np.int32(width), NOTHING if active is None else active)  # fmt: skip
-    options = sources.vote_options(p, channels)
-    if how in ("median", "trimmed_mean"):
-        launch = host_cuda.build(sources.text("vote.cu"), "vote_ranked", options)
-        trimmed = np.int32(how == "trimmed_mean")
-        grid = (-(-width // 32) * height, channels, 1)
-        launch(grid, 32, (value, *sizes, trimmed, out), backwards)
-        return out
-    side = np.ones(p, np.float32)
-    if how == "weighted_mean":
-        side = np.exp(-(np.linspace(-1, 1, p) ** 2) / (2 * 1.7**2)).astype(np.float32)
-    table = side[:, None] * side[None, :]
-    launch = host_cuda.build(sources.text("vote.cu"), "vote_mean", options)
-    launch((-(-width // 32) * height, 1, 1), 32, (value, *sizes, table, out), backwards)
-    return out
-
-
 @needs_compiler
 @pytest.mark.parametrize("how", ["weighted_mean", "mean", "median", "trimmed_mean"])
 @pytest.mark.parametrize(("p", "channels"), [(7, 3), (2, 1), (5, 4), (15, 1), (3, 64)])
@@ -292,12 +194,13 @@ def test_no_access_out_of_bounds_and_nothing_undefined():
         [host_cuda.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True,
         check=True,
     ).stdout.strip()  # fmt: skip
+    files = [__file__, Path(__file__).with_name("test_cuda_volumes.py")]
     # Two halves at the same time.
     halves = ("oracle", "(bits or active or stays) and not oracle")
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__,
-             "-k", half],
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files, "-k",
+             half],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PNNCUPY_SANITIZE": "1", "LD_PRELOAD": library,
                  "ASAN_OPTIONS": "detect_leaks=0"},
@@ -308,60 +211,3 @@ def test_no_access_out_of_bounds_and_nothing_undefined():
         output, _ = run.communicate()
         assert run.returncode == 0, output[-6000:]
         assert re.search(r"\d+ passed", output)
-
-
-# The oldest and the newest, and those between.
-ENDS, BETWEEN = (70, 120), (75, 80, 86, 89, 90, 100)
-# Lines of the compiler's log that are no warnings.
-REPORT = re.compile(
-    r"^ptxas info|^ptxas +\. +\d+ bytes stack frame|^\s*$"
-    r"|^nvrtc: warning: Architectures prior to '<compute/sm>_75' are deprecated"
-)
-
-
-def compile_for(architecture, file, options):
-    """Machine code for one architecture by NVRTC; returns the compiler's log."""
-    nvrtc = pytest.importorskip("cuda.bindings.nvrtc")
-    flags = [*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v"]
-    _, program = nvrtc.nvrtcCreateProgram(sources.text(file).encode(), file.encode(), 0, [], [])
-    (status,) = nvrtc.nvrtcCompileProgram(program, len(flags), [flag.encode() for flag in flags])
-    _, size = nvrtc.nvrtcGetProgramLogSize(program)
-    log = b" " * size
-    nvrtc.nvrtcGetProgramLog(program, log)
-    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log.decode()
-    return log.decode().rstrip("\0 ")
-
-
-# The largest of all takes some seconds to compile, so only for the oldest and the newest.
-LARGEST = ("nearest.cu", sources.nearest_options(15, 64, True))
-COMPILED = [
-    ("nearest.cu", sources.nearest_options(7, 3, False)),
-    ("nearest.cu", sources.nearest_options(7, 3, True)),
-    ("nearest.cu", sources.nearest_options(5, 1, False)),
-    ("patchmatch.cu", sources.patchmatch_options(7, 3, False)),
-    ("patchmatch.cu", sources.patchmatch_options(7, 3, True)),
-    ("patchmatch.cu", sources.patchmatch_options(15, 64, True)),
-    ("vote.cu", sources.vote_options(7, 3)),
-    ("vote.cu", sources.vote_options(15, 64)),
-]
-
-
-@pytest.mark.parametrize(
-    ("file", "options", "architecture"),
-    [(*case, architecture) for case in COMPILED for architecture in ENDS]
-    + [
-        pytest.param(*case, architecture, marks=pytest.mark.exhaustive)
-        for case in COMPILED
-        for architecture in BETWEEN
-    ]
-    + [pytest.param(*LARGEST, each, marks=pytest.mark.exhaustive) for each in ENDS],
-)
-def test_every_kernel_compiles_without_a_warning(file, options, architecture):
-    log = compile_for(architecture, file, options)
-    unexpected = [line for line in log.splitlines() if not REPORT.search(line)]
-    assert not unexpected, "\n".join(unexpected)
-    assert "registers" in log
-    # The median sorts in a local array; the common searches have all of their sums in registers.
-    if file == "nearest.cu" and "-DP=15" not in options:
-        assert log.count("bytes stack frame") == 3
-        assert log.count(" 0 bytes stack frame, 0 bytes spill stores") == 3

@@ -9,7 +9,7 @@ import cupy_stand_in
 import host_cuda
 import numpy as np
 import pytest
-from device_calls import CALLS, SMALL
+from device_calls import CALLS, SMALL, VOLUME_CALLS
 
 import pnncupy as pnn
 from pnncupy.engine import registry
@@ -33,6 +33,20 @@ def mask():
     return mask
 
 
+@pytest.fixture
+def volume(random):
+    """A smooth volume."""
+    made = pnn.resize(random.random((5, 6, 6)), 2, channel_axis=None)
+    return np.clip(made * 255, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def hole(volume):
+    mask = np.zeros(volume.shape, bool)
+    mask[3:6, 4:8, 4:8] = True
+    return mask
+
+
 def check_equal(host, device):
     """The same results, on the device."""
     if isinstance(host, (tuple, list)):
@@ -49,6 +63,13 @@ def check_equal(host, device):
 def test_arrays_on_the_device_give_the_same_bits_there(call, cupy, image, mask):
     expected = call(image, mask)
     check_equal(expected, call(cupy.asarray(image), cupy.asarray(mask)))
+
+
+@pytest.mark.parametrize("call", VOLUME_CALLS.values(), ids=VOLUME_CALLS)
+def test_volumes_on_the_device_give_the_same_bits_there(call, cupy, volume, hole, monkeypatch):
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
+    expected = call(volume, hole)
+    check_equal(expected, call(cupy.asarray(volume), cupy.asarray(hole)))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +143,21 @@ def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
     for pairs in (1, 900, 20_000):
         monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
         found = pnn.nearest_patches(query, query[::-1], patch_size=4, engine="cupy")
+        np.testing.assert_array_equal(found.index, expected.index)
+        np.testing.assert_array_equal(found.score, expected.score)
+
+
+def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monkeypatch):
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    colours = np.stack([volume, volume[::-1]], axis=-1)
+    options = {"patch_size": (2, 3, 4), "channel_axis": -1}
+    expected = pnn.nearest_patches(colours, colours[:, ::-1], **options)
+    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 4)
+    for pairs, blocks in ((1e4, 65535), (3e5, 7), (2e10, 3)):
+        monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
+        monkeypatch.setattr(cupy_raw, "_MOST_BLOCKS", blocks)
+        found = pnn.nearest_patches(colours, colours[:, ::-1], engine="cupy", **options)
         np.testing.assert_array_equal(found.index, expected.index)
         np.testing.assert_array_equal(found.score, expected.score)
 
