@@ -24,6 +24,7 @@ from pnncupy.patch_shape import PatchSize, patch_sides
 
 SUPPORTS_TOP_K = True
 TREE_AXES = ()
+STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1
 _PAIRS_AT_ONCE = 4096
 

@@ -3,7 +3,9 @@
 // One thread gathers one pixel of the output, so that nothing is added atomically and the order of
 // the sums is fixed: the slices of a patch, its rows, then its columns. `active` says which pixels
 // are wanted, or is null. Blocks: over parts of rows and, slower, rows of all slices, as the second
-// number of a grid is small.
+// number of a grid is small. With `last_index` and `last`, other matches and what they made, pixels
+// all of whose patches are the same are copied. Several images lie one behind the other, with all
+// their channels, and blocks along the second axis take one each.
 //
 // Compile-time: AXES 2 for images or 3 for volumes; PZ, PY, PX sides of a patch (PZ = 1 in images),
 // C channels.
@@ -17,10 +19,33 @@ struct Field {
     const int *index;
     int depth, height, width;
     const unsigned char *active;
+    const int *last_index;
+    const float *last;
+    float *out;
 
     __device__ __forceinline__ long long value_pixels() const
     {
         return (long long)(AXES == 2 ? 1 : value_depth) * value_height * value_width;
+    }
+
+    __device__ __forceinline__ long long pixels() const
+    {
+        return (long long)(AXES == 2 ? 1 : depth) * height * width;
+    }
+
+    // The same for one of several images.
+    __device__ __forceinline__ Field of_image(int number) const
+    {
+        Field field = *this;
+        const int rows = height - PY + 1, columns = width - PX + 1;
+        const long long patches = (long long)(AXES == 2 ? 1 : depth - PZ + 1) * rows * columns;
+        field.index += number * patches;
+        field.out += number * C * pixels();
+        if (last_index) {
+            field.last_index += number * patches;
+            field.last += number * C * pixels();
+        }
+        return field;
     }
 };
 
@@ -45,27 +70,56 @@ __device__ __forceinline__ Pixel pixel_of_thread(const Field &field)
             max(0, x - (field.width - PX)), min(PX, x + 1)};
 }
 
+// Number of the patch that is (dz, dy, dx) before a pixel.
+__device__ __forceinline__ long long patch_of(const Field &field, const Pixel &pixel, int dz, int dy,
+                                              int dx)
+{
+    const long long slice = AXES == 2 ? 0 : (long long)(pixel.z - dz) * (field.height - PY + 1);
+    return (slice + pixel.y - dy) * (field.width - PX + 1) + pixel.x - dx;
+}
+
+// Whether all patches that cover a pixel are those of the last time.
+__device__ bool is_as_before(const Field &field, const Pixel &pixel)
+{
+    if (!field.last_index)
+        return false;
+    for (int dz = pixel.first_dz; dz < pixel.end_dz; dz++)
+        for (int dy = pixel.first_dy; dy < pixel.end_dy; dy++)
+            for (int dx = pixel.first_dx; dx < pixel.end_dx; dx++) {
+                const long long patch = patch_of(field, pixel, dz, dy, dx);
+                if (field.index[patch] != field.last_index[patch])
+                    return false;
+            }
+    return true;
+}
+
 // What the patch that is (dz, dy, dx) before a pixel puts there, as an offset into a channel.
 __device__ __forceinline__ long long offset_of(const Field &field, const Pixel &pixel, int dz, int dy,
                                                int dx)
 {
-    const long long slice = AXES == 2 ? 0 : (long long)(pixel.z - dz) * (field.height - PY + 1);
-    const long long patch = (slice + pixel.y - dy) * (field.width - PX + 1) + pixel.x - dx;
+    const long long patch = patch_of(field, pixel, dz, dy, dx);
     const long long row = AXES == 2 ? dy : (long long)dz * field.value_height + dy;
     return field.index[patch] + row * field.value_width + dx;
 }
 
 extern "C" __global__ void vote_mean(const float *value, int value_depth, int value_height,
                                      int value_width, const int *index, int depth, int height,
-                                     int width, const unsigned char *active, const float *weight,
+                                     int width, const unsigned char *active,
+                                     const int *last_index, const float *last, const float *weight,
                                      float *out)
 {
-    const Field field = {value, value_depth, value_height, value_width, index,
-                         depth, height, width, active};
+    const Field all = {value, value_depth, value_height, value_width, index, depth, height, width,
+                       active, last_index, last, out};
+    const Field field = all.of_image(blockIdx.y);
     const Pixel pixel = pixel_of_thread(field);
     if (!pixel.wanted)
         return;
-    const long long plane = field.value_pixels();
+    const long long plane = field.value_pixels(), pixels = field.pixels();
+    if (is_as_before(field, pixel)) {
+        for (int channel = 0; channel < C; channel++)
+            field.out[channel * pixels + pixel.number] = field.last[channel * pixels + pixel.number];
+        return;
+    }
     float sums[C], total = 0.0f;
 #pragma unroll 4
     for (int channel = 0; channel < C; channel++)
@@ -74,32 +128,38 @@ extern "C" __global__ void vote_mean(const float *value, int value_depth, int va
         for (int dy = pixel.first_dy; dy < pixel.end_dy; dy++)
             for (int dx = pixel.first_dx; dx < pixel.end_dx; dx++) {
                 const float factor = weight[(dz * PY + dy) * PX + dx];
-                const float *here = value + offset_of(field, pixel, dz, dy, dx);
+                const float *here = field.value + offset_of(field, pixel, dz, dy, dx);
                 total = add(total, factor);
 #pragma unroll 4
                 for (int channel = 0; channel < C; channel++)
                     sums[channel] = add(sums[channel], multiply(factor, here[channel * plane]));
             }
-    const long long pixels = (long long)depth * height * width;
 #pragma unroll 4
     for (int channel = 0; channel < C; channel++)
-        out[channel * pixels + pixel.number] = __fdiv_rn(sums[channel], total);
+        field.out[channel * pixels + pixel.number] = __fdiv_rn(sums[channel], total);
 }
 
 // The lower one of two values in the middle, or the mean of all but a quarter on either side.
-// Blocks: x over parts of rows and rows, y over channels.
+// Blocks: x over parts of rows and rows, y over images and channels.
 extern "C" __global__ void vote_ranked(const float *value, int value_depth, int value_height,
                                        int value_width, const int *index, int depth, int height,
-                                       int width, const unsigned char *active, int trimmed,
+                                       int width, const unsigned char *active,
+                                       const int *last_index, const float *last, int trimmed,
                                        float *out)
 {
-    const Field field = {value, value_depth, value_height, value_width, index,
-                         depth, height, width, active};
+    const Field all = {value, value_depth, value_height, value_width, index, depth, height, width,
+                       active, last_index, last, out};
+    const Field field = all.of_image(blockIdx.y / C);
     const Pixel pixel = pixel_of_thread(field);
     if (!pixel.wanted)
         return;
-    const int channel = blockIdx.y;
-    const float *plane = value + channel * field.value_pixels();
+    const int channel = blockIdx.y % C;
+    const long long place = channel * field.pixels() + pixel.number;
+    if (is_as_before(field, pixel)) {
+        field.out[place] = field.last[place];
+        return;
+    }
+    const float *plane = field.value + channel * field.value_pixels();
     float covering[PZ * PY * PX];
     covering[0] = 0.0f;  // there is always a patch, which compilers do not know
     int count = 0;
@@ -118,6 +178,5 @@ extern "C" __global__ void vote_ranked(const float *value, int value_depth, int 
     float total = covering[first];
     for (int rank = first + 1; rank < end; rank++)
         total = add(total, covering[rank]);
-    out[(long long)channel * depth * height * width + pixel.number] =
-        __fdiv_rn(total, (float)(end - first));
+    field.out[place] = __fdiv_rn(total, (float)(end - first));
 }

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cupy
@@ -16,11 +16,19 @@ from pnncupy.kernels.cupy_raw.sources import (
     check_patch,
     nearest_options,
     patchmatch_options,
+    step_options,
     strip_width,
     text,
     vote_options,
 )
-from pnncupy.kernels.protocol import Array, PassRequest, SearchRequest, Tick, refuse_lists
+from pnncupy.kernels.protocol import (
+    Array,
+    PassRequest,
+    SearchRequest,
+    StepRequest,
+    Tick,
+    refuse_lists,
+)
 from pnncupy.kernels.slabs import interleaved, lifted_pass, weight_table
 from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.tiling import pairs_of_rows
@@ -29,6 +37,7 @@ from pnncupy.patch_shape import PatchSize, patch_sides
 # Searches keep one key for each query: lists of them are not worth their registers here.
 SUPPORTS_TOP_K = False
 TREE_AXES = ()
+STEPS_ON_DEVICE = True
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
 QUERIES_PER_SEARCH = 1 << 20
 
@@ -37,7 +46,7 @@ _CHUNK_ROWS = 64
 # Pairs in one launch: well below a tenth of a second on a fast device, the time to react to an
 # interruption, and below what a display's watchdog allows on a slow one.
 _PAIRS_PER_LAUNCH = 2e10
-# Launches that wait on the device while the host continues.
+# Launches of so many pairs that wait on the device while the host continues.
 _LAUNCHES_AHEAD = 2
 _VOTE_THREADS = 128
 # Most blocks along the second and the third axis of a grid.
@@ -63,11 +72,9 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """
     refuse_lists(request)
     channels, size, active = len(request.query), request.sides, request.active
-    check_limits(size, channels)
+    check_limits(request.patch_size, channels)
     options = nearest_options(size, channels, request.weight is not None)
-    length = band = request.shape[0]
-    if len(size) == 3:
-        band = min(band, max(1, _MOST_BLOCKS // -(-request.shape[1] // _CHUNK_ROWS)))
+    length, band = request.shape[0], _slabs_of_launch(request)
     planes = _planes(request.query), _planes(request.key)
     launches = _Launches(tick)
     first = 0
@@ -91,27 +98,37 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     launches.leave()
 
 
+def _slabs_of_launch(request: SearchRequest) -> int:
+    """Slabs of a volume that the second axis of a grid has blocks for; of an image all rows."""
+    length, *rows = request.shape[:-1]
+    return max(1, min(length, _MOST_BLOCKS // -(-rows[0] // _CHUNK_ROWS))) if rows else length
+
+
 class _Launches:
-    """Launches on the device, of which few wait while the host continues."""
+    """Launches on the device, which does little more than the host has counted."""
 
     def __init__(self, tick: Tick):
         self._tick = tick
         self._waiting: deque[tuple[Any, int]] = deque()
+        self._pairs = 0
 
     def add(self, pairs: int) -> None:
-        """Count the launch just made, and wait for those that are too far behind."""
+        """Count the launch just made, and wait where too much is still to be done."""
         event = cupy.cuda.Event()
         event.record()
         self._waiting.append((event, pairs))
-        while len(self._waiting) > _LAUNCHES_AHEAD:
-            event, pairs = self._waiting.popleft()
+        self._pairs += pairs
+        while self._pairs > _LAUNCHES_AHEAD * _PAIRS_PER_LAUNCH:
+            event, done = self._waiting.popleft()
             event.synchronize()
-            self._tick(pairs)
+            self._pairs -= done
+            self._tick(done)
 
     def leave(self) -> None:
         """Count the last ones, which need not be waited for: whoever reads the result does."""
-        self._tick(sum(pairs for _, pairs in self._waiting))
+        self._tick(self._pairs)
         self._waiting.clear()
+        self._pairs = 0
 
 
 def _planes(image: Array) -> Array:
@@ -212,6 +229,83 @@ def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
             launches.add(pairs * (first_block + here) // blocks - pairs * first_block // blocks)
 
 
+class DeviceSteps:
+    """Searches that follow each other on the device; see `protocol.StepSearch`."""
+
+    def __init__(self, request: StepRequest, tick: Tick):
+        self._request = request
+        self._keys = [_planes(key) for key in request.keys]
+        self._launches = _Launches(tick)
+        # Until the first query the number of its patches is not known.
+        self._query: Array | None = None
+        self._best: Array = None
+        self._active: Array = None
+        self._busy: Array = None
+        self._missing: Array = None
+
+    def search(self, query: Array) -> Array:
+        """Search what changed since the last query; see `protocol.StepSearch.search`."""
+        request = self._request
+        sides, channels = patch_sides(request.patch_size, query.ndim - 1), len(query)
+        if self._query is None:
+            self._begin(query, sides)
+        best, options = self._best, step_options(sides, channels)
+        needed = _pointer(request.needed)
+        _run_flat(
+            "steps.cu", "begin_step", options,
+            (*_image(query), _pointer(self._query), needed, best, self._active, self._busy,
+             *_numbers((_CHUNK_ROWS, strip_width(sides)))),
+            best.size,
+        )  # fmt: skip
+        planes = _planes(query)
+        for key, of_key, first_index in zip(
+            request.keys, self._keys, request.first_indices, strict=True
+        ):
+            whole = SearchRequest(
+                query, key, request.patch_size, None, best[..., None], best[..., None],
+                request.index_stride, first_index, self._active,
+                slice_stride=request.slice_stride,
+            )  # fmt: skip
+            self._compare(whole, (planes, of_key))
+        index = cupy.empty(best.shape, np.int32)
+        _run_flat(
+            "steps.cu", "end_step", options,
+            (best, needed, index, self._missing, self._busy, np.int64(self._busy.size)), best.size,
+        )  # fmt: skip
+        self._query = query
+        return index
+
+    def missing(self) -> bool:
+        """Test whether a key was missing; see `protocol.StepSearch.missing`."""
+        self._launches.leave()
+        return self._missing is not None and bool(self._missing[0])
+
+    def _begin(self, query: Array, sides: tuple[int, ...]) -> None:
+        check_limits(self._request.patch_size, len(query))
+        *slabs, rows, columns = (
+            pixels - side + 1 for pixels, side in zip(query.shape[1:], sides, strict=True)
+        )
+        shape = (*slabs, rows, columns)
+        self._best, self._active = cupy.empty(shape, np.uint64), cupy.empty(shape, np.uint8)
+        parts = (*slabs, -(-rows // _CHUNK_ROWS), -(-columns // strip_width(sides)))
+        self._busy, self._missing = cupy.zeros(parts, np.uint8), cupy.zeros(1, np.int32)
+
+    def _compare(self, request: SearchRequest, planes: tuple[Array, Array]) -> None:
+        """Lower the matches of the active patches to the best of one key image."""
+        options = nearest_options(request.sides, len(request.query), False)
+        length = len(self._best)
+        band = _slabs_of_launch(request)
+        for first in range(0, length, band):
+            here = slice(first, first + band)
+            for part in _parts(request, planes, self._best[here], first, self._busy[here]):
+                _search(part, options, self._launches)
+
+
+def step_search(request: StepRequest, *, tick: Tick) -> DeviceSteps:
+    """Begin searches that follow each other; see `protocol.Engine.step_search`."""
+    return DeviceSteps(request, tick)
+
+
 def _pointer(array: Array | None) -> Any:
     """Kernel argument for an array that may be missing."""
     return np.uint64(0) if array is None else array
@@ -292,18 +386,59 @@ def vote(
     threads: int,
 ) -> None:
     """Gather pixel by pixel; see `protocol.Engine.vote`."""
-    channels, *lines, width = out.shape
-    sides = patch_sides(patch_size, index.ndim)
-    given = (*_image(value), index, *_image(out)[1:], _pointer(active))
+    _vote(value, index[None], patch_size, reduction, weight, out[None], active, None)
+
+
+def vote_step(
+    value: Array,
+    index: Array,
+    patch_size: PatchSize,
+    reduction: str,
+    weight: Sequence[float] | Sequence[Sequence[float]] | None,
+    last: tuple[Array, Array] | None,
+) -> Array:
+    """Gather pixel by pixel of all images; see `protocol.Engine.vote_step`."""
+    sides = patch_sides(patch_size, index.ndim - 1)
+    shape = (count + side - 1 for count, side in zip(index.shape[1:], sides, strict=True))
+    out = cupy.empty((len(index), len(value), *shape), np.float32)
+    _vote(value, index, patch_size, reduction, weight, out, None, last)
+    return out
+
+
+def _vote(
+    value: Array,
+    index: Array,
+    patch_size: PatchSize,
+    reduction: str,
+    weight: Sequence[float] | Sequence[Sequence[float]] | None,
+    out: Array,
+    active: Array | None,
+    last: tuple[Array, Array] | None,
+) -> None:
+    """Vote for a batch of images (B, C, ...) by one launch; see `protocol.Engine.vote_step`."""
+    count, channels, *lines, width = out.shape
+    sides = patch_sides(patch_size, index.ndim - 1)
+    given = (
+        *_image(value), index, *_image(out[0])[1:], _pointer(active),
+        *map(_pointer, last or (None, None)),
+    )  # fmt: skip
     options = vote_options(sides, channels)
     blocks = math.prod(lines) * -(-width // _VOTE_THREADS)
     if reduction != "mean":
         trimmed = np.int32(reduction == "trimmed_mean")
         _kernel("vote.cu", "vote_ranked", options)(
-            (blocks, channels, 1), (_VOTE_THREADS, 1, 1), (*given, trimmed, out)
+            (blocks, count * channels, 1), (_VOTE_THREADS, 1, 1), (*given, trimmed, out)
         )
         return
-    table = cupy.asarray(weight_table(weight, sides))
+    assert weight is not None
+    each = tuple(each if isinstance(each, float) else tuple(each) for each in weight)
+    table = _weights(cupy.cuda.Device().id, each, sides)
     _kernel("vote.cu", "vote_mean", options)(
-        (blocks, 1, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
+        (blocks, count, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
     )
+
+
+@lru_cache(maxsize=16)
+def _weights(device: int, weight: Any, sides: tuple[int, ...]) -> Array:
+    """Weights of all pixels of a patch, on a device."""
+    return cupy.asarray(weight_table(weight, sides))

@@ -52,6 +52,11 @@ def vote_options(patch_size: PatchSize, channels: int) -> tuple[str, ...]:
     return (*_options(patch_size, channels), _axes(patch_size))
 
 
+def step_options(patch_size: PatchSize, channels: int) -> tuple[str, ...]:
+    """Compiler options of `steps.cu`."""
+    return vote_options(patch_size, channels)
+
+
 def patchmatch_options(patch_size: PatchSize, channels: int, normalised: bool) -> tuple[str, ...]:
     """Compiler options of `patchmatch.cu`."""
     return (

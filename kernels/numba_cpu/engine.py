@@ -13,6 +13,7 @@ from pnncupy.kernels.numba_cpu.vote import vote
 
 __all__ = [
     "QUERIES_PER_SEARCH",
+    "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
     "add_slice_votes",
@@ -28,4 +29,5 @@ __all__ = [
 
 SUPPORTS_TOP_K = True
 TREE_AXES = (AXES, AXES // 2)
+STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1

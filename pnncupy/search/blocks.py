@@ -62,6 +62,7 @@ class BlockEngine:
 
     SUPPORTS_TOP_K = False
     TREE_AXES: tuple[int, ...] = ()
+    STEPS_ON_DEVICE = False
     QUERIES_PER_SEARCH = 1
 
     def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:

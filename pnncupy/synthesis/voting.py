@@ -269,13 +269,7 @@ def vote_planes(
         pixels = pixel_numbers(index, value.shape[1:], patch_size)
         out[...] = value.reshape(len(value), -1)[:, pixels]
         return out
-    weights: Any = None
-    if vote.weights is not None:
-        weights = (
-            vote.weights(patch_size)
-            if isinstance(patch_size, int)
-            else [vote.weights(side) for side in patch_size]
-        )
+    weights = _axis_weights(vote, patch_size)
     active = None
     if last is not None:
         out[...] = last[1]
@@ -286,6 +280,15 @@ def vote_planes(
     return out
 
 
+def _axis_weights(vote: Vote, patch_size: PatchSize) -> Any:
+    """One axis of the weights of a mean, or each; None for other votes."""
+    if vote.weights is None:
+        return None
+    if isinstance(patch_size, int):
+        return vote.weights(patch_size)
+    return [vote.weights(side) for side in patch_size]
+
+
 def vote_images(
     settings: SearchSettings,
     how: str,
@@ -294,6 +297,9 @@ def vote_images(
     last: tuple[Array, Array] | None = None,
 ) -> Array:
     """The images (B, C, H, W) that a batch of matches makes; see `vote_planes`."""
+    engine, size, vote = settings.engine, settings.patch_size, VOTES[how]
+    if engine.STEPS_ON_DEVICE and not vote.exact_copy:
+        return engine.vote_step(value, index, size, vote.reduction, _axis_weights(vote, size), last)
     xp = arrays.namespace(value)
     shape = _covered_shape(index.shape[1:], settings.patch_size)
     images = xp.empty((len(index), value.shape[0], *shape), dtype=xp.float32)

@@ -118,12 +118,12 @@ def approximate_pass(engine, query, key, p, start, bound, active, options, backw
     return sums, out, out_sums, words
 
 
-def vote_on_host(value, index, p, how, backwards=False, active=None):
+def vote_on_host(value, index, p, how, backwards=False, active=None, last=(NOTHING, NOTHING)):
     channels = value.shape[0]
     height, width = (side + p - 1 for side in index.shape)
     out = np.full((channels, height, width), np.nan, np.float32)
     given = (*plain_image(value), index, *plain_image(out)[1:],
-             NOTHING if active is None else active)  # fmt: skip
+             NOTHING if active is None else active, *last)  # fmt: skip
     options = sources.vote_options(p, channels)
     if how in ("median", "trimmed_mean"):
         launch = host_cuda.build(sources.text("vote.cu"), "vote_ranked", options)

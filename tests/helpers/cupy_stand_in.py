@@ -283,7 +283,7 @@ class Event:
         pass
 
     def synchronize(self):
-        pass
+        note("synchronisation", "event")
 
 
 class _Module(types.ModuleType):

@@ -39,6 +39,7 @@ COMPILED = [
     ("patchmatch.cu", sources.patchmatch_options(7, 3, False)),
     ("patchmatch.cu", sources.patchmatch_options(7, 3, True)),
     ("patchmatch.cu", sources.patchmatch_options(15, 64, True)),
+    ("steps.cu", sources.step_options(7, 3)),
     ("vote.cu", sources.vote_options(7, 3)),
     ("vote.cu", sources.vote_options(15, 64)),
     ("nearest.cu", sources.nearest_options((5, 5, 5), 1, False)),

@@ -184,6 +184,14 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     some = vote_on_host(value, index, p, how, active=pixels)
     np.testing.assert_array_equal(some[:, pixels], found[:, pixels])
     assert np.isnan(some[:, ~pixels]).all()
+    # Two matches differ: other pixels are copied from what the last ones are said to have made.
+    before, made = index.copy(), np.full_like(found, -1)
+    before[2, 3] += 1
+    before[4, 8] -= 1
+    again = vote_on_host(value, index, p, how, last=(before, made))
+    changed = np.zeros(found.shape[1:], bool)
+    changed[2 : 2 + p, 3 : 3 + p] = changed[4:, 8:] = True
+    np.testing.assert_array_equal(again, np.where(changed, found, made))
 
 
 @needs_compiler

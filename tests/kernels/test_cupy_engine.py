@@ -13,7 +13,10 @@ from device_calls import CALLS, SMALL, VOLUME_CALLS
 
 import pnncupy as pnn
 from pnncupy.engine import registry
-from pnncupy.kernels.protocol import SearchRequest
+from pnncupy.kernels.protocol import SearchRequest, StepRequest
+from pnncupy.search.exact import SearchSettings
+from pnncupy.search.incremental import DeviceSearch
+from pnncupy.search.patch_grid import Layout
 
 pytestmark = [
     pytest.mark.slow,
@@ -187,6 +190,63 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         search(interrupt)
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_steps_find_what_searches_find(volumes, cupy, random, monkeypatch):
+    from pnncupy.kernels import reference
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 3)
+    monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", 4_000)
+    depth, size = ((6,), (2, 3, 4)) if volumes else ((), 4)
+    sides = (2, 3, 4) if volumes else (4, 4)
+    query = random.integers(0, 3, (2, *depth, 9, 11)).astype(np.float32)
+    keys = [random.integers(0, 3, (2, *depth, *rest)).astype(np.float32)
+            for rest in ((8, 12), (10, 7))]  # fmt: skip
+    layout = Layout.of(keys)
+    grid = tuple(pixels - side + 1 for pixels, side in zip(query.shape[1:], sides, strict=True))
+    needed = random.random(grid) < 0.8
+    ticks = []
+    steps = cupy_raw.step_search(
+        StepRequest(
+            [cupy.asarray(key) for key in keys], layout.first_indices, layout.width,
+            layout.slice_stride, size, cupy.asarray(needed),
+        ),
+        tick=ticks.append,
+    )  # fmt: skip
+    for _ in range(3):
+        score, index = np.full((*grid, 1), np.inf, np.float32), np.full((*grid, 1), -1, np.int32)
+        for key, first in zip(keys, layout.first_indices, strict=True):
+            reference.update_nearest(
+                SearchRequest(
+                    query, key, size, None, score, index, layout.width, first, needed,
+                    slice_stride=layout.slice_stride,
+                ),
+                threads=1, tick=lambda pairs: None,
+            )  # fmt: skip
+        found = steps.search(cupy.asarray(query))
+        np.testing.assert_array_equal(found.host, np.where(needed, index[..., 0], 0))
+        query = query.copy()
+        query[..., 5, 6] = 2 - query[..., 5, 6]
+        query[:, ..., 0, 0] = -0.0
+    assert not steps.missing()
+    assert sum(ticks) == 3 * np.prod(grid) * layout.patch_count(size)
+
+
+def test_steps_say_where_a_key_is_missing(cupy, image):
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    query = cupy.asarray(image[None, ..., 0].astype(np.float32))
+    nothing = cupy.full((1, 14, 16), np.inf, np.float32)
+    steps = cupy_raw.step_search(StepRequest([nothing], [0], 16, 0, 3), tick=lambda pairs: None)
+    assert not steps.search(query).host.any()
+    assert steps.missing()
+    settings = SearchSettings(cupy_raw, 3, 1, math.inf, 1)
+    search = DeviceSearch(settings, [nothing], Layout.of([nothing]), None)
+    search.search(query)
+    with pytest.raises(ValueError, match="no finite patch distance"):
+        search.check()
 
 
 @pytest.mark.parametrize("p", [2, 7, 15])
