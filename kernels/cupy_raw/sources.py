@@ -77,9 +77,16 @@ def check_patch(patch_size: PatchSize) -> None:
     """Refuse patches whose sums the kernels cannot form."""
     if max(sides_of(patch_size)) > LARGEST_PATCH:
         raise ValueError(
-            f"on a GPU `patch_size` must be at most {LARGEST_PATCH}, got {patch_size}; use "
+            f"on a GPU `patch_size` must be at most {LARGEST_PATCH}, got {_shown(patch_size)}; use "
             "engine='numba'"
         )
+
+
+def _shown(patch_size: PatchSize) -> PatchSize:
+    """Patch size as users give it: one number for equal sides."""
+    if isinstance(patch_size, int) or len(set(patch_size)) > 1:
+        return patch_size
+    return patch_size[0]
 
 
 def check_limits(patch_size: PatchSize, channels: int) -> None:
@@ -90,8 +97,8 @@ def check_limits(patch_size: PatchSize, channels: int) -> None:
         most -= 1
     if most < channels:
         raise ValueError(
-            f"on a GPU images may have at most {most} channels with `patch_size` {patch_size}, got "
-            f"{channels}; use engine='numba'"
+            f"on a GPU images may have at most {most} channels with `patch_size` "
+            f"{_shown(patch_size)}, got {channels}; use engine='numba'"
         )
 
 

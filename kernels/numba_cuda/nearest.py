@@ -13,6 +13,7 @@ from pnncupy.kernels.numba_cuda.device import (
     device_function,
     device_kernel,
     larger,
+    launch,
     multiply,
     smaller,
     subtract,
@@ -197,11 +198,10 @@ def _search(
     for first_dy in range(1 - rows, key_rows, step):
         count = min(step, key_rows - first_dy)
         # Arrays that are missing are never read.
-        kernel[(blocks, slabs * -(-rows // chunk_rows), count), THREADS](
-            query, len(request.query), key, query[0] if weight is None else weight,
-            query if active is None else active, best, first_index, request.index_stride,
-            first_dy, chunk_rows, strips,
+        launch(
+            kernel, (blocks, slabs * -(-rows // chunk_rows), count), query, len(request.query), key,
+            query[0] if weight is None else weight, query if active is None else active, best,
+            first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
         )  # fmt: skip
-        cuda.synchronize()
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(slabs * row_pairs * columns * key_columns)

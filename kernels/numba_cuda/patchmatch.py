@@ -15,6 +15,7 @@ from pnncupy.kernels.numba_cuda.device import (
     device_kernel,
     divide,
     larger,
+    launch,
     multiply,
     smaller,
     subtract,
@@ -281,10 +282,11 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
     active = request.usable if request.active is None else request.active
     fields = (request.usable, request.index, request.sums, request.out_index, request.out_sums)
     *lines, columns = request.index.shape
-    kernel[math.prod(lines) * -(-columns // THREADS), THREADS](
-        volume_of(request.query), volume_of(request.key), *map(_field, fields), request.step,
-        request.radius, request.draws, request.stream, _field(bound), request.mean_factor,
-        np.float32(request.alpha), _field(words), _field(active), request.active is not None,
+    launch(
+        kernel, math.prod(lines) * -(-columns // THREADS), volume_of(request.query),
+        volume_of(request.key), *map(_field, fields), request.step, request.radius, request.draws,
+        request.stream, _field(bound), request.mean_factor, np.float32(request.alpha),
+        _field(words), _field(active), request.active is not None,
     )  # fmt: skip
     tick(request.index.size)
 
@@ -320,9 +322,10 @@ def pair_sums(
     """Evaluate one pair a thread; see `protocol.Engine.pair_sums`."""
     if out.size:
         sides = volume_sides(patch_size, query.ndim - 1)
-        _sum_pairs[-(-out.size // THREADS), THREADS](
-            volume_of(query), volume_of(key), *sides, query_number, key_number, out
-        )
+        launch(
+            _sum_pairs, -(-out.size // THREADS), volume_of(query), volume_of(key), *sides,
+            query_number, key_number, out,
+        )  # fmt: skip
 
 
 @device_kernel
@@ -335,4 +338,4 @@ def _lower_words(words: Array, places: Array, values: Array) -> None:
 def scatter_minimum(words: Array, places: Array, values: Array) -> None:
     """Lower one word a thread; see `protocol.Engine.scatter_minimum`."""
     if places.size:
-        _lower_words[-(-places.size // THREADS), THREADS](words, places, values)
+        launch(_lower_words, -(-places.size // THREADS), words, places, values)

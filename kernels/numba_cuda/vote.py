@@ -9,9 +9,11 @@ from numba import cuda, float32
 from pnncupy.kernels.numba_cuda.device import (
     THREADS,
     add,
+    beside,
     device_function,
     device_kernel,
     larger,
+    launch,
     multiply,
     smaller,
     thread_place,
@@ -128,7 +130,7 @@ def vote(
     mask = (out[0], False) if active is None else (active.reshape(out.shape[1:]), True)
     if reduction != "mean":
         kernel = _ranked_kernel(*sides, reduction == "trimmed_mean")
-        kernel[(blocks, channels), THREADS](value, index, *mask, out)
+        launch(kernel, (blocks, channels), value, index, *mask, out)
         return
-    table = cuda.to_device(weight_table(weight, patch_sides(patch_size, axes)).reshape(sides))
-    _vote_mean[blocks, THREADS](value, index, table, *mask, out)
+    table = beside(value, weight_table(weight, patch_sides(patch_size, axes)).reshape(sides))
+    launch(_vote_mean, blocks, value, index, table, *mask, out)

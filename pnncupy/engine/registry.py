@@ -133,7 +133,7 @@ def automatic(library: str) -> str:
 
 def check(name: str) -> None:
     """Raise EngineUnavailable, with the reason and the remedy, if an engine cannot run here."""
-    reason = _failure(name) or _device_failure(name)
+    reason = _failure(name) or _device_failure(name, _current_device(name))
     if reason:
         raise errors.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
 
@@ -176,9 +176,22 @@ def _failure(name: str) -> str:
     return ""
 
 
+def _current_device(name: str) -> int:
+    """Number of the GPU that an engine would use now; -1 on the CPU, or where none can be asked."""
+    if ENGINES[name].library == "numpy":
+        return -1
+    try:
+        return int(import_module("cupy").cuda.Device().id)
+    except Exception:  # no driver, no device: a search says more of it
+        return -1
+
+
 @cache
-def _device_failure(name: str) -> str:
-    """Reason why a GPU cannot be used, tested by using it; empty if it can, or none is needed."""
+def _device_failure(name: str, device: int) -> str:
+    """Reason why the current GPU cannot be used, tested by using it; empty if it can.
+
+    Each device is tried once: one may fail where another works.
+    """
     return "" if ENGINES[name].library == "numpy" else _wrong_answer(name)
 
 

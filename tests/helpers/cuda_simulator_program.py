@@ -1,15 +1,33 @@
 """Engine `numba-cuda` in Numba's simulator against engine `numpy`; run by test_numba_cuda.py."""
 
+import warnings
+
 import numpy as np
 from contract import CHECKS
+from numba import config
+from numba.core.errors import NumbaPerformanceWarning
+from numba.cuda.simulator.kernel import FakeCUDAKernel
 
 from pnncupy.kernels import reference
-from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
-from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
+from pnncupy.kernels.numba_cuda import device, nearest, patchmatch, vote
+from pnncupy.kernels.numba_cuda import engine as numba_cuda
 from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
-for module in (nearest, patchmatch, vote):
+for module in (device, nearest, patchmatch, vote):
     module.THREADS = 8
+
+# The compiler warns of small grids where they are configured; the simulator has to be made to.
+configured = FakeCUDAKernel.__getitem__
+
+
+def with_warning(kernel, configuration):
+    if config.CUDA_LOW_OCCUPANCY_WARNINGS:
+        warnings.warn(NumbaPerformanceWarning("Grid size: low occupancy"), stacklevel=2)
+    return configured(kernel, configuration)
+
+
+FakeCUDAKernel.__getitem__ = with_warning
+warnings.simplefilter("error", NumbaPerformanceWarning)
 random = np.random.default_rng(5)
 for check in CHECKS:
     check(numba_cuda, np, np.random.default_rng(20220103))

@@ -3,11 +3,15 @@
 Numba asks the device for its architecture when it compiles a function that a kernel calls.
 """
 
-from types import SimpleNamespace
+import sys
+import warnings
+from types import ModuleType, SimpleNamespace
 
 from numba import cuda, types
+from numba.core.errors import NumbaPerformanceWarning
 from numba.cuda import dispatcher
 
+from pnncupy.kernels.numba_cuda import device as launches
 from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
 
 number, truth, real = types.int64, types.boolean, types.float32
@@ -57,3 +61,53 @@ for capability in ((7, 5), (9, 0)):
         assert "div.full" not in code
         assert "div.approx" not in code
         print(kernel.py_func.__name__, capability, "compiled")
+
+# Small grids are no reason for a warning of ours, and others keep theirs.
+warnings.simplefilter("error", NumbaPerformanceWarning)
+search, _ = kernels[0]
+launches._configured(search, (3, 1, 1), 0)
+try:
+    search[(4, 1, 1), 64]
+except NumbaPerformanceWarning:
+    print("no warning")
+
+# Launches on the device of the first argument and CuPy's current stream there, as nested contexts.
+entered = []
+
+
+class Recorded:
+    """A device, as CuPy and Numba have them."""
+
+    def __init__(self, name):
+        self.name, self.id = name, 1
+
+    def __enter__(self):
+        entered.append(self.name)
+
+    def __exit__(self, *error):
+        entered.remove(self.name)
+
+
+class Kernel:
+    def __getitem__(self, configuration):
+        *grid, stream = configuration
+        return lambda *given: launched.append((grid, stream.pointer, list(entered), given))
+
+
+launched, waits = [], []
+cupy = sys.modules["cupy"] = ModuleType("cupy")
+cupy.cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=77))
+cuda.gpus = [None, Recorded("numba")]
+cuda.external_stream = lambda pointer: SimpleNamespace(
+    pointer=pointer, synchronize=lambda: waits.append(pointer)
+)
+array = SimpleNamespace(device=Recorded("cupy"))
+launches.launch(Kernel(), 5, array, 3)
+launches.launch(Kernel(), (6, 2), array, wait=True)
+assert launched == [
+    ([5, launches.THREADS], 77, ["cupy", "numba"], (array, 3)),
+    ([(6, 2), launches.THREADS], 77, ["cupy", "numba"], (array,)),
+]
+assert waits == [77]
+assert not entered
+print("on its device and stream")

@@ -479,6 +479,26 @@ def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
         pnn.generate(cupy.asarray(image))
 
 
+def test_each_device_is_tried_by_itself(cupy, image, monkeypatch):
+    broken = set()
+    cupy_raw = registry.load("cupy")
+    search = cupy_raw.update_nearest
+
+    def fail_there(request, **options):
+        if cupy_stand_in.Device().id in broken:
+            raise cupy_stand_in.CUDARuntimeError("cudaErrorECCUncorrectable: a bad device")
+        search(request, **options)
+
+    monkeypatch.setattr(cupy_raw, "update_nearest", fail_there)
+    first, second = cupy.asarray(image), cupy.asarray(image)
+    second.device = cupy_stand_in.Device(1)
+    broken.add(1)
+    assert pnn.nearest_patches(first, first).index.device.id == 0
+    with pytest.raises(pnn.EngineUnavailable, match="a bad device"):
+        pnn.nearest_patches(second, second)
+    pnn.nearest_patches(first, first)
+
+
 def test_without_cupy_the_engine_says_what_to_install(image):
     try:
         import cupy  # noqa: F401

@@ -38,3 +38,4 @@ def test_kernels_compile_for_devices():
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     assert run.stdout.count("compiled") == 20
+    assert run.stdout.endswith("no warning\non its device and stream\n")
