@@ -78,9 +78,11 @@ def _near_copies(made: Made) -> str:
 def _closest(made: Made, image: Any) -> float | None:
     """The largest PSNR of an image to a source; None if it overlaps none of them enough."""
     found = []
+    wraps = {name: tuple(made.info[name]) for name in ("periodic", "source_periodic")}
     for source in made.sources:
         with suppress(ValueError):
-            found.append(metrics.near_copy(source, image, data_range=_range(made), **_LAST).psnr)
+            copy = metrics.near_copy(source, image, data_range=_range(made), **_LAST, **wraps)
+            found.append(copy.psnr)
     return max(found, default=None)
 
 

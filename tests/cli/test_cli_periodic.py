@@ -53,6 +53,8 @@ def test_words_for_axes(word, periodic, image, folder):
 def test_every_result_is_written_repeated_too(folder, capsys):
     words = ["--periodic", "both", "--preview-tiled", "--seed", 3, "--distinct", "no"]
     assert run("generate", "in.png", "-o", "out", "-n", 2, *words) == 0
+    out = capsys.readouterr().out
+    assert "moved by up to 8 pixels or around the border)" in out
     for number in range(2):
         made = read_image(f"out/in_generate_seed3_00{number}.png")
         tiled = f"out/in_generate_seed3_tiled_00{number}.png"
@@ -62,7 +64,7 @@ def test_every_result_is_written_repeated_too(folder, capsys):
         assert (found.sample, found.arguments["periodic"]) == (number, [True, True])
         assert "preview_tiled" not in found.arguments
     assert "wrote 2 images repeated 2 x 2, out/in_generate_seed3_tiled_000" in (
-        capsys.readouterr().out
+        out
     )  # fmt: skip
     assert run("generate", "in.png", "-o", "one.tif", *words) == 0
     np.testing.assert_array_equal(

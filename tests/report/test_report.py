@@ -365,9 +365,24 @@ def test_the_nearest_source_counts(random):
     one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
     made = types.SimpleNamespace(
         sources=[one, two], images=[two, one, 255 - one], is_not_measurable=False,
-        data_range=(0, 255),
+        data_range=(0, 255), info={"periodic": [False, False], "source_periodic": [False, False]},
     )  # fmt: skip
     assert tables._near_copies(made) == "2 of 3"
+
+
+def test_copies_around_the_border_of_a_periodic_result_are_counted(random):
+    source = random.integers(0, 256, (30, 34), dtype=np.uint8)
+    rolled = np.roll(source, (13, -15), axis=(0, 1))
+    info = {"periodic": [False, False], "source_periodic": [False, False]}
+    made = types.SimpleNamespace(
+        sources=[source], images=[rolled, 255 - source], is_not_measurable=False,
+        data_range=(0, 255), entry=types.SimpleNamespace(job=Job("generate", {}, {}, "")),
+        info=info,
+    )  # fmt: skip
+    assert tables._near_copies(made) == "0 of 2"
+    for name in info:
+        made.info = info | {name: [True, True]}
+        assert tables._near_copies(made) == "1 of 2"
 
 
 def test_missing_pixels_are_white_and_not_measured(report, tmp_path, random):
