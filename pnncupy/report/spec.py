@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.batch.job import Input, Job, check_arguments, plain
+from pnncupy.batch.job import Input, Job
+from pnncupy.batch.job_arguments import check_arguments, plain
 from pnncupy.batch.job_files import input_of, take_inputs
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
 from pnncupy.tasks.registry import TASKS
