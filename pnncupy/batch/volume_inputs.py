@@ -9,7 +9,7 @@ from pnncupy.batch.folder_images import FolderImages
 from pnncupy.batch.job import Input
 from pnncupy.batch.job_arguments import check_for_volume, check_sides
 from pnncupy.errors import ImageReadError
-from pnncupy.io.volume_files import SUFFIXES, is_volume_file
+from pnncupy.io.volume_files import SUFFIXES, named_slice_axis
 
 _KINDS = {"image": "volume", "mask": "mask of a volume"}
 
@@ -79,7 +79,7 @@ def _says(file: Path) -> bool | None:
     if file.suffix.lower() not in SUFFIXES:
         return False
     try:
-        return is_volume_file(file)
+        return bool(named_slice_axis(file))
     except (ImageReadError, OSError):
         return None
 

@@ -81,14 +81,14 @@ def read_tiff_volume(stream: BinaryIO, limit: int) -> ImageFile:
     return ImageFile(planes, replace(metadata, slice_axis=slice_axis(first)))
 
 
-def names_slices(stream: BinaryIO) -> bool:
-    """Test whether a TIFF file names an axis of several slices or times."""
+def named_axis(stream: BinaryIO) -> str:
+    """Return the axis of several slices or times, Z or T, that a TIFF file names; else none."""
     with opened(stream) as (tiff, structure):
-        return any(
-            axis in "ZT" and size > 1
-            for series in all_series(tiff, structure)
-            for axis, size in zip(series.axes, series.shape, strict=False)
-        )
+        for series in all_series(tiff, structure):
+            for axis, size in zip(series.axes, series.shape, strict=False):
+                if axis in "ZT" and size > 1:
+                    return str(axis)
+    return ""
 
 
 def _internal_mask(

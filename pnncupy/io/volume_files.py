@@ -13,7 +13,7 @@ from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
-from pnncupy.io.tiff_image import names_slices, read_tiff_volume
+from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
 
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
@@ -88,11 +88,11 @@ def read_volume_file(
         return understood(stream, None, read)
 
 
-def is_volume_file(path: str | os.PathLike[str]) -> bool:
-    """Test whether a file says that it is a volume or a series in time.
+def named_slice_axis(path: str | os.PathLike[str]) -> str:
+    """Return the axis that makes a file a volume by its own words: Z, T of a series, or none.
 
-    An .npy file is one, and a TIFF file that names an axis of slices or times (Z or T), as those
-    of ImageJ and OME do, or tifffile's own. Pages that nothing names may be anything.
+    An .npy file has Z, and a TIFF file may name an axis of slices or times, as those of ImageJ and
+    OME do. Pages that nothing names may be anything.
 
     Raises
     ------
@@ -102,9 +102,9 @@ def is_volume_file(path: str | os.PathLike[str]) -> bool:
     file = Path(path)
     with opened_file(file) as stream:
         if stream.read(6) == b"\x93NUMPY":
-            return True
+            return "Z"
         stream.seek(0)
-        return understood(stream, None, lambda kind: kind == "tiff" and names_slices(stream))
+        return understood(stream, None, lambda kind: named_axis(stream) if kind == "tiff" else "")
 
 
 def _numpy_volume(stream: BinaryIO, limit: int) -> Any:

@@ -365,7 +365,8 @@ def test_the_nearest_source_counts(random):
     one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
     made = types.SimpleNamespace(
         sources=[one, two], images=[two, one, 255 - one], is_not_measurable=False,
-        data_range=(0, 255), info={"periodic": [False, False], "source_periodic": [False, False]},
+        data_range=(0, 255), channel_axis=-1,
+        info={"periodic": [False, False], "source_periodic": [False, False]},
     )  # fmt: skip
     assert tables._near_copies(made) == "2 of 3"
 
@@ -376,8 +377,8 @@ def test_copies_around_the_border_of_a_periodic_result_are_counted(random):
     info = {"periodic": [False, False], "source_periodic": [False, False]}
     made = types.SimpleNamespace(
         sources=[source], images=[rolled, 255 - source], is_not_measurable=False,
-        data_range=(0, 255), entry=types.SimpleNamespace(job=Job("generate", {}, {}, "")),
-        info=info,
+        data_range=(0, 255), channel_axis=-1, info=info,
+        entry=types.SimpleNamespace(job=Job("generate", {}, {}, "")),
     )  # fmt: skip
     assert tables._near_copies(made) == "0 of 2"
     for name in info:

@@ -1,0 +1,258 @@
+"""Figures of volumes: three slices through one point, source and results at the same position."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pnncupy.display import middle_slices, preview
+from pnncupy.errors import ImageReadError
+from pnncupy.images.planes import as_planes
+from pnncupy.io.volume_files import named_slice_axis
+from pnncupy.report.figures import input_pictures, range_of
+from pnncupy.report.image_files import PictureFiles, Shown, white_where_missing
+from pnncupy.report.results import Made
+from pnncupy.report.spec import RESIZED, RESULT
+from pnncupy.report.tables import Table, table_of
+from pnncupy.report.volume_tables import phase_table
+
+# The pixels of all slices along an axis, and of the side of one: more are left out.
+_MOST_PIXELS = 1_000_000
+_LONGEST_SIDE = 256
+# Slices are enlarged by a whole number up to this width.
+_COMFORTABLE_WIDTH = 440
+# Axes of the slices of each panel: rows and columns, as `middle_slices` arranges them.
+_PANELS = {0: (1, 2), 2: (1, 0), 1: (0, 2)}
+
+
+@dataclass(frozen=True)
+class SliceSheet:
+    """All shown slices across one axis in one picture.
+
+    Attributes
+    ----------
+    axis : int
+        What they are perpendicular to.
+    file : str
+    columns, rows : int
+        Slices beside and below each other in the picture, row by row.
+    count : int
+        Of slices.
+    width, height : int
+        Pixels of one slice.
+    alt : str
+    first : int
+        The slice that is shown at first.
+    """
+
+    axis: int
+    file: str
+    columns: int
+    rows: int
+    count: int
+    width: int
+    height: int
+    alt: str
+    first: int
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """Shares of the picture's width and height that are before the first shown slice."""
+        return self.first % self.columns / self.columns, self.first // self.columns / self.rows
+
+
+@dataclass(frozen=True)
+class VolumeLayer:
+    """One volume beside others: its name, sides in voxels, and its slices along each axis."""
+
+    label: str
+    sides: tuple[int, ...]
+    sheets: Sequence[SliceSheet]
+
+    @property
+    def size(self) -> str:
+        """Width, height and depth in words."""
+        return " × ".join(map(str, reversed(self.sides))) + " voxels"
+
+    @property
+    def fractions(self) -> tuple[int, int]:
+        """Widths of the slices on the left and on the right."""
+        return self.sheets[0].width, self.sheets[1].width
+
+
+@dataclass(frozen=True)
+class AxisSlider:
+    """A slider over the slices across an axis.
+
+    `step` is the distance between those that are shown, `last` the largest position.
+    """
+
+    letter: str
+    last: int
+    step: int
+    start: int
+
+
+@dataclass(frozen=True)
+class VolumeFigure:
+    """Part of the page for one entry whose results are volumes."""
+
+    number: int
+    title: str
+    caption: str
+    axes: Sequence[AxisSlider]
+    layers: Sequence[VolumeLayer]
+    zoom: int
+    note: str
+    grid: Sequence[Shown]
+    tables: Sequence[Table]
+    template: str = "volume.html"
+
+    def width(self, layer: VolumeLayer) -> int:
+        """Width of a layer on the page."""
+        return sum(layer.fractions) * self.zoom
+
+
+def volume_figure_of(number: int, made: Made, files: PictureFiles) -> VolumeFigure:
+    """Write the slices of an entry's volumes and describe its part of the page."""
+    title = made.entry.title
+    shown = _volumes(made)
+    sides = [made.sides(volume) for _, volume, _ in shown]
+    every = _every(sides)
+    steps = [_step(sides, axis, every) for axis in range(3)]
+    start = [
+        side // 2 // step * step for side, step in zip(sides[_result(made)], steps, strict=True)
+    ]
+    letters = _letters(made)
+    layers, size = [], 0
+    for (label, volume, values), own in zip(shown, sides, strict=True):
+        sheets = []
+        for axis in _PANELS:
+            numbers = range(0, own[axis], steps[axis])
+            sheet = _sheet(volume, axis, numbers, every, values, made)
+            file, taken = files.add_picture(f"{number}_{title}_{label}_{letters[axis]}", sheet[0])
+            size += taken
+            sheets.append(
+                SliceSheet(
+                    axis, file, *sheet[1], len(numbers), *_pixels(own, axis, every),
+                    f"{label}, slice across {letters[axis]}: {title}",
+                    min(start[axis] // steps[axis], len(numbers) - 1),
+                )
+            )  # fmt: skip
+        layers.append(VolumeLayer(label, own, sheets))
+    last = [(max(own[axis] for own in sides) - 1) // steps[axis] * steps[axis] for axis in range(3)]
+    axes = [AxisSlider(*each) for each in zip(letters, last, steps, start, strict=True)]
+    widest = max(sum(layer.fractions) for layer in layers)
+    tables = [table_of(made), phase_table(made, letters)]
+    return VolumeFigure(
+        number, title, made.entry.caption, axes, layers, max(1, _COMFORTABLE_WIDTH // widest),
+        _note(letters, every, steps, size), _grid(number, made, files),
+        [table for table in tables if table is not None],
+    )  # fmt: skip
+
+
+def middle_picture(volume: Any, made: Made) -> Any:
+    """The three middle slices of a volume as an 8-bit RGB image."""
+    known = white_where_missing(volume, made.nodata, made.data_range[1])
+    planes = as_planes("volume", known, made.channel_axis)
+    return preview(np.moveaxis(middle_slices(planes), 0, -1), made.data_range)
+
+
+def _volumes(made: Made) -> list[tuple[str, Any, tuple[float, float]]]:
+    """Volumes to show: names, voxels, and the values that are black and white."""
+    found = [(label, volume, range_of(volume, made)) for label, volume in input_pictures(made)]
+    found.append((RESULT, made.images[0], made.data_range))
+    if made.resized is not None:
+        found.append((RESIZED, made.resized, made.data_range))
+    return found + [(name, each, range_of(each, made)) for name, each in made.others.items()]
+
+
+def _result(made: Made) -> int:
+    """Number of the result among the volumes that are shown."""
+    return len(input_pictures(made))
+
+
+def _letters(made: Made) -> tuple[str, str, str]:
+    """Names of the axes; the first is time where the source's file says so."""
+    given = next(iter(made.entry.job.inputs.values()))
+    file = Path((given[0] if isinstance(given, tuple) else given).path)
+    try:
+        named = named_slice_axis(file)
+    except (ImageReadError, OSError):
+        named = ""
+    return (named.lower() or "z", "y", "x")
+
+
+def _every(sides: Sequence[tuple[int, ...]]) -> int:
+    """Every which voxel of a slice is shown."""
+    return math.ceil(max(map(max, sides)) / _LONGEST_SIDE)
+
+
+def _pixels(sides: Sequence[int], axis: int, every: int) -> tuple[int, int]:
+    """Width and height of a slice across an axis as it is shown."""
+    down, across = _PANELS[axis]
+    return math.ceil(sides[across] / every), math.ceil(sides[down] / every)
+
+
+def _step(sides: Sequence[tuple[int, ...]], axis: int, every: int) -> int:
+    """Distance between the slices across an axis, such that the largest sheet is not too large."""
+    most = max(own[axis] * math.prod(_pixels(own, axis, every)) for own in sides)
+    return math.ceil(most / _MOST_PIXELS)
+
+
+def _sheet(
+    volume: Any, axis: int, numbers: range, every: int, values: tuple[float, float], made: Made
+) -> tuple[Any, tuple[int, int]]:
+    """The slices of these numbers in one 8-bit picture, and how many are in a row and a column."""
+    down, across = _PANELS[axis]
+    order = (axis, down, across, *range(3, volume.ndim))
+    slices = volume.transpose(order)[numbers.start : numbers.stop : numbers.step, ::every, ::every]
+    slices = white_where_missing(slices, made.nodata, values[1])
+    count, height, width = slices.shape[:3]
+    columns = min(count, max(1, round(math.sqrt(count * height / width))))
+    rows = math.ceil(count / columns)
+    empty = np.zeros((rows * columns - count, *slices.shape[1:]), slices.dtype)
+    cells = np.concatenate([slices, empty]).reshape(rows, columns, height, width, -1)
+    sheet = cells.swapaxes(1, 2).reshape(rows * height, columns * width, -1)
+    shown = preview(sheet, values)
+    return (shown[..., 0] if sheet.shape[2] < 3 else shown), (columns, rows)
+
+
+def _grid(number: int, made: Made, files: PictureFiles) -> list[Shown]:
+    """The middle slices of each of several samples."""
+    if len(made.images) < 2:
+        return []
+    title, count = made.entry.title, len(made.images)
+    return [
+        files.add(
+            f"{number}_{title}_sample_{sample}", middle_picture(volume, made), (0, 255),
+            f"Sample {sample + 1} of {count}, middle slices: {title}",
+        )
+        for sample, volume in enumerate(made.images)
+    ]  # fmt: skip
+
+
+def _note(letters: Sequence[str], every: int, steps: Sequence[int], size: int) -> str:
+    """What is shown where, what is left out, and its bytes."""
+    z, y, x = letters
+    words = [f"Top left: slice across {z}; right: across {x}; below: across {y}."]
+    left_out = [
+        f"one of {step} slices across {letter}"
+        for letter, step in zip(letters, steps, strict=True) if step > 1
+    ]  # fmt: skip
+    if every > 1:
+        left_out.insert(0, f"one of {every} voxels along each side of a slice")
+    if left_out:
+        words.append(f"Too large to be shown whole: {', '.join(left_out)}.")
+    words.append(
+        f"The slices take {_bytes(size)}. The volumes are not part of the page; the command below "
+        "makes them."
+    )
+    return " ".join(words)
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{math.ceil(size / 1000)} kB"
