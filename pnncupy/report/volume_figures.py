@@ -22,8 +22,11 @@ from pnncupy.report.volume_tables import phase_table
 # The pixels of all slices along an axis, and of the side of one: more are left out.
 _MOST_PIXELS = 1_000_000
 _LONGEST_SIDE = 256
+# Pixels around each slice that repeat its own: browsers may show a part of what is beside it.
+_BORDER = 1
 # Slices are enlarged by a whole number up to this width.
 _COMFORTABLE_WIDTH = 440
+_MOST_IN_A_ROW = 3
 # Axes of the slices of each panel: rows and columns, as `middle_slices` arranges them.
 _PANELS = {0: (1, 2), 2: (1, 0), 1: (0, 2)}
 
@@ -61,7 +64,24 @@ class SliceSheet:
     @property
     def offset(self) -> tuple[float, float]:
         """Shares of the picture's width and height that are before the first shown slice."""
-        return self.first % self.columns / self.columns, self.first // self.columns / self.rows
+        row, column = divmod(self.first, self.columns)
+        left, top = self.border
+        return (column + left) / self.columns, (row + top) / self.rows
+
+    @property
+    def border(self) -> tuple[float, float]:
+        """Border on the left and at the top of a slice, as shares of it with its border."""
+        return _BORDER / self.cell[0], _BORDER / self.cell[1]
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Width and height of a slice with its border."""
+        return self.width + 2 * _BORDER, self.height + 2 * _BORDER
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Width and height of the picture in those of a slice."""
+        return self.columns * self.cell[0] / self.width, self.rows * self.cell[1] / self.height
 
 
 @dataclass(frozen=True)
@@ -111,9 +131,19 @@ class VolumeFigure:
     tables: Sequence[Table]
     template: str = "volume.html"
 
+    @property
+    def widest(self) -> int:
+        """Pixels across of the widest layer."""
+        return max(sum(layer.fractions) for layer in self.layers)
+
     def width(self, layer: VolumeLayer) -> int:
         """Width of a layer on the page."""
         return sum(layer.fractions) * self.zoom
+
+    @property
+    def in_a_row(self) -> int:
+        """Layers beside each other in a wide window."""
+        return min(len(self.layers), _MOST_IN_A_ROW)
 
 
 def volume_figure_of(number: int, made: Made, files: PictureFiles) -> VolumeFigure:
@@ -211,6 +241,8 @@ def _sheet(
     order = (axis, down, across, *range(3, volume.ndim))
     slices = volume.transpose(order)[numbers.start : numbers.stop : numbers.step, ::every, ::every]
     slices = white_where_missing(slices, made.nodata, values[1])
+    border = [(0, 0), (_BORDER, _BORDER), (_BORDER, _BORDER), *[(0, 0)] * (slices.ndim - 3)]
+    slices = np.pad(slices, border, mode="edge")
     count, height, width = slices.shape[:3]
     columns = min(count, max(1, round(math.sqrt(count * height / width))))
     rows = math.ceil(count / columns)

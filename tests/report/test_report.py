@@ -414,7 +414,7 @@ def test_results_that_wrap_around_are_repeated(report):
     text = report(f"{one}periodic = [false, true]\n{one}periodic = true\ntitle = 'both'\n{one}")
     assert re.findall("<summary>Repeated (.*?)</summary>", text) == ["1 × 3", "3 × 3"]
     # 24 x 20 pixels, enlarged to 11 of 23 times.
-    style = "background-size: 264px 220px; width: 792px; height: 220px"
+    style = "background-size: calc(100% / 3) calc(100% / 1); width: 792px; aspect-ratio: 72 / 20"
     assert f"url(pictures/1_a_result.png); {style}" in text
     assert "--periodic columns" in text
 

@@ -24,8 +24,9 @@ for (const slices of document.querySelectorAll(".slices")) {
         const axis = Number(panel.dataset.axis);
         const columns = Number(panel.dataset.columns);
         const number = own[axis] / steps[axis];
-        const left = (number % columns) / columns;
-        const top = Math.floor(number / columns) / Number(panel.dataset.rows);
+        const border = panel.dataset.border.split(" ").map(Number);
+        const left = ((number % columns) + border[0]) / columns;
+        const top = (Math.floor(number / columns) + border[1]) / Number(panel.dataset.rows);
         panel.querySelector("img").style.transform =
           "translate(" + -100 * left + "%, " + -100 * top + "%)";
         const [down, across] = PLANES[axis];
