@@ -174,12 +174,12 @@ def _check_periodic(given: Mapping[str, Any]) -> None:
             )
 
 
-def _baseline(verb: str, given: Mapping[str, Any], wanted: Any, volume: bool) -> bool:
+def _baseline(verb: str, given: Mapping[str, Any], asked: Any, volume: bool) -> bool:
     """Test whether the classical method is requested; by default where it can do the same."""
     # 0 is a value of missing pixels, too.
     other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
     can = TASKS[verb].baseline and not other and not volume
-    wanted = bool(validation.flag("baseline", can if wanted is None else wanted))
+    wanted: bool = validation.flag("baseline", can if asked is None else asked)
     if wanted and volume:
         raise ValueError("`baseline` must be false for volumes, which it does not know")
     if wanted and not TASKS[verb].baseline:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import types
 from html.parser import HTMLParser
@@ -26,12 +25,6 @@ from pnncupy.report.commands import command_of
 from pnncupy.report.image_files import PictureFiles
 from pnncupy.report.spec import Entry, read_spec
 from pnncupy.samples import load_sample
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-BROWSER_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-component-update", "--disable-sync", "--disable-quic",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -663,18 +656,6 @@ def test_the_demo_itself_can_be_read(tmp_path):
     pictures = demo.demo_pictures()
     assert pictures["rocket_hole"].any()
     assert (pictures["rocket"] != pictures["rocket_edited"]).any()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if BROWSER is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=BROWSER, args=BROWSER_FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[1280, 400])
