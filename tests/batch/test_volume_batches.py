@@ -9,6 +9,7 @@ import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.cli import app
 from pnncupy.io import Metadata, read_image, read_metadata, read_volume, write_image, write_volume
+from pnncupy.io.volume_files import named_slice_axis
 
 QUICK = {"patch_size": 3, "iterations": 1, "levels": 0}
 WORDS = ["--patch-size", "3", "--iterations", "1", "--levels", "0"]
@@ -62,6 +63,16 @@ def test_results_in_the_folder_of_stacks_are_no_sources(stacks, capsys):
     assert run(*words) == 0
     assert run(*words) == 0
     assert "made 0 images in in, 2 were there already" in capsys.readouterr().out
+
+
+def test_results_of_a_series_in_time_are_series_in_time(volumes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    write_volume("in/film.tif", volumes["a"], metadata=Metadata(slice_axis="T"))
+    assert run("in", "-o", "out", "--seed", 3, *WORDS) == 0
+    assert app.run(["generate", "in/film.tif", "--volume", "-o", "one.tif", *WORDS]) == 0
+    for file in ("out/film_generate_seed3_000.tif", "one.tif"):
+        assert named_slice_axis(file) == "T"
 
 
 @pytest.mark.parametrize(
