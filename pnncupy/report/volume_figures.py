@@ -268,7 +268,7 @@ def _grid(number: int, made: Made, files: PictureFiles) -> list[Shown]:
 
 
 def _note(letters: Sequence[str], every: int, steps: Sequence[int], size: int) -> str:
-    """What is shown where, what is left out, and its bytes."""
+    """Arrangement of the slices, those left out, and their bytes, in words."""
     z, y, x = letters
     words = [f"Top left: slice across {z}; right: across {x}; below: across {y}."]
     left_out = [
