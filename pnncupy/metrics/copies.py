@@ -34,7 +34,7 @@ class NearCopy(NamedTuple):
         Whether `psnr` is above `NEAR_COPY_DECIBELS`.
     region_pixels : int or None
         Pixels of the largest connected piece of the result whose pixels lie as they do in the
-        source; None without an index map.
+        source; None without an index map. What wraps around goes on at the other border.
     region_share : float or None
         Its share of the result's pixels, 0 to 1.
     region_box : (int, int, int, int) or None
@@ -133,7 +133,7 @@ def near_copy(
     region: tuple[Any, Any, Any] = (None, None, None)
     if index is not None:
         arrays.same_library(index=index, result=result)
-        region = largest_region(index, [pair[0].shape[1:]], pair[1].shape[1:])
+        region = largest_region(index, [pair[0].shape[1:]], pair[1].shape[1:], *wraps)
     return NearCopy(best, shift, best > NEAR_COPY_DECIBELS, *region)
 
 
@@ -184,9 +184,14 @@ def translation_share(index: Array) -> float:
 
 
 def largest_region(
-    index: Array, source_shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...]
-) -> tuple[int, float, tuple[int, ...]]:
-    """Pixels, share and box of the largest piece of one source with one displacement."""
+    index: Array, source_shapes: Sequence[tuple[int, ...]], shape: tuple[int, ...],
+    periodic: Sequence[bool] = (), source_periodic: Sequence[bool] = (),
+) -> tuple[int, float, tuple[int, ...]]:  # fmt: skip
+    """Pixels, share and box of the largest piece of one source with one displacement.
+
+    Along axes where the result wraps around, pieces go on at the other border; displacements count
+    modulo the side of a source that wraps around, or else of such a result.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -201,14 +206,23 @@ def largest_region(
         )
     source, *position = (arrays.on_host(part) for part in parts)
     moves = [place - own for place, own in zip(position, np.indices(shape), strict=True)]
+    wraps, source_wraps = (tuple(flags) or (False,) * axes for flags in (periodic, source_periodic))
+    for axis in range(axes):
+        if source_wraps[axis]:
+            moves[axis] = moves[axis] % np.array(shapes)[source, axis]
+        elif wraps[axis]:
+            moves[axis] = moves[axis] % shape[axis]
     numbers = np.arange(math.prod(shape)).reshape(shape)
     starts, ends = [], []
     for axis in reversed(range(axes)):
         whole = (slice(None),) * axis
-        before, after = (*whole, slice(None, -1)), (*whole, slice(1, None))
-        same = np.stack([each[before] == each[after] for each in (source, *moves)]).all(axis=0)
-        starts.append(numbers[before][same])
-        ends.append(numbers[after][same])
+        pairs = [((*whole, slice(None, -1)), (*whole, slice(1, None)))]
+        if wraps[axis]:
+            pairs.append(((*whole, slice(-1, None)), (*whole, slice(1))))
+        for before, after in pairs:
+            same = np.stack([each[before] == each[after] for each in (source, *moves)]).all(axis=0)
+            starts.append(numbers[before][same])
+            ends.append(numbers[after][same])
     edges = (np.concatenate(starts), np.concatenate(ends))
     graph = coo_array((np.ones(edges[0].size, bool), edges), shape=(numbers.size, numbers.size))
     labels = connected_components(graph, directed=False)[1].reshape(shape)

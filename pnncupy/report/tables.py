@@ -57,7 +57,7 @@ def _of_samples(made: Made) -> Table:
     )  # fmt: skip
     shapes = [made.sides(source) for source in made.sources]
     shares = [
-        largest_region(index, shapes, made.sides(image))[1]
+        largest_region(index, shapes, made.sides(image), *_wraps(made).values())[1]
         for index, image in zip(made.indices, images, strict=True)
     ]
     rows.append(
@@ -98,9 +98,7 @@ def _near_copies(made: Made) -> str:
 def _closest(made: Made, image: Any) -> float | None:
     """The largest PSNR of an image to a source; None if it overlaps none of them enough."""
     found = []
-    wraps: dict[str, Any] = {
-        name: tuple(made.info[name]) for name in ("periodic", "source_periodic")
-    }
+    wraps: dict[str, Any] = _wraps(made)
     for source in made.sources:
         with suppress(ValueError):
             copy = metrics.near_copy(
@@ -108,6 +106,11 @@ def _closest(made: Made, image: Any) -> float | None:
             )
             found.append(copy.psnr)
     return max(found, default=None)
+
+
+def _wraps(made: Made) -> dict[str, tuple[bool, ...]]:
+    """Axes along which results and sources wrap around, as arguments of measures."""
+    return {name: tuple(made.info[name]) for name in ("periodic", "source_periodic")}
 
 
 def _of_results(made: Made) -> Table:

@@ -216,30 +216,44 @@ def _letters(made: Made) -> tuple[str, str, str]:
     return (named.lower() or "z", "y", "x")
 
 
-def _every(sides: Sequence[tuple[int, ...]]) -> int:
-    """Every which voxel of a slice is shown."""
-    return math.ceil(max(map(max, sides)) / _LONGEST_SIDE)
+def _every(sides: Sequence[tuple[int, ...]]) -> tuple[int, int, int]:
+    """Which voxels of slices are shown along each axis: every first, second, ...
+
+    The same along rows and columns; slices and times are counted in other units anyway.
+    """
+    first, *others = (max(own[axis] for own in sides) for axis in range(3))
+    every = math.ceil(max(others) / _LONGEST_SIDE)
+    return math.ceil(first / _LONGEST_SIDE), every, every
 
 
-def _pixels(sides: Sequence[int], axis: int, every: int) -> tuple[int, int]:
+def _pixels(sides: Sequence[int], axis: int, every: Sequence[int]) -> tuple[int, int]:
     """Width and height of a slice across an axis as it is shown."""
     down, across = _PANELS[axis]
-    return math.ceil(sides[across] / every), math.ceil(sides[down] / every)
+    return math.ceil(sides[across] / every[across]), math.ceil(sides[down] / every[down])
 
 
-def _step(sides: Sequence[tuple[int, ...]], axis: int, every: int) -> int:
+def _step(sides: Sequence[tuple[int, ...]], axis: int, every: Sequence[int]) -> int:
     """Distance between the slices across an axis, such that the largest sheet is not too large."""
-    most = max(own[axis] * math.prod(_pixels(own, axis, every)) for own in sides)
+    most = max(
+        own[axis] * math.prod(side + 2 * _BORDER for side in _pixels(own, axis, every))
+        for own in sides
+    )
     return math.ceil(most / _MOST_PIXELS)
 
 
 def _sheet(
-    volume: Any, axis: int, numbers: range, every: int, values: tuple[float, float], made: Made
+    volume: Any,
+    axis: int,
+    numbers: range,
+    every: Sequence[int],
+    values: tuple[float, float],
+    made: Made,
 ) -> tuple[Any, tuple[int, int]]:
     """The slices of these numbers in one 8-bit picture, and how many are in a row and a column."""
     down, across = _PANELS[axis]
     order = (axis, down, across, *range(3, volume.ndim))
-    slices = volume.transpose(order)[numbers.start : numbers.stop : numbers.step, ::every, ::every]
+    slices = volume.transpose(order)[numbers.start : numbers.stop : numbers.step]
+    slices = slices[:, :: every[down], :: every[across]]
     slices = white_where_missing(slices, made.nodata, values[1])
     border = [(0, 0), (_BORDER, _BORDER), (_BORDER, _BORDER), *[(0, 0)] * (slices.ndim - 3)]
     slices = np.pad(slices, border, mode="edge")
@@ -267,7 +281,7 @@ def _grid(number: int, made: Made, files: PictureFiles) -> list[Shown]:
     ]  # fmt: skip
 
 
-def _note(letters: Sequence[str], every: int, steps: Sequence[int], size: int) -> str:
+def _note(letters: Sequence[str], every: Sequence[int], steps: Sequence[int], size: int) -> str:
     """Arrangement of the slices, those left out, and their bytes, in words."""
     z, y, x = letters
     words = [f"Top left: slice across {z}; right: across {x}; below: across {y}."]
@@ -275,8 +289,9 @@ def _note(letters: Sequence[str], every: int, steps: Sequence[int], size: int) -
         f"one of {step} slices across {letter}"
         for letter, step in zip(letters, steps, strict=True) if step > 1
     ]  # fmt: skip
-    if every > 1:
-        left_out.insert(0, f"one of {every} voxels along each side of a slice")
+    for number, axes in ((every[1], f"{y} and {x}"), (every[0], z)):
+        if number > 1:
+            left_out.insert(0, f"one of {number} voxels along {axes} in each slice")
     if left_out:
         words.append(f"Too large to be shown whole: {', '.join(left_out)}.")
     words.append(

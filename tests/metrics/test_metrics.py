@@ -420,6 +420,50 @@ def test_diagonal_neighbours_are_not_one_region():
     assert metrics.near_copy(np.eye(2), np.eye(2), index=index)[3:] == (3, 0.75, (0, 0, 2, 2))
 
 
+def region_by_filling(index, shape, periodic, source_periodic):
+    """Pixels of the largest region, by filling from every pixel."""
+    height, width = index.shape[:2]
+    sides = [
+        shape[axis] if source_periodic[axis] else index.shape[axis] if periodic[axis] else 10**9
+        for axis in range(2)
+    ]
+    move = {
+        (y, x): tuple((index[y, x, axis] - (y, x)[axis]) % sides[axis] for axis in range(2))
+        for y in range(height)
+        for x in range(width)
+    }
+    best = 0
+    while move:
+        start, kind = next(iter(move.items()))
+        waiting, size = [start], 0
+        del move[start]
+        while waiting:
+            y, x = waiting.pop()
+            size += 1
+            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                v = v % height if periodic[0] else v
+                u = u % width if periodic[1] else u
+                if move.get((v, u)) == kind:
+                    del move[v, u]
+                    waiting.append((v, u))
+        best = max(best, size)
+    return best
+
+
+@pytest.mark.parametrize(("periodic", "source_periodic"), [((False, False),) * 2, *WRAPS])
+def test_the_largest_region_goes_on_at_the_other_border(periodic, source_periodic, random):
+    shape = (12, 15)
+    index = np.stack(np.indices(shape), axis=-1)
+    index = np.roll(index, (5, -4), axis=(0, 1))
+    other = random.random(shape) < 0.25
+    index[other] = random.integers(0, shape, (other.sum(), 2))
+    found = metrics.near_copy(
+        np.eye(*shape), np.eye(*shape), index=index, periodic=periodic,
+        source_periodic=source_periodic,
+    )  # fmt: skip
+    assert found.region_pixels == region_by_filling(index, shape, periodic, source_periodic)
+
+
 def test_a_region_lies_in_one_source():
     index = np.zeros((2, 4, 3), int)
     index[..., 1:] = np.stack(np.mgrid[:2, :4], axis=-1)
