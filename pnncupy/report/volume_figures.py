@@ -42,8 +42,6 @@ class SliceSheet:
     file : str
     columns, rows : int
         Slices beside and below each other in the picture, row by row.
-    count : int
-        Of slices.
     width, height : int
         Pixels of one slice.
     alt : str
@@ -55,7 +53,6 @@ class SliceSheet:
     file: str
     columns: int
     rows: int
-    count: int
     width: int
     height: int
     alt: str
@@ -86,11 +83,17 @@ class SliceSheet:
 
 @dataclass(frozen=True)
 class VolumeLayer:
-    """One volume beside others: its name, sides in voxels, and its slices along each axis."""
+    """One volume beside others: its name, sides in voxels, and its slices along each axis.
+
+    `steps` are the distances between those that are shown, `left_out` says in words what is not.
+    """
 
     label: str
     sides: tuple[int, ...]
+    steps: Sequence[int]
     sheets: Sequence[SliceSheet]
+    left_out: str
+    bytes: int
 
     @property
     def size(self) -> str:
@@ -118,14 +121,18 @@ class AxisSlider:
 
 @dataclass(frozen=True)
 class VolumeFigure:
-    """Part of the page for one entry whose results are volumes."""
+    """Part of the page for one entry whose results are volumes.
+
+    The first `own` of the `layers`, what went in and the result, are at one scale; a larger one of
+    the others is as wide as the widest of them.
+    """
 
     number: int
     title: str
     caption: str
     axes: Sequence[AxisSlider]
     layers: Sequence[VolumeLayer]
-    zoom: int
+    own: int
     note: str
     grid: Sequence[Shown]
     tables: Sequence[Table]
@@ -133,12 +140,17 @@ class VolumeFigure:
 
     @property
     def widest(self) -> int:
-        """Pixels across of the widest layer."""
-        return max(sum(layer.fractions) for layer in self.layers)
+        """Pixels across of the widest of the own layers."""
+        return max(sum(layer.fractions) for layer in self.layers[: self.own])
+
+    def part(self, layer: VolumeLayer) -> float:
+        """Width of a layer in that of the widest."""
+        return min(1.0, sum(layer.fractions) / self.widest)
 
     def width(self, layer: VolumeLayer) -> int:
-        """Width of a layer on the page."""
-        return sum(layer.fractions) * self.zoom
+        """Largest width of a layer on the page."""
+        zoom = max(1, _COMFORTABLE_WIDTH // self.widest)
+        return min(sum(layer.fractions), self.widest) * zoom
 
     @property
     def in_a_row(self) -> int:
@@ -148,40 +160,61 @@ class VolumeFigure:
 
 def volume_figure_of(number: int, made: Made, files: PictureFiles) -> VolumeFigure:
     """Write the slices of an entry's volumes and describe its part of the page."""
-    title = made.entry.title
-    shown = _volumes(made)
+    shown, own = _volumes(made), _result(made) + 1
     sides = [made.sides(volume) for _, volume, _ in shown]
-    every = _every(sides)
-    steps = [_step(sides, axis, every) for axis in range(3)]
-    start = [
-        side // 2 // step * step for side, step in zip(sides[_result(made)], steps, strict=True)
-    ]
-    letters = _letters(made)
-    layers, size = [], 0
-    for (label, volume, values), own in zip(shown, sides, strict=True):
-        sheets = []
+    every = _every(sides[:own])
+    steps = _steps(sides[:own], every, (1, 1, 1))
+    start = [side // 2 // step * step for side, step in zip(sides[own - 1], steps, strict=True)]
+    writer = _LayerWriter(number, made, files, _letters(made), start)
+    layers = []
+    for place, (label, volume, values) in enumerate(shown):
+        # Another result that is larger leaves the own ones as they are.
+        more = every if place < own else tuple(map(max, every, _every([sides[place]])))
+        wider = steps if place < own else _steps([sides[place]], more, steps)
+        layers.append(writer.write(label, volume, values, more, wider))
+    axes = []
+    for axis, (letter, step) in enumerate(zip(writer.letters, steps, strict=True)):
+        last = (max(each[axis] for each in sides) - 1) // step * step
+        axes.append(AxisSlider(letter, last, step, start[axis]))
+    tables = [table_of(made), phase_table(made, writer.letters)]
+    return VolumeFigure(
+        number, made.entry.title, made.entry.caption, axes, layers, own,
+        _note(writer.letters, layers), _grid(number, made, files),
+        [table for table in tables if table is not None],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _LayerWriter:
+    """Writes the slices of the volumes of one figure."""
+
+    number: int
+    made: Made
+    files: PictureFiles
+    letters: tuple[str, str, str]
+    start: Sequence[int]
+
+    def write(
+        self, label: str, volume: Any, values: tuple[float, float], every: Sequence[int],
+        steps: Sequence[int],
+    ) -> VolumeLayer:  # fmt: skip
+        """Write the slices of a volume, those at each step, and of these every few voxels."""
+        title, sides = self.made.entry.title, self.made.sides(volume)
+        sheets, size = [], 0
         for axis in _PANELS:
-            numbers = range(0, own[axis], steps[axis])
-            sheet = _sheet(volume, axis, numbers, every, values, made)
-            file, taken = files.add_picture(f"{number}_{title}_{label}_{letters[axis]}", sheet[0])
+            letter, numbers = self.letters[axis], range(0, sides[axis], steps[axis])
+            picture, cells = _sheet(volume, axis, numbers, every, values, self.made)
+            file, taken = self.files.add_picture(f"{self.number}_{title}_{label}_{letter}", picture)
             size += taken
             sheets.append(
                 SliceSheet(
-                    axis, file, *sheet[1], len(numbers), *_pixels(own, axis, every),
-                    f"{label}, slice across {letters[axis]}: {title}",
-                    min(start[axis] // steps[axis], len(numbers) - 1),
+                    axis, file, *cells, *_pixels(sides, axis, every),
+                    f"{label}, slice across {letter}: {title}",
+                    min(self.start[axis] // steps[axis], len(numbers) - 1),
                 )
             )  # fmt: skip
-        layers.append(VolumeLayer(label, own, sheets))
-    last = [(max(own[axis] for own in sides) - 1) // steps[axis] * steps[axis] for axis in range(3)]
-    axes = [AxisSlider(*each) for each in zip(letters, last, steps, start, strict=True)]
-    widest = max(sum(layer.fractions) for layer in layers)
-    tables = [table_of(made), phase_table(made, letters)]
-    return VolumeFigure(
-        number, title, made.entry.caption, axes, layers, max(1, _COMFORTABLE_WIDTH // widest),
-        _note(letters, every, steps, size), _grid(number, made, files),
-        [table for table in tables if table is not None],
-    )  # fmt: skip
+        left_out = _left_out(self.letters, every, steps)
+        return VolumeLayer(label, sides, steps, sheets, left_out, size)
 
 
 def middle_picture(volume: Any, made: Made) -> Any:
@@ -232,13 +265,18 @@ def _pixels(sides: Sequence[int], axis: int, every: Sequence[int]) -> tuple[int,
     return math.ceil(sides[across] / every[across]), math.ceil(sides[down] / every[down])
 
 
-def _step(sides: Sequence[tuple[int, ...]], axis: int, every: Sequence[int]) -> int:
-    """Distance between the slices across an axis, such that the largest sheet is not too large."""
-    most = max(
-        own[axis] * math.prod(side + 2 * _BORDER for side in _pixels(own, axis, every))
-        for own in sides
-    )
-    return math.ceil(most / _MOST_PIXELS)
+def _steps(
+    sides: Sequence[tuple[int, ...]], every: Sequence[int], multiple_of: Sequence[int]
+) -> list[int]:
+    """Distances between the slices across each axis, so that the largest sheet is not too large."""
+    steps = []
+    for axis, unit in enumerate(multiple_of):
+        most = max(
+            own[axis] * math.prod(side + 2 * _BORDER for side in _pixels(own, axis, every))
+            for own in sides
+        )
+        steps.append(math.ceil(most / (_MOST_PIXELS * unit)) * unit)
+    return steps
 
 
 def _sheet(
@@ -281,22 +319,35 @@ def _grid(number: int, made: Made, files: PictureFiles) -> list[Shown]:
     ]  # fmt: skip
 
 
-def _note(letters: Sequence[str], every: Sequence[int], steps: Sequence[int], size: int) -> str:
-    """Arrangement of the slices, those left out, and their bytes, in words."""
+def _left_out(letters: Sequence[str], every: Sequence[int], steps: Sequence[int]) -> str:
+    """Voxels and slices that are shown of a large volume, in words; empty for all."""
     z, y, x = letters
-    words = [f"Top left: slice across {z}; right: across {x}; below: across {y}."]
-    left_out = [
+    parts = [
+        f"one of {number} voxels along {axes} in each slice"
+        for number, axes in ((every[0], z), (every[1], f"{y} and {x}")) if number > 1
+    ]  # fmt: skip
+    parts += [
         f"one of {step} slices across {letter}"
         for letter, step in zip(letters, steps, strict=True) if step > 1
     ]  # fmt: skip
-    for number, axes in ((every[1], f"{y} and {x}"), (every[0], z)):
-        if number > 1:
-            left_out.insert(0, f"one of {number} voxels along {axes} in each slice")
-    if left_out:
-        words.append(f"Too large to be shown whole: {', '.join(left_out)}.")
+    return ", ".join(parts)
+
+
+def _note(letters: Sequence[str], layers: Sequence[VolumeLayer]) -> str:
+    """Arrangement of the slices, those left out, and their bytes, in words."""
+    z, y, x = letters
+    words = [f"Top left: slice across {z}; right: across {x}; below: across {y}."]
+    partly: dict[str, list[str]] = {}
+    for layer in layers:
+        if layer.left_out:
+            partly.setdefault(layer.left_out, []).append(layer.label)
+    words += [
+        f"{', '.join(labels)}: too large to be shown whole, {left_out}."
+        for left_out, labels in partly.items()
+    ]
     words.append(
-        f"The slices take {_bytes(size)}. The volumes are not part of the page; the command below "
-        "makes them."
+        f"The slices take {_bytes(sum(layer.bytes for layer in layers))}. The volumes are not part "
+        "of the page; the command below makes them."
     )
     return " ".join(words)
 

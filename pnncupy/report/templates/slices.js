@@ -14,10 +14,10 @@ for (const slices of document.querySelectorAll(".slices")) {
     });
     for (const volume of slices.querySelectorAll("figure")) {
       const sides = volume.dataset.sides.split(" ").map(Number);
-      const steps = sliders.map((slider) => Number(slider.step));
+      const steps = volume.dataset.steps.split(" ").map(Number);
       /* A smaller volume stays at its last slice. */
       const own = point.map((place, axis) =>
-        Math.min(place, Math.floor((sides[axis] - 1) / steps[axis]) * steps[axis]));
+        Math.floor(Math.min(place, sides[axis] - 1) / steps[axis]) * steps[axis]);
       volume.querySelector(".at").textContent =
         letters.map((letter, axis) => letter + " = " + own[axis]).join(", ");
       for (const panel of volume.querySelectorAll(".panel")) {
