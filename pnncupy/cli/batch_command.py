@@ -30,6 +30,11 @@ class _BatchCommand(FactorsCommand):
         verb = _verb_among(args)
         if verb not in TASKS:
             raise click.UsageError(f"--verb must be one of {', '.join(TASKS)}, got {verb!r}", ctx)
+        if TASKS[verb].volume:
+            raise click.UsageError(
+                f"--verb must be a task whose results are like its images, got {verb!r}; use "
+                f"pnncupy {verb}", ctx,
+            )  # fmt: skip
         ctx.meta[_VERB] = verb
         try:
             return super().parse_args(ctx, args)

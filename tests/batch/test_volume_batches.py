@@ -207,6 +207,11 @@ def test_an_array_with_a_depth_needs_the_word(volumes):
         batch.make_jobs("generate", image=volumes["a"], output="x", channel_axis=None)
 
 
+def test_volumes_of_images_have_their_own_command(stacks, capsys):
+    assert run("in", "-o", "out", "--verb", "volume") == 2
+    assert "got 'volume'; use pnncupy volume" in capsys.readouterr().err
+
+
 def test_depth_needs_a_volume(stacks, capsys):
     assert run("in", "-o", "out", "--depth", 5, *WORDS) == 2
     assert "--depth needs --volume and --shape" in capsys.readouterr().err

@@ -37,6 +37,16 @@ def run(*words):
     return app.run([*map(str, words), *WORDS])
 
 
+def test_all_axes_of_volumes_wrap_around(folder, random):
+    volume = random.integers(0, 256, (6, 7, 8)).astype(np.uint8)
+    write_volume("in.tif", volume)
+    for word, periodic in (("all", True), ("both", (False, True, True))):
+        words = ["--volume", "--periodic", word, "--quiet", "--seed", 3]
+        assert run("generate", "in.tif", "-o", f"{word}.tif", *words) == 0
+        made = pnn.generate(volume, rng=3, channel_axis=None, periodic=periodic, **QUICK)
+        np.testing.assert_array_equal(read_volume(f"{word}.tif"), made)
+
+
 @pytest.mark.parametrize(
     ("word", "periodic"),
     [("rows", (True, False)), ("columns", (False, True)), ("both", (True, True))],

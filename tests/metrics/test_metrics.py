@@ -826,6 +826,9 @@ DEVICE = {
     "near_copy": lambda a, b, to: metrics.near_copy(
         a, b, index=to(small_index(a)), largest_shift=3
     ),
+    "near_copy around the border": lambda a, b, to: metrics.near_copy(
+        a, b, index=to(small_index(a)), periodic=(True, False), source_periodic=(False, True)
+    ),
     "patch_swd": lambda a, b, to: metrics.patch_swd(a, b[:, 2:], patch_size=4, scales=2),
     "patch_swd of equal sizes": lambda a, b, to: metrics.patch_swd(a, b, projections=9, scales=1),
     "phase_fractions": lambda a, b, to: metrics.phase_fractions(a[..., 0], source=b[..., 1]),
