@@ -10,14 +10,17 @@
 // Sums are formed in the order of `kernels/protocol.py` and nothing is contracted to fused
 // multiply-adds, so that every engine returns the same bits. Scores are not negative, so their bits
 // order like unsigned integers: the best of a query is one 64-bit word, score first, then the
-// number of the key, and one atomic minimum decides ties for the lower key.
+// number of the key, and one atomic minimum decides ties for the lower key. A list of several is
+// as many words, each lowered in turn: what a minimum drives out is offered to the next place, so
+// that every word moves on until it fits, and the list ends sorted whatever the order of threads.
+// Keys learn their nearest query from words in the same way.
 //
 // A volume is searched slab by slab: PZ slices are an image of PZ * C planes, see `kernels/slabs.py`.
 // One launch searches all slabs of the query in one of the key.
 //
-// Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, STRIP
-// query columns of a thread, THREADS of a block, BUFFERS rows in shared memory (1 where planes are
-// too many for 2).
+// Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, LENGTH
+// of the lists, REVERSE 1 where keys learn, STRIP query columns of a thread, THREADS of a block,
+// BUFFERS rows in shared memory (1 where planes are too many for 2).
 
 #include "sums.cuh"
 
@@ -30,6 +33,8 @@
 // Pixels of the query row lie side by side; three planes take the space of four, which one
 // instruction loads.
 #define PIXEL (PLANES == 3 ? 4 : PLANES)
+// What stands beyond the query: keys that learn must not take it for a patch.
+#define OUTSIDE (REVERSE ? INFINITE : 0.0f)
 // How often a block must load to get that many values.
 #define TURNS(values) (((values) + THREADS - 1) / THREADS)
 
@@ -39,6 +44,9 @@ struct Row {
     float limit[STRIP];
 #if WEIGHTED
     float weight[WEIGHT_COLUMNS];
+#endif
+#if REVERSE
+    float key_limit[WEIGHT_COLUMNS];
 #endif
 };
 
@@ -50,12 +58,15 @@ struct Share {
 #if WEIGHTED
     float weight[TURNS(WEIGHT_COLUMNS)];
 #endif
+#if REVERSE
+    float key_limit[TURNS(WEIGHT_COLUMNS)];
+#endif
 };
 
 struct Images {
     const float *query, *key, *weight;
     const unsigned char *active;
-    unsigned long long *best;
+    unsigned long long *best, *key_best;
     int query_height, query_width, key_height, key_width;
 };
 
@@ -76,7 +87,7 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
         share.query[turn] =
             inside && plane < PLANES && x < images.query_width
                 ? images.query[((long long)plane * images.query_height + y) * images.query_width + x]
-                : 0.0f;
+                : OUTSIDE;
     }
 #pragma unroll
     for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
@@ -97,10 +108,23 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
         const long long kept = at - (long long)job.first_row * query_columns;
         // Infinite scores, of keys that must not be used, never pass.
         if (!images.active || images.active[at])
-            share.limit = min(score_of(images.best[kept]), LARGEST);
+            share.limit = min(score_of(images.best[kept * LENGTH + LENGTH - 1]), LARGEST);
     }
-#if WEIGHTED
+#if WEIGHTED || REVERSE
     const int key_columns = images.key_width - PX + 1;
+#endif
+#if REVERSE
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
+        share.key_limit[turn] = -INFINITE;
+        if (asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns) {
+            const long long at = (long long)(done + job.dy) * key_columns + x;
+            share.key_limit[turn] = min(score_of(images.key_best[at]), LARGEST);
+        }
+    }
+#endif
+#if WEIGHTED
 #pragma unroll
     for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
         const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
@@ -138,6 +162,14 @@ __device__ __forceinline__ void store(Row &row, const Share &share)
             row.weight[i] = share.weight[turn];
     }
 #endif
+#if REVERSE
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < WEIGHT_COLUMNS)
+            row.key_limit[i] = share.key_limit[turn];
+    }
+#endif
 }
 
 // Sum over the planes of the squared difference of one pair of pixels.
@@ -162,6 +194,15 @@ __device__ __forceinline__ float pixel_difference(const Row &row, int column)
     return total;
 }
 
+// Put a word into a list, sorted from its least one. A word that is not the least of its place
+// moves on, exactly once: place k ends with the k-th least of all words that were ever offered.
+__device__ __forceinline__ void insert(unsigned long long *list, unsigned long long word)
+{
+#pragma unroll
+    for (int place = 0; place < LENGTH; place++)
+        word = max(word, atomicMin(list + place, word));
+}
+
 // Lower the bests of the queries of a row whose limit this thread's scores do not exceed.
 __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLUMNS],
                                       unsigned long long *best, int number)
@@ -171,21 +212,38 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
         if (scores[x] <= row.limit[x]) {
             const unsigned long long mine = packed(scores[x], number + x);
             // A look is cheaper than an atomic operation, and mostly shows it needless.
-            if (mine < best[x])
-                atomicMin(best + x, mine);
+            if (mine < best[x * LENGTH + LENGTH - 1])
+                insert(best + x * LENGTH, mine);
         }
 }
 
+#if REVERSE
+// Lower what the keys of a row know of their nearest query.
+__device__ __forceinline__ void lower_keys(const Row &row, const float (&sums)[COLUMNS],
+                                           unsigned long long *key_best, int number)
+{
+#pragma unroll
+    for (int x = 0; x < STRIP; x++)
+        if (sums[x] <= row.key_limit[threadIdx.x + x]) {
+            const unsigned long long mine = packed(sums[x], number + x);
+            if (mine < key_best[x])
+                atomicMin(key_best + x, mine);
+        }
+}
+#endif
+
 // Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
-// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has one
-// word for each query patch of these rows. `busy` says which (slab, chunk, strip) has an active
+// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has LENGTH
+// words for each query patch of these rows, `key_best` one for each key patch; there the number of a
+// query is `first_query` more than that of its pixel in a slice. `busy` says which (slab, chunk, strip) has an active
 // query, or is null; so is `active`, by query patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     update_nearest(const float *query, int query_height, int query_width, const float *key,
                   int key_height, int key_width, const float *weight, const unsigned char *active,
-                  const unsigned char *busy, unsigned long long *best, int first_index,
-                  int index_stride, int first_dy, int first_row, int end_row, int chunk_rows,
-                  int strips, int first_block)
+                  const unsigned char *busy, unsigned long long *best,
+                  unsigned long long *key_best, int first_index, int index_stride, int first_query,
+                  int first_dy, int first_row, int end_row, int chunk_rows, int strips,
+                  int first_block)
 {
     __shared__ Row rows[BUFFERS];
     const int key_rows = key_height - PY + 1;
@@ -202,10 +260,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (busy && !busy[blockIdx.y * strips + strip])
         return;
     query += (long long)slab * C * query_height * query_width;
-    best += (long long)slab * (end_row - first_row) * query_columns;
+    best += (long long)slab * (end_row - first_row) * query_columns * LENGTH;
     if (active)
         active += (long long)slab * (query_height - PY + 1) * query_columns;
-    const Images images = {query, key, weight, active, best,
+    const Images images = {query, key, weight, active, best, key_best,
                            query_height, query_width, key_height, key_width};
     const Job job = {first_row, dy, left, left + first_dx, start, stop};
     float history[COLUMNS][HISTORY(PY)];
@@ -230,6 +288,17 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 sums[column] = push<PY>(history[column], pixel_difference(row, column));
             sum_windows<PX>(sums);
             bool found = false;
+#if REVERSE
+            bool found_for_keys = false;
+#pragma unroll
+            for (int x = 0; x < STRIP; x++)
+                found_for_keys |= sums[x] <= row.key_limit[threadIdx.x + x];
+            if (found_for_keys) {
+                const int key_x = left + first_dx + (int)threadIdx.x;
+                lower_keys(row, sums, key_best + (long long)(done + dy) * key_columns + key_x,
+                           first_query + slab * query_height * query_width + done * query_width + left);
+            }
+#endif
 #pragma unroll
             for (int x = 0; x < STRIP; x++) {
 #if WEIGHTED
@@ -239,7 +308,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 found |= sums[x] <= row.limit[x];
             }
             if (found)
-                lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
+                lower(row, sums, best + ((long long)(done - first_row) * query_columns + left) * LENGTH,
                       first_index + (done + dy) * index_stride + left + first_dx + (int)threadIdx.x);
             if (BUFFERS == 1)
                 __syncthreads();

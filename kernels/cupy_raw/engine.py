@@ -27,15 +27,13 @@ from pnncupy.kernels.protocol import (
     SearchRequest,
     StepRequest,
     Tick,
-    refuse_lists,
 )
 from pnncupy.kernels.slabs import interleaved, lifted_pass, weight_table
 from pnncupy.kernels.slice_votes import add_slice_votes as add_slice_votes
 from pnncupy.kernels.tiling import pairs_of_rows
 from pnncupy.patch_shape import PatchSize, patch_sides
 
-# Searches keep one key for each query: lists of them are not worth their registers here.
-SUPPORTS_TOP_K = False
+SUPPORTS_TOP_K = True
 TREE_AXES = ()
 STEPS_ON_DEVICE = True
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
@@ -68,12 +66,15 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search band by band of the query; see `protocol.Engine.update_nearest`.
 
     One band holds all rows, or slabs of a volume, where the device has the memory, 8 bytes for each
-    query patch.
+    place of the lists.
     """
-    refuse_lists(request)
     channels, size, active = len(request.query), request.sides, request.active
     check_limits(request.patch_size, channels)
-    options = nearest_options(size, channels, request.weight is not None)
+    options = nearest_options(
+        size, channels, request.weight is not None, request.score.shape[-1],
+        request.key_score is not None,
+    )  # fmt: skip
+    key_best = _words(request.key_score, request.key_index, options)
     length, band = request.shape[0], _slabs_of_launch(request)
     planes = _planes(request.query), _planes(request.key)
     launches = _Launches(tick)
@@ -82,20 +83,31 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
         end = min(first + band, length)
         lists = request.score[first:end], request.index[first:end]
         try:
-            best = cupy.empty(lists[0].shape[:-1], np.uint64)
+            best = _words(*lists, options)
             busy = None if active is None else _busy(active[first:end], strip_width(size))
         except cupy.cuda.memory.OutOfMemoryError:
             if end - first == 1:
                 raise
             band = (end - first) // 2
             continue
-        _run_flat("nearest.cu", "pack_matches", options, (*lists, best), best.size)
-        for part in _parts(request, planes, best, first, busy):
+        for part in _parts(request, planes, best, first, busy, key_best):
             _search(part, options, launches)
         _run_flat("nearest.cu", "unpack_matches", options, (best, *lists), best.size)
         first = end
         del best, busy
+    if key_best is not None:
+        learnt = request.key_score, request.key_index
+        _run_flat("nearest.cu", "unpack_matches", options, (key_best, *learnt), key_best.size)
     launches.leave()
+
+
+def _words(score: Array | None, index: Array | None, options: tuple[str, ...]) -> Array | None:
+    """Scores and what has them as words; None where there are none."""
+    if score is None:
+        return None
+    words = cupy.empty(score.shape, np.uint64)
+    _run_flat("nearest.cu", "pack_matches", options, (score, index, words), words.size)
+    return words
 
 
 def _slabs_of_launch(request: SearchRequest) -> int:
@@ -146,9 +158,12 @@ class _Part:
     sides : tuple of int
     weight : (rows, columns) float32 or None
     active, busy : (slabs, rows, columns) and (slabs, chunks, strips) bool, or None
-    best : (slabs, rows, columns) uint64
+    best : (slabs, rows, columns, length) uint64
+    key_best : (rows, columns) uint64 or None
     first_row : int
         Row of the query patches that `best` begins with.
+    first_query : int
+        Number of the first pixel of the first slab's query.
     first_index, index_stride : int
         See `SearchRequest`.
     """
@@ -160,21 +175,28 @@ class _Part:
     active: Array | None
     busy: Array | None
     best: Array
+    key_best: Array | None
     first_row: int
+    first_query: int
     first_index: int
     index_stride: int
 
 
 def _parts(
-    request: SearchRequest, planes: tuple[Array, Array], best: Array, first: int, busy: Array | None
+    request: SearchRequest,
+    planes: tuple[Array, Array],
+    best: Array,
+    first: int,
+    busy: Array | None,
+    key_best: Array | None = None,
 ) -> Iterator[_Part]:
     """The searches of a band: one in an image, and one in each slab of a volume."""
     query, key = planes
     sides, first_index, stride = request.sides, request.first_index, request.index_stride
     if len(sides) == 2:
         yield _Part(
-            query, key, sides, request.weight, request.active, busy, best[None], first,
-            first_index, stride,
+            query, key, sides, request.weight, request.active, busy, best[None], key_best, first,
+            0, first_index, stride,
         )  # fmt: skip
         return
     (depth, *_), channels = sides, len(request.query)
@@ -184,7 +206,8 @@ def _parts(
         weight = None if request.weight is None else request.weight[z]
         yield _Part(
             query[first * channels :], key[z * channels : (z + depth) * channels], sides, weight,
-            active, busy, best, 0, first_index + z * slice_stride, stride,
+            active, busy, best, None if key_best is None else key_best[z], 0,
+            first * query[0].size, first_index + z * slice_stride, stride,
         )  # fmt: skip
 
 
@@ -199,7 +222,7 @@ def _run_flat(
 
 def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
     """Lower the matches of a part by launches of many displacements."""
-    slabs, rows, columns = part.best.shape
+    slabs, rows, columns, _ = part.best.shape
     *_, patch_rows, patch_columns = part.sides
     key_rows = part.key.shape[1] - patch_rows + 1
     key_columns = part.key.shape[2] - patch_columns + 1
@@ -222,8 +245,8 @@ def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
                 (here, slabs * -(-rows // _CHUNK_ROWS), count), (THREADS, 1, 1),
                 (part.query, *_numbers(part.query.shape[1:]), part.key,
                  *_numbers(part.key.shape[1:]), _pointer(part.weight), _pointer(part.active),
-                 _pointer(part.busy), part.best,
-                 *_numbers((part.first_index, part.index_stride, first_dy, first_row, end_row,
+                 _pointer(part.busy), part.best, _pointer(part.key_best),
+                 *_numbers((part.first_index, part.index_stride, part.first_query, first_dy, first_row, end_row,
                             _CHUNK_ROWS, strips, first_block))),
             )  # fmt: skip
             launches.add(pairs * (first_block + here) // blocks - pairs * first_block // blocks)
@@ -262,12 +285,12 @@ class DeviceSteps:
             request.keys, self._keys, request.first_indices, strict=True
         ):
             whole = SearchRequest(
-                query, key, request.patch_size, None, best[..., None], best[..., None],
+                query, key, request.patch_size, None, best, best,
                 request.index_stride, first_index, self._active,
                 slice_stride=request.slice_stride,
             )  # fmt: skip
             self._compare(whole, (planes, of_key))
-        index = cupy.empty(best.shape, np.int32)
+        index = cupy.empty(best.shape[:-1], np.int32)
         _run_flat(
             "steps.cu", "end_step", options,
             (best, needed, index, self._missing, self._busy, np.int64(self._busy.size)), best.size,
@@ -286,7 +309,8 @@ class DeviceSteps:
             pixels - side + 1 for pixels, side in zip(query.shape[1:], sides, strict=True)
         )
         shape = (*slabs, rows, columns)
-        self._best, self._active = cupy.empty(shape, np.uint64), cupy.empty(shape, np.uint8)
+        self._best = cupy.empty((*shape, 1), np.uint64)
+        self._active = cupy.empty(shape, np.uint8)
         parts = (*slabs, -(-rows // _CHUNK_ROWS), -(-columns // strip_width(sides)))
         self._busy, self._missing = cupy.zeros(parts, np.uint8), cupy.zeros(1, np.int32)
 

@@ -38,12 +38,15 @@ def strip_width(patch_size: PatchSize) -> int:
     return max(4, min(16, (histories - columns + 1) // 4 * 4))
 
 
-def nearest_options(patch_size: PatchSize, channels: int, weighted: bool) -> tuple[str, ...]:
-    """Compiler options of `nearest.cu`."""
+def nearest_options(
+    patch_size: PatchSize, channels: int, weighted: bool, length: int = 1, reverse: bool = False
+) -> tuple[str, ...]:
+    """Compiler options of `nearest.cu`; `length` of the lists, `reverse` where keys learn too."""
     buffers = 2 if 2 * _row_bytes(patch_size, channels) <= _SHARED_BYTES_OF_BLOCK else 1
     return (
         *_options(patch_size, channels), f"-DWEIGHTED={int(weighted)}",
         f"-DSTRIP={strip_width(patch_size)}", f"-DTHREADS={THREADS}", f"-DBUFFERS={buffers}",
+        f"-DLENGTH={length}", f"-DREVERSE={int(reverse)}",
     )  # fmt: skip
 
 
@@ -107,5 +110,5 @@ def _row_bytes(patch_size: PatchSize, channels: int) -> int:
     depth, _, patch_columns = sides_of(patch_size)
     planes, columns = depth * channels, strip_width(patch_size) + patch_columns - 1
     pixel = 4 if planes == 3 else planes
-    floats = columns * pixel + (THREADS + columns - 1) * planes + 2 * (THREADS + columns)
+    floats = columns * pixel + (THREADS + columns - 1) * planes + 3 * (THREADS + columns)
     return 4 * floats

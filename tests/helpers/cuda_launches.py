@@ -44,7 +44,7 @@ def search_on_host(
             (count, -(-rows // chunk_rows), end_row + key_rows - 1), sources.THREADS,
             (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
              *(NOTHING if array is None else array for array in (weight, active, busy)), best,
-             number(first_index), number(key.shape[2]), number(1 - end_row), number(first_row),
+             NOTHING, number(first_index), number(key.shape[2]), number(0), number(1 - end_row), number(first_row),
              number(end_row), number(chunk_rows), number(strips), number(first_block)),
             backwards,
         )  # fmt: skip
@@ -64,11 +64,11 @@ def search_volume_on_host(query, key, sides, weight, active, backwards):
     best, chunks = np.full(counts, EMPTY), -(-counts[1] // 2)
     for z in range(len(weight)):
         slab = keys[z * channels : (z + sides[0]) * channels]
-        numbers = (z * key[0, 0].size, key.shape[3], 1 - counts[1], 0, counts[1], 2, strips, 0)
+        numbers = (z * key[0, 0].size, key.shape[3], 0, 1 - counts[1], 0, counts[1], 2, strips, 0)
         launch(
             (blocks, counts[0] * chunks, counts[1] + weight.shape[1] - 1), sources.THREADS,
             (planes, *map(np.int32, query.shape[2:]), slab, *map(np.int32, key.shape[2:]),
-             weight[z], active, NOTHING, best, *map(np.int32, numbers)),
+             weight[z], active, NOTHING, best, NOTHING, *map(np.int32, numbers)),
             backwards,
         )  # fmt: skip
     return unpack(best - np.uint64(1))
