@@ -263,6 +263,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     best += (long long)slab * (end_row - first_row) * query_columns * LENGTH;
     if (active)
         active += (long long)slab * (query_height - PY + 1) * query_columns;
+#if !REVERSE
+    (void)first_query;
+#endif
     const Images images = {query, key, weight, active, best, key_best,
                            query_height, query_width, key_height, key_width};
     const Job job = {first_row, dy, left, left + first_dx, start, stop};
@@ -304,7 +307,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #if WEIGHTED
                 sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
 #endif
-                // Equal scores too: threads run in any order, and the lower key wins.
+                // Equal scores too: threads run in any order, and the lower key wins. Subnormal
+                // scores may all be equal here, to zero: the words decide.
                 found |= sums[x] <= row.limit[x];
             }
             if (found)

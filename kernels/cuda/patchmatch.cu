@@ -134,7 +134,7 @@ __device__ float patch_sum(const Image &query, long long place, const Image &key
         const int count = x + 1;
         if (count < PX && ((count & (count - 1)) == 0 || count > 1 << TOP(PX))) {
             const float so_far = total(columns, count);
-            if (so_far > limit)
+            if (less(limit, so_far))
                 return so_far;
         }
     }
@@ -165,7 +165,8 @@ __device__ __forceinline__ int drawn(long long stream, int best, int radius, int
 
 __device__ __forceinline__ float normalised(float sum, float bound, float factor, float alpha)
 {
-    return multiply(sum, __fdiv_rn(factor, add(alpha, multiply(min(bound, sum), factor))));
+    const float smallest = smaller(bound, sum);
+    return multiply(sum, divide(factor, add(alpha, multiply(smallest, factor))));
 }
 
 __device__ __forceinline__ Word word_of(float sum, int number)
@@ -218,7 +219,7 @@ struct Keys {
 // Whether a key is better than the best one; of equal scores the lower flat index is.
 __device__ __forceinline__ bool accept(const Best &best, float score, int number)
 {
-    return score < best.score || (score == best.score && number < best.number);
+    return less(score, best.score) || (at_most(score, best.score) && number < best.number);
 }
 
 // Try one key for the query patch whose first pixel has the number `place`.
@@ -235,12 +236,14 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
     float limit = best.sum;
 #if NORMALISED
     const float bound = keys.bound[at];
-    limit = (best.score + TINY) * ((keys.alpha + bound * keys.factor) / keys.factor) * WIDENING;
+    const float least_per_score =
+        divide(add(keys.alpha, multiply(bound, keys.factor)), keys.factor);
+    limit = multiply(multiply(add(best.score, TINY), least_per_score), WIDENING);
     // Sums up to the bound count for the key, whatever they score.
-    limit = max(limit, bound);
+    limit = larger(limit, bound);
 #endif
     const float sum = patch_sum(query, place, keys.image, number, limit);
-    if (!(sum <= limit))
+    if (!at_most(sum, limit))
         return;
     float score = sum;
 #if NORMALISED
@@ -278,13 +281,17 @@ extern "C" __global__ void patchmatch_pass(
         best.score = normalised(best.sum, bound[flat(best.place, key_patches.row, key_patches.column)],
                                 factor, alpha);
 #endif
+        // Compilers would repeat all of an attempt, some of them for a minute.
+#pragma unroll 1
         for (int neighbour = step > 0 ? 6 - 2 * AXES : 6; neighbour < 6; neighbour++) {
             const Place there = propagated_key(index, patches, here, neighbour, step, keys.image);
             if (!is_same(there, best.place))
                 attempt(best, query_image, place, keys, there);
         }
         const long long of_patch = combined(stream, place);
+#pragma unroll 1
         for (int draw = 0; radius > 0; radius /= 2)
+#pragma unroll 1
             for (int k = 0; k < draws; k++, draw += AXES)
                 attempt(best, query_image, place, keys,
                         random_key(of_patch, draw, best.place, radius, key_patches));

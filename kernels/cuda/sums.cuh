@@ -1,19 +1,51 @@
 // Arithmetic with bits that are the same everywhere, sliding sums, and packed matches.
 //
 // Every operation is rounded by itself: left to the compiler, products and sums would become fused
-// multiply-adds.
+// multiply-adds. And subnormal numbers count: CuPy compiles with -ftz=true, under which operators,
+// comparisons, `min`, `max` and even intrinsics like `__fadd_rn` take them for zero. PTX says for
+// each instruction whether it does.
 
 #define INFINITE __int_as_float(0x7f800000)
 #define LARGEST __int_as_float(0x7f7fffff)
 
-__device__ __forceinline__ float add(float a, float b) { return __fadd_rn(a, b); }
+// Where there is no PTX, whoever defines ON_HOST offers these six functions.
+#ifndef ON_HOST
+#define ARITHMETIC(name, instruction)                                                              \
+    __device__ __forceinline__ float name(float a, float b)                                        \
+    {                                                                                              \
+        float result;                                                                              \
+        asm(instruction " %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));                           \
+        return result;                                                                             \
+    }
 
-__device__ __forceinline__ float multiply(float a, float b) { return __fmul_rn(a, b); }
+ARITHMETIC(add, "add.rn.f32")
+ARITHMETIC(subtract, "sub.rn.f32")
+ARITHMETIC(multiply, "mul.rn.f32")
+ARITHMETIC(divide, "div.rn.f32")
+
+#define COMPARISON(name, instruction)                                                              \
+    __device__ __forceinline__ bool name(float a, float b)                                         \
+    {                                                                                              \
+        int result;                                                                                \
+        asm("{\n\t.reg .pred is_true;\n\t" instruction " is_true, %1, %2;\n\t"                     \
+            "selp.s32 %0, 1, 0, is_true;\n\t}"                                                     \
+            : "=r"(result)                                                                         \
+            : "f"(a), "f"(b));                                                                     \
+        return result;                                                                             \
+    }
+
+COMPARISON(less, "setp.lt.f32")
+COMPARISON(at_most, "setp.le.f32")
+#endif
+
+__device__ __forceinline__ float smaller(float a, float b) { return less(a, b) ? a : b; }
+
+__device__ __forceinline__ float larger(float a, float b) { return less(a, b) ? b : a; }
 
 __device__ __forceinline__ float square(float a, float b)
 {
-    const float difference = __fsub_rn(a, b);
-    return __fmul_rn(difference, difference);
+    const float difference = subtract(a, b);
+    return multiply(difference, difference);
 }
 
 // The largest k with 2^k <= p, for p below 32.

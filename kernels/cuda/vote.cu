@@ -136,7 +136,7 @@ extern "C" __global__ void vote_mean(const float *value, int value_depth, int va
             }
 #pragma unroll 4
     for (int channel = 0; channel < C; channel++)
-        field.out[channel * pixels + pixel.number] = __fdiv_rn(sums[channel], total);
+        field.out[channel * pixels + pixel.number] = divide(sums[channel], total);
 }
 
 // The lower one of two values in the middle, or the mean of all but a quarter on either side.
@@ -169,7 +169,7 @@ extern "C" __global__ void vote_ranked(const float *value, int value_depth, int 
                 const float value_here = plane[offset_of(field, pixel, dz, dy, dx)];
                 // Insertion sort: at most the values of a patch, mostly nearly equal.
                 int place = count++;
-                for (; place > 0 && covering[place - 1] > value_here; place--)
+                for (; place > 0 && less(value_here, covering[place - 1]); place--)
                     covering[place] = covering[place - 1];
                 covering[place] = value_here;
             }
@@ -178,5 +178,5 @@ extern "C" __global__ void vote_ranked(const float *value, int value_depth, int 
     float total = covering[first];
     for (int rank = first + 1; rank < end; rank++)
         total = add(total, covering[rank]);
-    field.out[place] = __fdiv_rn(total, (float)(end - first));
+    field.out[place] = divide(total, (float)(end - first));
 }

@@ -246,8 +246,8 @@ def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
                 (part.query, *_numbers(part.query.shape[1:]), part.key,
                  *_numbers(part.key.shape[1:]), _pointer(part.weight), _pointer(part.active),
                  _pointer(part.busy), part.best, _pointer(part.key_best),
-                 *_numbers((part.first_index, part.index_stride, part.first_query, first_dy, first_row, end_row,
-                            _CHUNK_ROWS, strips, first_block))),
+                 *_numbers((part.first_index, part.index_stride, part.first_query, first_dy,
+                            first_row, end_row, _CHUNK_ROWS, strips, first_block))),
             )  # fmt: skip
             launches.add(pairs * (first_block + here) // blocks - pairs * first_block // blocks)
 

@@ -5,9 +5,10 @@ import math
 import host_cuda
 import numpy as np
 
+from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
 from pnncupy.kernels.match_words import unpack
-from pnncupy.kernels.protocol import PassRequest
+from pnncupy.kernels.protocol import PassRequest, SearchRequest
 from pnncupy.kernels.slabs import interleaved
 
 # A missing array.
@@ -44,12 +45,26 @@ def search_on_host(
             (count, -(-rows // chunk_rows), end_row + key_rows - 1), sources.THREADS,
             (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
              *(NOTHING if array is None else array for array in (weight, active, busy)), best,
-             NOTHING, number(first_index), number(key.shape[2]), number(0), number(1 - end_row), number(first_row),
-             number(end_row), number(chunk_rows), number(strips), number(first_block)),
+             NOTHING, number(first_index), number(key.shape[2]), number(0), number(1 - end_row),
+             number(first_row), number(end_row), number(chunk_rows), number(strips), number(first_block)),
             backwards,
         )  # fmt: skip
     score = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)
     return score, (best & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
+
+
+def plain_search(query, key, p, weight=None, active=None):
+    """The search of engine `numpy`; returns scores and key numbers."""
+    shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
+    score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
+    reference.update_nearest(
+        SearchRequest(
+            query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
+            active=active,
+        ),
+        threads=1, tick=lambda pairs: None,
+    )  # fmt: skip
+    return score[..., 0], index[..., 0]
 
 
 def search_volume_on_host(query, key, sides, weight, active, backwards):

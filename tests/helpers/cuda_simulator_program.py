@@ -1,5 +1,10 @@
-"""Engine `numba-cuda` in Numba's simulator against engine `numpy`; run by test_numba_cuda.py."""
+"""Engine `numba-cuda` without a device against engine `numpy`; run by test_numba_cuda.py.
 
+In Numba's simulator, or with a compute capability as argument, such as 9.0, from Numba's PTX; a
+second argument leaves all out but what every engine has to do.
+"""
+
+import sys
 import warnings
 
 import numpy as np
@@ -7,6 +12,11 @@ from contract import CHECKS
 from numba import config
 from numba.core.errors import NumbaPerformanceWarning
 from numba.cuda.simulator.kernel import FakeCUDAKernel
+
+if sys.argv[1:]:
+    import numba_on_host
+
+    numba_on_host.install(tuple(map(int, sys.argv[1].split("."))))
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.numba_cuda import device, nearest, patchmatch, vote
@@ -32,6 +42,8 @@ random = np.random.default_rng(5)
 for check in CHECKS:
     check(numba_cuda, np, np.random.default_rng(20220103))
     print(check.__name__, "holds, the bits are equal")
+if sys.argv[2:]:
+    sys.exit()
 
 
 def patches_of(image, p):

@@ -14,7 +14,7 @@ HEADER = Path(__file__).parent / "cuda_on_host" / "host.h"
 COMPILER = shutil.which("g++")
 SANITIZE = "PNNCUPY_SANITIZE" in os.environ
 FLAGS = [
-    "-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
+    "-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
     "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-unused-variable",
 ]  # fmt: skip
 SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -28,11 +28,16 @@ def _folder():
 @functools.cache
 def build(text, name, options):
     """Compile one kernel of a text; returns launch(grid, threads, arguments, backwards=False)."""
-    target = Path(_folder().name) / f"{name}-{abs(hash((text, options)))}.so"
-    code = f'#include "{HEADER}"\n{text}\nHOST_KERNEL({name})\n'
-    defines = [option for option in options if option.startswith("-D")]
-    command = [COMPILER, *FLAGS, *(SANITIZERS if SANITIZE else []), *defines, "-x", "c++", "-",
-               "-o", str(target)]  # fmt: skip
+    defines = (option for option in options if option.startswith("-D"))
+    return compiled(text, name, (*FLAGS, *(SANITIZERS if SANITIZE else []), *defines))
+
+
+@functools.cache
+def compiled(code, name, flags):
+    """Compile C++ that has one kernel, on top of `HEADER`; returns a function as `build` does."""
+    target = Path(_folder().name) / f"{name}-{abs(hash((code, flags)))}.so"
+    code = f'#include "{HEADER}"\n{code}\nHOST_KERNEL({name})\n'
+    command = [COMPILER, *flags, "-fPIC", "-shared", "-x", "c++", "-", "-o", str(target)]
     made = subprocess.run(command, input=code, capture_output=True, text=True)
     if made.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{made.stderr}")

@@ -10,33 +10,19 @@ import host_cuda
 import naive
 import numpy as np
 import pytest
-from cuda_launches import approximate_pass, search_on_host, vote_on_host
+from cuda_launches import approximate_pass, plain_search, search_on_host, vote_on_host
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
-from pnncupy.kernels.protocol import SearchRequest
 
-pytestmark = pytest.mark.process
-
+# `code` runs the kernels from their source, and exhaustively from the PTX of compilers.
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("code")]
 needs_compiler = pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
 
 
 def integers(random, shape):
     """Pixels whose squared differences are summed without rounding, with many ties."""
     return random.integers(0, 4, shape).astype(np.float32)
-
-
-def plain_search(query, key, p, weight=None, active=None):
-    shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
-    score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
-    reference.update_nearest(
-        SearchRequest(
-            query, key, p, weight, score, index, first_index=0, index_stride=key.shape[2],
-            active=active,
-        ),
-        threads=1, tick=lambda pairs: None,
-    )  # fmt: skip
-    return score[..., 0], index[..., 0]
 
 
 SIZES = [
@@ -195,6 +181,7 @@ def test_vote_equals_the_oracle(p, channels, how, random):
 
 
 @needs_compiler
+@pytest.mark.parametrize("code", ["source"], indirect=True)
 @pytest.mark.skipif(host_cuda.SANITIZE, reason="this is the sanitized run")
 @pytest.mark.exhaustive
 def test_no_access_out_of_bounds_and_nothing_undefined():

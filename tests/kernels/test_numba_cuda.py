@@ -1,4 +1,4 @@
-"""Engine `numba-cuda` without a GPU: in Numba's simulator, and through NVIDIA's NVVM compiler.
+"""Engine `numba-cuda` without a GPU: in Numba's simulator, and from NVIDIA's NVVM compiler's PTX.
 
 Each in a process of its own, as the simulator is chosen when Numba is imported.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import host_cuda
 import pytest
 
 pytestmark = pytest.mark.process
@@ -27,14 +28,36 @@ def test_kernels_have_the_bits_of_the_other_engines():
     assert run.stdout.count("equal") == 21
 
 
-@pytest.mark.exhaustive
-def test_kernels_compile_for_devices():
+@pytest.fixture(scope="module")
+def nvvm():
+    """The environment in which Numba finds NVIDIA's NVVM compiler."""
     found = importlib.util.find_spec("nvidia.cuda_nvcc")
     if found is None or found.submodule_search_locations is None:
         pytest.skip("NVIDIA's NVVM compiler is not installed: nvidia-cuda-nvcc-cu12")
+    return {**os.environ, "CUDA_HOME": found.submodule_search_locations[0]}
+
+
+@pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+@pytest.mark.parametrize(
+    ("arguments", "equal"),
+    [
+        pytest.param(("7.5", "short"), 6, id="what every engine has to do"),
+        pytest.param(("9.0",), 16, marks=pytest.mark.exhaustive, id="all"),
+    ],
+)
+def test_kernels_from_ptx_have_the_bits_of_the_other_engines(arguments, equal, nvvm):
     run = subprocess.run(
-        [sys.executable, HERE / "nvvm_program.py"], capture_output=True, text=True,
-        env={**os.environ, "CUDA_HOME": found.submodule_search_locations[0]},
+        [sys.executable, HERE / "cuda_simulator_program.py", *arguments], capture_output=True,
+        text=True, env=nvvm,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("equal") >= equal
+
+
+@pytest.mark.exhaustive
+def test_kernels_compile_for_devices(nvvm):
+    run = subprocess.run(
+        [sys.executable, HERE / "nvvm_program.py"], capture_output=True, text=True, env=nvvm,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     assert run.stdout.count("compiled") == 20

@@ -44,11 +44,14 @@ template <class To, class From> static To bits(From value)
 static float __int_as_float(int value) { return bits<float>(value); }
 static float __uint_as_float(unsigned value) { return bits<float>(value); }
 static unsigned __float_as_uint(float value) { return bits<unsigned>(value); }
-// The compiler must not contract these either: -ffp-contract=off.
-static float __fadd_rn(float a, float b) { return a + b; }
-static float __fsub_rn(float a, float b) { return a - b; }
-static float __fmul_rn(float a, float b) { return a * b; }
-static float __fdiv_rn(float a, float b) { return a / b; }
+// What sums.cuh has in PTX. The compiler must not contract these either: -ffp-contract=off.
+#define ON_HOST
+static float add(float a, float b) { return a + b; }
+static float subtract(float a, float b) { return a - b; }
+static float multiply(float a, float b) { return a * b; }
+static float divide(float a, float b) { return a / b; }
+static bool less(float a, float b) { return a < b; }
+static bool at_most(float a, float b) { return a <= b; }
 
 static unsigned long long atomicMin(unsigned long long *address, unsigned long long value)
 {
