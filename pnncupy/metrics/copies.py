@@ -34,7 +34,7 @@ class NearCopy(NamedTuple):
         Whether `psnr` is above `NEAR_COPY_DECIBELS`.
     region_pixels : int or None
         Pixels of the largest connected piece of the result whose pixels lie as they do in the
-        source; None without an index map. What wraps around goes on at the other border.
+        source; None without an index map. It continues across borders that wrap around.
     region_share : float or None
         Its share of the result's pixels, 0 to 1.
     region_box : (int, int, int, int) or None
@@ -189,7 +189,7 @@ def largest_region(
 ) -> tuple[int, float, tuple[int, ...]]:  # fmt: skip
     """Pixels, share and box of the largest piece of one source with one displacement.
 
-    Along axes where the result wraps around, pieces go on at the other border; displacements count
+    Along axes where the result wraps around, pieces continue across the border; displacements count
     modulo the side of a source that wraps around, or else of such a result.
     """
     from scipy.sparse import coo_array

@@ -250,7 +250,7 @@ def _letters(made: Made) -> tuple[str, str, str]:
 
 
 def _every(sides: Sequence[tuple[int, ...]]) -> tuple[int, int, int]:
-    """Which voxels of slices are shown along each axis: every first, second, ...
+    """Distances between the shown voxels of slices along each axis.
 
     The same along rows and columns; slices and times are counted in other units anyway.
     """
