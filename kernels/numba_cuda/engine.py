@@ -20,7 +20,7 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
-SUPPORTS_TOP_K = False
+SUPPORTS_TOP_K = True
 TREE_AXES = ()
 STEPS_ON_DEVICE = False
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.

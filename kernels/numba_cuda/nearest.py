@@ -19,7 +19,7 @@ from pnncupy.kernels.numba_cuda.device import (
     subtract,
     word_of,
 )
-from pnncupy.kernels.protocol import Array, SearchRequest, Tick, refuse_lists
+from pnncupy.kernels.protocol import Array, SearchRequest, Tick
 from pnncupy.kernels.slabs import interleaved
 from pnncupy.kernels.sum_order import tree_sum
 from pnncupy.kernels.tiling import pairs_of_rows
@@ -83,19 +83,31 @@ def _squared_difference(
 
 
 @device_function
-def _lower_match(best: Array, slab: int, y: int, x: int, score: float, number: int) -> None:
-    """Lower the match of a query patch, if a key is better.
+def _lower_list(best: Array, slab: int, y: int, x: int, score: float, number: int) -> None:
+    """Put a key into the list of a query patch, if it is better than the last one.
 
     Scores are not negative, so their bits order as integers. A look is cheaper than an atomic
-    operation, and mostly shows it needless.
+    operation, and mostly shows it needless. What a minimum drives out is offered to the next place.
     """
-    match = word_of(score, number + 1)
-    if match < best[slab, y, x]:
-        cuda.atomic.min(best, (slab, y, x), match)
+    word = word_of(score, number + 1)
+    last = best.shape[3] - 1
+    if word < best[slab, y, x, last]:
+        for place in range(last + 1):
+            word = larger(word, cuda.atomic.min(best, (slab, y, x, place), word))
+
+
+@device_function
+def _lower_key(words: Array, row: int, column: int, total: float, number: int) -> None:
+    """Lower what a key patch knows of its nearest query."""
+    word = word_of(total, number + 1)
+    if word < words[row, column]:
+        cuda.atomic.min(words, (row, column), word)
 
 
 @cache
-def nearest_kernel(patch_rows: int, patch_columns: int, weighted: bool, masked: bool) -> Any:
+def nearest_kernel(
+    patch_rows: int, patch_columns: int, weighted: bool, masked: bool, reverse: bool
+) -> Any:
     """Search kernel: a thread owns one displacement and a strip of query columns.
 
     Blocks: x over strips and, slower, blocks of dx; y over chunks of rows and, slower, slabs of a
@@ -108,7 +120,8 @@ def nearest_kernel(patch_rows: int, patch_columns: int, weighted: bool, masked: 
     @device_kernel
     def search(
         query: Array, channels: int, key: Array, weight: Array, active: Array, best: Array,
-        first_index: int, index_stride: int, first_dy: int, chunk_rows: int, strips: int,
+        key_words: Array, first_index: int, index_stride: int, first_dy: int, chunk_rows: int,
+        strips: int,
     ) -> None:  # fmt: skip
         history = cuda.local.array((columns, scratch_size), float32)
         sums = cuda.local.array(columns, float32)
@@ -142,25 +155,30 @@ def nearest_kernel(patch_rows: int, patch_columns: int, weighted: bool, masked: 
                 if masked and not active[slab, done, x]:
                     continue
                 score = _window(sums, i, patch_columns, scratch)
+                if reverse and score < np.inf:
+                    place = (slab * query.shape[1] + done) * query.shape[2] + x
+                    _lower_key(key_words, done + dy, x + dx, score, place)
                 if weighted:
                     score = multiply(score, weight[done + dy, x + dx])
                 if score < np.inf:
                     number = first_index + (done + dy) * index_stride + x + dx
-                    _lower_match(best, slab, done, x, score, number)
+                    _lower_list(best, slab, done, x, score, number)
 
     return search
 
 
 def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search by launches of many displacements; see `protocol.Engine.update_nearest`."""
-    refuse_lists(request)
     # 0 is no key yet.
-    best = pack(request.score[..., 0], request.index[..., 0] + np.int32(1))
+    best = pack(request.score, request.index + np.int32(1))
+    key_words = None
+    if request.key_score is not None:
+        key_words = pack(request.key_score, request.key_index + np.int32(1))
     key, active, weight = request.key, request.active, request.weight
     if request.query.ndim == 3:
         _search(
             request, request.query, key, weight, None if active is None else active[None],
-            best[None], request.first_index, tick,
+            best[None], key_words, request.first_index, tick,
         )  # fmt: skip
     else:
         query, keys = interleaved(request.query), interleaved(key)
@@ -169,10 +187,13 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
             slab = keys[z * len(key) : (z + request.sides[0]) * len(key)]
             _search(
                 request, query, slab, None if weight is None else weight[z], active, best,
-                request.first_index + z * slice_stride, tick,
+                None if key_words is None else key_words[z], request.first_index + z * slice_stride, tick,
             )  # fmt: skip
-    request.score[..., 0], index = unpack(best)
-    request.index[..., 0] = index - np.int32(1)
+    request.score[...], index = unpack(best)
+    request.index[...] = index - np.int32(1)
+    if key_words is not None:
+        request.key_score[...], index = unpack(key_words)
+        request.key_index[...] = index - np.int32(1)
 
 
 def _search(
@@ -182,17 +203,20 @@ def _search(
     weight: Array | None,
     active: Array | None,
     best: Array,
+    key_words: Array | None,
     first_index: int,
     tick: Tick,
 ) -> None:
-    """Lower the words (slabs, rows, columns) of an image, or of all slabs among one of the key."""
+    """Lower the lists (slabs, rows, columns, length) of an image, or of all slabs among one of the key."""
     *_, patch_rows, patch_columns = request.sides
-    slabs, rows, columns = best.shape
+    slabs, rows, columns, _ = best.shape
     key_rows, key_columns = key.shape[1] - patch_rows + 1, key.shape[2] - patch_columns + 1
     strips = -(-columns // _STRIP)
     blocks = strips * -(-(key_columns + _STRIP - 1) // THREADS)
     chunk_rows = min(rows, _CHUNK_ROWS)
-    kernel = nearest_kernel(patch_rows, patch_columns, weight is not None, active is not None)
+    kernel = nearest_kernel(
+        patch_rows, patch_columns, weight is not None, active is not None, key_words is not None
+    )
     pairs_per_dy = slabs * columns * key_columns * min(rows, key_rows)
     step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
     for first_dy in range(1 - rows, key_rows, step):
@@ -201,7 +225,7 @@ def _search(
         launch(
             kernel, (blocks, slabs * -(-rows // chunk_rows), count), query, len(request.query), key,
             query[0] if weight is None else weight, query if active is None else active, best,
-            first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
+            best[0, 0] if key_words is None else key_words, first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
         )  # fmt: skip
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(slabs * row_pairs * columns * key_columns)

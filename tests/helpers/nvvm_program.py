@@ -22,17 +22,34 @@ def arrays(axes, *dtypes):
 
 
 planes, words, flags = arrays(3, real, types.uint64, truth)
-weights, missing = arrays(2, real)[0], planes
+(weights, key_words), (lists,), missing = (
+    arrays(2, real, types.uint64),
+    arrays(4, types.uint64),
+    planes,
+)
 # Images are volumes of one slice.
 images = arrays(4, real)[0]
 numbers, sums = arrays(3, types.int32, real)
 flat, flat_sums, flat_words = arrays(1, types.int32, real, types.uint64)
 kernels = [
     (
-        nearest.nearest_kernel(*sides, weighted, masked),
-        (planes, number, planes, weights, flags if masked else missing, words, *[number] * 5),
+        nearest.nearest_kernel(*sides, weighted, masked, reverse),
+        (
+            planes,
+            number,
+            planes,
+            weights,
+            flags if masked else missing,
+            lists,
+            key_words,
+            *[number] * 5,
+        ),
     )
-    for *sides, weighted, masked in ((7, 7, True, True), (2, 5, False, False), (1, 3, True, False))
+    for *sides, weighted, masked, reverse in (
+        (7, 7, True, True, False),
+        (2, 5, False, False, True),
+        (1, 3, True, False, True),
+    )
 ]
 kernels += [
     (
