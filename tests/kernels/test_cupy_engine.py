@@ -394,25 +394,31 @@ def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
     assert "way" not in details["numba"]
 
 
-def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        ("cudaErrorInsufficientDriver: too old", "install NVIDIA's driver, or a newer one"),
+        ("CuPy failed to load libnvrtc.so.12", "with `pip install -U 'pnncupy[gpu]'`"),
+        ("module 'numpy' has no attribute 'row_stack'", "or `pip install 'numpy<2.5'`"),
+    ],
+)
+def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch):
     states = {engine.name: engine for engine in pnn.engines()}
     assert states["cupy"].available
 
-    class NoDriverError(Exception):
+    class FoundError(Exception):
         pass
 
     def fail(*arguments):
-        raise NoDriverError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+        raise FoundError(told)
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
-
-    cupy_raw._kernel.cache_clear()
+    registry.load("cupy")._kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
-    assert "NoDriverError: cudaErrorInsufficientDriver" in state.detail
-    assert state.detail.endswith("install NVIDIA's driver, or a newer one")
+    assert f"FoundError: {told}" in state.detail
+    assert state.detail.endswith(remedy)
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here: a small search fail"):
         pnn.generate(image, engine="cupy")
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here"):
