@@ -43,18 +43,21 @@ class Device:
 class Memory:
     """The device's memory: what is allocated, and what may be."""
 
+    ROUNDING = 512  # of the blocks of CuPy's pool
+
     def __init__(self):
         self.used = self.peak = self.allocations = 0
         self.limit = float("inf")
         self.failing = None  # number of the allocation that fails
 
     def allocate(self, host):
+        size = -(-host.nbytes // self.ROUNDING) * self.ROUNDING
         self.allocations += 1
-        if self.allocations == self.failing or self.used + host.nbytes > self.limit:
-            raise OutOfMemoryError(f"Out of memory allocating {host.nbytes:,} bytes")
-        self.used += host.nbytes
+        if self.allocations == self.failing or self.used + size > self.limit:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+        self.used += size
         self.peak = max(self.peak, self.used)
-        weakref.finalize(host, self._release, host.nbytes)
+        weakref.finalize(host, self._release, size)
 
     def _release(self, size):
         self.used -= size
@@ -71,6 +74,9 @@ class Memory:
         return self.used
 
     total_bytes = used_bytes
+
+    def malloc(self, size):
+        raise AssertionError("only the stand-in's own arrays are allocated")
 
     def free_all_blocks(self):
         pass
@@ -238,15 +244,23 @@ class _Module(types.ModuleType):
         return on_device(value) if callable(value) and not isinstance(value, type) else value
 
 
+def _refused(name, reason):
+    def call(*arguments, **options):
+        raise AssertionError(f"`{name}` {reason}")
+
+    return call
+
+
 def modules():
     """What to put into `sys.modules`."""
     cupy, compat = _Module("cupy", np), _Module("array_api_compat.cupy", array_api_compat.numpy)
+    compat.clip = _refused("clip", "waits for the device; see `pnncupy.arrays.clipped`")
     compat.asarray, compat.fft = asarray, _Module("fft", np.fft)
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
     cupy.asnumpy = lambda value: value.host.copy()
     cupy.get_default_memory_pool = lambda: memory
     cupy.cuda = types.SimpleNamespace(
-        Event=Event, Device=Device,
+        Event=Event, Device=Device, get_allocator=lambda: memory.malloc,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
         driver=types.SimpleNamespace(CUDADriverError=CUDARuntimeError),

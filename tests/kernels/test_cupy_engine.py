@@ -301,6 +301,16 @@ def test_fewer_samples_are_made_together_where_memory_is_short(cupy, memory, ima
         samples(5)
 
 
+def test_a_limit_of_memory_is_refused_where_it_would_not_hold(cupy, memory, image, monkeypatch):
+    device = cupy.asarray(image)
+    pnn.generate(device, rng=1, max_memory="1 GB", **SMALL)
+    monkeypatch.setattr(cupy.cuda, "get_allocator", lambda: lambda size: None)
+    pnn.generate(device, rng=1, **SMALL)
+    for given, options in ((device, {}), (image, {"engine": "cupy"})):
+        with pytest.raises(ValueError, match=r"`max_memory` must be None.*set_allocator"):
+            pnn.generate(given, rng=1, max_memory="1 GB", **SMALL, **options)
+
+
 TINY = {"patch_size": 3, "iterations": 1, "coarse_iterations": 1, "levels": 1}
 NEAR = {"patch_size": 3, "method": "patchmatch", "rounds": 1}
 TINY_CALLS = {
