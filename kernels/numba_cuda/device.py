@@ -10,7 +10,8 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import config, cuda
+from numba import cuda
+from numba.cuda import config
 
 from pnncupy.kernels.protocol import Array
 

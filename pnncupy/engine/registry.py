@@ -66,7 +66,11 @@ _REMEDIES = {
     "InsufficientDriver": "install NVIDIA's driver, or a newer one",
     "NoDevice": "no GPU is visible: see `nvidia-smi` and CUDA_VISIBLE_DEVICES",
     "InvalidDevice": "see `nvidia-smi` for the devices there are",
-    "nvrtc": "install NVIDIA's compiler with `pip install 'pnncupy[gpu]'`",
+    # CuPy before 14 does not find the compiler of NVIDIA's wheels.
+    "nvrtc": "install NVIDIA's compiler, and a CuPy that finds it, with "
+    "`pip install -U 'pnncupy[gpu]'`",
+    "row_stack": "this numba-cuda does not know NumPy 2.5: `pip install -U numba-cuda`, or "
+    "`pip install 'numpy<2.5'`",
 }
 
 

@@ -9,8 +9,7 @@ import warnings
 
 import numpy as np
 from contract import CHECKS
-from numba import config
-from numba.core.errors import NumbaPerformanceWarning
+from numba.cuda import config
 from numba.cuda.simulator.kernel import FakeCUDAKernel
 
 if sys.argv[1:]:
@@ -32,12 +31,12 @@ configured = FakeCUDAKernel.__getitem__
 
 def with_warning(kernel, configuration):
     if config.CUDA_LOW_OCCUPANCY_WARNINGS:
-        warnings.warn(NumbaPerformanceWarning("Grid size: low occupancy"), stacklevel=2)
+        warnings.warn("Grid size: low occupancy", stacklevel=2)
     return configured(kernel, configuration)
 
 
 FakeCUDAKernel.__getitem__ = with_warning
-warnings.simplefilter("error", NumbaPerformanceWarning)
+warnings.filterwarnings("error", "Grid size")
 random = np.random.default_rng(5)
 for check in CHECKS:
     check(numba_cuda, np, np.random.default_rng(20220103))

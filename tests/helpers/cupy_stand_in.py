@@ -46,18 +46,22 @@ class Device:
 class Memory:
     """The device's memory: what is allocated, and what may be."""
 
+    ROUNDING = 512  # of the blocks of CuPy's pool
+
     def __init__(self):
-        self.used = self.peak = self.allocations = 0
+        self.used = self.peak = self.allocations = self.held = 0
         self.limit = float("inf")
         self.failing = None  # number of the allocation that fails
 
     def allocate(self, host):
+        size = -(-host.nbytes // self.ROUNDING) * self.ROUNDING
         self.allocations += 1
-        if self.allocations == self.failing or self.used + host.nbytes > self.limit:
-            raise OutOfMemoryError(f"Out of memory allocating {host.nbytes:,} bytes")
-        self.used += host.nbytes
+        if self.allocations == self.failing or self.used + size > self.limit:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+        self.used += size
         self.peak = max(self.peak, self.used)
-        weakref.finalize(host, self._release, host.nbytes)
+        self.held = max(self.held, self.used)
+        weakref.finalize(host, self._release, size)
 
     def _release(self, size):
         self.used -= size
@@ -73,10 +77,14 @@ class Memory:
     def used_bytes(self):
         return self.used
 
-    total_bytes = used_bytes
+    def total_bytes(self):
+        return self.held
+
+    def malloc(self, size):
+        raise AssertionError("only the stand-in's own arrays are allocated")
 
     def free_all_blocks(self):
-        pass
+        self.held = self.used
 
 
 memory = Memory()
@@ -298,15 +306,23 @@ class _Module(types.ModuleType):
         return on_device(value) if callable(value) and not isinstance(value, type) else value
 
 
+def _refused(name, reason):
+    def call(*arguments, **options):
+        raise AssertionError(f"`{name}` {reason}")
+
+    return call
+
+
 def modules():
     """What to put into `sys.modules`."""
     cupy, compat = _Module("cupy", np), _Module("array_api_compat.cupy", array_api_compat.numpy)
+    compat.clip = _refused("clip", "waits for the device; see `pnncupy.arrays.clipped`")
     compat.asarray, compat.fft = asarray, _Module("fft", np.fft)
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
     cupy.asnumpy = asnumpy
     cupy.get_default_memory_pool = lambda: memory
     cupy.cuda = types.SimpleNamespace(
-        Event=Event, Device=Device,
+        Event=Event, Device=Device, get_allocator=lambda: memory.malloc,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
         driver=types.SimpleNamespace(CUDADriverError=CUDARuntimeError),

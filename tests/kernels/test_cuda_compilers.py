@@ -1,6 +1,8 @@
 """The CUDA kernels through NVIDIA's compilers, for all architectures."""
 
 import re
+import shutil
+import subprocess
 
 import nvrtc
 import pytest
@@ -64,3 +66,17 @@ def test_every_kernel_compiles_without_a_warning(file, options, architecture):
     if file == "nearest.cu" and "-DPX=15" not in options:
         assert log.count("bytes stack frame") == 3
         assert log.count(" 0 bytes stack frame, 0 bytes spill stores") == 3
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
+@pytest.mark.parametrize(("file", "options"), COMPILED)
+def test_every_kernel_compiles_with_nvcc(file, options, tmp_path):
+    """Ahead of time, too: `nvcc` takes less than NVRTC, such as in its pragmas."""
+    command = ["nvcc", "-cubin", "-arch=sm_90", "--Werror=all-warnings", *options, "-x", "cu", "-"]
+    made = tmp_path / "made.cubin"
+    run = subprocess.run(
+        [*command, "-o", made], input=sources.text(file), capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert not run.stderr
+    assert made.stat().st_size > 0

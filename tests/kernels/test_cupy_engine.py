@@ -361,6 +361,16 @@ def test_fewer_samples_are_made_together_where_memory_is_short(cupy, memory, ima
         samples(5)
 
 
+def test_a_limit_of_memory_is_refused_where_it_would_not_hold(cupy, memory, image, monkeypatch):
+    device = cupy.asarray(image)
+    pnn.generate(device, rng=1, max_memory="1 GB", **SMALL)
+    monkeypatch.setattr(cupy.cuda, "get_allocator", lambda: lambda size: None)
+    pnn.generate(device, rng=1, **SMALL)
+    for given, options in ((device, {}), (image, {"engine": "cupy"})):
+        with pytest.raises(ValueError, match=r"`max_memory` must be None.*set_allocator"):
+            pnn.generate(given, rng=1, max_memory="1 GB", **SMALL, **options)
+
+
 TINY = {"patch_size": 3, "iterations": 1, "coarse_iterations": 1, "levels": 1}
 NEAR = {"patch_size": 3, "method": "patchmatch", "rounds": 1}
 TINY_CALLS = {
@@ -454,25 +464,31 @@ def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
     assert "way" not in details["numba"]
 
 
-def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        ("cudaErrorInsufficientDriver: too old", "install NVIDIA's driver, or a newer one"),
+        ("CuPy failed to load libnvrtc.so.12", "with `pip install -U 'pnncupy[gpu]'`"),
+        ("module 'numpy' has no attribute 'row_stack'", "or `pip install 'numpy<2.5'`"),
+    ],
+)
+def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch):
     states = {engine.name: engine for engine in pnn.engines()}
     assert states["cupy"].available
 
-    class NoDriverError(Exception):
+    class FoundError(Exception):
         pass
 
     def fail(*arguments):
-        raise NoDriverError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+        raise FoundError(told)
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
-
-    cupy_raw._kernel.cache_clear()
+    registry.load("cupy")._kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
-    assert "NoDriverError: cudaErrorInsufficientDriver" in state.detail
-    assert state.detail.endswith("install NVIDIA's driver, or a newer one")
+    assert f"FoundError: {told}" in state.detail
+    assert state.detail.endswith(remedy)
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here: a small search fail"):
         pnn.generate(image, engine="cupy")
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here"):

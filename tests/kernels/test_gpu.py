@@ -7,6 +7,7 @@ import pytest
 from device_calls import CALLS, VOLUME_CALLS, WITHOUT_ENGINE
 
 import pnncupy as pnn
+from pnncupy.tasks import execute
 
 pytestmark = pytest.mark.gpu
 ENGINES = ("cupy", "numba-cuda")
@@ -173,14 +174,27 @@ def test_approximate_volumes_are_those_of_the_cpu(alpha, engine, cupy, random):
     check_equal(pnn.generate(volume, engine=engine, **options), pnn.generate(volume, **options))
 
 
-def test_little_memory_gives_the_same_pictures(cupy, image):
+def test_little_memory_gives_the_same_pictures(cupy, image, monkeypatch):
+    """Enough for one image, not for six at a time: they are tried, and then fewer."""
     expected = pnn.generate(image, 6, rng=3)
     pool = cupy.get_default_memory_pool()
-    pool.free_all_blocks()
     before = pool.get_limit()
+    needed, tried = {}, []
+    for count in (1, 6):
+        pool.free_all_blocks()
+        used = pool.total_bytes()
+        pnn.generate(image, count, rng=3, engine="cupy")
+        needed[count] = pool.total_bytes() - used
+    assert needed[6] > 1.2 * needed[1]
+    realise = execute._realise
+    monkeypatch.setattr(
+        execute, "_realise", lambda *given: (tried.append(len(given[4])), realise(*given))[1]
+    )
+    pool.free_all_blocks()
     try:
-        # Enough for one image, not for six.
-        pool.set_limit(size=pool.used_bytes() + 250 * image.size)
+        pool.set_limit(size=pool.total_bytes() + (needed[1] + needed[6]) // 2)
         check_equal(pnn.generate(image, 6, rng=3, engine="cupy"), expected)
     finally:
         pool.set_limit(size=before)
+    assert tried[0] == 6
+    assert len(tried) > 2
