@@ -12,17 +12,17 @@ import numpy as np
 
 # Noise of the phases' blobs, in voxels.
 BLOBS = 4.0
-HOLE = 24
 FRAMES, ROWS, COLUMNS = 32, 120, 160
 
 
-def phases(side: int, seed: int = 0) -> Any:
+def phases(side: int | tuple[int, ...], seed: int = 0) -> Any:
     """Three phases of 40, 35 and 25 %, in blobs of one size."""
     from scipy.ndimage import gaussian_filter
 
     random = np.random.default_rng(seed)
-    fields = gaussian_filter(random.standard_normal((2, side, side, side)), (0, *(BLOBS,) * 3))
-    labels = np.zeros((side,) * 3, np.uint8)
+    shape = (side,) * 3 if isinstance(side, int) else side
+    fields = gaussian_filter(random.standard_normal((2, *shape)), (0, *(BLOBS,) * 3))
+    labels = np.zeros(shape, np.uint8)
     labels[fields[0] > np.quantile(fields[0], 0.4)] = 1
     rest = labels == 1
     labels[rest & (fields[1] > np.quantile(fields[1][rest], 35 / 60))] = 2
@@ -79,13 +79,17 @@ def _microstructure(side: int, threads: int, method: str) -> dict[str, Any]:
     return row
 
 
-def _hole(side: int, threads: int) -> dict[str, Any]:
+def _hole(shape: tuple[int, ...], hole: tuple[int, ...], threads: int) -> dict[str, Any]:
     import pnncupy as pnn
 
-    source = phases(side)
-    mask = np.zeros(source.shape, bool)
-    first = (side - HOLE) // 2
-    mask[(slice(first, first + HOLE),) * 3] = True
+    source = phases(shape)
+    mask = np.zeros(shape, bool)
+    mask[
+        tuple(
+            slice((side - width) // 2, (side + width) // 2)
+            for side, width in zip(shape, hole, strict=True)
+        )
+    ] = True
     start = time.perf_counter()
     made = pnn.inpaint(
         source,
@@ -101,11 +105,15 @@ def _hole(side: int, threads: int) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     share = [(made[mask] == phase).mean() - (source == phase).mean() for phase in range(3)]
     return {
-        "case": f"{side}^3, hole of {HOLE}^3, patchmatch",
+        "case": f"{_by(shape)}, hole of {_by(hole)}, patchmatch",
         "seconds": round(seconds, 1),
         "known_voxels_changed": int((made != source)[~mask].sum()),
         "largest_fraction_error_in_hole": round(float(np.abs(share).max()), 3),
     }
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _video(threads: int) -> dict[str, Any]:
@@ -134,7 +142,8 @@ def _video(threads: int) -> dict[str, Any]:
 CASES = {
     "patchmatch-64": lambda threads: _microstructure(64, threads, "patchmatch"),
     "patchmatch-128": lambda threads: _microstructure(128, threads, "patchmatch"),
-    "hole-64": lambda threads: _hole(64, threads),
+    "hole-64": lambda threads: _hole((64,) * 3, (24,) * 3, threads),
+    "hole-256": lambda threads: _hole((48, 256, 256), (24, 200, 200), threads),
     "video": _video,
     "exact-48": lambda threads: _microstructure(48, threads, "exact"),
     "exact-64": lambda threads: _microstructure(64, threads, "exact"),

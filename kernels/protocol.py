@@ -158,6 +158,43 @@ class PassRequest:
         return patch_sides(self.patch_size, self.query.ndim - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """Searches of one query image after the other among the same keys, by plain distances.
+
+    Attributes
+    ----------
+    keys : sequence of (C, HK, WK) float32
+        The first one wins ties. Pixels that must not be used are infinite.
+    first_indices : sequence of int
+        Of each key image, as `SearchRequest.first_index`.
+    index_stride, slice_stride, patch_size
+        As in `SearchRequest`.
+    needed : (HQ-p+1, WQ-p+1) bool or None
+        Query patches to search; None is all.
+    """
+
+    keys: Sequence[Array]
+    first_indices: Sequence[int]
+    index_stride: int
+    slice_stride: int
+    patch_size: PatchSize
+    needed: Array | None = None
+
+
+class StepSearch(Protocol):
+    """Searches that follow each other without a word to the host; see `Engine.step_search`."""
+
+    def search(self, query: Array) -> Array:
+        """Index of the best key of every query patch, (HQ-p+1, WQ-p+1) int32; 0 where not needed.
+
+        Of queries of one shape; patches that are as they were are not searched again.
+        """
+
+    def missing(self) -> bool:
+        """Test whether any search so far found no key for a patch that is needed; waits."""
+
+
 def refuse_lists(request: SearchRequest) -> None:
     """Raise where lists are requested of an engine without `SUPPORTS_TOP_K`."""
     if request.score.shape[-1] > 1 or request.key_score is not None:
@@ -172,22 +209,22 @@ class Engine(Protocol):
 
     Attributes
     ----------
-    VOLUMES : bool
-        Whether images may be volumes, and patches have sides of different lengths.
     SUPPORTS_TOP_K : bool
         Whether `update_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
     TREE_AXES : tuple of int
         Axes that the trees of `build_tree` and `search_tree` may have, the fastest number first;
         empty without such functions. See `kernels.search_tree`.
+    STEPS_ON_DEVICE : bool
+        Whether there are `step_search` and `vote_step`.
     QUERIES_PER_SEARCH : int
         Query patches that one search should have to keep the engine busy: images of one call are
         searched together up to that many.
     """
 
-    VOLUMES: bool
     SUPPORTS_TOP_K: bool
     TREE_AXES: tuple[int, ...]
+    STEPS_ON_DEVICE: bool
     QUERIES_PER_SEARCH: int
 
     def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:
@@ -234,6 +271,28 @@ class Engine(Protocol):
         """Lower lists through a tree of the request's key and return the counts of work.
 
         See `kernels.numba_cpu.search_tree.search`.
+        """
+
+    def step_search(self, request: StepRequest, *, tick: Tick) -> StepSearch:
+        """Begin searches that follow each other, of engines with `STEPS_ON_DEVICE`.
+
+        Whoever makes them need not wait for the device, nor ask it what changed.
+        """
+
+    def vote_step(
+        self,
+        value: Array,
+        index: Array,
+        patch_size: PatchSize,
+        reduction: str,
+        weight: Sequence[float] | Sequence[Sequence[float]] | None,
+        last: tuple[Array, Array] | None,
+    ) -> Array:
+        """Return the images (B, C, HQ, WQ) of a batch of matches, as `vote` makes each.
+
+        `index` is (B, HQ-p+1, WQ-p+1) int32, and `last` other matches and the images they made:
+        pixels all of whose patches are the same are copied from there. Of engines with
+        `STEPS_ON_DEVICE`.
         """
 
     def pair_sums(

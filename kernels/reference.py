@@ -24,8 +24,8 @@ from pnncupy.patch_shape import PatchSize, patch_sides
 
 SUPPORTS_TOP_K = True
 TREE_AXES = ()
+STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1
-VOLUMES = True
 _PAIRS_AT_ONCE = 4096
 
 

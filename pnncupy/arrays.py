@@ -110,3 +110,12 @@ def native(value: Array) -> Array:
     if value.dtype.byteorder in "=|":
         return value
     return value.astype(value.dtype.newbyteorder("="))
+
+
+def clipped(values: Array, low: float, high: float) -> Array:
+    """Values moved into [low, high].
+
+    The standard's `clip` of array-api-compat gathers and scatters, for which a GPU is waited for.
+    """
+    xp = namespace(values)
+    return xp.minimum(xp.maximum(values, low), high)

@@ -48,11 +48,20 @@ def middle_slices(planes: Any) -> Any:
         The slice of rows and columns at the top left, beside it that of rows and slices, below it
         that of slices and columns.
     """
+    return slices_at(planes, [side // 2 for side in planes.shape[1:]])
+
+
+def slices_at(planes: Any, point: Sequence[int]) -> Any:
+    """Arrange the three slices of a volume through a point as `middle_slices` does.
+
+    Of a coordinate that is beyond the volume the last slice is taken.
+    """
     channels, depth, height, width = planes.shape
+    z, y, x = (min(place, side - 1) for place, side in zip(point, planes.shape[1:], strict=True))
     shown = np.full((channels, height + _GAP + depth, width + _GAP + depth), np.nan)
-    shown[:, :height, :width] = planes[:, depth // 2]
-    shown[:, :height, width + _GAP :] = np.swapaxes(planes[:, :, :, width // 2], 1, 2)
-    shown[:, height + _GAP :, :width] = planes[:, :, height // 2]
+    shown[:, :height, :width] = planes[:, z]
+    shown[:, :height, width + _GAP :] = np.swapaxes(planes[:, :, :, x], 1, 2)
+    shown[:, height + _GAP :, :width] = planes[:, :, y]
     return shown
 
 

@@ -1,37 +1,28 @@
 """Figures for notebooks and reports: images side by side, samples, and where pixels come from.
 
-Needs matplotlib: ``pip install 'pnncupy[report]'``. No function here touches pyplot: a figure shows
-itself in a notebook, and ``figure.savefig`` writes it, with or without a display.
+Needs matplotlib: ``pip install 'pnncupy[report]'``. A figure shows itself in a notebook, and
+``figure.savefig`` writes it, with or without a display. Only `slices` touches pyplot, and only
+where its backend is interactive, so that sliders can move.
 """
 
 import math
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.display import index_colours, middle_slices, preview
+from pnncupy.display import index_colours, middle_slices, preview, slices_at
 from pnncupy.images.intensity_encoding import value_range
 from pnncupy.images.planes import ChannelAxis, as_planes
+from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.search.index_map import checked_index
+from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
-Figure = Any
-
-_DOTS_PER_INCH = 100
 _MOST_COLUMNS = 4
+_MOST_CHANNELS = 4
 _ASPECT = 16 / 9
-# In dots: white around and between images, and titles of 9 points.
-_GAP = 10
-_FONT_POINTS = 9
-_LINE = 16
-_LETTER = 7
-_BELOW_TITLE = 4
 
 
 def compare(
@@ -85,19 +76,11 @@ def compare(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['source', 'half']
     """
-    if isinstance(images, Mapping):
-        if titles is not None:
-            raise ValueError(
-                "`titles` must be None where `images` is a dict, whose keys are titles, got "
-                f"{validation.shortened(titles)}"
-            )
-        titles, images = list(images), list(images.values())
-    given = _list("images", images)
-    labels = _titles(titles, len(given))
+    given, labels = _named("images", images, titles)
     names = [f"images[{number}]" for number in range(len(given))]
     shown = _previews(names, given, channel_axis, data_range)
     width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
-    return _figure(_panels(shown, labels), width, size)
+    return panel_figure(panels_of(shown, labels), width, size)
 
 
 def samples(
@@ -114,7 +97,8 @@ def samples(
     Parameters
     ----------
     samples : (n, H, W) or (n, H, W, C) array, or list of images
-        What ``generate`` returns with `n`, or images as in `compare`.
+        What ``generate`` returns with `n`, or images as in `compare`; of volumes, (n, Z, Y, X) or
+        (n, Z, Y, X, C), the three middle slices are shown.
     source : (H, W) or (H, W, C) array, optional
         Their source.
     data_range : (float, float), optional
@@ -151,7 +135,84 @@ def samples(
         images, names, titles = [source, *images], ["source", *names], ["source", *titles]
     shown = _previews(names, images, channel_axis, data_range)
     width = validation.optional_integer("columns", columns, 1) or _columns_of_a_screen(shown)
-    return _figure(_panels(shown, titles), width, size)
+    return panel_figure(panels_of(shown, titles), width, size)
+
+
+def slices(
+    volumes: Any,
+    titles: Any = None,
+    *,
+    position: tuple[int, int, int] | None = None,
+    sliders: bool | None = None,
+    data_range: tuple[float, float] | None = None,
+    channel_axis: ChannelAxis = None,
+    columns: int | None = None,
+    size: float = 3.0,
+) -> Figure:
+    """Show three slices of each volume through one point, with sliders to move it.
+
+    Parameters
+    ----------
+    volumes : list of (Z, Y, X) or (Z, Y, X, C) arrays, or dict of them by title
+        As in `compare`. The slice of rows and columns is at the top left, beside it that of rows
+        and slices, below it that of slices and columns.
+    titles : list of str, optional
+        As in `compare`.
+    position : (int, int, int), optional
+        Slice, row and column of the point in all volumes; a smaller one shows its last slice.
+        Default: the middle of the first volume.
+    sliders : bool, optional
+        Whether there is a slider for each axis. Default: where matplotlib's backend is
+        interactive; then pyplot manages the figure, and ``matplotlib.pyplot.show()`` opens it.
+    data_range, columns, size
+        As in `compare`.
+    channel_axis : int, None or "auto", default None
+        Axis of the channels of 4-D arrays; None is their last one, if it is 1 to 4 long. 3-D
+        arrays have none.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Its attribute ``sliders`` holds the widgets for z, y and x.
+
+    Raises
+    ------
+    ImportError, TypeError
+        As `compare`.
+    ValueError
+        As `compare`; or an array is no volume, or `position` is outside of all volumes.
+
+    Examples
+    --------
+    >>> import numpy as np, pnncupy as pnn
+    >>> volume = np.random.default_rng(0).random((8, 10, 12))
+    >>> figure = pnn.plot.slices([volume], position=(2, 5, 7), sliders=True)
+    >>> [slider.val for slider in figure.sliders]
+    [2, 5, 7]
+    """
+    given, labels = _named("volumes", volumes, titles)
+    names = [f"volumes[{number}]" for number in range(len(given))]
+    planes = [
+        _volume_planes(name, volume, channel_axis)
+        for name, volume in zip(names, given, strict=True)
+    ]
+    limits = value_range(planes[:1], data_range)
+    sides = [max(each.shape[1 + axis] for each in planes) for axis in range(3)]
+    point = _point(position, planes[0].shape[1:], sides)
+
+    def shown(point: Sequence[int]) -> list[Array]:
+        return [preview(np.moveaxis(slices_at(each, point), 0, -1), limits) for each in planes]
+
+    moving = is_interactive() if sliders is None else validation.flag("sliders", sliders)
+    width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
+    figure = panel_figure(
+        panels_of(shown(point), labels), width, size,
+        make=managed_figure if moving and is_interactive() else None,
+        below=3 * SLIDER + GAP if moving else 0,
+    )  # fmt: skip
+    pictures = [axes.images[0] for axes in figure.axes]
+    figure.sliders = sliders_below(figure, point, sides, pictures, shown) if moving else []
+    return figure
 
 
 def index_map(
@@ -233,9 +294,47 @@ def index_map(
         for number, panel in enumerate(shown[:count])
     ]
     titles = ["source"] if count == 1 else [f"source {number}" for number in range(count)]
-    panels = _panels([colours, *keys], ["where pixels come from", *titles])
+    panels = panels_of([colours, *keys], ["where pixels come from", *titles])
     width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
-    return _figure(panels, width, size)
+    return panel_figure(panels, width, size)
+
+
+def _named(name: str, images: Any, titles: Any) -> tuple[list[Any], list[str]]:
+    """Images and their titles, which a dict has as keys."""
+    if isinstance(images, Mapping):
+        if titles is not None:
+            raise ValueError(
+                f"`titles` must be None where `{name}` is a dict, whose keys are titles, got "
+                f"{validation.shortened(titles)}"
+            )
+        titles, images = list(images), list(images.values())
+    given = _list(name, images)
+    return given, _titles(titles, len(given))
+
+
+def _volume_planes(name: str, volume: Any, channel_axis: ChannelAxis) -> Array:
+    """A checked volume as a (C, Z, Y, X) NumPy array."""
+    if channel_axis is None and getattr(volume, "ndim", 0) == 4:
+        channel_axis = -1 if volume.shape[-1] <= _MOST_CHANNELS else None
+    planes = _host_planes(name, volume, channel_axis)
+    if planes.ndim != 4:
+        raise ValueError(f"`{name}` must be a volume, got an image of shape {tuple(volume.shape)}")
+    return planes
+
+
+def _point(position: Any, first: Sequence[int], sides: Sequence[int]) -> list[int]:
+    """Slice, row and column inside of these sides; by default the middle of the first volume."""
+    if position is None:
+        return [side // 2 for side in first]
+    rule = "(slice, row, column), three integers of at least 0"
+    if not validation.is_sequence(position) or len(position) != 3:
+        raise ValueError(f"`position` must be {rule}, got {validation.shortened(position)}")
+    point = [validation.integer("position", place, 0, rule) for place in position]
+    if any(place >= side for place, side in zip(point, sides, strict=True)):
+        raise ValueError(
+            f"`position` must be inside of the volumes, of {tuple(sides)} voxels, got {point}"
+        )
+    return point
 
 
 def _list(name: str, images: Any) -> list[Any]:
@@ -257,10 +356,10 @@ def _stack_or_list(samples: Any) -> list[Any]:
     if not hasattr(samples, "dtype"):
         return _list("samples", samples)
     arrays.library("samples", samples)
-    if samples.ndim not in (3, 4) or len(samples) == 0:
+    if samples.ndim not in (3, 4, 5) or len(samples) == 0:
         raise ValueError(
             "`samples` must be a list of images or an array of shape (n, H, W) or (n, H, W, C), "
-            f"got shape {samples.shape}"
+            f"or of volumes, got shape {samples.shape}"
         )
     return [samples[number] for number in range(len(samples))]
 
@@ -344,106 +443,3 @@ def _over(image: Array, colours: Array, opacity: float) -> Array:
     """Colours over an image in grey, so that every hue is one of the colours."""
     grey = image.mean(axis=2, keepdims=True)
     return np.rint(grey * (1 - opacity) + colours * opacity).astype(np.uint8)
-
-
-class _Panel(NamedTuple):
-    image: Array
-    title: str
-
-
-def _panels(images: Sequence[Array], titles: Sequence[str]) -> list[_Panel]:
-    return [_Panel(*pair) for pair in zip(images, titles, strict=True)]
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Positions of the panels of a figure, in dots from its upper left corner."""
-
-    rows: list[list[_Panel]]
-    scale: float  # dots a pixel
-
-    @property
-    def widths(self) -> list[float]:
-        """Of the columns."""
-        columns = range(len(self.rows[0]))
-        return [
-            max(row[k].image.shape[1] for row in self.rows if k < len(row)) * self.scale
-            for k in columns
-        ]
-
-    def heading(self, row: Sequence[_Panel]) -> tuple[list[str], int]:
-        """The titles of a row broken into lines, and the height that they take."""
-        wrapped = [
-            "\n".join(textwrap.wrap(panel.title, max(1, int(width / _LETTER))))
-            for panel, width in zip(row, self.widths, strict=False)
-        ]
-        if not any(wrapped):
-            return wrapped, 0
-        lines = max(title.count("\n") + 1 for title in wrapped)
-        return wrapped, lines * _LINE + _BELOW_TITLE
-
-    def height(self, row: Sequence[_Panel]) -> float:
-        """Of the images of a row."""
-        pixels: int = max(panel.image.shape[0] for panel in row)
-        return pixels * self.scale
-
-
-def _figure(panels: Sequence[_Panel], columns: int, size: Any) -> Figure:
-    """Panels in rows; the images of a row hang from one line below their titles."""
-    make = _figure_class()
-    rows = [list(panels[start : start + columns]) for start in range(0, len(panels), columns)]
-    grid = _Grid(rows, _dots_per_pixel(panels, validation.positive("size", size)))
-    width = sum(grid.widths) + (len(grid.widths) + 1) * _GAP
-    height = sum(grid.heading(row)[1] + grid.height(row) + _GAP for row in rows) + _GAP
-    figure = make(figsize=(width / _DOTS_PER_INCH, height / _DOTS_PER_INCH), dpi=_DOTS_PER_INCH)
-    # matplotlib's own choice, "antialiased", blurs pixels of three dots.
-    interpolation = "nearest" if grid.scale >= 1 else "antialiased"
-    top = float(_GAP)
-    for row in rows:
-        titles, heading = grid.heading(row)
-        top += heading
-        left = float(_GAP)
-        for panel, title, column in zip(row, titles, grid.widths, strict=False):
-            tall, wide = (side * grid.scale for side in panel.image.shape[:2])
-            box = (left / width, 1 - (top + tall) / height, wide / width, tall / height)
-            _draw(figure, panel.image, title, box, interpolation)
-            left += column + _GAP
-        top += grid.height(row) + _GAP
-    # Without pyplot a notebook knows no other way to show a figure.
-    figure._repr_png_ = partial(_png, figure)
-    return figure
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "`pnncupy.plot` needs matplotlib; install it with `pip install 'pnncupy[report]'`"
-        ) from error
-    return Figure
-
-
-def _dots_per_pixel(panels: Sequence[_Panel], size: float) -> float:
-    """A whole number, so that all pixels are equal, unless that would be none."""
-    longest = max(max(panel.image.shape[:2]) for panel in panels)
-    scale: float = size * _DOTS_PER_INCH / longest
-    return float(math.floor(scale)) if scale >= 1 else scale
-
-
-def _draw(
-    figure: Figure, image: Array, title: str, box: tuple[float, ...], interpolation: str
-) -> None:
-    """One image that fills its axes, and its title as plain text."""
-    axes = figure.add_axes(box)
-    axes.imshow(image, aspect="auto", interpolation=interpolation)
-    axes.set_axis_off()
-    axes.set_title(
-        title, loc="left", fontsize=_FONT_POINTS, pad=_BELOW_TITLE, parse_math=False, usetex=False
-    )
-
-
-def _png(figure: Figure) -> bytes:
-    stream = BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()

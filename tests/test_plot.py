@@ -10,6 +10,7 @@ import pytest
 import pnncupy as pnn
 from pnncupy import plot
 from pnncupy.display import index_colours, preview
+from pnncupy.panel_figure import figure_class
 
 DTYPES = ["?", "u1", "u2", "i2", "u8", ">i4", "f2", "f4", "f8"]
 
@@ -303,3 +304,96 @@ def test_wrong_samples(image):
         plot.samples([image], "a.png")
     with pytest.raises(ValueError, match="`data_range` must have low < high"):
         plot.samples([image], data_range=(1, 0))
+
+
+@pytest.fixture
+def volume(random):
+    return random.integers(0, 256, (5, 7, 9)).astype(np.uint8)
+
+
+def panel(volume, point):
+    """Three slices through a point, put together by hand."""
+    z, y, x = point
+    depth, height, width = volume.shape
+    picture = np.full((height + 4 + depth, width + 4 + depth), 255)
+    picture[:height, :width] = volume[z]
+    picture[:height, width + 4 :] = volume[:, :, x].T
+    picture[height + 4 :, :width] = volume[:, y]
+    return np.dstack([picture] * 3)
+
+
+def test_slices_are_shown_at_a_position(volume):
+    figure = plot.slices({"all": volume, "less": volume[:2]}, position=(3, 0, 8))
+    assert titles(figure) == ["all", "less"]
+    assert figure.sliders == []
+    np.testing.assert_array_equal(shown(figure)[0], panel(volume, (3, 0, 8)))
+    np.testing.assert_array_equal(shown(figure)[1], panel(volume[:2], (1, 0, 8)))
+    np.testing.assert_array_equal(shown(plot.slices([volume]))[0], panel(volume, (2, 3, 4)))
+
+
+def test_sliders_move_the_slices_of_all_volumes(volume):
+    figure = plot.slices([volume, 255 - volume], sliders=True, data_range=(0, 255))
+    assert [slider.label.get_text() for slider in figure.sliders] == ["z", "y", "x"]
+    assert [slider.valmax for slider in figure.sliders] == [4, 6, 8]
+    for slider, place in zip(figure.sliders, (4, 1, 6), strict=True):
+        slider.set_val(place)
+    pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[:2]]
+    np.testing.assert_array_equal(pictures[0], panel(volume, (4, 1, 6)))
+    np.testing.assert_array_equal(pictures[1], panel(255 - volume, (4, 1, 6)))
+    # Sliders are below the images and inside of the figure.
+    lowest = min(axes.get_position().y0 for axes in figure.axes[:2])
+    for axes in figure.axes[2:]:
+        box = axes.get_position()
+        assert 0 < box.y0 < box.y1 <= lowest
+        assert 0 < box.x0 < box.x1 < 1
+
+
+def test_sliders_come_where_the_backend_is_interactive(volume, monkeypatch):
+    made = []
+
+    def figure(**given):
+        made.append(given)
+        return figure_class()(**given)
+
+    monkeypatch.setattr(plot, "managed_figure", figure)
+    still = ("agg", "module://matplotlib_inline.backend_inline", "svg")
+    moving = ("QtAgg", "module://ipympl.backend_nbagg")
+    for backend, count in (*((name, 0) for name in still), *((name, 3) for name in moving)):
+        monkeypatch.setattr("matplotlib.get_backend", lambda backend=backend: backend)
+        made.clear()
+        assert len(plot.slices([volume]).sliders) == count
+        assert len(made) == (count > 0)
+
+
+def test_volumes_with_channels_and_realisations(volume, random):
+    colours = random.integers(0, 256, (4, 6, 8, 3)).astype(np.uint8)
+    (picture,) = shown(plot.slices([colours], position=(1, 2, 3)))
+    np.testing.assert_array_equal(picture[:6, :8], colours[1])
+    made = np.stack([volume, volume[::-1]])
+    figure = plot.samples(made, volume, channel_axis=None)
+    assert titles(figure) == ["source", "sample 0", "sample 1"]
+    for picture, each in zip(shown(figure), (volume, *made), strict=True):
+        np.testing.assert_array_equal(picture, panel(each, (2, 3, 4)))
+    figure = plot.samples(np.stack([colours] * 2))
+    np.testing.assert_array_equal(shown(figure)[1][:6, :8], colours[2])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (
+            {"position": (5, 0, 0)},
+            ValueError,
+            r"`position` must be inside of the volumes, of \(5, ",
+        ),
+        ({"position": (0, 0)}, ValueError, r"`position` must be \(slice, row, column\)"),
+        ({"position": (0, -1, 0)}, ValueError, r"`position` must be \(slice, row, column\)"),
+        ({"position": 3}, ValueError, "`position` must be"),
+        ({"sliders": 1}, TypeError, "`sliders` must be"),
+        ({"volumes": [np.eye(4)]}, ValueError, r"`volumes\[0\]` must be a volume, got an image"),
+        ({"volumes": np.zeros((4, 4, 4))}, TypeError, "`volumes` must be a list of arrays"),
+    ],
+)
+def test_wrong_slices(options, error, message, volume):
+    with pytest.raises(error, match=message):
+        plot.slices(**{"volumes": [volume], **options})

@@ -10,47 +10,63 @@
 // Sums are formed in the order of `kernels/protocol.py` and nothing is contracted to fused
 // multiply-adds, so that every engine returns the same bits. Scores are not negative, so their bits
 // order like unsigned integers: the best of a query is one 64-bit word, score first, then the
-// number of the key, and one atomic minimum decides ties for the lower key.
+// number of the key, and one atomic minimum decides ties for the lower key. A list of several is
+// as many words, each lowered in turn: what a minimum drives out is offered to the next place, so
+// that every word moves on until it fits, and the list ends sorted whatever the order of threads.
+// Keys learn their nearest query from words in the same way.
 //
-// Compile-time: P patch side, C channels, WEIGHTED 0 or 1, STRIP query columns of a thread,
-// THREADS of a block, BUFFERS rows in shared memory (1 where channels are too many for 2).
+// A volume is searched slab by slab: PZ slices are an image of PZ * C planes, see `kernels/slabs.py`.
+// One launch searches all slabs of the query in one of the key.
+//
+// Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, LENGTH
+// of the lists, REVERSE 1 where keys learn, STRIP query columns of a thread, THREADS of a block,
+// BUFFERS rows in shared memory (1 where planes are too many for 2).
 
 #include "sums.cuh"
 
-#define COLUMNS (STRIP + P - 1)
+#define PLANES (PZ * C)
+#define COLUMNS (STRIP + PX - 1)
 #define KEY_COLUMNS (THREADS + COLUMNS - 1)
 #define WEIGHT_COLUMNS (THREADS + STRIP - 1)
 // Rows between two turns of the loop: no history has to be moved if all its values are new then.
-#define UNROLL (P <= 3 ? 2 : 4)
-// Pixels of the query row lie side by side; three channels take the space of four, which one
+#define UNROLL (PY <= 3 ? 2 : 4)
+// Pixels of the query row lie side by side; three planes take the space of four, which one
 // instruction loads.
-#define PIXEL (C == 3 ? 4 : C)
+#define PIXEL (PLANES == 3 ? 4 : PLANES)
+// What stands beyond the query: keys that learn must not take it for a patch.
+#define OUTSIDE (REVERSE ? INFINITE : 0.0f)
 // How often a block must load to get that many values.
 #define TURNS(values) (((values) + THREADS - 1) / THREADS)
 
 struct Row {
     alignas(16) float query[COLUMNS * PIXEL];
-    float key[C][KEY_COLUMNS];
+    float key[PLANES][KEY_COLUMNS];
     float limit[STRIP];
 #if WEIGHTED
     float weight[WEIGHT_COLUMNS];
+#endif
+#if REVERSE
+    float key_limit[WEIGHT_COLUMNS];
 #endif
 };
 
 // A thread's share of a row, between the device's memory and shared memory.
 struct Share {
-    float query[TURNS(COLUMNS * C)];
-    float key[C][TURNS(KEY_COLUMNS)];
+    float query[TURNS(COLUMNS * PLANES)];
+    float key[PLANES][TURNS(KEY_COLUMNS)];
     float limit;
 #if WEIGHTED
     float weight[TURNS(WEIGHT_COLUMNS)];
+#endif
+#if REVERSE
+    float key_limit[TURNS(WEIGHT_COLUMNS)];
 #endif
 };
 
 struct Images {
     const float *query, *key, *weight;
     const unsigned char *active;
-    unsigned long long *best;
+    unsigned long long *best, *key_best;
     int query_height, query_width, key_height, key_width;
 };
 
@@ -65,37 +81,50 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
 {
     const bool inside = y < images.query_height && y + job.dy < images.key_height;
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
         const int i = turn * THREADS + threadIdx.x;
-        const int channel = i / COLUMNS, x = job.left + i % COLUMNS;
+        const int plane = i / COLUMNS, x = job.left + i % COLUMNS;
         share.query[turn] =
-            inside && channel < C && x < images.query_width
-                ? images.query[((long long)channel * images.query_height + y) * images.query_width + x]
-                : 0.0f;
+            inside && plane < PLANES && x < images.query_width
+                ? images.query[((long long)plane * images.query_height + y) * images.query_width + x]
+                : OUTSIDE;
     }
 #pragma unroll
     for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
         const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
         const bool here = inside && i < KEY_COLUMNS && x >= 0 && x < images.key_width;
 #pragma unroll
-        for (int channel = 0; channel < C; channel++)
-            share.key[channel][turn] =
-                here ? images.key[((long long)channel * images.key_height + y + job.dy) * images.key_width + x]
+        for (int plane = 0; plane < PLANES; plane++)
+            share.key[plane][turn] =
+                here ? images.key[((long long)plane * images.key_height + y + job.dy) * images.key_width + x]
                      : INFINITE;
     }
-    const int done = y - (P - 1);
+    const int done = y - (PY - 1);
     const bool asked = done >= job.start && done < job.stop;
-    const int query_columns = images.query_width - P + 1, column = job.left + threadIdx.x;
+    const int query_columns = images.query_width - PX + 1, column = job.left + threadIdx.x;
     share.limit = -INFINITE;
     if (threadIdx.x < STRIP && asked && column < query_columns) {
         const long long at = (long long)done * query_columns + column;
         const long long kept = at - (long long)job.first_row * query_columns;
         // Infinite scores, of keys that must not be used, never pass.
         if (!images.active || images.active[at])
-            share.limit = min(score_of(images.best[kept]), LARGEST);
+            share.limit = min(score_of(images.best[kept * LENGTH + LENGTH - 1]), LARGEST);
     }
+#if WEIGHTED || REVERSE
+    const int key_columns = images.key_width - PX + 1;
+#endif
+#if REVERSE
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
+        share.key_limit[turn] = -INFINITE;
+        if (asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns) {
+            const long long at = (long long)(done + job.dy) * key_columns + x;
+            share.key_limit[turn] = min(score_of(images.key_best[at]), LARGEST);
+        }
+    }
+#endif
 #if WEIGHTED
-    const int key_columns = images.key_width - P + 1;
 #pragma unroll
     for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
         const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
@@ -110,9 +139,9 @@ __device__ __forceinline__ void load(Share &share, const Images &images, const J
 __device__ __forceinline__ void store(Row &row, const Share &share)
 {
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * C); turn++) {
+    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
         const int i = turn * THREADS + threadIdx.x;
-        if (i < COLUMNS * C)
+        if (i < COLUMNS * PLANES)
             row.query[i % COLUMNS * PIXEL + i / COLUMNS] = share.query[turn];
     }
 #pragma unroll
@@ -120,8 +149,8 @@ __device__ __forceinline__ void store(Row &row, const Share &share)
         const int i = turn * THREADS + threadIdx.x;
         if (i < KEY_COLUMNS)
 #pragma unroll
-            for (int channel = 0; channel < C; channel++)
-                row.key[channel][i] = share.key[channel][turn];
+            for (int plane = 0; plane < PLANES; plane++)
+                row.key[plane][i] = share.key[plane][turn];
     }
     if (threadIdx.x < STRIP)
         row.limit[threadIdx.x] = share.limit;
@@ -133,28 +162,45 @@ __device__ __forceinline__ void store(Row &row, const Share &share)
             row.weight[i] = share.weight[turn];
     }
 #endif
+#if REVERSE
+#pragma unroll
+    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
+        const int i = turn * THREADS + threadIdx.x;
+        if (i < WEIGHT_COLUMNS)
+            row.key_limit[i] = share.key_limit[turn];
+    }
+#endif
 }
 
-// Sum over the channels of the squared difference of one pair of pixels.
+// Sum over the planes of the squared difference of one pair of pixels.
 __device__ __forceinline__ float pixel_difference(const Row &row, int column)
 {
     float total;
-#if C == 3 || C == 4
+#if PLANES == 3 || PLANES == 4
     const float4 q = reinterpret_cast<const float4 *>(row.query)[column];
     total = square(q.x, row.key[0][threadIdx.x + column]);
     total = add(total, square(q.y, row.key[1][threadIdx.x + column]));
     total = add(total, square(q.z, row.key[2][threadIdx.x + column]));
-#if C == 4
+#if PLANES == 4
     total = add(total, square(q.w, row.key[3][threadIdx.x + column]));
 #endif
 #else
-    total = square(row.query[column * C], row.key[0][threadIdx.x + column]);
+    total = square(row.query[column * PLANES], row.key[0][threadIdx.x + column]);
 #pragma unroll 4
-    for (int channel = 1; channel < C; channel++)
-        total = add(total, square(row.query[column * C + channel],
-                                  row.key[channel][threadIdx.x + column]));
+    for (int plane = 1; plane < PLANES; plane++)
+        total = add(total, square(row.query[column * PLANES + plane],
+                                  row.key[plane][threadIdx.x + column]));
 #endif
     return total;
+}
+
+// Put a word into a list, sorted from its least one. A word that is not the least of its place
+// moves on, exactly once: place k ends with the k-th least of all words that were ever offered.
+__device__ __forceinline__ void insert(unsigned long long *list, unsigned long long word)
+{
+#pragma unroll
+    for (int place = 0; place < LENGTH; place++)
+        word = max(word, atomicMin(list + place, word));
 }
 
 // Lower the bests of the queries of a row whose limit this thread's scores do not exceed.
@@ -166,60 +212,96 @@ __device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLU
         if (scores[x] <= row.limit[x]) {
             const unsigned long long mine = packed(scores[x], number + x);
             // A look is cheaper than an atomic operation, and mostly shows it needless.
-            if (mine < best[x])
-                atomicMin(best + x, mine);
+            if (mine < best[x * LENGTH + LENGTH - 1])
+                insert(best + x * LENGTH, mine);
         }
 }
 
+#if REVERSE
+// Lower what the keys of a row know of their nearest query.
+__device__ __forceinline__ void lower_keys(const Row &row, const float (&sums)[COLUMNS],
+                                           unsigned long long *key_best, int number)
+{
+#pragma unroll
+    for (int x = 0; x < STRIP; x++)
+        if (sums[x] <= row.key_limit[threadIdx.x + x]) {
+            const unsigned long long mine = packed(sums[x], number + x);
+            if (mine < key_best[x])
+                atomicMin(key_best + x, mine);
+        }
+}
+#endif
+
 // Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
-// [first_row, end_row); z over dy from `first_dy`. `best` has one word for each query patch of these
-// rows. `busy` says which (chunk, strip) has an active query, or is null; so is `active`, by query
-// patch.
+// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has LENGTH
+// words for each query patch of these rows, `key_best` one for each key patch; there the number of a
+// query is `first_query` more than that of its pixel in a slice. `busy` says which (slab, chunk, strip) has an active
+// query, or is null; so is `active`, by query patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     update_nearest(const float *query, int query_height, int query_width, const float *key,
                   int key_height, int key_width, const float *weight, const unsigned char *active,
-                  const unsigned char *busy, unsigned long long *best, int first_index,
-                  int index_stride, int first_dy, int first_row, int end_row, int chunk_rows,
-                  int strips, int first_block)
+                  const unsigned char *busy, unsigned long long *best,
+                  unsigned long long *key_best, int first_index, int index_stride, int first_query,
+                  int first_dy, int first_row, int end_row, int chunk_rows, int strips,
+                  int first_block)
 {
     __shared__ Row rows[BUFFERS];
-    const int key_rows = key_height - P + 1;
-    const int query_columns = query_width - P + 1, key_columns = key_width - P + 1;
+    const int key_rows = key_height - PY + 1;
+    const int query_columns = query_width - PX + 1, key_columns = key_width - PX + 1;
     const int dy = first_dy + blockIdx.z;
     const int block = first_block + blockIdx.x;
     const int strip = block % strips, left = strip * STRIP;
-    const int top = first_row + blockIdx.y * chunk_rows;
+    const int chunks = (end_row - first_row + chunk_rows - 1) / chunk_rows;
+    const int slab = blockIdx.y / chunks, top = first_row + blockIdx.y % chunks * chunk_rows;
     const int start = max(top, -dy), stop = min(min(top + chunk_rows, end_row), key_rows - dy);
     const int first_dx = 1 - left - STRIP + block / strips * THREADS;
     if (start >= stop || left + first_dx >= key_columns)
         return;
     if (busy && !busy[blockIdx.y * strips + strip])
         return;
-    const Images images = {query, key, weight, active, best,
+    query += (long long)slab * C * query_height * query_width;
+    best += (long long)slab * (end_row - first_row) * query_columns * LENGTH;
+    if (active)
+        active += (long long)slab * (query_height - PY + 1) * query_columns;
+#if !REVERSE
+    (void)first_query;
+#endif
+    const Images images = {query, key, weight, active, best, key_best,
                            query_height, query_width, key_height, key_width};
     const Job job = {first_row, dy, left, left + first_dx, start, stop};
-    float history[COLUMNS][P - 1];
+    float history[COLUMNS][HISTORY(PY)];
 #pragma unroll
     for (int column = 0; column < COLUMNS; column++)
 #pragma unroll
-        for (int k = 0; k < P - 1; k++)
+        for (int k = 0; k < HISTORY(PY); k++)
             history[column][k] = INFINITE;
     Share share;
     load(share, images, job, start);
     store(rows[0], share);
     __syncthreads();
-    for (int first = start; first < stop + P - 1; first += UNROLL) {
+    for (int first = start; first < stop + PY - 1; first += UNROLL) {
 #pragma unroll
         for (int ahead = 0; ahead < UNROLL; ahead++) {
-            const int y = first + ahead, done = y - (P - 1);
+            const int y = first + ahead, done = y - (PY - 1);
             const Row &row = rows[ahead % BUFFERS];
             load(share, images, job, y + 1);
             float sums[COLUMNS];
 #pragma unroll
             for (int column = 0; column < COLUMNS; column++)
-                sums[column] = push(history[column], pixel_difference(row, column));
-            sum_windows(sums);
+                sums[column] = push<PY>(history[column], pixel_difference(row, column));
+            sum_windows<PX>(sums);
             bool found = false;
+#if REVERSE
+            bool found_for_keys = false;
+#pragma unroll
+            for (int x = 0; x < STRIP; x++)
+                found_for_keys |= sums[x] <= row.key_limit[threadIdx.x + x];
+            if (found_for_keys) {
+                const int key_x = left + first_dx + (int)threadIdx.x;
+                lower_keys(row, sums, key_best + (long long)(done + dy) * key_columns + key_x,
+                           first_query + slab * query_height * query_width + done * query_width + left);
+            }
+#endif
 #pragma unroll
             for (int x = 0; x < STRIP; x++) {
 #if WEIGHTED
@@ -230,7 +312,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 found |= sums[x] <= row.limit[x];
             }
             if (found)
-                lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
+                lower(row, sums, best + ((long long)(done - first_row) * query_columns + left) * LENGTH,
                       first_index + (done + dy) * index_stride + left + first_dx + (int)threadIdx.x);
             if (BUFFERS == 1)
                 __syncthreads();

@@ -1,11 +1,13 @@
-// Passes of PatchMatch: every query patch tries the matches of four neighbours, and random keys.
+// Passes of PatchMatch: every query patch tries the matches of its neighbours, two along each axis,
+// and random keys.
 //
 // One thread works for one query patch and reads only what the pass before has written, so that
 // the order of threads does not matter; see `patchmatch_pass` in `kernels/protocol.py`. Sums are formed in
 // the order that is fixed there, column by column: what is above the limit after some columns is
 // given up, which changes no result.
 //
-// Compile-time: P patch side, C channels, NORMALISED 0 or 1.
+// Compile-time: AXES 2 for images or 3 for volumes; PZ, PY, PX sides of a patch (PZ = 1 in images),
+// C channels, NORMALISED 0 or 1.
 
 #include "sums.cuh"
 
@@ -14,38 +16,86 @@
 #define TINY 1e-37f
 
 // Loops over a patch are unrolled where that does not make the code too long.
-#define UNROLL (P * P * C <= 256 ? P : 1)
+constexpr bool is_short = PZ * PY * PX * C <= 256;
+constexpr int unroll_rows = is_short ? PY : 1, unroll_columns = is_short ? PX : 1;
 
 typedef unsigned long long Word;
 
+// An image has one slice.
 struct Image {
     const float *pixels;
-    int height, width;
+    int depth, height, width;
+
+    __device__ __forceinline__ long long slice() const { return (long long)height * width; }
+    __device__ __forceinline__ long long volume() const
+    {
+        return AXES == 2 ? slice() : depth * slice();
+    }
 };
 
+// Position of a patch; in images the slice is 0.
+struct Place {
+    int slice, row, column;
+};
+
+// Patches along each axis.
+__device__ __forceinline__ Place patches_of(const Image &image)
+{
+    return {image.depth - PZ + 1, image.height - PY + 1, image.width - PX + 1};
+}
+
+// Whether a position is in an array of this shape.
+__device__ __forceinline__ bool is_inside(const Place &place, const Place &shape)
+{
+    return (AXES == 2 || (place.slice >= 0 && place.slice < shape.slice)) && place.row >= 0 &&
+           place.column >= 0 && place.row < shape.row && place.column < shape.column;
+}
+
+__device__ __forceinline__ bool is_same(const Place &a, const Place &b)
+{
+    return (AXES == 2 || a.slice == b.slice) && a.row == b.row && a.column == b.column;
+}
+
+// Flat index of a position in an array of so many rows and columns; 32 bits number all pixels.
+__device__ __forceinline__ int flat(const Place &place, int rows, int columns)
+{
+    const int line = AXES == 2 ? place.row : place.slice * rows + place.row;
+    return line * columns + place.column;
+}
+
+__device__ __forceinline__ Place place_of(int number, const Image &image)
+{
+    const int line = number / image.width;
+    if (AXES == 2)
+        return {0, line, number % image.width};
+    return {line / image.height, line % image.height, number % image.width};
+}
+
+// Sum of the squared differences of a pair of pixels, slice by slice and in each channel by channel.
 __device__ __forceinline__ float pixel_difference(const Image &query, long long place,
                                                   const Image &key, long long number)
 {
-    const long long query_plane = (long long)query.height * query.width;
-    const long long key_plane = (long long)key.height * key.width;
+    const long long query_volume = query.volume(), key_volume = key.volume();
     float total = square(query.pixels[place], key.pixels[number]);
 #pragma unroll 4
-    for (int channel = 1; channel < C; channel++)
-        total = add(total, square(query.pixels[place + channel * query_plane],
-                                  key.pixels[number + channel * key_plane]));
+    for (int plane = 1; plane < PZ * C; plane++) {
+        const int slice = plane / C, channel = plane % C;
+        total = add(total, square(query.pixels[place + slice * query.slice() + channel * query_volume],
+                                  key.pixels[number + slice * key.slice() + channel * key_volume]));
+    }
     return total;
 }
 
 // Sums of values that come one by one, by powers of two: level k holds the sum of 2^k of them where
 // bit k of their number is set.
-struct Sums {
-    float level[TOP + 1];
+template <int p> struct Sums {
+    float level[TOP(p) + 1];
 };
 
-__device__ __forceinline__ void append(Sums &sums, int count, float value)
+template <int p> __device__ __forceinline__ void append(Sums<p> &sums, int count, float value)
 {
 #pragma unroll
-    for (int k = 0; k <= TOP; k++) {
+    for (int k = 0; k <= TOP(p); k++) {
         if (!(count >> k & 1)) {
             sums.level[k] = value;
             break;
@@ -54,12 +104,12 @@ __device__ __forceinline__ void append(Sums &sums, int count, float value)
     }
 }
 
-__device__ __forceinline__ float total(const Sums &sums, int count)
+template <int p> __device__ __forceinline__ float total(const Sums<p> &sums, int count)
 {
     float result = 0.0f;
     bool begun = false;
 #pragma unroll
-    for (int k = TOP; k >= 0; k--)
+    for (int k = TOP(p); k >= 0; k--)
         if (count >> k & 1) {
             result = begun ? add(result, sums.level[k]) : sums.level[k];
             begun = true;
@@ -71,24 +121,24 @@ __device__ __forceinline__ float total(const Sums &sums, int count)
 __device__ float patch_sum(const Image &query, long long place, const Image &key, long long number,
                            float limit)
 {
-    Sums columns;
-#pragma unroll UNROLL
-    for (int x = 0; x < P; x++) {
-        Sums rows;
-#pragma unroll UNROLL
-        for (int y = 0; y < P; y++)
+    Sums<PX> columns;
+#pragma unroll unroll_columns
+    for (int x = 0; x < PX; x++) {
+        Sums<PY> rows;
+#pragma unroll unroll_rows
+        for (int y = 0; y < PY; y++)
             append(rows, y, pixel_difference(query, place + x + (long long)y * query.width, key,
                                              number + x + (long long)y * key.width));
-        append(columns, x, total(rows, P));
+        append(columns, x, total(rows, PY));
         // Sums of the first 1, 2, 4, ... columns, and what follows the largest of these.
         const int count = x + 1;
-        if (count < P && ((count & (count - 1)) == 0 || count > 1 << TOP)) {
+        if (count < PX && ((count & (count - 1)) == 0 || count > 1 << TOP(PX))) {
             const float so_far = total(columns, count);
             if (less(limit, so_far))
                 return so_far;
         }
     }
-    return total(columns, P);
+    return total(columns, PX);
 }
 
 // The same as `kernels/random_bits.py`.
@@ -124,35 +174,37 @@ __device__ __forceinline__ Word word_of(float sum, int number)
     return (Word)__float_as_uint(sum) << 32 | (unsigned)number;
 }
 
-// Row and column of a key.
-struct Place {
-    int row, column;
-};
-
-// Match of a neighbour, moved back to the query patch at (y, x), as row and column; -1 where there
-// is none. Neighbours 0 to 3 are `step` patches above, below, left and right.
-__device__ __forceinline__ Place propagated_key(const int *index, int rows, int columns, int y, int x,
-                                               int neighbour, int step, int key_width)
+// Match of a neighbour, moved back to the query patch at `here`; what is not inside of the key image
+// where there is none. Neighbours are `step` patches before and behind along the slices (in volumes
+// only), the rows, and the columns, numbered so that those along the rows are 2 and 3.
+__device__ __forceinline__ Place propagated_key(const int *index, const Place &patches,
+                                                const Place &here, int neighbour, int step,
+                                                const Image &key)
 {
-    const int move = step * (2 * (neighbour & 1) - 1);
-    const int dy = neighbour < 2 ? move : 0, dx = neighbour < 2 ? 0 : move;
-    if (y + dy < 0 || x + dx < 0 || y + dy >= rows || x + dx >= columns)
-        return {-1, -1};
-    const int there = index[(long long)(y + dy) * columns + x + dx];
-    return {there / key_width - dy, there % key_width - dx};
+    const int axis = neighbour >> 1, move = step * (2 * (neighbour & 1) - 1);
+    const int dz = AXES == 3 && axis == 0 ? move : 0, dy = axis == 1 ? move : 0;
+    const int dx = axis == 2 ? move : 0;
+    const Place moved = {here.slice + dz, here.row + dy, here.column + dx};
+    if (!is_inside(moved, patches))
+        return {-1, -1, -1};
+    const Place there = place_of(index[flat(moved, patches.row, patches.column)], key);
+    return {there.slice - dz, there.row - dy, there.column - dx};
 }
 
-// Row and column of a key drawn within a radius of the best one.
-__device__ __forceinline__ Place random_key(long long of_patch, int draw, int row, int column,
-                                           int radius, int key_rows, int key_columns)
+// A key drawn within a radius of the best one; `draw` counts the random numbers used.
+__device__ __forceinline__ Place random_key(long long of_patch, int draw, const Place &best,
+                                            int radius, const Place &keys)
 {
-    return {drawn(combined(of_patch, draw), row, radius, key_rows),
-            drawn(combined(of_patch, draw + 1), column, radius, key_columns)};
+    const int row = draw + AXES - 2;
+    return {AXES == 2 ? 0 : drawn(combined(of_patch, draw), best.slice, radius, keys.slice),
+            drawn(combined(of_patch, row), best.row, radius, keys.row),
+            drawn(combined(of_patch, row + 1), best.column, radius, keys.column)};
 }
 
 // The best match of a query patch so far, and what to beat.
 struct Best {
-    int number, row, column;
+    int number;
+    Place place;
     float sum, score;
 };
 
@@ -170,17 +222,17 @@ __device__ __forceinline__ bool accept(const Best &best, float score, int number
     return less(score, best.score) || (at_most(score, best.score) && number < best.number);
 }
 
-// Try one key for the query patch at `place`.
+// Try one key for the query patch whose first pixel has the number `place`.
 __device__ __forceinline__ void attempt(Best &best, const Image &query, int place, const Keys &keys,
-                                        int row, int column)
+                                        const Place &key)
 {
-    const int rows = keys.image.height - P + 1, columns = keys.image.width - P + 1;
-    if (row < 0 || column < 0 || row >= rows || column >= columns)
+    const Place count = patches_of(keys.image);
+    if (!is_inside(key, count))
         return;
-    const long long at = (long long)row * columns + column;
+    const int at = flat(key, count.row, count.column);
     if (!keys.usable[at])
         return;
-    const int number = row * keys.image.width + column;
+    const int number = flat(key, keys.image.height, keys.image.width);
     float limit = best.sum;
 #if NORMALISED
     const float bound = keys.bound[at];
@@ -202,65 +254,62 @@ __device__ __forceinline__ void attempt(Best &best, const Image &query, int plac
     score = normalised(sum, bound, keys.factor, keys.alpha);
 #endif
     if (accept(best, score, number))
-        best = {number, row, column, sum, score};
+        best = {number, key, sum, score};
 }
 
-// Blocks: over parts of rows and, slower, rows of the query patches.
-extern "C" __global__ void patchmatch_pass(const float *query, int query_height, int query_width,
-                                   const float *key, int key_height, int key_width,
-                                   const unsigned char *usable, const int *index, const float *sums,
-                                   int *out_index, float *out_sums, int step, int radius, int draws,
-                                   long long stream, const float *bound, float factor, float alpha,
-                                   Word *words, const unsigned char *active)
+// Blocks: over parts of rows and, slower, rows of the query patches, slice by slice.
+extern "C" __global__ void patchmatch_pass(
+    const float *query, int query_depth, int query_height, int query_width, const float *key,
+    int key_depth, int key_height, int key_width, const unsigned char *usable, const int *index,
+    const float *sums, int *out_index, float *out_sums, int step, int radius, int draws,
+    long long stream, const float *bound, float factor, float alpha, Word *words,
+    const unsigned char *active)
 {
-    const int rows = query_height - P + 1, columns = query_width - P + 1;
-    const int blocks = (columns + blockDim.x - 1) / blockDim.x;
-    const int x = blockIdx.x % blocks * blockDim.x + threadIdx.x, y = blockIdx.x / blocks;
-    if (x >= columns)
+    const Image query_image = {query, query_depth, query_height, query_width};
+    const Keys keys = {{key, key_depth, key_height, key_width}, usable, bound, words, factor, alpha};
+    const Place patches = patches_of(query_image), key_patches = patches_of(keys.image);
+    const int blocks = (patches.column + blockDim.x - 1) / blockDim.x, line = blockIdx.x / blocks;
+    const Place here = {AXES == 2 ? 0 : line / patches.row, AXES == 2 ? line : line % patches.row,
+                        (int)(blockIdx.x % blocks * blockDim.x + threadIdx.x)};
+    if (here.column >= patches.column)
         return;
-    const long long at = (long long)y * columns + x;
-    const Image query_image = {query, query_height, query_width};
-    const Keys keys = {{key, key_height, key_width}, usable, bound, words, factor, alpha};
-    const int number = index[at];
-    Best best = {number, number / key_width, number % key_width, sums[at], sums[at]};
+    const int at = flat(here, patches.row, patches.column);
+    Best best = {index[at], place_of(index[at], keys.image), sums[at], sums[at]};
     if (!active || active[at]) {
-        const int place = y * query_width + x;
+        const int place = flat(here, query_height, query_width);
 #if NORMALISED
-        const long long key_columns = key_width - P + 1;
-        best.score = normalised(best.sum, bound[best.row * key_columns + best.column], factor, alpha);
+        best.score = normalised(best.sum, bound[flat(best.place, key_patches.row, key_patches.column)],
+                                factor, alpha);
 #endif
         // Compilers would repeat all of an attempt, some of them for a minute.
 #pragma unroll 1
-        for (int neighbour = step > 0 ? 0 : 4; neighbour < 4; neighbour++) {
-            const Place there =
-                propagated_key(index, rows, columns, y, x, neighbour, step, key_width);
-            if (there.row != best.row || there.column != best.column)
-                attempt(best, query_image, place, keys, there.row, there.column);
+        for (int neighbour = step > 0 ? 6 - 2 * AXES : 6; neighbour < 6; neighbour++) {
+            const Place there = propagated_key(index, patches, here, neighbour, step, keys.image);
+            if (!is_same(there, best.place))
+                attempt(best, query_image, place, keys, there);
         }
         const long long of_patch = combined(stream, place);
 #pragma unroll 1
         for (int draw = 0; radius > 0; radius /= 2)
 #pragma unroll 1
-            for (int k = 0; k < draws; k++, draw += 2) {
-                const Place there = random_key(of_patch, draw, best.row, best.column, radius,
-                                               key_height - P + 1, key_width - P + 1);
-                attempt(best, query_image, place, keys, there.row, there.column);
-            }
+            for (int k = 0; k < draws; k++, draw += AXES)
+                attempt(best, query_image, place, keys,
+                        random_key(of_patch, draw, best.place, radius, key_patches));
     }
     out_index[at] = best.number;
     out_sums[at] = best.sum;
 }
 
 // Sums of given pairs of patches, one a thread.
-extern "C" __global__ void pair_sums(const float *query, int query_height, int query_width,
-                                     const float *key, int key_height, int key_width,
-                                     const int *query_number, const int *key_number, float *out,
-                                     long long count)
+extern "C" __global__ void pair_sums(const float *query, int query_depth, int query_height,
+                                     int query_width, const float *key, int key_depth,
+                                     int key_height, int key_width, const int *query_number,
+                                     const int *key_number, float *out, long long count)
 {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < count)
-        out[i] = patch_sum({query, query_height, query_width}, query_number[i],
-                           {key, key_height, key_width}, key_number[i], INFINITE);
+        out[i] = patch_sum({query, query_depth, query_height, query_width}, query_number[i],
+                           {key, key_depth, key_height, key_width}, key_number[i], INFINITE);
 }
 
 extern "C" __global__ void scatter_minimum(Word *words, const int *places, const Word *values,

@@ -3,7 +3,7 @@
 // Every operation is rounded by itself: left to the compiler, products and sums would become fused
 // multiply-adds. And subnormal numbers count: CuPy compiles with -ftz=true, under which operators,
 // comparisons, `min`, `max` and even intrinsics like `__fadd_rn` take them for zero. PTX says for
-// each instruction whether it does. Compile-time: P side of a patch.
+// each instruction whether it does.
 
 #define INFINITE __int_as_float(0x7f800000)
 #define LARGEST __int_as_float(0x7f7fffff)
@@ -48,31 +48,34 @@ __device__ __forceinline__ float square(float a, float b)
     return multiply(difference, difference);
 }
 
-// The largest k with 2^k <= P.
-#define TOP (P >= 16 ? 4 : P >= 8 ? 3 : P >= 4 ? 2 : 1)
+// The largest k with 2^k <= p, for p below 32.
+#define TOP(p) ((p) >= 16 ? 4 : (p) >= 8 ? 3 : (p) >= 4 ? 2 : (p) >= 2 ? 1 : 0)
+// Sums of values pushed before that `push` keeps; C++ has no arrays without elements.
+#define HISTORY(p) ((p) > 1 ? (p) - 1 : 1)
 
-// Sum of the last P values pushed, by powers of two. The history holds, level after level, the last
+// Sum of the last p values pushed, by powers of two. The history holds, level after level, the last
 // sums of 2^k values, oldest first: as many as the next level looks back.
-__device__ __forceinline__ float push(float (&history)[P - 1], float value)
+template <int p> __device__ __forceinline__ float push(float (&history)[HISTORY(p)], float value)
 {
-    float newest[TOP + 1];
+    constexpr int top = TOP(p);
+    float newest[top + 1];
     newest[0] = value;
 #pragma unroll
-    for (int k = 0; k < TOP; k++)
+    for (int k = 0; k < top; k++)
         newest[k + 1] = add(history[(1 << k) - 1], newest[k]);
-    int covered = 1 << TOP;
-    float total = P == covered ? newest[TOP] : history[covered - 1 < P - 1 ? covered - 1 : 0];
+    int covered = 1 << top;
+    float total = p == covered ? newest[top] : history[covered - 1 < p - 1 ? covered - 1 : 0];
 #pragma unroll
-    for (int k = TOP - 1; k >= 0; k--)
-        if (P >> k & 1) {
+    for (int k = top - 1; k >= 0; k--)
+        if (p >> k & 1) {
             covered += 1 << k;
-            const int back = P - covered;
+            const int back = p - covered;
             // Level k starts at 2^k - 1 and looks back 2^k steps.
             total = add(total, back == 0 ? newest[k] : history[(2 << k) - 1 - back]);
         }
 #pragma unroll
-    for (int k = 0; k <= TOP; k++) {
-        const int first = (1 << k) - 1, depth = k < TOP ? 1 << k : P - (1 << TOP);
+    for (int k = 0; k <= top; k++) {
+        const int first = (1 << k) - 1, depth = k < top ? 1 << k : p - (1 << top);
 #pragma unroll
         for (int i = 0; i + 1 < depth; i++)
             history[first + i] = history[first + i + 1];
@@ -82,29 +85,30 @@ __device__ __forceinline__ float push(float (&history)[P - 1], float value)
     return total;
 }
 
-// Sums over P neighbours, in place: sums[x] becomes the sum from x on, for the first ones.
-template <int count> __device__ __forceinline__ void sum_windows(float (&sums)[count])
+// Sums over p neighbours, in place: sums[x] becomes the sum from x on, for the first ones.
+template <int p, int count> __device__ __forceinline__ void sum_windows(float (&sums)[count])
 {
-    // Sums of 2^k neighbours, k rising; those that P is made of are wanted from the largest down.
+    // Sums of 2^k neighbours, k rising; those that p is made of are wanted from the largest down.
     // All loops have constant lengths, so that the compiler keeps every array in registers.
-    float level[TOP + 1][count];
+    constexpr int top = TOP(p);
+    float level[top + 1][count];
 #pragma unroll
     for (int x = 0; x < count; x++)
         level[0][x] = sums[x];
 #pragma unroll
-    for (int k = 0; k < TOP; k++)
+    for (int k = 0; k < top; k++)
 #pragma unroll
         for (int x = 0; x < count; x++)
             if (x + (2 << k) <= count)
                 level[k + 1][x] = add(level[k][x], level[k][x + (1 << k)]);
 #pragma unroll
     for (int x = 0; x < count; x++)
-        if (x + P <= count) {
-            float total = level[TOP][x];
-            int covered = 1 << TOP;
+        if (x + p <= count) {
+            float total = level[top][x];
+            int covered = 1 << top;
 #pragma unroll
-            for (int k = TOP - 1; k >= 0; k--)
-                if (P >> k & 1) {
+            for (int k = top - 1; k >= 0; k--)
+                if (p >> k & 1) {
                     total = add(total, level[k][x + covered]);
                     covered += 1 << k;
                 }

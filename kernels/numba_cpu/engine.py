@@ -13,9 +13,9 @@ from pnncupy.kernels.numba_cpu.vote import vote
 
 __all__ = [
     "QUERIES_PER_SEARCH",
+    "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
-    "VOLUMES",
     "add_slice_votes",
     "build_tree",
     "compilation_seconds",
@@ -27,7 +27,7 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
-VOLUMES = True
 SUPPORTS_TOP_K = True
 TREE_AXES = (AXES, AXES // 2)
+STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1

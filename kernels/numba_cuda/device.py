@@ -1,23 +1,28 @@
-"""Arithmetic that is rounded step by step, and where a thread is, for the CUDA kernels in Python.
+"""Arithmetic that is rounded step by step, where a thread is, and launches of kernels in Python.
 
-In Numba's simulator, which has no intrinsics, the host's own arithmetic.
+In Numba's simulator, which has neither intrinsics nor streams, the host's own arithmetic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import config, cuda
+from numba import cuda
+from numba.cuda import config
 
 from pnncupy.kernels.protocol import Array
 
 __all__ = [
-    "THREADS", "add", "bits", "device_function", "device_kernel", "divide", "larger", "multiply",
-    "smaller", "subtract", "thread_place", "word_of",
+    "THREADS", "add", "beside", "bits", "device_function", "device_kernel", "divide", "larger",
+    "launch", "multiply", "smaller", "subtract", "thread_place", "word_of",
 ]  # fmt: skip
 
 # Threads of a block.
 THREADS = 64
+_SETTINGS = Lock()
 
 if config.ENABLE_CUDASIM:
     from operator import add
@@ -29,12 +34,41 @@ if config.ENABLE_CUDASIM:
         """The bits of a float32 as an integer."""
         return np.float32(value).view(np.int32)
 
+    def beside(array: Array, other: Array) -> Array:
+        """Array of the host for the device of another array."""
+        return other
+
+    @contextmanager
+    def _stream_of(array: Array) -> Iterator[Any]:
+        """The simulator's only stream."""
+        yield cuda.stream()
+
 else:
+    # CuPy is imported by those who have its arrays: kernels compile without it.
     from numba.cuda import libdevice
 
     # Rounded one by one: the compiler would fuse plain products and sums.
     add, subtract, multiply = libdevice.fadd_rn, libdevice.fsub_rn, libdevice.fmul_rn
     divide, bits = libdevice.fdiv_rn, libdevice.float_as_int
+
+    def beside(array: Array, other: Array) -> Array:
+        """Copy an array of the host to the device of another array."""
+        import cupy
+
+        with array.device:
+            return cupy.asarray(other)
+
+    @cache
+    def _external_stream(device: int, pointer: int) -> Any:
+        return cuda.external_stream(pointer) if pointer else cuda.default_stream()
+
+    @contextmanager
+    def _stream_of(array: Array) -> Iterator[Any]:
+        """CuPy's current stream on an array's device, which is Numba's device meanwhile."""
+        import cupy
+
+        with array.device, cuda.gpus[array.device.id]:
+            yield _external_stream(array.device.id, cupy.cuda.get_current_stream().ptr)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -46,8 +80,33 @@ def device_function(function: Function) -> Function:
 
 
 def device_kernel(function: Callable[..., None]) -> Any:
-    """Compile a kernel; it is launched by ``kernel[blocks, threads](...)``."""
+    """Compile a kernel for `launch`."""
     return cuda.jit(function)
+
+
+def launch(kernel: Any, blocks: int | tuple[int, ...], *arguments: Any, wait: bool = False) -> None:
+    """Launch a kernel where its first argument, an array, is, behind what CuPy does there.
+
+    With `wait` it has ended at the return.
+    """
+    with _stream_of(arguments[0]) as stream:
+        _configured(kernel, blocks, stream)(*arguments)
+        if wait:
+            stream.synchronize()
+
+
+def _configured(kernel: Any, blocks: int | tuple[int, ...], stream: Any) -> Any:
+    """Return a kernel with its grid, without Numba's warning of small ones.
+
+    Small images make small grids; the warning stays on for the kernels of others.
+    """
+    with _SETTINGS:
+        before = config.CUDA_LOW_OCCUPANCY_WARNINGS
+        config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+        try:
+            return kernel[blocks, THREADS, stream]
+        finally:
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = before
 
 
 @device_function

@@ -10,6 +10,7 @@ from pnncupy.kernels.slice_votes import add_slice_votes
 
 __all__ = [
     "QUERIES_PER_SEARCH",
+    "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
     "add_slice_votes",
     "pair_sums",
@@ -19,8 +20,8 @@ __all__ = [
     "vote",
 ]  # fmt: skip
 
-VOLUMES = False
-SUPPORTS_TOP_K = False
+SUPPORTS_TOP_K = True
 TREE_AXES = ()
+STEPS_ON_DEVICE = False
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
 QUERIES_PER_SEARCH = 1 << 20

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pnncupy.batch.manifest import NAME, Manifest
+from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import SUFFIXES
 from pnncupy.tasks.registry import TASKS
 
@@ -40,11 +41,24 @@ class FolderImages:
         Images, and what only seems to be one: its job fails and says why.
     passed_over : dict
         For each reason the names, relative to the folder.
+    volume : bool
+        Whether they are volumes.
     """
 
     folder: Path
     files: list[Path] = field(default_factory=list)
     passed_over: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    volume: bool = False
+
+    @property
+    def suffixes(self) -> Collection[str]:
+        """Suffixes of the files that are sources."""
+        return VOLUME_SUFFIXES if self.volume else SUFFIXES
+
+    def images(self) -> list[Path]:
+        """Files passed over that are images, where volumes are wanted."""
+        names = self.passed_over.get(_OTHER_KINDS, [])
+        return [self.folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
 
     def pass_over(self, reason: tuple[str, str], entry: Path) -> None:
         """Note an entry that is no source."""
@@ -62,12 +76,18 @@ class FolderImages:
         """Refuse a folder without sources."""
         if self.files:
             return
+        what = "volumes" if self.volume else "images"
         if set(self.passed_over) - {_OTHER_KINDS}:
             raise ValueError(
-                f"{self.folder} holds no images but those passed over: {_listed(self.passed_over)}"
+                f"{self.folder} holds no {what} but those passed over: {_listed(self.passed_over)}"
             )
         others = f"; passed over: {_listed(self.passed_over)}" if self.passed_over else ""
-        raise ValueError(f"{self.folder} holds no images ({', '.join(sorted(SUFFIXES))}){others}")
+        names = self.passed_over.get(_OTHER_KINDS, [])
+        if not self.volume and any(Path(name).suffix.lower() in VOLUME_SUFFIXES for name in names):
+            others += "; .npy files are volumes: set `volume` (--volume)"
+        raise ValueError(
+            f"{self.folder} holds no {what} ({', '.join(sorted(self.suffixes))}){others}"
+        )
 
     def names(self) -> list[PurePath]:
         """For each file a name of its own without suffix, relative to the folder.
@@ -95,6 +115,7 @@ def folder_images(
     *,
     recursive: bool = False,
     common: Collection[Path] = (),
+    volume: bool = False,
 ) -> FolderImages:
     """List the images of a folder that are sources of a batch, in the order of their names.
 
@@ -107,8 +128,10 @@ def folder_images(
         Include those of subfolders. Links to folders are not followed.
     common : collection of Path
         Images that are arguments of all jobs.
+    volume : bool, default False
+        List volumes instead: TIFF stacks and .npy files.
     """
-    found = FolderImages(folder)
+    found = FolderImages(folder, volume=volume)
     search = _Search(found, None if output is None else _real(output), recursive)
     search.reasons |= {str(_real(file)): _COMMON for file in common}
     search.run()
@@ -162,7 +185,7 @@ class _Search:
             self._sort(entry)
 
     def _sort(self, entry: Path) -> None:
-        is_image, real = entry.suffix.lower() in SUFFIXES, _real(entry)
+        is_image, real = entry.suffix.lower() in self.found.suffixes, _real(entry)
         if entry.name.startswith("."):
             if is_image:
                 self.found.pass_over(_HIDDEN, entry)

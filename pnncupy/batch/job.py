@@ -2,24 +2,22 @@
 
 import functools
 import hashlib
-import inspect
-import math
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pnncupy import errors, validation
+from pnncupy import errors
 from pnncupy._version import __version__
+from pnncupy.batch.job_arguments import MASK_CHOICE, check_for_volume
 from pnncupy.batch.provenance import Provenance, provenance
-from pnncupy.images import intensity_encoding
 from pnncupy.images.mask_judgement import (
     NO_CHOICE,
     Judgement,
@@ -30,19 +28,11 @@ from pnncupy.images.mask_judgement import (
 )
 from pnncupy.io import read_metadata, write_image
 from pnncupy.io.image_file import ImageFile
-from pnncupy.io.masks import read_mask, read_transparent
+from pnncupy.io.masks import read_mask, read_mask_of_volume, read_transparent
 from pnncupy.io.sources import read_source
-from pnncupy.tasks.automatic_sizes import is_auto
-from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
+from pnncupy.io.volume_files import read_volume, write_volume
+from pnncupy.tasks.registry import TASKS, task_function
 
-# Parameters that are no part of a job: they are the batch's own, or no numbers or words.
-_NOT_ARGUMENTS = {
-    "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
-    "executor", "checkpoint", "threads", "guides",
-}  # fmt: skip
-# Arguments of jobs that say which values of a mask file are the hole.
-_MASK_CHOICE = ("mask_values", "mask_above")
 # Images that a worker keeps, since the next job mostly needs them again.
 _CACHED = 8
 
@@ -57,7 +47,7 @@ class Input:
         Its file, where every worker finds it; of an array, a name.
     digest : str
         SHA-256 of the file, or of the array's bytes, shape and dtype.
-    kind : {"image", "mask", "array"}
+    kind : {"image", "mask", "volume", "mask of a volume", "array"}
         How to read it.
     """
 
@@ -93,6 +83,8 @@ class Job:
         Seed of the random numbers, where the task draws some.
     sample : int
         Which of the samples of that seed.
+    volume : bool
+        Whether images and result are volumes, or series in time.
     """
 
     verb: str
@@ -101,6 +93,7 @@ class Job:
     output: str
     seed: int | None = None
     sample: int = 0
+    volume: bool = False
 
     def record(self, folder: Path | None = None) -> dict[str, Any]:
         """Record of all that determines the result, in types that JSON has.
@@ -123,6 +116,7 @@ class Job:
             "seed": self.seed,
             "sample": self.sample,
             "versions": versions(),
+            **({"volume": True} if self.volume else {}),
         }
 
 
@@ -172,9 +166,10 @@ def execute(
         image = _image_of(job, task, {**arguments, "threads": threads})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
-        made_from = job_provenance(job, 1 if image.ndim == 2 else image.shape[2])
+        made_from = job_provenance(job, 1 if image.ndim == 2 + job.volume else image.shape[-1])
         record = made_from.record(job.sample)
-        write_image(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
+        write = write_volume if job.volume else write_image
+        write(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
         notes = (
             *_changes_of(job), *hole_notes(job, arguments), *made_from.notes(file.suffix)
         )  # fmt: skip
@@ -223,9 +218,10 @@ def job_provenance(job: Job, channels: int) -> Provenance:
         [_name(each) for each in sources],
         channels,
         file=None if sources[0].kind == "array" else sources[0].path,
+        volume=job.volume,
         seed=job.seed if spec.draws(job.arguments) else None,
         partly=spec.changes_a_part(job.inputs, job.arguments),
-        arguments={**others, **job.arguments},
+        arguments={**others, **job.arguments, **({"volume": True} if job.volume else {})},
     )
 
 
@@ -243,22 +239,19 @@ def task_call(
         else _read(given, arrays or {}, job_mask_choice(job))
         for name, given in job.inputs.items()
     }
-    arguments = {name: each for name, each in job.arguments.items() if name not in _MASK_CHOICE}
+    arguments = {name: each for name, each in job.arguments.items() if name not in MASK_CHOICE}
     if arguments.get("mask") == "alpha":
         inputs["image"], judged = _transparent(job.inputs["image"])
         arguments["mask"] = judged.hole
         if "fill" not in inputs:
             arguments.setdefault("fill", "smooth")
-    for name in ("shape", "data_range"):
-        if arguments.get(name) is not None:
-            arguments[name] = tuple(arguments[name])
-    if "scale" in arguments:
-        image, scale = inputs["image"], arguments.pop("scale")
-        scales = scale if isinstance(scale, (list, tuple)) else (scale, scale)
-        sides = (image[0] if isinstance(image, list) else image).shape[:2]
-        arguments["shape"] = tuple(
-            round(side * factor) for side, factor in zip(sides, scales, strict=True)
-        )
+    source = next(iter(inputs.values()))
+    first = source[0] if isinstance(source, list) else source
+    if job.volume:
+        check_for_volume(job.arguments)
+    _set_sides(arguments, first.shape[: 3 if job.volume else 2])
+    if job.volume:
+        _within_slices(arguments)
     if TASKS[job.verb].seeded:
         arguments["rng"] = job.seed
     if arguments.get("nodata") == "none":
@@ -266,12 +259,40 @@ def task_call(
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
     # Images of files have their channels on the last axis.
-    return task_function(job.verb), {"channel_axis": -1, **inputs, **arguments}
+    axis = None if job.volume and first.ndim == 3 else -1
+    return task_function(job.verb), {"channel_axis": axis, **inputs, **arguments}
+
+
+def _set_sides(arguments: dict[str, Any], sides: tuple[int, ...]) -> None:
+    """Set the shape of a result of an image with these sides, in place.
+
+    Of a volume two sides or factors are those of its slices.
+    """
+    for name in ("shape", "data_range"):
+        if arguments.get(name) is not None:
+            arguments[name] = tuple(arguments[name])
+    if "scale" in arguments:
+        scale = arguments.pop("scale")
+        scales = scale if isinstance(scale, (list, tuple)) else (scale, scale)
+        scales = (*[1] * (len(sides) - len(scales)), *scales)
+        arguments["shape"] = tuple(
+            round(side * factor) for side, factor in zip(sides, scales, strict=True)
+        )
+    elif arguments.get("shape") is not None and len(sides) == 3 and len(arguments["shape"]) == 2:
+        arguments["shape"] = (sides[0], *arguments["shape"])
+
+
+def _within_slices(arguments: dict[str, Any]) -> None:
+    """Let two flags of axes that wrap around be those of a volume's slices, in place."""
+    for name in ("periodic", "source_periodic"):
+        flags = arguments.get(name)
+        if isinstance(flags, (list, tuple)) and len(flags) == 2:
+            arguments[name] = (False, *flags)
 
 
 def job_mask_choice(job: Job) -> MaskChoice:
     """The values of a mask file that are the hole of a job."""
-    return mask_choice(*(job.arguments.get(name) for name in _MASK_CHOICE))
+    return mask_choice(*(job.arguments.get(name) for name in MASK_CHOICE))
 
 
 def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
@@ -280,9 +301,9 @@ def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
     `arguments` are those of its call.
     """
     mask, word = job.inputs.get("mask"), job.arguments.get("mask")
-    if mask is not None and mask.kind == "mask":
+    if mask is not None and mask.kind != "array":
         return [hole_count(Path(mask.path).name, _judged(mask, job_mask_choice(job)))]
-    if not isinstance(word, str) or job.inputs["image"].kind == "array":
+    if not isinstance(word, str) or job.inputs["image"].kind != "image":
         return []
     name = Path(job.inputs["image"].path).name
     if word == "alpha":
@@ -323,16 +344,19 @@ def read_input(given: Input, choice: MaskChoice = NO_CHOICE) -> Any:
     """The image or mask in a file, which must be what it was when the job was listed."""
     if given.kind == "array":
         return _read_array(given)
-    if given.kind == "mask":
+    if given.kind in ("mask", "mask of a volume"):
         return _judged(given, choice).hole
     _check_unchanged(given)
+    if given.kind == "volume":
+        return read_volume(given.path)
     return _read_source(given).masked
 
 
 @functools.lru_cache(_CACHED)
 def _judged(given: Input, choice: MaskChoice) -> Judgement:
     _check_unchanged(given)
-    return read_mask(given.path, choice)
+    read = read_mask if given.kind == "mask" else read_mask_of_volume
+    return read(given.path, choice)
 
 
 @functools.lru_cache(_CACHED)
@@ -387,105 +411,6 @@ def array_digest(array: Any) -> str:
     """SHA-256 of an array, which depends on its shape and dtype too."""
     described = f"{array.shape} {array.dtype.str}".encode()
     return hashlib.sha256(described + np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def check_arguments(
-    verb: Any, given: Mapping[str, Any], refused: Collection[str] = frozenset()
-) -> None:
-    """Refuse a task, or arguments of one, that there is not; the message names them.
-
-    `refused` are arguments that cannot be given here. What becomes a tuple is looked at too: where
-    it is created, Python's message would name something else.
-    """
-    validation.choice("verb", verb, tuple(TASKS))
-    spec = TASKS[verb]
-    if spec.volume:
-        raise ValueError(
-            f"`verb` must be a task that makes images, got {verb!r}; for volumes use "
-            f"`pnncupy.{spec.function or verb}`, or pnncupy {verb} on the command line"
-        )
-    allowed = arguments_of_jobs(verb) - set(refused)
-    for name in given:
-        if name not in allowed:
-            raise ValueError(
-                f"{verb} has no argument `{name}`; it has {', '.join(sorted(allowed))}"
-            )
-    for image in spec.images:
-        if image.required and image.name not in given:
-            raise ValueError(f"{verb} needs `{image.name}`")
-    if spec.scalable and ("shape" in given) == ("scale" in given):
-        raise ValueError(f"{verb} needs either `shape` or `scale`")
-    if given.get("channel_axis", -1) is None:
-        raise ValueError(
-            "`channel_axis` must be an axis in batches, as their results are images, got None; "
-            f"call `pnncupy.{verb}` for volumes"
-        )
-    if given.get("shape") is not None:
-        validation.shape("shape", given["shape"], 1)
-    if given.get("data_range") is not None:
-        intensity_encoding.value_range([], given["data_range"])
-    if "scale" in given:
-        _check_scale(given["scale"])
-    _check_mask_choice(spec, given)
-
-
-def _check_mask_choice(spec: TaskSpec, given: Mapping[str, Any]) -> None:
-    """Refuse a choice of values without a mask file that has them."""
-    named = [name for name in _MASK_CHOICE if name in given]
-    if not named:
-        return
-    mask_choice(*(given.get(name) for name in _MASK_CHOICE))
-    if given.get("mask") is None or given["mask"] in spec.image("mask").words:
-        raise ValueError(f"`{named[0]}` needs `mask`, the name of a file")
-
-
-def check_values(verb: str, given: Mapping[str, Any]) -> None:
-    """Refuse values of arguments that are wrong whatever the images are."""
-    parameters = inspect.signature(task_function(verb)).parameters
-    values = {name: each.default for name, each in parameters.items()} | dict(given)
-    if values.get("nodata") == "none":
-        values["nodata"] = None
-    automatic = ["patch_size", *(["levels"] if TASKS[verb].realisations else [])]
-    for name in automatic:
-        if is_auto(name, values[name]):
-            values[name] = parameters[name].default
-    TaskOptions(**{each.name: values[each.name] for each in fields(TaskOptions)
-                   if each.name in values})  # fmt: skip
-    if "noise_std" in given or "variety" in given:
-        from pnncupy.tasks.realisations import checked_noise
-
-        checked_noise(given.get("noise_std"), given.get("variety"))
-
-
-def _check_scale(scale: Any) -> None:
-    factors = scale if isinstance(scale, (list, tuple)) else (scale, scale)
-    if len(factors) != 2:
-        raise TypeError(
-            "`scale` must be one factor, or factors of (height, width), got "
-            f"{validation.described(scale)}"
-        )
-    for factor in factors:
-        validation.positive("scale", factor)
-
-
-def plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that are equal to themselves, so that records of them can be compared."""
-    return {
-        name: "nan" if isinstance(value, float) and math.isnan(value) else value
-        for name, value in arguments.items()
-    }
-
-
-def arguments_of(verb: str) -> set[str]:
-    """Names of a task's parameters, and what replaces some of them in jobs."""
-    names = set(inspect.signature(task_function(verb)).parameters)
-    scale = {"scale"} if TASKS[verb].scalable else set()
-    return names | scale | (set(_MASK_CHOICE) if TASKS[verb].masked else set())
-
-
-def arguments_of_jobs(verb: str) -> set[str]:
-    """Names of the arguments that a job of a task may have."""
-    return (arguments_of(verb) | set(TASKS[verb].image_names)) - _NOT_ARGUMENTS
 
 
 def _as_tuple(given: Any) -> tuple[Any, ...]:

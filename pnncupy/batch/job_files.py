@@ -8,18 +8,14 @@ from typing import Any
 
 from pnncupy import errors, validation
 from pnncupy.batch.folder_images import folder_images
-from pnncupy.batch.job import (
-    Input,
-    Job,
-    check_arguments,
-    check_values,
-    file_digest,
-    plain,
-)
+from pnncupy.batch.job import Input, Job, file_digest
+from pnncupy.batch.job_arguments import check_arguments, check_values, check_volume_name, plain
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.provenance import provenance
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
+from pnncupy.batch.volume_inputs import check_one_kind, with_kinds
 from pnncupy.io import read_image
+from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import SUFFIXES, default_suffix
 from pnncupy.tasks.registry import TASKS, ImageParameter
 
@@ -37,6 +33,7 @@ def jobs_of_folder(
     verb: str = "generate",
     output: str | os.PathLike[str] | None = None,
     recursive: bool = False,
+    volume: bool | None = None,
 ) -> JobList:
     """List the jobs of one task on every image in a folder.
 
@@ -59,6 +56,9 @@ def jobs_of_folder(
         same.
     recursive : bool, default False
         Include the images of subfolders; their results are in subfolders of the same names.
+    volume : bool, optional
+        Whether the files are volumes, or series in time: TIFF stacks and .npy files; results are
+        stacks too. Default: where the TIFF files say so, see `pnncupy.io.read_volume`.
 
     Returns
     -------
@@ -69,29 +69,36 @@ def jobs_of_folder(
     Raises
     ------
     ValueError
-        The folder holds no images, or there is no argument of that name or value.
+        The folder holds no images, or images and volumes, or there is no argument of that name or
+        value.
     """
     place = Path(folder)
+    wanted = None if volume is None else validation.flag("volume", volume)
     count, seed = checked_count("count", count), validation.integer("seed", seed, 0)
     recursive = validation.flag("recursive", recursive)
     validation.optional_path("output", output)
-    shared = _shared_arguments(verb, arguments)
+    shared = _shared_arguments(verb, arguments, wanted)
     if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`count` must be 1 for {verb}, got {count}")
     common = take_inputs(verb, shared, Path.cwd())
     found = folder_images(
         place, None if output is None else Path(output), recursive=recursive,
         common=[Path(each.path) for each in JobList([Series(Job(verb, common, {}, ""))]).inputs()],
+        volume=wanted is True,
     )  # fmt: skip
     found.check()
+    is_volume = check_one_kind(found, wanted)
     series = []
     for file, name in zip(found.files, found.names(), strict=True):
         inputs = {TASKS[verb].images[0].name: _input_of_folder(file), **common}
-        series.append(_series_of_file(verb, file, name, inputs, shared, count, seed))
+        inputs, _ = with_kinds(inputs, is_volume, shared)
+        series.append(_series_of_file(verb, file, name, inputs, shared, count, seed, is_volume))
     return JobList(series, [found.note()] if found.note() else [])
 
 
-def _shared_arguments(verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_arguments(
+    verb: str, arguments: Mapping[str, Any], volume: bool | None
+) -> dict[str, Any]:
     """The arguments of all jobs of a folder, checked."""
     validation.choice("verb", verb, tuple(TASKS))
     source = TASKS[verb].images[0]
@@ -102,7 +109,7 @@ def _shared_arguments(verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]
         )
     if source.name in arguments:
         raise ValueError(f"`{source.name}` must be left out, as the folder holds these images")
-    check_arguments(verb, {source.name: "", **arguments})
+    check_arguments(verb, {source.name: "", **arguments}, volume=volume)
     check_values(verb, arguments)
     return plain(arguments)
 
@@ -125,13 +132,15 @@ def _series_of_file(
     arguments: Mapping[str, Any],
     count: int,
     seed: int,
+    volume: bool,
 ) -> Series:
     """The jobs of one file of a folder, whose results have a name."""
-    spec, suffix = TASKS[verb], _suffix(file, verb)
+    spec, suffix = TASKS[verb], ".tif" if volume else _suffix(file, verb)
     drawn = f"_seed{seed}" if spec.seeded else ""
     job = Job(
-        verb, inputs, arguments, f"{name}_{verb}{drawn}{suffix}", seed if spec.seeded else None
-    )
+        verb, inputs, arguments, f"{name}_{verb}{drawn}{suffix}", seed if spec.seeded else None,
+        volume=volume,
+    )  # fmt: skip
     return Series(job, count, suffix, numbered=spec.realisations)
 
 
@@ -160,8 +169,9 @@ def _suffix(file: Path, verb: str) -> str:
 def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
     """Read the jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
 
-    Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed` and
-    `output`, the name of its image. A table ``[defaults]`` holds arguments of all jobs.
+    Files are relative to the list. Besides a task's own arguments a job may have `n`, `seed`,
+    `output`, the name of its image, and `volume`, true where its files are volumes, which they may
+    say themselves. A table ``[defaults]`` holds arguments of all jobs.
 
     Parameters
     ----------
@@ -214,19 +224,32 @@ def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
     count = checked_count("n", given.pop("n", 1))
     seed = validation.integer("seed", given.pop("seed", 0), 0)
     output = given.pop("output", None)
-    check_arguments(verb, given)
+    wanted = taken_volume(given)
+    check_arguments(verb, given, volume=wanted)
     if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` is for generate, not for {verb}")
-    inputs = take_inputs(verb, given, folder)
+    inputs, volume = with_kinds(take_inputs(verb, given, folder), wanted, given)
     first = next(iter(inputs.values()))
     source = Path((first[0] if isinstance(first, tuple) else first).path)
     drawn = TASKS[verb].seeded
     stem = f"{source.stem}_{verb}" + (f"_seed{seed}" if drawn else "")
     name = Path(stem) if output is None else checked_output("output", output)
-    suffix = name.suffix if name.suffix.lower() in SUFFIXES else _suffix(source, verb)
+    known = {*SUFFIXES, *VOLUME_SUFFIXES} if volume else SUFFIXES
+    if name.suffix.lower() in known:
+        suffix = name.suffix
+    else:
+        suffix = ".tif" if volume else _suffix(source, verb)
+    if volume:
+        check_volume_name("output", suffix)
     whole = str(name) if name.suffix == suffix else f"{name}{suffix}"
-    job = Job(verb, inputs, plain(given), whole, seed if drawn else None)
+    job = Job(verb, inputs, plain(given), whole, seed if drawn else None, volume=volume)
     return Series(job, count, suffix, numbered=count > 1)
+
+
+def taken_volume(given: dict[str, Any]) -> bool | None:
+    """Take from arguments whether images are volumes; None where they do not say."""
+    wanted = given.pop("volume", None)
+    return None if wanted is None else validation.flag("volume", wanted)
 
 
 def checked_output(name: str, value: Any) -> Path:

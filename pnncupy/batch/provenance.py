@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from pnncupy.errors import ImageReadError
 from pnncupy.io import ProvenanceRecord, read_metadata
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result
 from pnncupy.io.formats.xmp import ALGORITHMIC_MEDIA, COMPOSITE_SYNTHETIC
+from pnncupy.io.volume_files import named_slice_axis
 from pnncupy.io.writing import SUFFIXES
 from pnncupy.tasks.registry import TASKS
 
@@ -134,6 +135,8 @@ def provenance(
     if file is not None and not (volume and file.lower().endswith(".npy")):
         try:
             metadata = read_metadata(file, page=0 if volume else page)
+            if volume:  # a page knows nothing of its neighbours
+                metadata = replace(metadata, slice_axis=named_slice_axis(file) or "Z")
         except ImageReadError as error:  # its pixels were read, so work can go on
             problem = str(error).removeprefix(f"{file}: ")
     kept, dropped = for_result(metadata, origin_kept=TASKS[verb].keeps_origin, channels=channels)

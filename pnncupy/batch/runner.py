@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,11 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.arrays import library
 from pnncupy.atomic_files import remove_left_over, whole_file
-from pnncupy.batch.job import (
-    Input,
-    Job,
-    Made,
-    array_digest,
+from pnncupy.batch.job import Input, Job, Made, array_digest, early_error, execute
+from pnncupy.batch.job_arguments import (
     check_arguments,
-    early_error,
-    execute,
+    check_for_volume,
+    check_volume_name,
     plain,
 )
 from pnncupy.batch.job_files import checked_count, checked_output
@@ -92,8 +89,9 @@ class Report:
 
 
 def make_jobs(
-    verb: str, n: int = 1, *, output: str, seed: int = 0, suffix: str = ".png", **given: Any
-) -> tuple[JobList, dict[str, Any]]:
+    verb: str, n: int = 1, *, output: str, seed: int = 0, suffix: str | None = None,
+    volume: bool = False, **given: Any,
+) -> tuple[JobList, dict[str, Any]]:  # fmt: skip
     """Jobs of one task: n samples, for "generate", or one image.
 
     Parameters
@@ -107,8 +105,10 @@ def make_jobs(
         Name of the images in the batch's folder, numbered if there are several, without suffix.
     seed : int, default 0
         Seed where random numbers are drawn; sample i is that of ``generate(n, rng=seed)``.
-    suffix : str, default ".png"
-        Format of the images.
+    suffix : str, optional
+        Format of the images. Default: ".png", of volumes ".tif".
+    volume : bool, default False
+        The arrays are volumes, (Z, Y, X) or (Z, Y, X, C), and so are the results.
     **given
         The task's arguments; images are NumPy arrays.
 
@@ -122,14 +122,19 @@ def make_jobs(
     TypeError, ValueError
         An argument is wrong, or is neither an image nor a number, a word or a list of them.
     """
-    check_arguments(verb, given, ("mask_values", "mask_above"))
+    is_volume = validation.flag("volume", volume)
+    check_arguments(verb, given, ("mask_values", "mask_above"), is_volume)
     if isinstance(mask := given.get("mask"), str) and mask == "alpha":
         raise ValueError('`mask` "alpha" is for files; give an array, such as image[..., 3] < 128')
     count, seed = checked_count("n", n), validation.integer("seed", seed, 0)
+    suffix = (".tif" if is_volume else ".png") if suffix is None else suffix
     if not isinstance(suffix, str):
         raise TypeError(f"`suffix` must be a string, got {validation.described(suffix)}")
     name = f"{checked_output('output', output)}{suffix}"
     checked_output("suffix", name)
+    if is_volume:
+        check_for_volume(given)
+        check_volume_name("suffix", suffix)
     if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` must be 1 for {verb}, got {n}")
     arrays: dict[str, Any] = {}
@@ -139,6 +144,8 @@ def make_jobs(
             return tuple(entered(f"{name}[{k}]", each) for k, each in enumerate(value))
         if library(name, value) != "numpy":
             raise TypeError(f"`{name}` must be a NumPy array, got CuPy's; use `cupy.asnumpy`")
+        if value.ndim > 3 and not is_volume:
+            raise ValueError(f"`{name}` is a volume of shape {value.shape}; set `volume=True`")
         digest = array_digest(value)
         arrays[digest] = value
         return Input(digest[:12], digest, "array")
@@ -153,7 +160,8 @@ def make_jobs(
         raise TypeError(
             f"the arguments of a job must be numbers, words or lists of them: {error}"
         ) from error
-    job = Job(verb, inputs, given, name, seed if TASKS[verb].seeded else None)
+    seed_of_task = seed if TASKS[verb].seeded else None
+    job = Job(verb, inputs, given, name, seed_of_task, volume=is_volume)
     return JobList([Series(job, count, suffix, numbered=count > 1)]), arrays
 
 
@@ -362,7 +370,7 @@ class _Sent:
             name: tuple(map(self._input, given)) if isinstance(given, tuple) else self._input(given)
             for name, given in job.inputs.items()
         }
-        return Job(job.verb, inputs, job.arguments, job.output, job.seed, job.sample)
+        return replace(job, inputs=inputs)
 
     def _input(self, given: Input) -> Input:
         if given.kind != "array":

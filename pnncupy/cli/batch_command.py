@@ -30,6 +30,11 @@ class _BatchCommand(FactorsCommand):
         verb = _verb_among(args)
         if verb not in TASKS:
             raise click.UsageError(f"--verb must be one of {', '.join(TASKS)}, got {verb!r}", ctx)
+        if TASKS[verb].volume:
+            raise click.UsageError(
+                f"--verb must be a task whose results are like its images, got {verb!r}; use "
+                f"pnncupy {verb}", ctx,
+            )  # fmt: skip
         ctx.meta[_VERB] = verb
         try:
             return super().parse_args(ctx, args)
@@ -82,7 +87,7 @@ def _verb_of(ctx: click.Context) -> str:
 
 def _task_options(verb: str) -> list[click.Parameter]:
     """Those options of the command of a task that a job can have."""
-    from pnncupy.batch.job import arguments_of_jobs
+    from pnncupy.batch.job_arguments import arguments_of_jobs
     from pnncupy.cli.task_commands import task_command
 
     names = arguments_of_jobs(verb)
@@ -114,6 +119,10 @@ def _refuse_image(ctx: click.Context, parameter: click.Parameter, source: Path) 
               help="Task for a folder; --verb TASK --help lists its options.")  # fmt: skip
 @click.option("--recursive", is_flag=True,
               help="Include the images of subfolders; results are in subfolders, too.")  # fmt: skip
+@click.option("--volume/--no-volume", default=None,
+              help="Files are volumes: stacks, .npy; default: what TIFF files say.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(min=1),
+              help="Slices of each result, with --volume and --shape.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0),
               help="Of a folder's images; default: as in the manifest, or new.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one a core.")
@@ -149,6 +158,7 @@ def batch(
     \b
     pnncupy batch micrographs -o results -n 100 --seed 1
     pnncupy batch photos -o narrow --recursive --verb retarget --scale 1 0.6
+    pnncupy batch stacks -o grown -n 5 --volume --categorical
     pnncupy batch jobs.toml -o results --workers 4
     """
     from pnncupy import batch as batches
@@ -215,11 +225,16 @@ def _listed(ctx: click.Context, source: Path, output: Path, options: dict[str, A
             raise click.UsageError(str(wrong)) from wrong
     verb, recursive = options.pop("verb"), options.pop("recursive")
     count, seed = options.pop("count", 1), options.pop("seed", None)
+    volume, depth = options.pop("volume"), options.pop("depth")
     arguments = _arguments(verb, options)
+    if depth is not None:
+        if not (volume and arguments.get("shape")):
+            raise click.UsageError("--depth needs --volume and --shape")
+        arguments["shape"] = (depth, *arguments["shape"])
     is_new = seed is None
     jobs = batches.jobs_of_folder(
         source, count, known_seed(output) if seed is None else seed, arguments, verb=verb,
-        output=output, recursive=recursive,
+        output=output, recursive=recursive, volume=volume,
     )  # fmt: skip
     if is_new and TASKS[verb].draws(arguments):
         say(f"seed {jobs[0].seed}", error=True)

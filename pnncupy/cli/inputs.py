@@ -7,14 +7,8 @@ from typing import Any
 import click
 
 from pnncupy import samples
-from pnncupy.images.mask_judgement import (
-    Judgement,
-    MaskChoice,
-    UnclearMaskError,
-    hole_count,
-    judge_mask,
-)
-from pnncupy.io.masks import read_mask
+from pnncupy.images.mask_judgement import Judgement, MaskChoice, hole_count
+from pnncupy.io.masks import read_mask, read_mask_of_volume
 from pnncupy.io.sources import read_source
 from pnncupy.io.volume_files import read_volume
 from pnncupy.terminal import say
@@ -64,18 +58,14 @@ def read_mask_file(path: str, choice: MaskChoice, like: Any, *, volume: bool = F
 
 def _read_mask_of_volume(path: str, choice: MaskChoice, like: Any) -> Any:
     """The hole in the mask of a volume, whose slices are judged as one image."""
-    mask = read_volume(path)
-    if mask.ndim != 3 or mask.shape != like.shape[:3]:
+    judged = read_mask_of_volume(path, choice)
+    if judged.hole.shape != like.shape[:3]:
         raise click.UsageError(
-            "--mask must have one channel and the depth, height and width of IMAGE, "
-            f"{like.shape[:3]}, got {mask.shape} in {path}"
+            "--mask must have the depth, height and width of IMAGE, "
+            f"{like.shape[:3]}, got {judged.hole.shape} in {path}"
         )
-    try:
-        judged = judge_mask(mask.reshape(-1, mask.shape[2]), choice=choice)
-    except UnclearMaskError as error:
-        raise click.UsageError(f"--mask {path} {error}") from None
     say_hole(path, judged)
-    return judged.hole.reshape(mask.shape)
+    return judged.hole
 
 
 def say_hole(path: str, judged: Judgement) -> None:

@@ -117,7 +117,7 @@ def _within_slices(options: dict[str, Any], command: _CommandOptions) -> None:
     if command.preview_tiled:
         raise click.UsageError("--preview-tiled is for images, not with --volume")
     for name in ("periodic", "source_periodic"):
-        if options.get(name):
+        if options.get(name) and options[name] is not True:
             options[name] = (False, *options[name])
 
 

@@ -129,7 +129,7 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         say(f"seed {seed}")
     if spec.realisations:
         plain = without_missing_pixels(sources[:1], given)[0]
-        _report_near_copies(plain, made, given["channel_axis"])
+        _report_near_copies(plain, made, given)
 
 
 def _images(
@@ -216,15 +216,19 @@ def _with_depth(
     return (depth or source.shape[0], *(shape or source.shape[1:3]))
 
 
-def _report_near_copies(source: Any, images: Sequence[Any], channel_axis: int | None) -> None:
-    """Report the number of results that nearly copy the source."""
+def _report_near_copies(source: Any, images: Sequence[Any], given: dict[str, Any]) -> None:
+    """Report the number of results of a call that nearly copy the source."""
     from pnncupy.metrics import NEAR_COPY_DECIBELS, near_copy
 
     if images[0].shape != source.shape:
         return
-    close = sum(near_copy(source, made, channel_axis=channel_axis).is_copy for made in images)
+    names = ("channel_axis", "periodic", "source_periodic")
+    options = {name: given[name] for name in names if given.get(name, ()) != ()}
+    options = {name: value for name, value in options.items() if name == names[0] or value}
+    close = sum(near_copy(source, made, **options).is_copy for made in images)
+    around = " or around the border" if len(options) > 1 else ""
     advice = "; more --noise-std or fewer --levels give more variety" if close else ""
     say(
         f"{close} of {len(images)} nearly a copy of the source (PSNR over "
-        f"{NEAR_COPY_DECIBELS:.0f} dB, moved by up to 8 pixels){advice}"
+        f"{NEAR_COPY_DECIBELS:.0f} dB, moved by up to 8 pixels{around}){advice}"
     )

@@ -5,12 +5,13 @@ from pnncupy.kernels.protocol import (
     Engine,
     PassRequest,
     SearchRequest,
+    StepRequest,
     Tick,
     refuse_lists,
 )
 from pnncupy.kernels.random_bits import combined, drawn
 
 __all__ = [
-    "Engine", "PassRequest", "SearchRequest", "Tick", "combined", "drawn", "pack",
+    "Engine", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined", "drawn", "pack",
     "refuse_lists", "unpack",
 ]  # fmt: skip

@@ -12,7 +12,6 @@ import numpy as np
 
 from pnncupy import arrays, errors, validation
 from pnncupy.kernels.protocol import COMPILER_OFF, Engine, SearchRequest
-from pnncupy.patch_shape import PatchSize
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,11 @@ _REMEDIES = {
     "InsufficientDriver": "install NVIDIA's driver, or a newer one",
     "NoDevice": "no GPU is visible: see `nvidia-smi` and CUDA_VISIBLE_DEVICES",
     "InvalidDevice": "see `nvidia-smi` for the devices there are",
-    "nvrtc": "install NVIDIA's compiler with `pip install 'pnncupy[gpu]'`",
+    # CuPy before 14 does not find the compiler of NVIDIA's wheels.
+    "nvrtc": "install NVIDIA's compiler, and a CuPy that finds it, with "
+    "`pip install -U 'pnncupy[gpu]'`",
+    "row_stack": "this numba-cuda does not know NumPy 2.5: `pip install -U numba-cuda`, or "
+    "`pip install 'numpy<2.5'`",
 }
 
 
@@ -123,17 +126,6 @@ def pick(name: Any, array: Any) -> tuple[str, Engine]:
     return name, load(name)
 
 
-def check_volumes(name: str, engine: Engine, patch_size: PatchSize) -> None:
-    """Refuse volumes, and patches that are not square, with an engine that cannot search them."""
-    if isinstance(patch_size, int) or engine.VOLUMES:
-        return
-    able = [other for other, spec in ENGINES.items() if spec.library == "numpy"]
-    raise ValueError(
-        f"`engine` must be {' or '.join(map(repr, able))} for volumes and for patches with sides "
-        f"of different lengths, got {name!r}"
-    )
-
-
 def automatic(library: str) -> str:
     """Return the engine of "auto" for a library's arrays; warns if that is the slow one."""
     name = _AUTOMATIC[library]
@@ -145,7 +137,7 @@ def automatic(library: str) -> str:
 
 def check(name: str) -> None:
     """Raise EngineUnavailable, with the reason and the remedy, if an engine cannot run here."""
-    reason = _failure(name) or _device_failure(name)
+    reason = _failure(name) or _device_failure(name, _current_device(name))
     if reason:
         raise errors.EngineUnavailable(f"engine {name!r} cannot run here: {reason}")
 
@@ -188,9 +180,22 @@ def _failure(name: str) -> str:
     return ""
 
 
+def _current_device(name: str) -> int:
+    """Number of the GPU that an engine would use now; -1 on the CPU, or where none can be asked."""
+    if ENGINES[name].library == "numpy":
+        return -1
+    try:
+        return int(import_module("cupy").cuda.Device().id)
+    except Exception:  # no driver, no device: a search says more of it
+        return -1
+
+
 @cache
-def _device_failure(name: str) -> str:
-    """Reason why a GPU cannot be used, tested by using it; empty if it can, or none is needed."""
+def _device_failure(name: str, device: int) -> str:
+    """Reason why the current GPU cannot be used, tested by using it; empty if it can.
+
+    Each device is tried once: one may fail where another works.
+    """
     return "" if ENGINES[name].library == "numpy" else _wrong_answer(name)
 
 

@@ -78,12 +78,22 @@ def _one_device(found: Sequence[Any]) -> Any:
 
 @contextmanager
 def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
-    """Let CuPy's memory pool grow by no more than `max_memory`."""
+    """Let CuPy's memory pool grow by no more than `max_memory`.
+
+    The pool of another allocator cannot be limited: where there is one that is said.
+    """
     limit = checked_limit(options.get("max_memory"))
     if limit is None:
         yield
         return
-    pool = import_module("cupy").get_default_memory_pool()
+    cupy = import_module("cupy")
+    pool = cupy.get_default_memory_pool()
+    if getattr(cupy.cuda.get_allocator(), "__self__", None) is not pool:
+        raise ValueError(
+            "`max_memory` must be None, and PNNCUPY_MAX_MEMORY not set, where CuPy has another "
+            "allocator than its default pool; limit that one itself, or go back with "
+            "`cupy.cuda.set_allocator(cupy.get_default_memory_pool().malloc)`"
+        )
     before = pool.get_limit()
     pool.free_all_blocks()
     lowered = pool.used_bytes() + limit

@@ -68,7 +68,7 @@ class IntensityEncoding:
         elif self.dtype.kind == "b":
             values = values + self.low >= 0.5
         elif self.dtype.kind in "iu":
-            values = xp.clip(xp.round(values + self.low), *float_limits(self.dtype))
+            values = arrays.clipped(xp.round(values + self.low), *float_limits(self.dtype))
         else:
             values = values + self.low
         return xp.ascontiguousarray(values.astype(self.dtype))

@@ -216,7 +216,7 @@ def _resize_share(
 ) -> Array:
     """A share of valid pixels resized; 0 where it is small."""
     xp = arrays.namespace(share)
-    resized = xp.clip(resize_planes(share[None], scales, shape, periodic)[0], 0.0, 1.0)
+    resized = arrays.clipped(resize_planes(share[None], scales, shape, periodic)[0], 0.0, 1.0)
     # The kernel's negative lobes make small shares meaningless.
     return xp.where(resized > _SMALLEST_SHARE + _MARGIN, resized, xp.zeros_like(resized))
 
@@ -231,7 +231,8 @@ def _resize_valid(
     """An image and its pixels' weights, resized to the shape of a mask and 0 where it is False."""
     xp = arrays.namespace(values)
     weighted = resize_planes(values * weight, scales, enough.shape, periodic)
-    resized = xp.clip(resize_planes(weight[None], scales, enough.shape, periodic)[0], 0.0, 1.0)
+    resized = resize_planes(weight[None], scales, enough.shape, periodic)[0]
+    resized = arrays.clipped(resized, 0.0, 1.0)
     one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)
     result = xp.where(enough, weighted / xp.where(enough, resized, one), zero)
     return xp.ascontiguousarray(result), xp.where(enough, resized, zero)

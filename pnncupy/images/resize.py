@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, validation
+from pnncupy import validation
 from pnncupy.arrays import Array
+from pnncupy.axis_sums import AxisSum, Taps, sum_along
 from pnncupy.images import planes
 
 # float64 sample positions that should be integers may miss them by this much.
@@ -113,27 +115,19 @@ def resize_planes(
     Along `periodic` axes (empty for none) the array wraps around, and the scale is that of the
     sides, so that the samples are as far apart at the seam as elsewhere.
     """
-    xp = arrays.namespace(values)
     wraps = periodic or (False,) * len(shape)
+    sums, given = [], []
     for axis, (scale, size) in enumerate(zip(scales, shape, strict=True), start=1):
-        if wraps[axis - 1]:
-            scale = size / values.shape[axis]
-        if scale == 1 and size == values.shape[axis]:
-            continue
-        positions, weights = _taps(values.shape[axis], size, scale, wraps[axis - 1])
-        broadcast = [1] * values.ndim
-        broadcast[axis] = size
-        total = None
-        for position, weight in zip(positions, weights, strict=True):
-            part = xp.take(values, xp.asarray(position), axis=axis)
-            part *= xp.reshape(xp.asarray(weight, dtype=values.dtype), tuple(broadcast))
-            total = part if total is None else total + part
-        values = total
-    return values
+        side, wrapped = values.shape[axis], wraps[axis - 1]
+        scale = size / side if wrapped else scale
+        if scale != 1 or size != side:
+            sums.append(AxisSum(axis, size, partial(_taps, side, size, scale, wrapped)))
+            given.append((side, size, scale, wrapped))
+    return sum_along(values, sums, tuple(given)) if sums else values
 
 
-def _taps(size: int, new_size: int, scale: float, wraps: bool) -> tuple[Array, Array]:
-    """Input positions and weights of each output sample, both (taps, new_size)."""
+def _taps(size: int, new_size: int, scale: float, wraps: bool) -> Taps:
+    """Input positions of each output sample, and their weights."""
     stretch = min(scale, 1.0)
     support = 4.0 / stretch
     centre = np.arange(new_size) / scale + (size - 1) / 2 - (new_size - 1) / (2 * scale)
@@ -142,10 +136,10 @@ def _taps(size: int, new_size: int, scale: float, wraps: bool) -> tuple[Array, A
     weights = _cubic((centre - positions) * stretch)
     weights /= weights.sum(axis=0)
     if wraps:
-        return np.mod(positions, size).astype(np.int64), weights
+        return Taps(np.mod(positions, size).astype(np.int64), weights)
     mirrored = np.mod(positions, 2 * size)
     mirrored = np.minimum(mirrored, 2 * size - 1 - mirrored)
-    return mirrored.astype(np.int64), weights
+    return Taps(mirrored.astype(np.int64), weights)
 
 
 def _cubic(distance: Array) -> Array:

@@ -1,6 +1,7 @@
 """Masks as people save them in files."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pnncupy.io.formats.tiff_colours import UNASSOCIATED
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.reading import read_file
 from pnncupy.io.sources import without_alpha
+from pnncupy.io.volume_files import read_volume
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -84,3 +86,25 @@ def read_mask(path: str | os.PathLike[str], choice: MaskChoice = NO_CHOICE) -> J
         raise ValueError(
             f"{path}: `mask` must be an image of two values or a soft brush, got {unclear}"
         ) from unclear
+
+
+def read_mask_of_volume(path: str | os.PathLike[str], choice: MaskChoice = NO_CHOICE) -> Judgement:
+    """Read the hole of a volume from a file; its slices are judged as one image.
+
+    Raises
+    ------
+    ImageReadError
+        As `read_volume`.
+    ValueError
+        As `read_mask`; or the volume has several channels.
+    """
+    mask = read_volume(path)
+    if mask.ndim != 3:
+        raise ValueError(f"{path}: `mask` must have one channel, got shape {mask.shape}")
+    try:
+        judged = judge_mask(mask.reshape(-1, mask.shape[2]), choice=choice)
+    except UnclearMaskError as unclear:
+        raise ValueError(
+            f"{path}: `mask` must be a volume of two values or a soft brush, got {unclear}"
+        ) from unclear
+    return replace(judged, hole=judged.hole.reshape(mask.shape))

@@ -13,6 +13,7 @@ from pnncupy.io.formats.tiff_colours import ASSOCIATED, colour_model, decoded
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.tiff_pixels import check_pixels
 from pnncupy.io.formats.tiff_series import (
+    all_series,
     axes_of,
     choose,
     image_axes,
@@ -78,6 +79,16 @@ def read_tiff_volume(stream: BinaryIO, limit: int) -> ImageFile:
     if planes.ndim == 4 and planes.shape[3] == 1:
         planes = planes[..., 0]
     return ImageFile(planes, replace(metadata, slice_axis=slice_axis(first)))
+
+
+def named_axis(stream: BinaryIO) -> str:
+    """Return the axis of several slices or times, Z or T, that a TIFF file names; else none."""
+    with opened(stream) as (tiff, structure):
+        for series in all_series(tiff, structure):
+            for axis, size in zip(series.axes, series.shape, strict=False):
+                if axis in "ZT" and size > 1:
+                    return str(axis)
+    return ""
 
 
 def _internal_mask(

@@ -13,7 +13,7 @@ from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
-from pnncupy.io.tiff_image import read_tiff_volume
+from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
 
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
@@ -86,6 +86,25 @@ def read_volume_file(
             return read_tiff_volume(stream, limit)
 
         return understood(stream, None, read)
+
+
+def named_slice_axis(path: str | os.PathLike[str]) -> str:
+    """Return the axis that makes a file a volume by its own words: Z, T of a series, or none.
+
+    An .npy file has Z, and a TIFF file may name an axis of slices or times, as those of ImageJ and
+    OME do. Pages that nothing names may be anything.
+
+    Raises
+    ------
+    ImageReadError, OSError
+        As `read_volume`.
+    """
+    file = Path(path)
+    with opened_file(file) as stream:
+        if stream.read(6) == b"\x93NUMPY":
+            return "Z"
+        stream.seek(0)
+        return understood(stream, None, lambda kind: named_axis(stream) if kind == "tiff" else "")
 
 
 def _numpy_volume(stream: BinaryIO, limit: int) -> Any:

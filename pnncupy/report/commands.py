@@ -10,11 +10,14 @@ from pnncupy.tasks.registry import PERIODIC_WORDS, TASKS
 from pnncupy.terminal import visible
 
 # Options that take any number of values, joined by commas.
-_ONE_WORD = ("channel_weights", "mask_values")
+_ONE_WORD = ("channel_weights", "downscale", "mask_values", "patch_size")
 
 
-def command_of(entry: Entry, folder: Path) -> str:
-    """The command line; files are named relative to a folder where they lie in it."""
+def command_of(entry: Entry, folder: Path, shape: tuple[int, ...] = ()) -> str:
+    """The command line; files are named relative to a folder where they lie in it.
+
+    `shape` is that of the result, which a command for a volume needs if its depth was scaled.
+    """
     job = entry.job
     spec = TASKS[job.verb]
     words = ["pnncupy", job.verb]
@@ -27,13 +30,20 @@ def command_of(entry: Entry, folder: Path) -> str:
             words += files
         else:
             options += [f"--{name}", *files]
+    words += ["--volume"] if job.volume else []
     words += [*options, "-o", "results"]
     if spec.realisations:
         words += ["-n", str(entry.count)]
     if job.seed is not None and spec.draws(job.arguments):
         words += ["--seed", str(job.seed)]
     for name, value in job.arguments.items():
-        words += _option(name, value)
+        if job.volume and name in ("shape", "scale") and len(value) == 3:
+            depth, *sides = value if name == "shape" else shape
+            words += [*_option("shape", sides), "--depth", str(depth)]
+        elif job.volume and name in ("periodic", "source_periodic") and value is True:
+            words += _option(name, [True] * 3)
+        else:
+            words += _option(name, value)
     return " ".join(map(_quoted, words))
 
 
@@ -61,14 +71,22 @@ def _option(name: str, value: Any) -> list[str]:
         return [] if value else ["--remake-known"]
     option = f"--{name.replace('_', '-')}"
     if name in ("periodic", "source_periodic"):
-        flags = (value, value) if isinstance(value, bool) else tuple(value)
-        return [word for key, each in PERIODIC_WORDS.items() if each == flags
-                for word in (option, key)]  # fmt: skip
+        word = periodic_word(value)
+        return [option, word] if word else []
     if isinstance(value, bool):
         return [option] if value else []
     values = value if isinstance(value, (list, tuple)) else [value]
     words = list(map(str, values))
     return [option, ",".join(words)] if name in _ONE_WORD else [option, *words]
+
+
+def periodic_word(value: Any) -> str:
+    """The word of the command line for axes that wrap around; empty for none."""
+    flags = [value] * 2 if isinstance(value, bool) else list(value)
+    if len(flags) == 3 and all(flags):
+        return "all"
+    found = [word for word, each in PERIODIC_WORDS.items() if each == tuple(flags[-2:])]
+    return found[0] if found else ""
 
 
 def baseline_call(entry: Entry, shape: tuple[int, ...], shared: Mapping[str, Any]) -> str:

@@ -75,7 +75,7 @@ class PictureFiles:
         Pixels of the value `nodata`, and those that are NaN, are shown white.
         """
         stem = self._unused(name)
-        shown = preview(_scaled(_white_where_missing(image, nodata, data_range[1])), data_range)
+        shown = preview(_scaled(white_where_missing(image, nodata, data_range[1])), data_range)
         file = f"pictures/{stem}.png"
         write_image(self._folder / file, shown, overwrite=True)
         original, note = "", ""
@@ -90,6 +90,12 @@ class PictureFiles:
             )
         return Shown(file, shown.shape[1], shown.shape[0], alt, original, note, is_smaller)
 
+    def add_picture(self, name: str, picture: Any) -> tuple[str, int]:
+        """Write an 8-bit picture as it is; its file, relative to the page, and its bytes."""
+        file = f"pictures/{self._unused(name)}.png"
+        write_image(self._folder / file, picture, overwrite=True)
+        return file, (self._folder / file).stat().st_size
+
     def _unused(self, name: str) -> str:
         """A file name like the one wanted that no other picture has."""
         stem = re.sub(r"[^a-z0-9]+", "_", name.lower())[:_LONGEST_NAME].strip("_") or "picture"
@@ -100,7 +106,7 @@ class PictureFiles:
         return unused
 
 
-def _white_where_missing(image: Any, nodata: float | None, white: float) -> Any:
+def white_where_missing(image: Any, nodata: float | None, white: float) -> Any:
     """The picture, or a copy that is white where nothing is known."""
     missing = is_missing(image, nodata)
     return np.where(missing, white, image) if missing.any() else image

@@ -73,6 +73,8 @@ class Made:
         The value of missing pixels.
     is_not_measurable : bool
         Whether pixels of a source are missing, or values are labels: distances say nothing then.
+    channel_axis : int or None
+        Axis of the channels; None where all axes are space.
     """
 
     entry: Entry
@@ -90,6 +92,16 @@ class Made:
     data_range: tuple[float, float]
     nodata: float | None
     is_not_measurable: bool
+    channel_axis: int | None = -1
+
+    @property
+    def volume(self) -> bool:
+        """Test whether images are volumes."""
+        return self.entry.job.volume
+
+    def sides(self, image: Any) -> tuple[int, ...]:
+        """Height and width of an image, of a volume depth, height and width."""
+        return tuple(image.shape[: 3 if self.volume else 2])
 
 
 def try_all(spec: Spec, threads: int | None, note: Callable[[str], Any] | None = None) -> None:
@@ -164,7 +176,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
 
     def watch(event: Any) -> None:
         tell(f"{job.verb} {entry.title}", event.fraction)
-        if event.sample == 0 and event.finished and event.result is None:
+        if event.sample == 0 and event.finished and event.result is None and not job.volume:
             last_of_level[event.level] = event.render
 
     if TASKS[job.verb].realisations:
@@ -182,7 +194,8 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
     categorical = bool(arguments.get("categorical"))
     # Bicubic resizing mixes labels.
     is_resized = TASKS[job.verb].scalable and not categorical
-    shape = planes.image_shape("result", images[0], -1)
+    axis = arguments["channel_axis"]
+    shape = planes.image_shape("result", images[0], axis)
     baseline, baseline_cost = None, None
     if entry.baseline:
         shared = {name: arguments[name] for name in BASELINE_ARGUMENTS if name in arguments}
@@ -203,10 +216,11 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         cost=cost,
         baseline=baseline,
         baseline_cost=baseline_cost,
-        resized=_resized(sources[0], shape, nodata) if is_resized else None,
+        resized=_resized(sources[0], shape, nodata, axis) if is_resized else None,
         others={name: read_input(each) for name, each in entry.others.items()},
-        data_range=shown_range(sources, nodata, arguments.get("data_range")),
+        data_range=_range_of(sources, nodata, arguments.get("data_range"), categorical),
         nodata=nodata,
+        channel_axis=axis,
         is_not_measurable=categorical
         or any(bool(is_missing(source, nodata).any()) for source in sources),
     )
@@ -218,11 +232,25 @@ def _sources(inputs: Mapping[str, Any]) -> list[Any]:
     return first if isinstance(first, list) else [first]
 
 
-def _resized(source: Any, shape: tuple[int, ...], nodata: float | None) -> Any:
+def _range_of(
+    sources: Sequence[Any], nodata: float | None, data_range: Any, categorical: bool
+) -> tuple[float, float]:
+    """The values that are shown black and white; of labels the lowest and the highest."""
+    if categorical and data_range is None:
+        known = [source[~is_missing(source, nodata)] for source in sources]
+        labels = [label for each in known if each.size for label in (each.min(), each.max())]
+        if labels and min(labels) < max(labels):
+            return float(min(labels)), float(max(labels))
+    return shown_range(sources, nodata, data_range)
+
+
+def _resized(
+    source: Any, shape: tuple[int, ...], nodata: float | None, channel_axis: int | None
+) -> Any:
     """Plain resizing, in the dtype of the source; missing pixels have a mean colour."""
-    source = split_missing("source", source, nodata, -1)[0]
-    scales = [new / old for new, old in zip(shape, source.shape[:2], strict=True)]
-    values = resize(source, scales, shape, channel_axis=-1)
+    source = split_missing("source", source, nodata, channel_axis)[0]
+    scales = [new / old for new, old in zip(shape, source.shape[: len(shape)], strict=True)]
+    values = resize(source, scales, shape, channel_axis=channel_axis)
     if source.dtype.kind == "f":
         return values.astype(source.dtype)
     if source.dtype.kind == "b":

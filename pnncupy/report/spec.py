@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pnncupy import validation
-from pnncupy.batch.job import Input, Job, check_arguments, plain
-from pnncupy.batch.job_files import input_of, take_inputs
+from pnncupy.batch.job import Input, Job
+from pnncupy.batch.job_arguments import check_arguments, plain
+from pnncupy.batch.job_files import input_of, take_inputs, taken_volume
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
+from pnncupy.batch.volume_inputs import with_kinds
 from pnncupy.tasks.registry import TASKS
 
 MOST_SAMPLES = 50
@@ -93,7 +95,8 @@ def read_spec(file: Path) -> Spec:
     Tables ``[[generate]]``, ``[[inpaint]]``, ``[[analogy]]``, ``[[retarget]]``, ``[[collage]]`` and
     ``[[edit]]`` each hold the images (files, relative to the spec) and the arguments of one call,
     and besides: `title`, `caption`, `seed`, `n` (for generate), `baseline` (for retarget and
-    collage) and `others`, further results by name. ``[study]`` asks for study sheets.
+    collage), `others`, further results by name, and `volume`, true where the files are volumes and
+    do not say so. ``[study]`` asks for study sheets.
     """
     content, text = read_toml(file)
     for name in content:
@@ -138,29 +141,47 @@ def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
     if "seed" in given and not drawn:
         raise ValueError(f"`seed` is for {' and '.join(_drawing())}, not for {verb}")
     seed = validation.integer("seed", given.pop("seed", 0), 0)
-    baseline = _baseline(verb, given)
+    wanted, baseline_wanted = taken_volume(given), given.pop("baseline", None)
     others = _others(given.pop("others", {}), folder)
     title, caption = given.pop("title", None), given.pop("caption", "")
     for name in _NOT_IN_REPORTS:
         if name in given:
             raise ValueError(f"`{name}` cannot be set in a report")
-    check_arguments(verb, given, _NOT_IN_REPORTS)
-    inputs = take_inputs(verb, given, folder)
+    check_arguments(verb, given, _NOT_IN_REPORTS, wanted)
+    inputs, volume = with_kinds(take_inputs(verb, given, folder), wanted, given)
+    baseline = _baseline(verb, given, baseline_wanted, volume)
+    if volume:
+        others = with_kinds(others, True, {})[0]
+        _check_periodic(given)
     first = next(iter(inputs.values()))
     first = first[0] if isinstance(first, tuple) else first
     title = Path(first.path).stem if title is None else validation.text("title", title)
     if not isinstance(caption, str):
         raise TypeError(f"`caption` must be a string, got {caption!r}")
-    job = Job(verb, inputs, plain(given), output="", seed=seed if drawn else None)
+    drawn_seed = seed if drawn else None
+    job = Job(verb, inputs, plain(given), output="", seed=drawn_seed, volume=volume)
     return Entry(job, title, table, caption, count, baseline, others)
 
 
-def _baseline(verb: str, given: dict[str, Any]) -> bool:
+def _check_periodic(given: Mapping[str, Any]) -> None:
+    """Refuse axes of a volume that wrap around without rows and columns: no command has them."""
+    for name in ("periodic", "source_periodic"):
+        flags = given.get(name)
+        if isinstance(flags, list) and len(flags) == 3 and flags[0] and not all(flags):
+            raise ValueError(
+                f"`{name}` of a volume must be true or [rows, columns] in a report, whose commands "
+                f"have no other, got {flags}"
+            )
+
+
+def _baseline(verb: str, given: Mapping[str, Any], asked: Any, volume: bool) -> bool:
     """Test whether the classical method is requested; by default where it can do the same."""
     # 0 is a value of missing pixels, too.
     other = [name for name in _NOT_IN_BASELINE if given.get(name, False) is not False]
-    can = TASKS[verb].baseline and not other
-    wanted = validation.flag("baseline", given.pop("baseline", can))
+    can = TASKS[verb].baseline and not other and not volume
+    wanted: bool = validation.flag("baseline", can if asked is None else asked)
+    if wanted and volume:
+        raise ValueError("`baseline` must be false for volumes, which it does not know")
     if wanted and not TASKS[verb].baseline:
         able = " and ".join(each for each, spec in TASKS.items() if spec.baseline)
         raise ValueError(f"`baseline` is for {able}, not for {verb}")

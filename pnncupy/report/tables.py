@@ -22,12 +22,8 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-# Images of files have their channels on the last axis.
-_LAST: dict[str, Any] = {"channel_axis": -1}
-
-
 def table_of(made: Made) -> Table:
-    """The measures that fit a task."""
+    """The measures that fit a task; of volumes there is no sharpness."""
     if TASKS[made.entry.job.verb].realisations:
         return _of_samples(made)
     return _of_results(made)
@@ -40,29 +36,53 @@ def _of_samples(made: Made) -> Table:
     by = f"by that of the {'first ' if several else ''}source"
     rows = []
     if len(images) > 1:
-        diversity = _or_not_defined(made, ".2f", lambda: metrics.diversity(images, first, **_LAST))
+        diversity = _or_not_defined(
+            made, ".2f", lambda: metrics.diversity(images, first, channel_axis=made.channel_axis)
+        )
         rows.append([f"diversity (standard deviation over the samples, {by})", diversity])
-    sharpness = _or_not_defined(
-        made, ".2f",
-        lambda: statistics.mean(metrics.sharpness_ratio(first, each, **_LAST) for each in images),
-    )  # fmt: skip
-    rows.append([f"sharpness (mean squared Laplacian, {by})", sharpness])
+    if made.volume:
+        rows += _distances_of_samples(made)
+    else:
+        sharpness = _or_not_defined(
+            made, ".2f",
+            lambda: statistics.mean(
+                metrics.sharpness_ratio(first, each, channel_axis=-1) for each in images
+            ),
+        )  # fmt: skip
+        rows.append([f"sharpness (mean squared Laplacian, {by})", sharpness])
     of = "one of the sources" if several else "the source"
     rows.append(
         [f"nearly a copy of {of} (PSNR over {metrics.NEAR_COPY_DECIBELS:.0f} dB)",
          _near_copies(made)]
     )  # fmt: skip
-    shapes = [source.shape[:2] for source in made.sources]
+    shapes = [made.sides(source) for source in made.sources]
     shares = [
-        largest_region(index, shapes, image.shape[:2])[1]
+        largest_region(index, shapes, made.sides(image), *_wraps(made).values())[1]
         for index, image in zip(made.indices, images, strict=True)
     ]
     rows.append(
         [f"largest piece in {'a' if several else 'the'} source's own arrangement, median of the "
          "samples",
-         f"{statistics.median(shares):.0%} of the picture"]
+         f"{statistics.median(shares):.0%} of the {'volume' if made.volume else 'picture'}"]
     )  # fmt: skip
     return Table("Measures of the samples", ("measure", "value"), rows)
+
+
+def _distances_of_samples(made: Made) -> list[list[str]]:
+    """Coherence and completeness, the means over the samples."""
+    sources, options = list(made.sources), _distance_options(made)
+
+    def mean_of(measure: Callable[..., float]) -> float:
+        return 1000 * statistics.mean(measure(sources, each, **options) for each in made.images)
+
+    unit = "(mean distance of patches in thousandths of the squared value range)"
+    return [
+        [f"coherence {unit}", _or_not_defined(made, ".3f", lambda: mean_of(metrics.coherence))],
+        [
+            f"completeness {unit}",
+            _or_not_defined(made, ".3f", lambda: mean_of(metrics.completeness)),
+        ],
+    ]
 
 
 def _near_copies(made: Made) -> str:
@@ -78,10 +98,19 @@ def _near_copies(made: Made) -> str:
 def _closest(made: Made, image: Any) -> float | None:
     """The largest PSNR of an image to a source; None if it overlaps none of them enough."""
     found = []
+    wraps: dict[str, Any] = _wraps(made)
     for source in made.sources:
         with suppress(ValueError):
-            found.append(metrics.near_copy(source, image, data_range=_range(made), **_LAST).psnr)
+            copy = metrics.near_copy(
+                source, image, data_range=_range(made), channel_axis=made.channel_axis, **wraps
+            )
+            found.append(copy.psnr)
     return max(found, default=None)
+
+
+def _wraps(made: Made) -> dict[str, tuple[bool, ...]]:
+    """Axes along which results and sources wrap around, as arguments of measures."""
+    return {name: tuple(made.info[name]) for name in ("periodic", "source_periodic")}
 
 
 def _of_results(made: Made) -> Table:
@@ -93,32 +122,44 @@ def _of_results(made: Made) -> Table:
         shown.append((RESIZED_IN_TABLES, made.resized))
     shown += list(made.others.items())
     rows = [[name, *_judged(made, image)] for name, image in shown]
-    sharpness = "sharpness" if len(made.sources) == 1 else "sharpness, by the first source"
+    sharpness = ["sharpness" if len(made.sources) == 1 else "sharpness, by the first source"]
     return Table(
         "Measures (coherence and completeness: distances in thousandths of the squared value "
         "range, lower is better)",
-        ("result", "coherence", "completeness", sharpness),
+        ("result", "coherence", "completeness", *([] if made.volume else sharpness)),
         rows,
     )
 
 
 def _judged(made: Made, image: Any) -> list[str]:
     first, sources = made.sources[0], list(made.sources)
-    if image.shape[2:] != first.shape[2:] or image.ndim != first.ndim:
-        return ["other channels", "", ""]
+    axes, blank = len(made.sides(first)), [""] if made.volume else ["", ""]
+    if image.shape[axes:] != first.shape[axes:] or image.ndim != first.ndim:
+        return ["other channels", *blank]
     if image.dtype != first.dtype:
-        return ["other dtype", "", ""]
-    options = {
-        **_LAST, "data_range": _range(made), "method": made.info["method"],
-        "patch_size": made.info.get("patch_size", 7),
-    }  # fmt: skip
-    return [
+        return ["other dtype", *blank]
+    options = _distance_options(made)
+    found = [
         _or_not_defined(made, ".3f", lambda: 1000 * metrics.coherence(sources, image, **options)),
         _or_not_defined(
             made, ".3f", lambda: 1000 * metrics.completeness(sources, image, **options)
         ),
-        _or_not_defined(made, ".2f", lambda: metrics.sharpness_ratio(first, image, **_LAST)),
     ]
+    if not made.volume:
+        found.append(
+            _or_not_defined(
+                made, ".2f", lambda: metrics.sharpness_ratio(first, image, channel_axis=-1)
+            )
+        )
+    return found
+
+
+def _distance_options(made: Made) -> dict[str, Any]:
+    """Arguments of coherence and completeness, as the results were made."""
+    return {
+        "channel_axis": made.channel_axis, "data_range": _range(made),
+        "method": made.info["method"], "patch_size": made.info.get("patch_size", 7),
+    }  # fmt: skip
 
 
 def _range(made: Made) -> tuple[float, float] | None:

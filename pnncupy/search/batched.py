@@ -1,7 +1,7 @@
 """Batches of images (B, C, H, W), which an engine searches as one tall image (C, B * H, W).
 
 One search of all images keeps a device busy where one image is too small for that. Patches that lie
-in two images of the tall one are not searched. Volumes are searched one by one.
+in two images of the tall one are not searched. Volumes (B, C, Z, Y, X) stand one behind the other.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def tall(images: Array) -> Array:
         return images[0]
     xp = arrays.namespace(images)
     return xp.ascontiguousarray(xp.moveaxis(images, 0, 1)).reshape(
-        images.shape[1], -1, images.shape[3]
+        images.shape[1], -1, *images.shape[3:]
     )
 
 

@@ -60,9 +60,9 @@ class BlockEngine:
     local: Engine
     executor: Any
 
-    VOLUMES = True
     SUPPORTS_TOP_K = False
     TREE_AXES: tuple[int, ...] = ()
+    STEPS_ON_DEVICE = False
     QUERIES_PER_SEARCH = 1
 
     def update_nearest(self, request: SearchRequest, *, threads: int, tick: Tick) -> None:

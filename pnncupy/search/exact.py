@@ -14,6 +14,11 @@ from pnncupy.patch_shape import PatchSize
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.pruned_search import PairSearch
 
+NO_FINITE_DISTANCE = (
+    "no finite patch distance: the value range is too large for float32, or `alpha` is too small "
+    "for them; scale the values or raise `alpha`"
+)
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -93,10 +98,7 @@ def finished(
     if active is not None:
         missing = missing & active
     if bool(xp.any(missing)):
-        raise ValueError(
-            "no finite patch distance: the value range is too large for float32, "
-            "or `alpha` is too small for them; scale the values or raise `alpha`"
-        )
+        raise ValueError(NO_FINITE_DISTANCE)
     index = found.index
     if active is not None:
         # Places that are never searched still need a number that a vote can read.

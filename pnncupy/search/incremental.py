@@ -23,6 +23,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.engine.interface import StepRequest
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.candidate_lists import (
     Candidates,
@@ -32,6 +33,7 @@ from pnncupy.search.candidate_lists import (
     pair_sums,
 )
 from pnncupy.search.exact import (
+    NO_FINITE_DISTANCE,
     NearestNeighborField,
     SearchSettings,
     empty_lists,
@@ -140,6 +142,34 @@ class ChangedPatchSearch:
             )
         self._query, self._found = query, found
         return found
+
+
+class DeviceSearch:
+    """Searches with plain distances that an engine makes without a word to the host."""
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        images: Sequence[Array],
+        layout: Layout,
+        needed: Array | None,
+    ):
+        self._steps = settings.engine.step_search(
+            StepRequest(
+                tuple(images), layout.first_indices, layout.width, layout.slice_stride,
+                settings.patch_size, needed,
+            ),
+            tick=settings.tick,
+        )  # fmt: skip
+
+    def search(self, query: Array) -> NearestNeighborField:
+        """Best key of every query patch, without scores; `check` afterwards."""
+        return NearestNeighborField(self._steps.search(query), None)
+
+    def check(self) -> None:
+        """Raise as `exact.finished` does where a key was not found; waits for the device."""
+        if self._steps.missing():
+            raise ValueError(NO_FINITE_DISTANCE)
 
 
 class PlainIncrementalSearch:

@@ -10,7 +10,6 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
-from pnncupy.engine.registry import check_volumes
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import (
     ChannelAxis,
@@ -303,7 +302,6 @@ def prepare(
     ]
     channels, axes = planes[0].shape[0], planes[0].ndim - 1
     size = shape_for(given, axes)
-    check_volumes(engine_name, module, size)
     for name, image in zip(["query", *names], planes, strict=True):
         if image.ndim - 1 != axes:
             raise ValueError(

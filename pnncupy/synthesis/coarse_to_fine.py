@@ -18,7 +18,7 @@ from pnncupy.images.pyramid import Ratio, enlarge
 from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
 from pnncupy.search.exact import search
-from pnncupy.search.incremental import incremental_search
+from pnncupy.search.incremental import DeviceSearch, incremental_search
 from pnncupy.search.method import is_approximate
 from pnncupy.search.nearest import check_span
 from pnncupy.search.patch_grid import Layout, PatchGrid
@@ -102,11 +102,9 @@ def _enlarged(
     images: Array, ratio: Ratio, shape: tuple[int, ...], periodic: tuple[bool, ...]
 ) -> Array:
     """A batch at the next finer level."""
-    if len(images) == 1:
-        return enlarge(images[0], ratio, shape, periodic)[None]
-    return arrays.namespace(images).stack(
-        [enlarge(image, ratio, shape, periodic) for image in images]
-    )
+    count, channels, *sides = images.shape
+    larger = enlarge(images.reshape(count * channels, *sides), ratio, shape, periodic)
+    return larger.reshape(count, channels, *shape)
 
 
 def refine(
@@ -125,28 +123,39 @@ def refine(
     steps = _LevelSteps.of(run, level, images)
     images = steps.with_fixed(images)
     index, done = (None, 0) if state is None else (state.index[None], state.steps)
-    known = coarser
+    known, nearest = coarser, None
     last_images, last_kinds = images, None
     for step in range(run.schedule.steps(level)):
         if step < done:
             run.reporter.skip(level, step)
             continue
         kinds = run.schedule.key_kinds(level, step)
-        if kinds != last_kinds:
+        if nearest is None or kinds != last_kinds:
             nearest = steps.search(step, kinds, images, known)
-        elif run.schedule.incremental and bool((images == last_images).all()):
+        elif steps.repeats(images, last_images):
             run.reporter.skip(level, step)
             continue
         run.reporter.begin(level, step, images)
-        # Where there are two sets of keys, their pixels are those of the same values.
-        matches = nearest(run.problem.queries(images, level)) % steps.layout.pixels
+        matches = nearest.search(run.problem.queries(images, level))
         voted = steps.vote(matches, None if index is None else (index, images))
         last_images, last_kinds = images, kinds
         index, images = matches, steps.with_fixed(voted)
         known = index, steps.layout
         run.reporter.end(images)
         keep(State(level, step + 1, images[0], index[0]))
+    if nearest is not None:
+        nearest.check()
     return Synthesised(steps.with_copied(images, index), index, steps.layout)
+
+
+class _LevelSearch(NamedTuple):
+    """A search of images (B, C, h, w) of a level, and a check that it found all that it looked for.
+
+    Numbers of matches are those of the pixels of the values, (B, h-p+1, w-p+1) int32.
+    """
+
+    search: Callable[[Array], Array]
+    check: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -183,6 +192,25 @@ class _LevelSteps:
             needed = ~grid.inside(fixed.masks[level])
         return cls(run, level, grid, layout, layout.stack(values), needed)
 
+    @property
+    def on_device(self) -> bool:
+        """Whether an engine keeps from step to step what changed and what was found."""
+        settings = self.run.settings
+        return (
+            self.run.schedule.incremental
+            and settings.engine.STEPS_ON_DEVICE
+            and math.isinf(settings.alpha)
+        )
+
+    def repeats(self, images: Array, last_images: Array) -> bool:
+        """Whether a step would repeat the one before; not asked where a device would have to wait.
+
+        There the search of what did not change takes no time.
+        """
+        if not self.run.schedule.incremental or self.on_device:
+            return False
+        return bool((images == last_images).all())
+
     def with_fixed(self, images: Array) -> Array:
         """Images with the fixed pixels in their place."""
         fixed = self.run.problem.fixed
@@ -202,7 +230,7 @@ class _LevelSteps:
         kinds: Sequence[str],
         images: Array,
         known: tuple[Array, Layout] | None,
-    ) -> Callable[[Array], Array]:
+    ) -> _LevelSearch:
         """The search of steps with the same kinds of keys, beginning with matches so far.
 
         Along periodic axes queries are wrapped. An approximate search, where patches ask their
@@ -219,16 +247,28 @@ class _LevelSteps:
         border = BORDER if approximate else 0
         needed = None if self.needed is None else grid.widened(self.needed, border)
         needed = needed_patches(needed, grid.wrapped(images, border), size)
-        start = None if known is None else self._start(images, border, *known)
+        start = None
+        if known is not None and (approximate or settings.engine.SUPPORTS_TOP_K):
+            start = self._start(images, border, *known)
+        check = _nothing
         if approximate:
             # Keys are copied to one canvas, and have no other name here.
             found = batched(PatchMatch(settings, keys, layout, needed, start).search, size)
+        elif self.on_device:
+            steps = DeviceSearch(settings, keys, layout, needed)
+            found, check = batched(steps.search, size), steps.check
         elif run.schedule.incremental:
             reuse = run.reporter.reuse
             found = batched(incremental_search(settings, keys, layout, needed, start, reuse), size)
         else:
             found = batched(lambda query: search(settings, query, keys, layout), size)
-        return lambda queries: grid.narrowed(found(grid.wrapped(queries, border)), border)
+
+        def matches(queries: Array) -> Array:
+            numbers = grid.narrowed(found(grid.wrapped(queries, border)), border)
+            # Where there are two sets of keys, their pixels are those of the same values.
+            return numbers % self.layout.pixels if len(kinds) > 1 else numbers
+
+        return _LevelSearch(matches, check)
 
     def _start(self, images: Array, border: int, index: Array, layout: Layout) -> Array | None:
         """Keys likely to be good, from the matches so far; None for a batch."""
@@ -253,6 +293,10 @@ class _LevelSteps:
         return grid.inner(
             vote_images(self.run.settings, how, self.canvas, grid.covering(index), known)
         )
+
+
+def _nothing() -> None:
+    """What there is to check of searches that check each result."""
 
 
 def planned_pairs(run: SynthesisRun, batch_size: int = 1) -> dict[tuple[int, int], int]:

@@ -11,7 +11,6 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.engine.interface import Engine
-from pnncupy.engine.registry import check_volumes
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch, from_planes, raw_planes
 from pnncupy.parallel.threads import thread_count
@@ -131,13 +130,12 @@ def vote(
     if not values:
         raise ValueError("`value` must hold at least one image, got an empty list")
     xp = arrays.same_library(index=index, **dict(zip(names, values, strict=True)))
-    engine_name, module = registry.pick(engine, values[0])
+    _, module = registry.pick(engine, values[0])
     planes = [
         raw_planes(name, image, channel_axis) for name, image in zip(names, values, strict=True)
     ]
     axes = planes[0].ndim - 1
     size = shape_for(given, axes)
-    check_volumes(engine_name, module, size)
     sides = patch_sides(size, axes)
     for name, image in zip(names, planes, strict=True):
         if image.ndim - 1 != axes:
@@ -271,13 +269,7 @@ def vote_planes(
         pixels = pixel_numbers(index, value.shape[1:], patch_size)
         out[...] = value.reshape(len(value), -1)[:, pixels]
         return out
-    weights: Any = None
-    if vote.weights is not None:
-        weights = (
-            vote.weights(patch_size)
-            if isinstance(patch_size, int)
-            else [vote.weights(side) for side in patch_size]
-        )
+    weights = _axis_weights(vote, patch_size)
     active = None
     if last is not None:
         out[...] = last[1]
@@ -288,6 +280,15 @@ def vote_planes(
     return out
 
 
+def _axis_weights(vote: Vote, patch_size: PatchSize) -> Any:
+    """One axis of the weights of a mean, or each; None for other votes."""
+    if vote.weights is None:
+        return None
+    if isinstance(patch_size, int):
+        return vote.weights(patch_size)
+    return [vote.weights(side) for side in patch_size]
+
+
 def vote_images(
     settings: SearchSettings,
     how: str,
@@ -296,6 +297,9 @@ def vote_images(
     last: tuple[Array, Array] | None = None,
 ) -> Array:
     """The images (B, C, H, W) that a batch of matches makes; see `vote_planes`."""
+    engine, size, vote = settings.engine, settings.patch_size, VOTES[how]
+    if engine.STEPS_ON_DEVICE and not vote.exact_copy:
+        return engine.vote_step(value, index, size, vote.reduction, _axis_weights(vote, size), last)
     xp = arrays.namespace(value)
     shape = _covered_shape(index.shape[1:], settings.patch_size)
     images = xp.empty((len(index), value.shape[0], *shape), dtype=xp.float32)

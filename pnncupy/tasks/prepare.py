@@ -12,7 +12,6 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine
-from pnncupy.engine.registry import check_volumes
 from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
 from pnncupy.images.label_encoding import LabelEncoding, check_labels, label_encoding_of
 from pnncupy.images.planes import (
@@ -215,7 +214,6 @@ def prepare_task(
         options.checkpoint_file.check()
     encoding = _encoding(images, options)
     engine_name, engine = blocks.pick(options.engine, images.originals[0], options.executor)
-    check_volumes(engine_name, engine, size)
     method = chosen(
         options.method, engine_name, PatchGrid.of_shape(result, size, periodic).count,
         sum(PatchGrid.of_shape(each, size, source_periodic).count for each in images.shapes),

@@ -197,7 +197,10 @@ def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised)
     axis = task.options.channel_axis
     for source in task.images.originals:
         try:
-            found = near_copy(source, result, data_range=task.options.data_range, channel_axis=axis)
+            found = near_copy(
+                source, result, data_range=task.options.data_range, channel_axis=axis,
+                periodic=task.periodic, source_periodic=task.source_periodic,
+            )  # fmt: skip
         except ValueError:  # of another size, so that they hardly overlap
             continue
         if found.is_copy:

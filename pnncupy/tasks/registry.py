@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import Any, cast
 
 # Words for axes that wrap around, and what they set.
-PERIODIC_WORDS = {"rows": (True, False), "columns": (False, True), "both": (True, True)}
+PERIODIC_WORDS: dict[str, bool | tuple[bool, bool]] = {
+    "rows": (True, False), "columns": (False, True), "both": (True, True), "all": True,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class TaskSpec:
     function : str
         Name of the function, where it is not that of the task.
     volume : bool
-        Results are volumes: it has a command of its own, and batches and reports have none of it.
+        Results are volumes: it has a command of its own, and batches and reports do not have it.
     """
 
     module: str

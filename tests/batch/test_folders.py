@@ -13,7 +13,7 @@ import pytest
 import pnncupy as pnn
 from pnncupy import batch
 from pnncupy.batch import manifest
-from pnncupy.batch.job import arguments_of_jobs
+from pnncupy.batch.job_arguments import arguments_of_jobs
 from pnncupy.cli.app import commands, run
 from pnncupy.cli.task_commands import task_command
 from pnncupy.io import read_image, write_image

@@ -37,6 +37,16 @@ def run(*words):
     return app.run([*map(str, words), *WORDS])
 
 
+def test_all_axes_of_volumes_wrap_around(folder, random):
+    volume = random.integers(0, 256, (6, 7, 8)).astype(np.uint8)
+    write_volume("in.tif", volume)
+    for word, periodic in (("all", True), ("both", (False, True, True))):
+        words = ["--volume", "--periodic", word, "--quiet", "--seed", 3]
+        assert run("generate", "in.tif", "-o", f"{word}.tif", *words) == 0
+        made = pnn.generate(volume, rng=3, channel_axis=None, periodic=periodic, **QUICK)
+        np.testing.assert_array_equal(read_volume(f"{word}.tif"), made)
+
+
 @pytest.mark.parametrize(
     ("word", "periodic"),
     [("rows", (True, False)), ("columns", (False, True)), ("both", (True, True))],
@@ -53,6 +63,8 @@ def test_words_for_axes(word, periodic, image, folder):
 def test_every_result_is_written_repeated_too(folder, capsys):
     words = ["--periodic", "both", "--preview-tiled", "--seed", 3, "--distinct", "no"]
     assert run("generate", "in.png", "-o", "out", "-n", 2, *words) == 0
+    out = capsys.readouterr().out
+    assert "moved by up to 8 pixels or around the border)" in out
     for number in range(2):
         made = read_image(f"out/in_generate_seed3_00{number}.png")
         tiled = f"out/in_generate_seed3_tiled_00{number}.png"
@@ -62,7 +74,7 @@ def test_every_result_is_written_repeated_too(folder, capsys):
         assert (found.sample, found.arguments["periodic"]) == (number, [True, True])
         assert "preview_tiled" not in found.arguments
     assert "wrote 2 images repeated 2 x 2, out/in_generate_seed3_tiled_000" in (
-        capsys.readouterr().out
+        out
     )  # fmt: skip
     assert run("generate", "in.png", "-o", "one.tif", *words) == 0
     np.testing.assert_array_equal(

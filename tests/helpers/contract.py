@@ -13,8 +13,20 @@ import pytest
 from pnncupy.kernels import reference
 from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
-# p, channels, and the patches of query and key: odd sizes and one patch.
-SHAPES = ((2, 1, (3, 4), (2, 5)), (4, 2, (1, 1), (4, 3)), (4, 2, (4, 3), (1, 1)))
+# Sides of a patch, channels, and the patches of query and key: odd sizes and one patch, images with
+# patches of one side and of two, and volumes.
+SHAPES = (
+    (2, 1, (3, 4), (2, 5)),
+    (4, 2, (1, 1), (4, 3)),
+    (4, 2, (4, 3), (1, 1)),
+    ((3, 1), 2, (3, 4), (4, 2)),
+    ((2, 3, 4), 2, (2, 3, 2), (3, 2, 2)),
+    ((2, 2, 1), 1, (1, 1, 3), (2, 3, 2)),
+    ((1, 2, 2), 3, (3, 2, 2), (1, 1, 1)),
+)
+IMAGES = tuple(case for case in SHAPES if isinstance(case[0], int))
+# What indices of neighbouring slices and rows differ by.
+STRIDES = (300, 20)
 VOTES = {"mean": "mean", "median": "median", "trimmed_mean": "trimmed_mean"}
 
 
@@ -22,12 +34,40 @@ def on_host(xp, array):
     return np.asarray(array) if xp is np else xp.asnumpy(array)
 
 
+def sides_of(p, patches):
+    return (p,) * len(patches) if isinstance(p, int) else p
+
+
+def pixels_of(patches, p):
+    """Pixels along each axis of an image with so many patches."""
+    return tuple(
+        count + side - 1 for count, side in zip(patches, sides_of(p, patches), strict=True)
+    )
+
+
 def images(random, p, channels, *patches):
     """Images with few values, so that sums are exact and ties are many."""
     return [
-        random.integers(0, 4, (channels, rows + p - 1, columns + p - 1)).astype(np.float32)
-        for rows, columns in patches
+        random.integers(0, 4, (channels, *pixels_of(each, p))).astype(np.float32)
+        for each in patches
     ]
+
+
+def numbers_of(places, image):
+    """Flat indices of positions (..., axes) in an image, int32."""
+    return np.ravel_multi_index(np.moveaxis(places, -1, 0), image.shape[1:]).astype(np.int32)
+
+
+def places_among(random, counts, shape):
+    """Random positions (*shape, axes) among so many patches along each axis."""
+    return np.stack([random.integers(0, count, shape) for count in counts], axis=-1)
+
+
+def distance(query, key, p, place, other):
+    """Sum of squared differences of two patches by the oracle."""
+    sides = sides_of(p, place)
+    mean = naive.distance_of_patches(query, key, place, other, sides)
+    return np.float32(round(mean * math.prod(sides) * len(query)))
 
 
 def moved(xp, arrays):
@@ -36,8 +76,11 @@ def moved(xp, arrays):
 
 def searched(engine, xp, query, key, p, *, weight=None, active=None, length=1, both_ways=False):
     """Lists lowered by an engine, what keys learn, and the pairs it told of."""
-    shape = tuple(side - p + 1 for side in query.shape[1:])
-    key_shape = tuple(side - p + 1 for side in key.shape[1:])
+    shape, key_shape = (
+        tuple(pixels - side + 1 for pixels, side in zip(image.shape[1:], sides, strict=True))
+        for image in (query, key)
+        for sides in [sides_of(p, image.shape[1:])]
+    )
     score, index = (
         np.full((*shape, length), fill, dtype) for fill, dtype in ((np.inf, "f4"), (-1, "i4"))
     )
@@ -47,8 +90,9 @@ def searched(engine, xp, query, key, p, *, weight=None, active=None, length=1, b
     given = moved(xp, [query, key, weight, score, index, active, key_score, key_index])
     ticks = []
     request = SearchRequest(
-        given[0], given[1], p, given[2], given[3], given[4], index_stride=key.shape[2],
+        given[0], given[1], p, given[2], given[3], given[4], index_stride=STRIDES[-1],
         first_index=5, active=given[5], key_score=given[6], key_index=given[7],
+        slice_stride=STRIDES[0] if key.ndim == 4 else 0,
     )  # fmt: skip
     engine.update_nearest(request, threads=2, tick=ticks.append)
     lists = [on_host(xp, each) for each in given[3:5]]
@@ -59,7 +103,8 @@ def searched(engine, xp, query, key, p, *, weight=None, active=None, length=1, b
 def check_update_nearest(engine, xp, random):
     for p, channels, queries, keys in SHAPES:
         query, key = images(random, p, channels, queries, keys)
-        key[:, -1, -1] = np.inf if keys != (1, 1) else key[:, -1, -1]
+        if math.prod(keys) > 1:
+            key[(slice(None), *(-1,) * len(keys))] = np.inf
         weight = random.integers(1, 4, keys).astype(np.float32)
         active = random.random(queries) < 0.7
         for factors, some in ((None, None), (weight, None), (weight, active)):
@@ -67,79 +112,98 @@ def check_update_nearest(engine, xp, random):
                 engine, xp, query, key, p, weight=factors, active=some
             )
             assert some is not None or pairs == math.prod(queries) * math.prod(keys)
-            for y, x in np.ndindex(queries):
+            for place in np.ndindex(queries):
                 best, number = math.inf, -1
-                for row, column in np.ndindex(keys):
-                    if some is not None and not some[y, x]:
+                for other in np.ndindex(keys):
+                    if some is not None and not some[place]:
                         break
-                    patch = key[:, row : row + p, column : column + p]
-                    if not np.isfinite(patch).all():
+                    if not np.isfinite(naive.patch_of(key, other, sides_of(p, keys))).all():
                         continue
-                    total = naive.patch_distance(query, key, y, x, row, column, p)
-                    total *= p * p * channels * (1 if factors is None else factors[row, column])
-                    if total < best - 1e-9:
-                        best, number = total, 5 + row * key.shape[2] + column
-                assert index[y, x, 0] == number
-                assert score[y, x, 0] == np.float32(best)
+                    total = distance(query, key, p, place, other)
+                    total *= 1 if factors is None else factors[other]
+                    if total < best:
+                        strides = (*STRIDES, 1)[-len(keys) :]
+                        best, number = total, 5 + np.dot(other, strides)
+                assert index[place] == number
+                assert score[place] == best
 
 
 def check_lists(engine, xp, random):
-    """Engines without lists say so; the others have those of the reference."""
-    p, channels = 3, 2
-    query, key = images(random, p, channels, (4, 5), (3, 6))
-    for options in ({"length": 3}, {"both_ways": True}):
-        if not engine.SUPPORTS_TOP_K:
-            with pytest.raises(NotImplementedError, match="SUPPORTS_TOP_K"):
-                searched(engine, xp, query, key, p, **options)
-            continue
-        found = searched(engine, xp, query, key, p, **options)
-        expected = searched(reference, np, query, key, p, **options)
-        for mine, wanted in zip(found[:4], expected[:4], strict=True):
-            np.testing.assert_array_equal(mine, wanted)
+    """Engines without lists say so; the others have those of the reference.
+
+    Of the queries that are nearest to a key any one may be named.
+    """
+    for p, channels, queries, keys in (
+        (3, 2, (4, 5), (3, 6)),
+        ((2, 3, 1), 1, (3, 4, 5), (2, 4, 3)),
+    ):
+        query, key = images(random, p, channels, queries, keys)
+        key[(slice(None), *(-1,) * len(keys))] = np.inf
+        weight = random.integers(1, 4, keys).astype(np.float32)
+        for options in (
+            {"length": 3}, {"length": 4, "weight": weight}, {"both_ways": True},
+            {"length": 3, "both_ways": True, "weight": weight},
+        ):  # fmt: skip
+            if not engine.SUPPORTS_TOP_K:
+                with pytest.raises(NotImplementedError, match="SUPPORTS_TOP_K"):
+                    searched(engine, xp, query, key, p, **options)
+                continue
+            found = searched(engine, xp, query, key, p, **options)
+            expected = searched(reference, np, query, key, p, **options)
+            for mine, wanted in zip(found[:3], expected[:3], strict=True):
+                np.testing.assert_array_equal(mine, wanted)
+            if "both_ways" in options:
+                for place in np.ndindex(keys):
+                    number = found[3][place]
+                    if np.isinf(found[2][place]):
+                        assert number == -1
+                        continue
+                    nearest = np.unravel_index(number, query.shape[1:])
+                    assert distance(query, key, p, nearest, place) == found[2][place]
 
 
 def check_pair_sums(engine, xp, random):
     for p, channels, queries, keys in SHAPES:
         query, key = images(random, p, channels, queries, keys)
         pairs = [(q, k) for q in np.ndindex(queries) for k in np.ndindex(keys)]
-        numbers = np.array([y * query.shape[2] + x for (y, x), _ in pairs], np.int32)
-        key_numbers = np.array([y * key.shape[2] + x for _, (y, x) in pairs], np.int32)
-        out = xp.zeros(len(pairs), np.float32)
-        engine.pair_sums(*moved(xp, [query, key]), p, *moved(xp, [numbers, key_numbers]), out,
-                         threads=2)  # fmt: skip
-        expected = [
-            naive.patch_distance(query, key, *q, *k, p) * p * p * channels for q, k in pairs
+        numbers = [
+            numbers_of(np.array(places), image)
+            for places, image in zip(zip(*pairs, strict=True), (query, key), strict=True)
         ]
-        np.testing.assert_array_equal(on_host(xp, out), np.float32(np.round(expected)))
+        out = xp.zeros(len(pairs), np.float32)
+        engine.pair_sums(*moved(xp, [query, key]), p, *moved(xp, numbers), out, threads=2)
+        expected = [distance(query, key, p, *pair) for pair in pairs]
+        np.testing.assert_array_equal(on_host(xp, out), expected)
 
 
 def check_patchmatch_pass(engine, xp, random):
-    p, channels, queries, keys = 3, 2, (4, 5), (5, 4)
-    query, key = images(random, p, channels, queries, keys)
-    places = np.argwhere(np.ones(keys, bool))
-    index = places[random.integers(0, len(places), queries)]
-    numbers = (index[..., 0] * key.shape[2] + index[..., 1]).astype(np.int32)
-    sums = np.array([
-        naive.patch_distance(query, key, y, x, *index[y, x], p) * p * p * channels
-        for y, x in np.ndindex(queries)
-    ]).round().astype(np.float32).reshape(queries)  # fmt: skip
-    usable, active = random.random(keys) < 0.8, random.random(queries) < 0.8
-    usable[tuple(index.reshape(-1, 2).T)] = True
-    for step, radius, draws in ((2, 0, 0), (1, 4, 2)):
-        given = moved(xp, [query, key, usable, numbers, sums, active])
-        out, out_sums = xp.empty(queries, np.int32), xp.empty(queries, np.float32)
-        request = PassRequest(
-            given[0], given[1], p, given[2], given[3], given[4], out, out_sums, step, radius, draws,
-            stream=4_000_000_000, active=given[5],
-        )  # fmt: skip
-        ticks = []
-        engine.patchmatch_pass(request, threads=2, tick=ticks.append)
-        expected, _ = naive.patchmatch_pass(
-            query, key, p, usable, index, step, radius, draws, 4_000_000_000, None, 1.0, active
-        )
-        found = np.stack(np.divmod(on_host(xp, out), key.shape[2]), axis=-1)
-        np.testing.assert_array_equal(found, expected)
-        assert sum(ticks) == numbers.size
+    for p, channels, queries, keys in (
+        (3, 2, (4, 5), (5, 4)), ((2, 3, 1), 2, (3, 3, 4), (4, 3, 2)),
+    ):  # fmt: skip
+        query, key = images(random, p, channels, queries, keys)
+        index = places_among(random, keys, queries)
+        sums = np.array([
+            distance(query, key, p, place, tuple(index[place])) for place in np.ndindex(queries)
+        ]).reshape(queries)  # fmt: skip
+        usable, active = random.random(keys) < 0.8, random.random(queries) < 0.8
+        usable[tuple(index.reshape(-1, len(keys)).T)] = True
+        for step, radius, draws in ((2, 0, 0), (1, 4, 2)):
+            given = moved(xp, [query, key, usable, numbers_of(index, key), sums, active])
+            out, out_sums = xp.empty(queries, np.int32), xp.empty(queries, np.float32)
+            request = PassRequest(
+                given[0], given[1], p, given[2], given[3], given[4], out, out_sums, step, radius,
+                draws, stream=4_000_000_000, active=given[5],
+            )  # fmt: skip
+            ticks = []
+            engine.patchmatch_pass(request, threads=2, tick=ticks.append)
+            expected, _ = naive.patchmatch_pass(
+                query, key, p, usable, index, step, radius, draws, 4_000_000_000, None, 1.0, active
+            )
+            np.testing.assert_array_equal(on_host(xp, out), numbers_of(expected, key))
+            for place in np.ndindex(queries):
+                best = distance(query, key, p, place, tuple(expected[place]))
+                assert on_host(xp, out_sums)[place] == best
+            assert sum(ticks) == sums.size
 
 
 def check_scatter_minimum(engine, xp, random):
@@ -156,22 +220,22 @@ def check_scatter_minimum(engine, xp, random):
 
 
 def check_vote(engine, xp, random):
-    for p, channels, rows_and_columns, keys in SHAPES:
+    for p, channels, patches, keys in SHAPES:
         (value,) = images(random, p, channels, keys)
-        index = np.stack([random.integers(0, side, rows_and_columns) for side in keys], axis=-1)
-        numbers = (index[..., 0] * value.shape[2] + index[..., 1]).astype(np.int32)
-        places = np.concatenate([np.zeros((*rows_and_columns, 1), int), index], axis=-1)
-        shape = tuple(side + p - 1 for side in rows_and_columns)
+        places = places_among(random, keys, patches)
+        sources = np.concatenate([np.zeros((*patches, 1), int), places], axis=-1)
+        shape = pixels_of(patches, p)
         active = random.random(shape) < 0.7
         for how, reduction in VOTES.items():
-            expected = naive.vote([value], places, p, how)
-            weight = [1.0] * p if reduction == "mean" else None
+            expected = naive.vote_of_patches([value], sources, sides_of(p, patches), how)
+            weight = [1.0] * p if isinstance(p, int) else [[1.0] * side for side in p]
             for some in (None, active):
                 out = xp.full((channels, *shape), 7, np.float32)
-                given = moved(xp, [value, numbers, some])
+                given = moved(xp, [value, numbers_of(places, value), some])
                 engine.vote(
-                    given[0], given[1], p, reduction, weight, out, active=given[2], threads=2
-                )
+                    given[0], given[1], p, reduction, weight if reduction == "mean" else None, out,
+                    active=given[2], threads=2,
+                )  # fmt: skip
                 found = on_host(xp, out)
                 here = np.ones(shape, bool) if some is None else some
                 np.testing.assert_allclose(found[:, here], expected[:, here], rtol=1e-6)
@@ -179,7 +243,7 @@ def check_vote(engine, xp, random):
 
 
 def check_add_slice_votes(engine, xp, random):
-    for p, channels, (rows, columns), keys in SHAPES:
+    for p, channels, (rows, columns), keys in IMAGES:
         (value,) = images(random, p, channels, keys)
         shape = (3, rows + p - 1, columns + p - 1)
         index = [random.integers(0, side, (3, rows, columns)) for side in keys]

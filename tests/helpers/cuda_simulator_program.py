@@ -5,9 +5,12 @@ second argument leaves all out but what every engine has to do.
 """
 
 import sys
+import warnings
 
 import numpy as np
 from contract import CHECKS
+from numba.cuda import config
+from numba.cuda.simulator.kernel import FakeCUDAKernel
 
 if sys.argv[1:]:
     import numba_on_host
@@ -15,12 +18,25 @@ if sys.argv[1:]:
     numba_on_host.install(tuple(map(int, sys.argv[1].split("."))))
 
 from pnncupy.kernels import reference
-from pnncupy.kernels.numba_cuda import engine as numba_cuda  # fmt: skip
-from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
+from pnncupy.kernels.numba_cuda import device, nearest, patchmatch, vote
+from pnncupy.kernels.numba_cuda import engine as numba_cuda
 from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
-for module in (nearest, patchmatch, vote):
+for module in (device, nearest, patchmatch, vote):
     module.THREADS = 8
+
+# The compiler warns of small grids where they are configured; the simulator has to be made to.
+configured = FakeCUDAKernel.__getitem__
+
+
+def with_warning(kernel, configuration):
+    if config.CUDA_LOW_OCCUPANCY_WARNINGS:
+        warnings.warn("Grid size: low occupancy", stacklevel=2)
+    return configured(kernel, configuration)
+
+
+FakeCUDAKernel.__getitem__ = with_warning
+warnings.filterwarnings("error", "Grid size")
 random = np.random.default_rng(5)
 for check in CHECKS:
     check(numba_cuda, np, np.random.default_rng(20220103))
@@ -29,13 +45,18 @@ if sys.argv[2:]:
     sys.exit()
 
 
+def patches_of(image, p):
+    sides = (p,) * (image.ndim - 1) if isinstance(p, int) else p
+    return tuple(pixels - side + 1 for pixels, side in zip(image.shape[1:], sides, strict=True))
+
+
 def search(engine, query, key, p, weight, active):
-    shape = (query.shape[1] - p + 1, query.shape[2] - p + 1, 1)
+    shape = (*patches_of(query, p), 1)
     score, index = np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32)
     ticks = []
     engine.update_nearest(
         SearchRequest(
-            query, key, p, weight, score, index, first_index=3, index_stride=key.shape[2],
+            query, key, p, weight, score, index, first_index=3, index_stride=key.shape[-1],
             active=active,
         ),
         threads=1, tick=ticks.append,
@@ -83,11 +104,11 @@ def approximate(engine, query, key, p, index, bound, active, stream):
     """Passes of PatchMatch; returns everything they lower."""
     size = query[0].size
     numbers = np.arange(size, dtype=np.int32).reshape(query.shape[1:])
-    numbers = numbers[: len(index), : index.shape[1]]
+    numbers = numbers[tuple(map(slice, index.shape))]
     sums = np.full(index.shape, np.nan, np.float32)
     engine.pair_sums(query, key, p, numbers.ravel(), index.ravel(), sums.reshape(-1), threads=1)
-    usable = np.ones((key.shape[1] - p + 1, key.shape[2] - p + 1), bool)
-    usable[1, 1] = False
+    usable = np.ones(patches_of(key, p), bool)
+    usable[(1,) * usable.ndim] = False
     words = None
     if bound is not None:
         words = bound.view(np.uint32).astype(np.uint64) << np.uint64(32) | np.uint64(7)
@@ -126,3 +147,42 @@ for p, channels, normalised, masked in (
     for mine, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(mine, expected)
     print(p, channels, "equal approximately")
+
+
+def field_of(random, counts, image, places):
+    """Flat indices of random patches of an image, one for each place; int32."""
+    position = [random.integers(0, count, places) for count in counts]
+    return np.ravel_multi_index(position, image.shape[1:]).astype(np.int32)
+
+
+for sides, channels, shape, key_shape in (
+    ((2, 3, 4), 2, (4, 5, 6), (3, 6, 5)),
+    ((3, 1, 2), 1, (4, 3, 3), (5, 4, 3)),
+    ((1, 3, 3), 3, (2, 5, 4), (3, 4, 5)),
+    ((3, 5), 2, (7, 9), (6, 8)),
+):
+    query, key = (random.random((channels, *each), np.float32) for each in (shape, key_shape))
+    counts, key_counts = patches_of(query, sides), patches_of(key, sides)
+    weight, active = random.random(key_counts, np.float32), random.random(counts) > 0.3
+    bound = (random.random(key_counts, np.float32) * query[0].size / 9).astype(np.float32)
+    index = field_of(random, key_counts, key, counts)
+    for chunk_rows, pairs, factors, some in ((64, 1e9, None, None), (1, 300, weight, active)):
+        nearest._CHUNK_ROWS, nearest._PAIRS_PER_LAUNCH = chunk_rows, pairs
+        limit = None if factors is None else bound
+        results = [
+            (
+                *search(engine, query, key, sides, factors, some),
+                *approximate(engine, query, key, sides, index, limit, some, 4_000_000_000),
+            )
+            for engine in (numba_cuda, reference)
+        ]
+        for mine, expected in zip(*results, strict=True):
+            np.testing.assert_array_equal(mine, expected)
+    pixels = random.random(shape) > 0.3
+    edges = [np.linspace(0.3, 1, side).tolist() for side in sides]
+    for reduction, weights in (("mean", edges), ("median", None), ("trimmed_mean", None)):
+        outs = [np.full(query.shape, 7, np.float32) for _ in range(2)]
+        for engine, out in zip((numba_cuda, reference), outs, strict=True):
+            engine.vote(key, index, sides, reduction, weights, out, active=pixels, threads=1)
+        np.testing.assert_array_equal(*outs)
+    print(sides, channels, "equal")

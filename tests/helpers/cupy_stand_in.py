@@ -3,13 +3,16 @@
 Its arrays wrap NumPy arrays that nothing but the stand-in may touch: NumPy's functions and
 operators refuse them, and its functions refuse NumPy's arrays. Its operators take subnormal float32
 for zero, as CuPy's do. Kernels are those of the package, compiled by g++. It counts the memory that
-its arrays take, and fails where it is told to.
+its arrays take, and fails where it is told to. It also counts what the host asks of the device:
+operations (each a launch), copies from the host, and synchronisations, where the host waits for a
+value.
 """
 
 import operator
 import sys
 import types
 import weakref
+from collections import Counter
 
 import array_api_compat.numpy
 import host_cuda
@@ -44,18 +47,22 @@ class Device:
 class Memory:
     """The device's memory: what is allocated, and what may be."""
 
+    ROUNDING = 512  # of the blocks of CuPy's pool
+
     def __init__(self):
-        self.used = self.peak = self.allocations = 0
+        self.used = self.peak = self.allocations = self.held = 0
         self.limit = float("inf")
         self.failing = None  # number of the allocation that fails
 
     def allocate(self, host):
+        size = -(-host.nbytes // self.ROUNDING) * self.ROUNDING
         self.allocations += 1
-        if self.allocations == self.failing or self.used + host.nbytes > self.limit:
-            raise OutOfMemoryError(f"Out of memory allocating {host.nbytes:,} bytes")
-        self.used += host.nbytes
+        if self.allocations == self.failing or self.used + size > self.limit:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes")
+        self.used += size
         self.peak = max(self.peak, self.used)
-        weakref.finalize(host, self._release, host.nbytes)
+        self.held = max(self.held, self.used)
+        weakref.finalize(host, self._release, size)
 
     def _release(self, size):
         self.used -= size
@@ -71,13 +78,46 @@ class Memory:
     def used_bytes(self):
         return self.used
 
-    total_bytes = used_bytes
+    def total_bytes(self):
+        return self.held
+
+    def malloc(self, size):
+        raise AssertionError("only the stand-in's own arrays are allocated")
 
     def free_all_blocks(self):
-        pass
+        self.held = self.used
 
 
 memory = Memory()
+
+# Operations, uploads, and synchronisations, and of each what and where.
+counts = Counter()
+places = Counter()
+# What makes another view of an array, or asks for what the host knows.
+_FREE = {
+    "reshape", "ravel", "view", "moveaxis", "broadcast_to", "expand_dims", "squeeze", "isdtype",
+    "result_type", "can_cast", "finfo", "iinfo", "transpose", "permute_dims", "empty", "empty_like",
+}  # fmt: skip
+# Functions whose result has a size that only the device knows.
+_SIZED = {"nonzero", "flatnonzero", "argwhere", "unique", "unique_values", "unique_all"}
+
+
+def note(kind, what):
+    """Count something that the host asks of the device, and which line of the package did."""
+    counts[kind] += 1
+    frame = sys._getframe(2)
+    while frame and "/pnncupy/" not in frame.f_code.co_filename.replace("kernels/", "/pnncupy/"):
+        frame = frame.f_back
+    where = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}" if frame else ""
+    places[kind, what, where] += 1
+
+
+def _note_index(index):
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, ndarray):
+            note("operation", "index")
+            if part.dtype == bool:
+                note("synchronisation", "index by bool")
 
 
 class ndarray:  # noqa: N801 - CuPy's name
@@ -107,9 +147,11 @@ class ndarray:  # noqa: N801 - CuPy's name
         return on_device(value)
 
     def __getitem__(self, index):
+        _note_index(index)
         return wrapped(self.host[unwrapped(index)])
 
     def __setitem__(self, index, value):
+        note("operation", "assign")
         self.host[unwrapped(index)] = unwrapped(value)
 
     def __len__(self):
@@ -119,12 +161,15 @@ class ndarray:  # noqa: N801 - CuPy's name
         return (wrapped(part) for part in self.host)
 
     def __bool__(self):
+        note("synchronisation", "bool")
         return bool(self.host)
 
     def __int__(self):
+        note("synchronisation", "int")
         return int(self.host)
 
     def __float__(self):
+        note("synchronisation", "float")
         return float(self.host)
 
     __index__ = __int__
@@ -141,6 +186,7 @@ def flushed(value):
 
 def _operator(function, reflected=False):
     def apply(self, other):
+        note("operation", function.__name__)
         pair = (unwrapped(other), self.host) if reflected else (self.host, unwrapped(other))
         return wrapped(flushed(function(*map(flushed, pair))))
 
@@ -149,6 +195,7 @@ def _operator(function, reflected=False):
 
 def _in_place(function):
     def apply(self, other):
+        note("operation", function.__name__)
         other = flushed(unwrapped(other))
         if self.host.dtype == np.float32:
             self.host[...] = flushed(function(flushed(self.host), other))
@@ -160,7 +207,11 @@ def _in_place(function):
 
 
 def _unary(function):
-    return lambda self: wrapped(function(self.host))
+    def apply(self):
+        note("operation", function.__name__)
+        return wrapped(function(self.host))
+
+    return apply
 
 
 for _name in (
@@ -196,7 +247,15 @@ def unwrapped(value):
 
 
 def on_device(function):
+    name = getattr(function, "__name__", "")
+
     def call(*arguments, **options):
+        if name == "ascontiguousarray" and unwrapped(arguments[0]).flags.c_contiguous:
+            return arguments[0]
+        if name not in _FREE:
+            note("operation", name)
+        if name in _SIZED:
+            note("synchronisation", name)
         options = {name: unwrapped(value) for name, value in options.items()}
         return wrapped(function(*unwrapped(arguments), **options))
 
@@ -205,7 +264,15 @@ def on_device(function):
 
 def asarray(value, dtype=None):
     """The one way in."""
+    if not isinstance(value, ndarray):
+        note("upload", "asarray")
     return ndarray(np.array(value.host if isinstance(value, ndarray) else value, dtype=dtype))
+
+
+def asnumpy(value):
+    """The one way out."""
+    note("synchronisation", "asnumpy")
+    return value.host.copy()
 
 
 class RawModule:
@@ -225,6 +292,7 @@ class RawModule:
                 assert not isinstance(value, np.ndarray) or value.flags.c_contiguous
                 assert isinstance(value, (np.ndarray, np.generic))
             assert block[1:] == (1, 1)
+            note("operation", name)
             if RawModule.failing == name:
                 raise CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
             launch(grid, block[0], values)
@@ -237,7 +305,7 @@ class Event:
         pass
 
     def synchronize(self):
-        pass
+        note("synchronisation", "event")
 
 
 class _Module(types.ModuleType):
@@ -252,15 +320,23 @@ class _Module(types.ModuleType):
         return on_device(value) if callable(value) and not isinstance(value, type) else value
 
 
+def _refused(name, reason):
+    def call(*arguments, **options):
+        raise AssertionError(f"`{name}` {reason}")
+
+    return call
+
+
 def modules():
     """What to put into `sys.modules`."""
     cupy, compat = _Module("cupy", np), _Module("array_api_compat.cupy", array_api_compat.numpy)
+    compat.clip = _refused("clip", "waits for the device; see `pnncupy.arrays.clipped`")
     compat.asarray, compat.fft = asarray, _Module("fft", np.fft)
     cupy.ndarray, cupy.generic, cupy.RawModule, cupy.asarray = ndarray, (), RawModule, asarray
-    cupy.asnumpy = lambda value: value.host.copy()
+    cupy.asnumpy = asnumpy
     cupy.get_default_memory_pool = lambda: memory
     cupy.cuda = types.SimpleNamespace(
-        Event=Event, Device=Device,
+        Event=Event, Device=Device, get_allocator=lambda: memory.malloc,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
         driver=types.SimpleNamespace(CUDADriverError=CUDARuntimeError),

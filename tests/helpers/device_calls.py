@@ -1,4 +1,4 @@
-"""Calls of every function that runs on a device: of an image, a mask, and options."""
+"""Calls of every function that runs on a device: of an image or a volume, a mask, and options."""
 
 import pnncupy as pnn
 
@@ -42,6 +42,53 @@ CALLS = {
     "analogy": lambda i, m, **o: pnn.analogy(i, i[::-1], **SMALL, **o),
     "collage": lambda i, m, **o: pnn.collage([i, i[:, ::-1]], **SMALL, **o),
     "edit": lambda i, m, **o: pnn.edit(i, i[::-1], mask=m, **SMALL, **o),
+}
+
+GREY = {**SMALL, "coarse_iterations": 2, "channel_axis": None}
+
+# Of a volume (Z, Y, X).
+VOLUME_CALLS = {
+    "nearest, alpha, sources": lambda v, m, **o: pnn.nearest_patches(
+        v, [v[::-1], v[1:, :, 2:]], patch_size=(2, 3, 4), alpha=9.0, channel_axis=None, **o
+    ),
+    "nearest, masked": lambda v, m, **o: pnn.nearest_patches(
+        v, v[:, ::-1], patch_size=3, key_mask=~m, channel_axis=None, **o
+    ),
+    "generate": lambda v, m, **o: pnn.generate(v, 2, rng=1, return_index=True, **GREY, **o),
+    "generate, alpha": lambda v, m, **o: pnn.generate(v, rng=1, alpha=0.01, **GREY, **o),
+    "generate, patchmatch": lambda v, m, **o: pnn.generate(
+        v, rng=1, method="patchmatch", return_index=True, **GREY, **o
+    ),
+    "generate, patchmatch, alpha": lambda v, m, **o: pnn.generate(
+        v, rng=1, alpha=0.01, method="patchmatch", **GREY, **o
+    ),
+    "generate, periodic": lambda v, m, **o: pnn.generate(
+        v, rng=1, periodic=True, source_periodic=(True, False, True), **GREY, **o
+    ),
+    "generate, median": lambda v, m, **o: pnn.generate(
+        v, rng=1, vote="median", **{**GREY, "patch_size": (1, 3, 4)}, **o
+    ),
+    "generate, labels": lambda v, m, **o: pnn.generate(
+        v // 86, rng=1, categorical=True, **GREY, **o
+    ),
+    "generate, two sides": lambda v, m, **o: pnn.generate(
+        v[0], rng=1, return_index=True, **{**SMALL, "patch_size": (3, 4)}, **o
+    ),
+    "generate, two sides, patchmatch": lambda v, m, **o: pnn.generate(
+        v[0], rng=1, alpha=0.01, method="patchmatch", **{**SMALL, "patch_size": (2, 3)}, **o
+    ),
+    "inpaint": lambda v, m, **o: pnn.inpaint(
+        v, m, return_index=True, **{**GREY, "levels": None}, **o
+    ),
+    "retarget": lambda v, m, **o: pnn.retarget(
+        v, (9, 14, 12), gradual=False, vote="trimmed_mean", **GREY, **o
+    ),
+    "grow_volume": lambda v, m, **o: pnn.grow_volume(
+        [v[0], v[:, 0]], (7, 8, 6), axes=(0, 2), rng=1, **SMALL, **o
+    ),
+    "grow_volume, patchmatch": lambda v, m, **o: pnn.grow_volume(
+        v[0], (6, 7, 8), rng=1, method="patchmatch", **SMALL, **o
+    ),
 }
 
 # They have no engine of their own.

@@ -230,61 +230,62 @@ def drawn(stream, best, radius, count):
 def patchmatch_pass(
     query, key, p, usable, index, step, radius, draws, stream, bound, alpha, active
 ):
-    """One pass of PatchMatch with a score per pair from `patch_distance`.
+    """One pass of PatchMatch with a score per pair from `distance_of_patches`.
 
-    `index` and the result hold (row, column). Also returns, for each key, the smallest distance
-    that was tried and the number of its query; `bound` and these are means, not sums.
+    `p` is one side, or one for each axis; `index` and the result hold positions (row, column), or
+    those in a volume. Also returns, for each key, the smallest distance that was tried and the
+    number of its query; `bound` and these are means, not sums.
     """
-    rows, columns = index.shape[:2]
+    sides = (p,) * (query.ndim - 1) if isinstance(p, int) else p
     result = index.copy()
     nearest = {}
 
-    def score(distance, row, column):
+    def score(distance, other):
         if bound is None:
             return distance
-        return distance / (alpha + min(bound[row, column], distance))
+        return distance / (alpha + min(bound[other], distance))
 
-    for y in range(rows):
-        for x in range(columns):
-            if active is not None and not active[y, x]:
+    for place in np.ndindex(index.shape[:-1]):
+        if active is not None and not active[place]:
+            continue
+        other = tuple(int(each) for each in index[place])
+        best = score(distance_of_patches(query, key, place, other, sides), other), other
+        for tried in tries(index, place, usable.shape, step, radius, draws, stream, query):
+            new = tried(best[1])
+            if not all(0 <= at < count for at, count in zip(new, usable.shape, strict=True)):
                 continue
-            row, column = index[y, x]
-            best = score(patch_distance(query, key, y, x, row, column, p), row, column), row, column
-            for tried in tries(index, y, x, usable.shape, step, radius, draws, stream, query):
-                new_row, new_column = tried(best[1:])
-                if not (0 <= new_row < usable.shape[0] and 0 <= new_column < usable.shape[1]):
-                    continue
-                if not usable[new_row, new_column]:
-                    continue
-                distance = patch_distance(query, key, y, x, new_row, new_column, p)
-                number = y * query.shape[2] + x
-                known = nearest.get((new_row, new_column), (math.inf, 0))
-                nearest[new_row, new_column] = min(known, (distance, number))
-                best = min(best, (score(distance, new_row, new_column), new_row, new_column))
-            result[y, x] = best[1:]
+            if not usable[new]:
+                continue
+            distance = distance_of_patches(query, key, place, new, sides)
+            number = int(np.ravel_multi_index(place, query.shape[1:]))
+            nearest[new] = min(nearest.get(new, (math.inf, 0)), (distance, number))
+            best = min(best, (score(distance, new), new))
+        result[place] = best[1]
     return result, nearest
 
 
-def tries(index, y, x, shape, step, radius, draws, stream, query):
-    """Functions from the best (row, column) so far to the next one to try."""
-    for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)) if step else ():
-        if 0 <= y + dy < index.shape[0] and 0 <= x + dx < index.shape[1]:
-            row, column = index[y + dy, x + dx]
-            # Nothing where it is the best one already.
-            yield (
-                lambda best, row=row - dy, column=column - dx: (
-                    (-1, -1) if best == (row, column) else (row, column)
+def tries(index, place, shape, step, radius, draws, stream, query):
+    """Functions from the position of the best key so far to that of the next one to try."""
+    axes = range(len(place))
+    for axis in axes if step else ():
+        for shift in (-step, step):
+            there = tuple(at + shift * (axis == each) for each, at in enumerate(place))
+            if 0 <= there[axis] < index.shape[axis]:
+                moved = tuple(
+                    int(at) - shift * (axis == each) for each, at in enumerate(index[there])
                 )
-            )
-    of_patch = combined(stream, y * query.shape[2] + x)
+                # Nothing where it is the best one already.
+                yield lambda best, moved=moved: (-1,) * len(moved) if best == moved else moved
+    of_patch = combined(stream, int(np.ravel_multi_index(place, query.shape[1:])))
     draw = 0
     while radius > 0:
         for _ in range(draws):
-            first, second = combined(of_patch, draw), combined(of_patch, draw + 1)
-            yield lambda best, w=radius, first=first, second=second: (
-                drawn(first, best[0], w, shape[0]), drawn(second, best[1], w, shape[1])
-            )  # fmt: skip
-            draw += 2
+            numbers = [combined(of_patch, draw + axis) for axis in axes]
+            yield lambda best, w=radius, numbers=numbers: tuple(
+                drawn(number, at, w, count)
+                for number, at, count in zip(numbers, best, shape, strict=True)
+            )
+            draw += len(place)
         radius //= 2
 
 

@@ -18,7 +18,7 @@ from pnncupy.kernels import protocol, reference
 def delegating():
     """An engine that lets plain NumPy do everything: one module, one entry."""
     module = types.ModuleType("delegating")
-    for name in (*FUNCTIONS, "VOLUMES", "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"):
+    for name in (*FUNCTIONS, *PROPERTIES):
         setattr(module, name, getattr(reference, name))
     return module
 
@@ -26,6 +26,8 @@ def delegating():
 FUNCTIONS = (
     "update_nearest", "pair_sums", "patchmatch_pass", "scatter_minimum", "vote", "add_slice_votes",
 )  # fmt: skip
+PROPERTIES = ("SUPPORTS_TOP_K", "TREE_AXES", "STEPS_ON_DEVICE", "QUERIES_PER_SEARCH")
+OPTIONAL = {"build_tree", "search_tree", "step_search", "vote_step"}
 # Name -> module, and whether it works on the stand-in for a device. `numba-cuda` goes through the
 # same checks in Numba's simulator, in a process of its own: see test_numba_cuda.py.
 ENGINES = {
@@ -52,11 +54,8 @@ def test_engine_fulfils_the_contract(check, engine):
 
 def test_the_protocol_asks_for_nothing_else(engine):
     module, _ = engine
-    wanted = {name for name in vars(protocol.Engine) if name[0] != "_"} - {
-        "build_tree",
-        "search_tree",
-    }
-    assert wanted <= {*FUNCTIONS, "VOLUMES", "SUPPORTS_TOP_K", "TREE_AXES", "QUERIES_PER_SEARCH"}
+    wanted = {name for name in vars(protocol.Engine) if name[0] != "_"} - OPTIONAL
+    assert wanted <= {*FUNCTIONS, *PROPERTIES}
     assert not [name for name in wanted | set(FUNCTIONS) if not hasattr(module, name)]
 
 

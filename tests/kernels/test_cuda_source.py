@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import host_cuda
 import naive
@@ -169,6 +170,14 @@ def test_vote_equals_the_oracle(p, channels, how, random):
     some = vote_on_host(value, index, p, how, active=pixels)
     np.testing.assert_array_equal(some[:, pixels], found[:, pixels])
     assert np.isnan(some[:, ~pixels]).all()
+    # Two matches differ: other pixels are copied from what the last ones are said to have made.
+    before, made = index.copy(), np.full_like(found, -1)
+    before[2, 3] += 1
+    before[4, 8] -= 1
+    again = vote_on_host(value, index, p, how, last=(before, made))
+    changed = np.zeros(found.shape[1:], bool)
+    changed[2 : 2 + p, 3 : 3 + p] = changed[4:, 8:] = True
+    np.testing.assert_array_equal(again, np.where(changed, found, made))
 
 
 @needs_compiler
@@ -180,12 +189,13 @@ def test_no_access_out_of_bounds_and_nothing_undefined():
         [host_cuda.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True,
         check=True,
     ).stdout.strip()  # fmt: skip
+    files = [__file__, Path(__file__).with_name("test_cuda_volumes.py")]
     # Two halves at the same time.
     halves = ("oracle", "(bits or active or stays) and not oracle")
     runs = [
         subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__,
-             "-k", half],
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files, "-k",
+             half],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PNNCUPY_SANITIZE": "1", "LD_PRELOAD": library,
                  "ASAN_OPTIONS": "detect_leaks=0"},

@@ -9,11 +9,14 @@ import cupy_stand_in
 import host_cuda
 import numpy as np
 import pytest
-from device_calls import CALLS, SMALL
+from device_calls import CALLS, SMALL, VOLUME_CALLS
 
 import pnncupy as pnn
 from pnncupy.engine import registry
-from pnncupy.kernels.protocol import SearchRequest
+from pnncupy.kernels.protocol import SearchRequest, StepRequest
+from pnncupy.search.exact import SearchSettings
+from pnncupy.search.incremental import DeviceSearch
+from pnncupy.search.patch_grid import Layout
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,6 +36,20 @@ def mask():
     return mask
 
 
+@pytest.fixture
+def volume(random):
+    """A smooth volume."""
+    made = pnn.resize(random.random((5, 6, 6)), 2, channel_axis=None)
+    return np.clip(made * 255, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def hole(volume):
+    mask = np.zeros(volume.shape, bool)
+    mask[3:6, 4:8, 4:8] = True
+    return mask
+
+
 def check_equal(host, device):
     """The same results, on the device."""
     if isinstance(host, (tuple, list)):
@@ -49,6 +66,13 @@ def check_equal(host, device):
 def test_arrays_on_the_device_give_the_same_bits_there(call, cupy, image, mask):
     expected = call(image, mask)
     check_equal(expected, call(cupy.asarray(image), cupy.asarray(mask)))
+
+
+@pytest.mark.parametrize("call", VOLUME_CALLS.values(), ids=VOLUME_CALLS)
+def test_volumes_on_the_device_give_the_same_bits_there(call, cupy, volume, hole, monkeypatch):
+    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
+    expected = call(volume, hole)
+    check_equal(expected, call(cupy.asarray(volume), cupy.asarray(hole)))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +150,21 @@ def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
         np.testing.assert_array_equal(found.score, expected.score)
 
 
+def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monkeypatch):
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    colours = np.stack([volume, volume[::-1]], axis=-1)
+    options = {"patch_size": (2, 3, 4), "channel_axis": -1}
+    expected = pnn.nearest_patches(colours, colours[:, ::-1], **options)
+    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 4)
+    for pairs, blocks in ((1e4, 65535), (3e5, 7), (2e10, 3)):
+        monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
+        monkeypatch.setattr(cupy_raw, "_MOST_BLOCKS", blocks)
+        found = pnn.nearest_patches(colours, colours[:, ::-1], engine="cupy", **options)
+        np.testing.assert_array_equal(found.index, expected.index)
+        np.testing.assert_array_equal(found.score, expected.score)
+
+
 def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
     from pnncupy.kernels.cupy_raw import engine as cupy_raw
 
@@ -151,6 +190,63 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         search(interrupt)
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_steps_find_what_searches_find(volumes, cupy, random, monkeypatch):
+    from pnncupy.kernels import reference
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 3)
+    monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", 4_000)
+    depth, size = ((6,), (2, 3, 4)) if volumes else ((), 4)
+    sides = (2, 3, 4) if volumes else (4, 4)
+    query = random.integers(0, 3, (2, *depth, 9, 11)).astype(np.float32)
+    keys = [random.integers(0, 3, (2, *depth, *rest)).astype(np.float32)
+            for rest in ((8, 12), (10, 7))]  # fmt: skip
+    layout = Layout.of(keys)
+    grid = tuple(pixels - side + 1 for pixels, side in zip(query.shape[1:], sides, strict=True))
+    needed = random.random(grid) < 0.8
+    ticks = []
+    steps = cupy_raw.step_search(
+        StepRequest(
+            [cupy.asarray(key) for key in keys], layout.first_indices, layout.width,
+            layout.slice_stride, size, cupy.asarray(needed),
+        ),
+        tick=ticks.append,
+    )  # fmt: skip
+    for _ in range(3):
+        score, index = np.full((*grid, 1), np.inf, np.float32), np.full((*grid, 1), -1, np.int32)
+        for key, first in zip(keys, layout.first_indices, strict=True):
+            reference.update_nearest(
+                SearchRequest(
+                    query, key, size, None, score, index, layout.width, first, needed,
+                    slice_stride=layout.slice_stride,
+                ),
+                threads=1, tick=lambda pairs: None,
+            )  # fmt: skip
+        found = steps.search(cupy.asarray(query))
+        np.testing.assert_array_equal(found.host, np.where(needed, index[..., 0], 0))
+        query = query.copy()
+        query[..., 5, 6] = 2 - query[..., 5, 6]
+        query[:, ..., 0, 0] = -0.0
+    assert not steps.missing()
+    assert sum(ticks) == 3 * np.prod(grid) * layout.patch_count(size)
+
+
+def test_steps_say_where_a_key_is_missing(cupy, image):
+    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+
+    query = cupy.asarray(image[None, ..., 0].astype(np.float32))
+    nothing = cupy.full((1, 14, 16), np.inf, np.float32)
+    steps = cupy_raw.step_search(StepRequest([nothing], [0], 16, 0, 3), tick=lambda pairs: None)
+    assert not steps.search(query).host.any()
+    assert steps.missing()
+    settings = SearchSettings(cupy_raw, 3, 1, math.inf, 1)
+    search = DeviceSearch(settings, [nothing], Layout.of([nothing]), None)
+    search.search(query)
+    with pytest.raises(ValueError, match="no finite patch distance"):
+        search.check()
 
 
 @pytest.mark.parametrize("p", [2, 7, 15])
@@ -265,6 +361,16 @@ def test_fewer_samples_are_made_together_where_memory_is_short(cupy, memory, ima
         samples(5)
 
 
+def test_a_limit_of_memory_is_refused_where_it_would_not_hold(cupy, memory, image, monkeypatch):
+    device = cupy.asarray(image)
+    pnn.generate(device, rng=1, max_memory="1 GB", **SMALL)
+    monkeypatch.setattr(cupy.cuda, "get_allocator", lambda: lambda size: None)
+    pnn.generate(device, rng=1, **SMALL)
+    for given, options in ((device, {}), (image, {"engine": "cupy"})):
+        with pytest.raises(ValueError, match=r"`max_memory` must be None.*set_allocator"):
+            pnn.generate(given, rng=1, max_memory="1 GB", **SMALL, **options)
+
+
 TINY = {"patch_size": 3, "iterations": 1, "coarse_iterations": 1, "levels": 1}
 NEAR = {"patch_size": 3, "method": "patchmatch", "rounds": 1}
 TINY_CALLS = {
@@ -358,29 +464,55 @@ def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
     assert "way" not in details["numba"]
 
 
-def test_engines_that_cannot_run_say_why(cupy, image, monkeypatch):
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        ("cudaErrorInsufficientDriver: too old", "install NVIDIA's driver, or a newer one"),
+        ("CuPy failed to load libnvrtc.so.12", "with `pip install -U 'pnncupy[gpu]'`"),
+        ("module 'numpy' has no attribute 'row_stack'", "or `pip install 'numpy<2.5'`"),
+    ],
+)
+def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch):
     states = {engine.name: engine for engine in pnn.engines()}
     assert states["cupy"].available
 
-    class NoDriverError(Exception):
+    class FoundError(Exception):
         pass
 
     def fail(*arguments):
-        raise NoDriverError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+        raise FoundError(told)
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
-
-    cupy_raw._kernel.cache_clear()
+    registry.load("cupy")._kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
-    assert "NoDriverError: cudaErrorInsufficientDriver" in state.detail
-    assert state.detail.endswith("install NVIDIA's driver, or a newer one")
+    assert f"FoundError: {told}" in state.detail
+    assert state.detail.endswith(remedy)
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here: a small search fail"):
         pnn.generate(image, engine="cupy")
     with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here"):
         pnn.generate(cupy.asarray(image))
+
+
+def test_each_device_is_tried_by_itself(cupy, image, monkeypatch):
+    broken = set()
+    cupy_raw = registry.load("cupy")
+    search = cupy_raw.update_nearest
+
+    def fail_there(request, **options):
+        if cupy_stand_in.Device().id in broken:
+            raise cupy_stand_in.CUDARuntimeError("cudaErrorECCUncorrectable: a bad device")
+        search(request, **options)
+
+    monkeypatch.setattr(cupy_raw, "update_nearest", fail_there)
+    first, second = cupy.asarray(image), cupy.asarray(image)
+    second.device = cupy_stand_in.Device(1)
+    broken.add(1)
+    assert pnn.nearest_patches(first, first).index.device.id == 0
+    with pytest.raises(pnn.EngineUnavailable, match="a bad device"):
+        pnn.nearest_patches(second, second)
+    pnn.nearest_patches(first, first)
 
 
 def test_without_cupy_the_engine_says_what_to_install(image):

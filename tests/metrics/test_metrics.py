@@ -320,6 +320,84 @@ def test_equally_good_shifts_and_flat_pictures():
     assert metrics.near_copy(flat, flat + 0.5).psnr == pytest.approx(20 * math.log10(2))
 
 
+def loop_over_wrapped_shifts(source, result, reach, periodic, source_periodic, data_range):
+    """(PSNR, shift) by trying all shifts, pixel by pixel; the shortest of the best ones."""
+    ways = [(periodic, source_periodic), ((False, False), (False, False))]
+    smaller = min(source.shape[0] * source.shape[1], result.shape[0] * result.shape[1])
+    found = []
+    for wraps, of_source in ways:
+        ranges, pairs_of = [], []
+        for there, here, wrap, source_wrap in zip(
+            source.shape[:2], result.shape[:2], wraps, of_source, strict=True
+        ):
+            period = there if source_wrap else here
+            shifts = range(-reach, reach + 1)
+            if source_wrap or wrap:
+                shifts = range(period // 2 - period + 1, period // 2 + 1)
+            ranges.append(shifts)
+            pairs_of.append({})
+            for shift in shifts:
+                if source_wrap:
+                    pairs = [((y + shift) % there, y) for y in range(here)]
+                elif wrap:
+                    pairs = [(y, (y - shift) % here) for y in range(min(there, here))]
+                else:
+                    pairs = [(y + shift, y) for y in range(here) if 0 <= y + shift < there]
+                pairs_of[-1][shift] = pairs
+        for down in ranges[0]:
+            for right in ranges[1]:
+                pixels = [
+                    (source[y, x], result[v, u])
+                    for y, v in pairs_of[0][down]
+                    for x, u in pairs_of[1][right]
+                ]
+                if pixels and 2 * len(pixels) >= smaller:
+                    one, other = (np.array(side) for side in zip(*pixels, strict=True))
+                    value = metrics.psnr(one, other, data_range)
+                    found.append((value, (down**2 + right**2, down, right)))
+    best = max(value for value, _ in found)
+    return best, min(key for value, key in found if value >= best - 1e-9)[1:]
+
+
+WRAPS = [
+    ((True, True), (False, False)), ((False, True), (False, False)),
+    ((False, False), (True, True)), ((True, False), (False, True)), ((True, True), (True, False)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (11, 7), (6, 13)])
+@pytest.mark.parametrize(("periodic", "source_periodic"), WRAPS)
+def test_near_copy_of_what_wraps_around_against_a_loop(shape, periodic, source_periodic, random):
+    source, result = (random.random((*sides, 2)) for sides in ((9, 12), shape))
+    options = {"periodic": periodic, "source_periodic": source_periodic, "data_range": (0, 1)}
+    found = metrics.near_copy(source, result, largest_shift=2, **options)
+    expected = loop_over_wrapped_shifts(source, result, 2, **options)
+    assert found.psnr == pytest.approx(expected[0], rel=1e-12)
+    assert found.shift == expected[1]
+
+
+def test_a_copy_around_the_border_is_found(random):
+    source = random.random((25, 30))
+    result = np.roll(source, (11, -14), axis=(0, 1))
+    assert not metrics.near_copy(source, result).is_copy
+    assert not metrics.near_copy(source, result, periodic=(True, False)).is_copy
+    for name in ("periodic", "source_periodic"):
+        found = metrics.near_copy(source, result, **{name: True})
+        assert found[:3] == (math.inf, (-11, 14), True)
+    # Twice the period of the source; and a piece of it, which does not wrap.
+    twice = np.tile(result, (2, 1))
+    assert metrics.near_copy(source, twice, source_periodic=True).shift == (-11, 14)
+    assert metrics.near_copy(source, source[4:20, 6:], periodic=True).shift == (4, 6)
+    volume = random.random((6, 7, 8))
+    rolled = np.roll(volume, (3, 2, -4), axis=(0, 1, 2))
+    found = metrics.near_copy(
+        volume, rolled, channel_axis=None, periodic=(True, False, True), largest_shift=0
+    )
+    assert not found.is_copy
+    found = metrics.near_copy(volume, rolled, channel_axis=None, periodic=True)
+    assert (found.is_copy, found.shift) == (True, (3, -2, 4))
+
+
 @pytest.mark.parametrize("last", [2, 3])
 def test_the_largest_region_of_an_index(last, random):
     source, result = random.random((20, 24)), random.random((16, 18))
@@ -340,6 +418,50 @@ def test_diagonal_neighbours_are_not_one_region():
     assert found[3:] == (1, 0.25, (0, 0, 1, 1))
     index[0, 1] = 0, 1
     assert metrics.near_copy(np.eye(2), np.eye(2), index=index)[3:] == (3, 0.75, (0, 0, 2, 2))
+
+
+def region_by_filling(index, shape, periodic, source_periodic):
+    """Pixels of the largest region, by filling from every pixel."""
+    height, width = index.shape[:2]
+    sides = [
+        shape[axis] if source_periodic[axis] else index.shape[axis] if periodic[axis] else 10**9
+        for axis in range(2)
+    ]
+    move = {
+        (y, x): tuple((index[y, x, axis] - (y, x)[axis]) % sides[axis] for axis in range(2))
+        for y in range(height)
+        for x in range(width)
+    }
+    best = 0
+    while move:
+        start, kind = next(iter(move.items()))
+        waiting, size = [start], 0
+        del move[start]
+        while waiting:
+            y, x = waiting.pop()
+            size += 1
+            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                v = v % height if periodic[0] else v
+                u = u % width if periodic[1] else u
+                if move.get((v, u)) == kind:
+                    del move[v, u]
+                    waiting.append((v, u))
+        best = max(best, size)
+    return best
+
+
+@pytest.mark.parametrize(("periodic", "source_periodic"), [((False, False),) * 2, *WRAPS])
+def test_the_largest_region_goes_on_at_the_other_border(periodic, source_periodic, random):
+    shape = (12, 15)
+    index = np.stack(np.indices(shape), axis=-1)
+    index = np.roll(index, (5, -4), axis=(0, 1))
+    other = random.random(shape) < 0.25
+    index[other] = random.integers(0, shape, (other.sum(), 2))
+    found = metrics.near_copy(
+        np.eye(*shape), np.eye(*shape), index=index, periodic=periodic,
+        source_periodic=source_periodic,
+    )  # fmt: skip
+    assert found.region_pixels == region_by_filling(index, shape, periodic, source_periodic)
 
 
 def test_a_region_lies_in_one_source():
@@ -367,6 +489,8 @@ def test_the_index_of_a_task_fits(photograph):
         ({"index": np.zeros((4, 4), int)}, ValueError, r"`index` must have shape \(rows, columns"),
         ({"index": [0]}, TypeError, "`index` must be a NumPy or CuPy array"),
         ({"data_range": (3, 2)}, ValueError, "`data_range` must have low < high"),
+        ({"periodic": (True,)}, ValueError, "`periodic` must be True or False, or one of these"),
+        ({"source_periodic": 1}, TypeError, "`source_periodic` must be"),
     ],
 )
 def test_bad_near_copies(options, error, message):
@@ -701,6 +825,9 @@ DEVICE = {
     "diversity of a stack": lambda a, b, to: metrics.diversity(a[:, None], a[:, None][0]),
     "near_copy": lambda a, b, to: metrics.near_copy(
         a, b, index=to(small_index(a)), largest_shift=3
+    ),
+    "near_copy around the border": lambda a, b, to: metrics.near_copy(
+        a, b, index=to(small_index(a)), periodic=(True, False), source_periodic=(False, True)
     ),
     "patch_swd": lambda a, b, to: metrics.patch_swd(a, b[:, 2:], patch_size=4, scales=2),
     "patch_swd of equal sizes": lambda a, b, to: metrics.patch_swd(a, b, projections=9, scales=1),

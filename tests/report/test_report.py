@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import types
 from html.parser import HTMLParser
@@ -26,12 +25,6 @@ from pnncupy.report.commands import command_of
 from pnncupy.report.image_files import PictureFiles
 from pnncupy.report.spec import Entry, read_spec
 from pnncupy.samples import load_sample
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-BROWSER_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--disable-component-update", "--disable-sync", "--disable-quic",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -365,9 +358,25 @@ def test_the_nearest_source_counts(random):
     one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
     made = types.SimpleNamespace(
         sources=[one, two], images=[two, one, 255 - one], is_not_measurable=False,
-        data_range=(0, 255),
+        data_range=(0, 255), channel_axis=-1,
+        info={"periodic": [False, False], "source_periodic": [False, False]},
     )  # fmt: skip
     assert tables._near_copies(made) == "2 of 3"
+
+
+def test_copies_around_the_border_of_a_periodic_result_are_counted(random):
+    source = random.integers(0, 256, (30, 34), dtype=np.uint8)
+    rolled = np.roll(source, (13, -15), axis=(0, 1))
+    info = {"periodic": [False, False], "source_periodic": [False, False]}
+    made = types.SimpleNamespace(
+        sources=[source], images=[rolled, 255 - source], is_not_measurable=False,
+        data_range=(0, 255), channel_axis=-1, info=info,
+        entry=types.SimpleNamespace(job=Job("generate", {}, {}, "")),
+    )  # fmt: skip
+    assert tables._near_copies(made) == "0 of 2"
+    for name in info:
+        made.info = info | {name: [True, True]}
+        assert tables._near_copies(made) == "1 of 2"
 
 
 def test_missing_pixels_are_white_and_not_measured(report, tmp_path, random):
@@ -398,7 +407,7 @@ def test_results_that_wrap_around_are_repeated(report):
     text = report(f"{one}periodic = [false, true]\n{one}periodic = true\ntitle = 'both'\n{one}")
     assert re.findall("<summary>Repeated (.*?)</summary>", text) == ["1 × 3", "3 × 3"]
     # 24 x 20 pixels, enlarged to 11 of 23 times.
-    style = "background-size: 264px 220px; width: 792px; height: 220px"
+    style = "background-size: calc(100% / 3) calc(100% / 1); width: 792px; aspect-ratio: 72 / 20"
     assert f"url(pictures/1_a_result.png); {style}" in text
     assert "--periodic columns" in text
 
@@ -647,18 +656,6 @@ def test_the_demo_itself_can_be_read(tmp_path):
     pictures = demo.demo_pictures()
     assert pictures["rocket_hole"].any()
     assert (pictures["rocket"] != pictures["rocket_edited"]).any()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if BROWSER is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=BROWSER, args=BROWSER_FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[1280, 400])

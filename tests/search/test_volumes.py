@@ -1,14 +1,12 @@
 """Volumes, and patches with sides of different lengths, against plain loops."""
 
 import math
-import types
 
 import naive
 import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy.engine import registry
 from pnncupy.kernels import reference
 from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.numba_cpu import engine as numba_cpu
@@ -268,10 +266,3 @@ def test_wrong_calls_say_what_would_be_right(changes, message):
     right = {"query": volume, "key": volume, "patch_size": 3, "channel_axis": None}
     with pytest.raises(ValueError, match=message):
         pnn.nearest_patches(**{**right, **changes})
-
-
-def test_engines_without_volumes_name_those_that_have_them():
-    engine = types.SimpleNamespace(VOLUMES=False)
-    with pytest.raises(ValueError, match=r"`engine` must be 'numpy' or 'numba' for volumes .*cupy"):
-        registry.check_volumes("cupy", engine, (3, 3, 3))
-    registry.check_volumes("cupy", engine, 7)
