@@ -219,13 +219,14 @@ def _search(
     )
     pairs_per_dy = slabs * columns * key_columns * min(rows, key_rows)
     step = int(min(max(1, _PAIRS_PER_LAUNCH // pairs_per_dy), _MOST_BLOCKS_Z))
+    unused = best[0, 0].copy()  # no view: the simulator copies all arrays back
     for first_dy in range(1 - rows, key_rows, step):
         count = min(step, key_rows - first_dy)
         # Arrays that are missing are never read.
         launch(
             kernel, (blocks, slabs * -(-rows // chunk_rows), count), query, len(request.query), key,
             query[0] if weight is None else weight, query if active is None else active, best,
-            best[0, 0] if key_words is None else key_words, first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
+            unused if key_words is None else key_words, first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
         )  # fmt: skip
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(slabs * row_pairs * columns * key_columns)

@@ -22,6 +22,8 @@ from pnncupy.kernels.numba_cuda import device, nearest, patchmatch, vote
 from pnncupy.kernels.numba_cuda import engine as numba_cuda
 from pnncupy.kernels.protocol import PassRequest, SearchRequest
 
+if sys.argv[1:]:
+    numba_on_host.let_launch(device, nearest, patchmatch, vote)
 for module in (device, nearest, patchmatch, vote):
     module.THREADS = 8
 

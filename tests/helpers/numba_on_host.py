@@ -1,6 +1,7 @@
 """Kernels of engine `numba-cuda` without a device: Numba's PTX, run on the host."""
 
 import functools
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,19 @@ def install(capability):
     cuda.jit, cuda.synchronize, cuda.to_device = jit, lambda: None, np.ascontiguousarray
 
 
+def let_launch(device, *users):
+    """Let the module of launches, and those that use it, work without CuPy and streams."""
+
+    @contextmanager
+    def stream_of(array):
+        yield SimpleNamespace(synchronize=lambda: None)
+
+    device._stream_of = stream_of
+    for module in (device, *users):
+        if hasattr(module, "beside"):
+            module.beside = lambda array, other: other
+
+
 class HostKernel:
     """A kernel that is launched by ``kernel[grid, threads](...)``."""
 
@@ -34,7 +48,7 @@ class HostKernel:
         self._build = functools.cache(self._build)
 
     def __getitem__(self, shape):
-        grid, threads = shape
+        grid, threads, *_ = shape
         grid = grid if isinstance(grid, tuple) else (grid,)
 
         def launch(*arguments):
