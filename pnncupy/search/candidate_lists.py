@@ -82,7 +82,8 @@ class Candidates:
         `scores` are those of the keys listed, for the query as it is now: (..., length).
         """
         xp = arrays.namespace(scores)
-        limit = next_above(xp.max(scores, axis=-1))[..., None]
+        highest = xp.max(arrays.bits(scores), axis=-1).view(scores.dtype)
+        limit = next_above(highest)[..., None]
         chosen = Ellipsis if places is None else places
         self.score[chosen] = limit
         self.index[chosen] = -1
@@ -172,14 +173,17 @@ def pair_sums(
 def lowest(scores: Array, index: Array) -> NearestNeighborField:
     """Lowest score over the last axis, and of the keys that have it the one of lowest number."""
     xp = arrays.namespace(scores)
-    best = xp.min(scores, axis=-1)
+    order = arrays.bits(scores)
+    least = xp.min(order, axis=-1)
     nothing = np.int32(np.iinfo(np.int32).max)
-    numbers = xp.where((scores == best[..., None]) & (index >= 0), index, nothing)
+    numbers = xp.where((order == least[..., None]) & (index >= 0), index, nothing)
     first = xp.min(numbers, axis=-1)
-    return NearestNeighborField(xp.where(first == nothing, np.int32(-1), first), best)
+    found = xp.where(first == nothing, np.int32(-1), first)
+    return NearestNeighborField(found, least.view(scores.dtype))
 
 
 def next_above(scores: Array) -> Array:
-    """The next larger floats: what is below them is not above `scores`."""
+    """The next larger floats, infinity at most: what is below them is not above `scores`."""
     xp = arrays.namespace(scores)
-    return xp.nextafter(scores, xp.asarray(np.float32(np.inf)))
+    infinite = arrays.bits(np.asarray(np.inf, scores.dtype)).item()
+    return xp.minimum(arrays.bits(scores) + 1, infinite).view(scores.dtype)

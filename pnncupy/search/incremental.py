@@ -297,7 +297,8 @@ class NormalisedIncrementalSearch:
         listed.empty(None, sums * self._keys.take(weights, listed.index))
         listed.search(query, weights, None, self._reverse)
         lowered = [
-            bound != minimum for bound, (minimum, _) in zip(bounds, self._reverse, strict=True)
+            arrays.bits(bound) != arrays.bits(minimum)
+            for bound, (minimum, _) in zip(bounds, self._reverse, strict=True)
         ]
         return self._decide(query, listed, lowered)
 
@@ -394,10 +395,11 @@ def movement(query: Array, last_query: Array, patch_size: PatchSize) -> tuple[Ar
     for axis, (count, side) in enumerate(zip(grid.shape, grid.patch_shape, strict=True)):
         before = (slice(None),) * axis
         total = sum(total[(*before, slice(k, k + count))] for k in range(side))
-    # Widened for rounding, and for squares too small for a float.
+    # Widened for rounding, and for squares below the normal numbers, which may count as zero.
     additions = len(query) + sum(grid.patch_shape)
     widening = np.float32(1 + 4 * additions * np.finfo(np.float32).eps)
-    return changed, xp.where(changed, xp.sqrt(total) * widening + np.float32(1e-18), np.float32(0))
+    lost = np.float32(1.2e-19 * math.sqrt(len(query) * math.prod(grid.patch_shape)))
+    return changed, xp.where(changed, xp.sqrt(total) * widening + lost, np.float32(0))
 
 
 def rounding(settings: SearchSettings) -> float:
