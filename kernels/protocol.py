@@ -166,6 +166,8 @@ class StepRequest:
     ----------
     keys : sequence of (C, HK, WK) float32
         The first one wins ties. Pixels that must not be used are infinite.
+    canvas : (C, HC, WC) float32
+        All key images, where their indices say; a single one is its own canvas.
     first_indices : sequence of int
         Of each key image, as `SearchRequest.first_index`.
     index_stride, slice_stride, patch_size
@@ -175,6 +177,7 @@ class StepRequest:
     """
 
     keys: Sequence[Array]
+    canvas: Array
     first_indices: Sequence[int]
     index_stride: int
     slice_stride: int
@@ -212,6 +215,8 @@ class Engine(Protocol):
     SUPPORTS_TOP_K : bool
         Whether `update_nearest` keeps more than one key for each query and lowers `key_score`.
         Without, k is 1.
+    LEAST_PAIRS_FOR_LISTS : float
+        Pairs of a search from which lists of keys save more than their upkeep costs.
     TREE_AXES : tuple of int
         Axes that the trees of `build_tree` and `search_tree` may have, the fastest number first;
         empty without such functions. See `kernels.search_tree`.
@@ -223,6 +228,7 @@ class Engine(Protocol):
     """
 
     SUPPORTS_TOP_K: bool
+    LEAST_PAIRS_FOR_LISTS: float
     TREE_AXES: tuple[int, ...]
     STEPS_ON_DEVICE: bool
     QUERIES_PER_SEARCH: int

@@ -23,6 +23,7 @@ from pnncupy.kernels.sum_order import powers
 from pnncupy.patch_shape import PatchSize, patch_sides
 
 SUPPORTS_TOP_K = True
+LEAST_PAIRS_FOR_LISTS = 0
 TREE_AXES = ()
 STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1

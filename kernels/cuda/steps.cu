@@ -1,70 +1,136 @@
 // What stands before and behind a search among the same keys as the one before: which query patches
-// changed, and what was found.
+// have to be searched again, and what was found.
 //
-// One thread works for one query patch. Pixels are compared by their bits: a comparison of numbers
-// may take tiny ones for zero.
+// One thread works for one query patch. It lists the LENGTH best keys of the last search. A key that
+// is not listed was at least as far as the last one listed, and by the triangle inequality came
+// nearer by no more than the query has moved since: a listed key that is nearer than that is the
+// best one, without a search. Comparisons are strict and bounds widened for rounding, so that the
+// first of equal keys still wins. See `pnncupy/search/incremental.py`.
 //
 // Compile-time: AXES 2 for images or 3 for volumes; PZ, PY, PX sides of a patch (PZ = 1 in images),
-// C channels.
+// C channels, LENGTH of the lists.
 
 #include "sums.cuh"
+#include "patches.cuh"
 
 // No key yet; see `packed`.
 #define NOTHING (0x7f800000ULL << 32)
+// A share that rounding does not take of a sum of so many squares, and one that it does not add.
+#define EPSILON 1.1920929e-7f
+#define WITHOUT_ROUNDING (1.0f - 4.0f * (PZ * C + 14) * EPSILON)
+#define WITH_ROUNDING (1.0f + 4.0f * PZ * PY * PX * C * EPSILON)
+// More than the root of what is lost of squares too small for a float.
+#define TINY_STEP 1e-18f
 
-struct Grid {
-    int depth, height, width;
-
-    __device__ __forceinline__ int rows() const { return height - PY + 1; }
-    __device__ __forceinline__ int columns() const { return width - PX + 1; }
+struct State {
+    // LENGTH words for each query patch, the best first when they have just been searched.
+    unsigned long long *list;
+    // The best key, and the sum that all keys not listed reached when the list was filled.
+    int *found;
+    float *reach;
+    // How far the query has moved since, at most.
+    float *moved;
 };
 
-// Whether two versions of an image differ in a patch.
-__device__ bool is_changed(const int *query, const int *last, const Grid &grid, int z, int y, int x)
+// Root of the squared differences of a patch in two versions of an image, or a little more; 0 where
+// no pixel has other bits: a comparison of numbers may take tiny ones for zero.
+__device__ float movement(const Image &query, const float *last, long long place)
 {
-    const int depth = AXES == 2 ? 1 : grid.depth;
+    float total = 0.0f;
+    bool changed = false;
     for (int channel = 0; channel < C; channel++)
-        for (int slice = z; slice < z + PZ; slice++)
-            for (int row = y; row < y + PY; row++) {
-                const long long line = (long long)(channel * depth + slice) * grid.height + row;
-                for (int column = x; column < x + PX; column++) {
-                    const long long place = line * grid.width + column;
-                    if (query[place] != last[place])
-                        return true;
+        for (int slice = 0; slice < PZ; slice++)
+            for (int y = 0; y < PY; y++) {
+                const long long first = place + channel * query.volume() + slice * query.slice() +
+                                        (long long)y * query.width;
+                for (int x = 0; x < PX; x++) {
+                    const float now = query.pixels[first + x], before = last[first + x];
+                    changed |= __float_as_uint(now) != __float_as_uint(before);
+                    total = add(total, square(now, before));
                 }
             }
+    return changed ? add(multiply(sqrtf(total), WITH_ROUNDING), TINY_STEP) : 0.0f;
+}
+
+// Whether a listed key is certainly the best one, which is noted then; else the list is emptied but
+// for a limit that as many keys pass.
+__device__ bool is_certain(const State &state, const Image &query, const Image &key, long long i,
+                           long long place)
+{
+    unsigned long long best = NOTHING;
+    float farthest = 0.0f;
+    for (int k = 0; k < LENGTH; k++) {
+        const int number = (int)(unsigned)state.list[i * LENGTH + k] - 1;
+        const float sum = number < 0 ? INFINITE : patch_sum(query, place, key, number, INFINITE);
+        farthest = larger(farthest, sum);
+        const unsigned long long word = packed(sum, number);
+        if (number >= 0 && word < best)
+            best = word;
+    }
+    const float reach = multiply(sqrtf(state.reach[i]), WITHOUT_ROUNDING);
+    const float nearest = larger(subtract(reach, state.moved[i]), 0.0f);
+    const float unlisted = multiply(multiply(nearest, nearest), WITHOUT_ROUNDING);
+    if (best != NOTHING && less(score_of(best), unlisted)) {
+        state.found[i] = (int)(unsigned)best - 1;
+        return true;
+    }
+    // The next number above, as long as there is one; number 0 lets no equal key pass.
+    const unsigned bits = __float_as_uint(farthest);
+    const unsigned long long limit =
+        (unsigned long long)(bits < __float_as_uint(INFINITE) ? bits + 1 : bits) << 32;
+    for (int k = 0; k < LENGTH; k++)
+        state.list[i * LENGTH + k] = limit;
     return false;
 }
 
-// Forget the matches of the patches that are needed and changed since the query `last`; null for
-// all. Say which these are, and which (slab, chunk of rows, strip of columns) has any.
-extern "C" __global__ void begin_step(const float *query, int depth, int height, int width,
-                                      const float *last, const unsigned char *needed,
-                                      unsigned long long *best, unsigned char *active,
-                                      unsigned char *busy, int chunk_rows, int strip, long long count)
+// Say which patches have to be searched, and which (slab, chunk of rows, strip of columns) has any.
+// `last` is the query before, or null: all that are needed have to be. `key` is the canvas that the
+// numbers of keys are for.
+extern "C" __global__ void begin_step(const float *query_pixels, int depth, int height, int width,
+                                      const float *key_pixels, int key_depth, int key_height,
+                                      int key_width, const float *last,
+                                      const unsigned char *needed, unsigned long long *list,
+                                      int *found, float *reach, float *moved,
+                                      unsigned char *active, unsigned char *busy, int chunk_rows,
+                                      int strip, long long count)
 {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count)
         return;
-    const Grid grid = {depth, height, width};
-    const int x = i % grid.columns(), y = i / grid.columns() % grid.rows();
-    const int z = i / grid.columns() / grid.rows();
-    const bool search =
-        (!needed || needed[i]) &&
-        (!last || is_changed((const int *)query, (const int *)last, grid, z, y, x));
-    active[i] = search;
-    if (!search)
+    const Image query = {query_pixels, depth, height, width};
+    const Image key = {key_pixels, key_depth, key_height, key_width};
+    const State state = {list, found, reach, moved};
+    const Place patches = patches_of(query);
+    const Place here = {(int)(i / patches.column / patches.row),
+                        (int)(i / patches.column % patches.row), (int)(i % patches.column)};
+    const long long place = flat(here, height, width);
+    active[i] = 0;
+    if (needed && !needed[i]) {
+        found[i] = 0;
         return;
-    best[i] = NOTHING;
-    const int chunks = (grid.rows() + chunk_rows - 1) / chunk_rows;
-    const int strips = (grid.columns() + strip - 1) / strip;
-    busy[((long long)z * chunks + y / chunk_rows) * strips + x / strip] = 1;
+    }
+    if (last) {
+        const float step = movement(query, last, place);
+        if (step == 0.0f)
+            return;
+        moved[i] = add(moved[i], step);
+        if (is_certain(state, query, key, i, place))
+            return;
+    } else {
+        for (int k = 0; k < LENGTH; k++)
+            list[i * LENGTH + k] = NOTHING;
+    }
+    active[i] = 1;
+    const int chunks = (patches.row + chunk_rows - 1) / chunk_rows;
+    const int strips = (patches.column + strip - 1) / strip;
+    busy[((long long)here.slice * chunks + here.row / chunk_rows) * strips + here.column / strip] = 1;
 }
 
-// Numbers of the best keys; 0 for patches that are not needed. `missing` becomes 1 where a key was
-// not found. `busy` is cleared for the next step.
-extern "C" __global__ void end_step(const unsigned long long *best, const unsigned char *needed,
-                                    int *index, int *missing, unsigned char *busy, long long parts,
+// Copy the numbers of the best keys to `index`. `missing` becomes 1 where a key was not found. `busy`
+// is cleared for the next step.
+extern "C" __global__ void end_step(const unsigned long long *list, int *found, float *reach,
+                                    float *moved, const unsigned char *active, int *index,
+                                    int *missing, unsigned char *busy, long long parts,
                                     long long count)
 {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
@@ -72,9 +138,13 @@ extern "C" __global__ void end_step(const unsigned long long *best, const unsign
         busy[i] = 0;
     if (i >= count)
         return;
-    const int number = (int)(unsigned)best[i] - 1;
-    const bool wanted = !needed || needed[i];
-    if (wanted && number < 0)
-        *missing = 1;
-    index[i] = wanted ? max(0, number) : 0;
+    if (active[i]) {
+        const int number = (int)(unsigned)list[i * LENGTH] - 1;
+        if (number < 0)
+            *missing = 1;
+        found[i] = max(0, number);
+        reach[i] = score_of(list[i * LENGTH + LENGTH - 1]);
+        moved[i] = 0.0f;
+    }
+    index[i] = found[i];
 }

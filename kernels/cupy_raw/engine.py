@@ -11,6 +11,7 @@ import cupy
 import numpy as np
 
 from pnncupy.kernels.cupy_raw.sources import (
+    STEP_LENGTH,
     THREADS,
     check_limits,
     check_patch,
@@ -34,6 +35,8 @@ from pnncupy.kernels.tiling import pairs_of_rows
 from pnncupy.patch_shape import PatchSize, patch_sides
 
 SUPPORTS_TOP_K = True
+# Fewer are compared in less time than the host needs to direct the proofs.
+LEAST_PAIRS_FOR_LISTS = 1e9
 TREE_AXES = ()
 STEPS_ON_DEVICE = True
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
@@ -261,7 +264,7 @@ class DeviceSteps:
         self._launches = _Launches(tick)
         # Until the first query the number of its patches is not known.
         self._query: Array | None = None
-        self._best: Array = None
+        self._state: tuple[Array, ...] = ()
         self._active: Array = None
         self._busy: Array = None
         self._missing: Array = None
@@ -272,28 +275,31 @@ class DeviceSteps:
         sides, channels = patch_sides(request.patch_size, query.ndim - 1), len(query)
         if self._query is None:
             self._begin(query, sides)
-        best, options = self._best, step_options(sides, channels)
-        needed = _pointer(request.needed)
+        options, count = step_options(sides, channels), self._active.size
+        lists, *_ = self._state
         _run_flat(
             "steps.cu", "begin_step", options,
-            (*_image(query), _pointer(self._query), needed, best, self._active, self._busy,
+            (*_image(query), *_image(request.canvas), _pointer(self._query),
+             _pointer(request.needed), *self._state, self._active, self._busy,
              *_numbers((_CHUNK_ROWS, strip_width(sides)))),
-            best.size,
+            count,
         )  # fmt: skip
         planes = _planes(query)
         for key, of_key, first_index in zip(
             request.keys, self._keys, request.first_indices, strict=True
         ):
             whole = SearchRequest(
-                query, key, request.patch_size, None, best, best,
+                query, key, request.patch_size, None, lists, lists,
                 request.index_stride, first_index, self._active,
                 slice_stride=request.slice_stride,
             )  # fmt: skip
             self._compare(whole, (planes, of_key))
-        index = cupy.empty(best.shape[:-1], np.int32)
+        index = cupy.empty(self._active.shape, np.int32)
         _run_flat(
             "steps.cu", "end_step", options,
-            (best, needed, index, self._missing, self._busy, np.int64(self._busy.size)), best.size,
+            (*self._state, self._active, index, self._missing, self._busy,
+             np.int64(self._busy.size)),
+            count,
         )  # fmt: skip
         self._query = query
         return index
@@ -309,19 +315,23 @@ class DeviceSteps:
             pixels - side + 1 for pixels, side in zip(query.shape[1:], sides, strict=True)
         )
         shape = (*slabs, rows, columns)
-        self._best = cupy.empty((*shape, 1), np.uint64)
+        kinds = np.int32, np.float32, np.float32
+        self._state = (
+            cupy.empty((*shape, STEP_LENGTH), np.uint64),
+            *(cupy.empty(shape, kind) for kind in kinds),
+        )
         self._active = cupy.empty(shape, np.uint8)
         parts = (*slabs, -(-rows // _CHUNK_ROWS), -(-columns // strip_width(sides)))
         self._busy, self._missing = cupy.zeros(parts, np.uint8), cupy.zeros(1, np.int32)
 
     def _compare(self, request: SearchRequest, planes: tuple[Array, Array]) -> None:
         """Lower the matches of the active patches to the best of one key image."""
-        options = nearest_options(request.sides, len(request.query), False)
-        length = len(self._best)
+        options = nearest_options(request.sides, len(request.query), False, STEP_LENGTH)
+        length = len(request.score)
         band = _slabs_of_launch(request)
         for first in range(0, length, band):
             here = slice(first, first + band)
-            for part in _parts(request, planes, self._best[here], first, self._busy[here]):
+            for part in _parts(request, planes, request.score[here], first, self._busy[here]):
                 _search(part, options, self._launches)
 
 

@@ -1,5 +1,6 @@
 """The CUDA kernels as text, and the compiler options that fix their sizes; needs no GPU library."""
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -15,14 +16,16 @@ LARGEST_PATCH = 31
 _SHARED_BYTES = 48 * 1024
 # A share of it that lets four blocks run on a multiprocessor at once.
 _SHARED_BYTES_OF_BLOCK = 16 * 1024
-_INCLUDE = '#include "sums.cuh"'
+# Keys that searches which follow each other list for each query: the longer, the more is certain.
+STEP_LENGTH = 4
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.M)
 
 
 @cache
 def text(name: str) -> str:
     """A kernel file with what it includes."""
     folder = files("pnncupy.kernels") / "cuda"
-    return (folder / name).read_text().replace(_INCLUDE, (folder / "sums.cuh").read_text())
+    return _INCLUDE.sub(lambda found: (folder / found[1]).read_text(), (folder / name).read_text())
 
 
 def sides_of(patch_size: PatchSize) -> tuple[int, int, int]:
@@ -57,7 +60,7 @@ def vote_options(patch_size: PatchSize, channels: int) -> tuple[str, ...]:
 
 def step_options(patch_size: PatchSize, channels: int) -> tuple[str, ...]:
     """Compiler options of `steps.cu`."""
-    return vote_options(patch_size, channels)
+    return (*vote_options(patch_size, channels), f"-DLENGTH={STEP_LENGTH}")
 
 
 def patchmatch_options(patch_size: PatchSize, channels: int, normalised: bool) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pnncupy.kernels.numba_cpu.volume_patchmatch import patchmatch_pass
 from pnncupy.kernels.numba_cpu.vote import vote
 
 __all__ = [
+    "LEAST_PAIRS_FOR_LISTS",
     "QUERIES_PER_SEARCH",
     "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
@@ -28,6 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 SUPPORTS_TOP_K = True
+LEAST_PAIRS_FOR_LISTS = 0
 TREE_AXES = (AXES, AXES // 2)
 STEPS_ON_DEVICE = False
 QUERIES_PER_SEARCH = 1

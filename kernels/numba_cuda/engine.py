@@ -9,6 +9,7 @@ from pnncupy.kernels.numba_cuda.vote import vote
 from pnncupy.kernels.slice_votes import add_slice_votes
 
 __all__ = [
+    "LEAST_PAIRS_FOR_LISTS",
     "QUERIES_PER_SEARCH",
     "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
@@ -21,6 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 SUPPORTS_TOP_K = True
+# Fewer are compared in less time than the host needs to direct the proofs.
+LEAST_PAIRS_FOR_LISTS = 2e8
 TREE_AXES = ()
 STEPS_ON_DEVICE = False
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.

@@ -187,7 +187,8 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
             slab = keys[z * len(key) : (z + request.sides[0]) * len(key)]
             _search(
                 request, query, slab, None if weight is None else weight[z], active, best,
-                None if key_words is None else key_words[z], request.first_index + z * slice_stride, tick,
+                None if key_words is None else key_words[z],
+                request.first_index + z * slice_stride, tick,
             )  # fmt: skip
     request.score[...], index = unpack(best)
     request.index[...] = index - np.int32(1)
@@ -207,7 +208,7 @@ def _search(
     first_index: int,
     tick: Tick,
 ) -> None:
-    """Lower the lists (slabs, rows, columns, length) of an image, or of all slabs among one of the key."""
+    """Lower lists (slabs, rows, columns, length) of an image, or of all slabs in one of the key."""
     *_, patch_rows, patch_columns = request.sides
     slabs, rows, columns, _ = best.shape
     key_rows, key_columns = key.shape[1] - patch_rows + 1, key.shape[2] - patch_columns + 1
@@ -226,7 +227,8 @@ def _search(
         launch(
             kernel, (blocks, slabs * -(-rows // chunk_rows), count), query, len(request.query), key,
             query[0] if weight is None else weight, query if active is None else active, best,
-            unused if key_words is None else key_words, first_index, request.index_stride, first_dy, chunk_rows, strips, wait=True,
+            unused if key_words is None else key_words, first_index, request.index_stride, first_dy,
+            chunk_rows, strips, wait=True,
         )  # fmt: skip
         row_pairs = pairs_of_rows(0, rows, key_rows, first_dy, first_dy + count)
         tick(slabs * row_pairs * columns * key_columns)

@@ -61,6 +61,7 @@ class BlockEngine:
     executor: Any
 
     SUPPORTS_TOP_K = False
+    LEAST_PAIRS_FOR_LISTS = 0
     TREE_AXES: tuple[int, ...] = ()
     STEPS_ON_DEVICE = False
     QUERIES_PER_SEARCH = 1

@@ -23,7 +23,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.engine.interface import StepRequest
+from pnncupy.engine.interface import StepRequest, pack, unpack
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.candidate_lists import (
     Candidates,
@@ -91,10 +91,12 @@ def incremental_search(
     each query patch, different ones, (HQ-p+1, WQ-p+1, k) with any k: the first search is faster
     then. Each call returns what `matching.search` would.
     """
-    keys = Keys(images, layout)
-    if not settings.engine.SUPPORTS_TOP_K:
+    keys, engine = Keys(images, layout), settings.engine
+    if not engine.SUPPORTS_TOP_K:
         return ChangedPatchSearch(settings, keys, needed).search
     otherwise = partial(_comparing_search, settings, keys, needed, start, reuse)
+    if engine.LEAST_PAIRS_FOR_LISTS:
+        return _SearchBySize(settings, keys, needed, otherwise).search
     if settings.axes == 0 or not settings.engine.TREE_AXES:
         return otherwise()
     return PrunedIncrementalSearch(settings, keys, needed, start, otherwise).search
@@ -116,8 +118,34 @@ def _comparing_search(
     return lambda query: search(settings, query, keys.images, keys.layout, needed)
 
 
+class _SearchBySize:
+    """Searches with lists where these are worth it, else of changed patches."""
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        keys: Keys,
+        needed: Array | None,
+        with_lists: Callable[[], Callable[[Array], NearestNeighborField]],
+    ):
+        self._settings, self._keys, self._needed = settings, keys, needed
+        self._with_lists = with_lists
+        self._chosen: Callable[[Array], NearestNeighborField] | None = None
+
+    def search(self, query: Array) -> NearestNeighborField:
+        """Best key of every query patch."""
+        if self._chosen is None:
+            settings, keys = self._settings, self._keys
+            pairs = settings.grid(query).count * keys.patches(settings.patch_size)
+            if pairs >= settings.engine.LEAST_PAIRS_FOR_LISTS:
+                self._chosen = self._with_lists()
+            else:
+                self._chosen = ChangedPatchSearch(settings, keys, self._needed).search
+        return self._chosen(query)
+
+
 class ChangedPatchSearch:
-    """Searches on an engine without lists: with plain distances, of changed patches only."""
+    """Searches without lists: with plain distances, of changed patches only."""
 
     def __init__(self, settings: SearchSettings, keys: Keys, needed: Array | None):
         self._settings = settings
@@ -156,8 +184,8 @@ class DeviceSearch:
     ):
         self._steps = settings.engine.step_search(
             StepRequest(
-                tuple(images), layout.first_indices, layout.width, layout.slice_stride,
-                settings.patch_size, needed,
+                tuple(images), layout.stack(images), layout.first_indices, layout.width,
+                layout.slice_stride, settings.patch_size, needed,
             ),
             tick=settings.tick,
         )  # fmt: skip
@@ -376,11 +404,13 @@ class NormalisedIncrementalSearch:
         here = xp.broadcast_to(here[..., None], index.shape).ravel()
         grid = self._settings.grid(self._keys.images[number])
         places, keys = self._keys.inside(index.ravel(), number)
-        at = grid.places(keys)
-        before = bound.ravel()[at]
-        xp.minimum.at(bound.ravel(), at, sums.ravel()[places])
-        nearer = (sums.ravel()[places] == bound.ravel()[at]) & (bound.ravel()[at] < before)
-        match.ravel()[at[nearer]] = here[places[nearer]]
+        # 0 is no query yet.
+        words = pack(bound.ravel(), match.ravel() + np.int32(1))
+        listed = pack(sums.ravel()[places], here[places] + np.int32(1))
+        self._settings.engine.scatter_minimum(words, grid.places(keys), listed)
+        lowered, nearest = unpack(words)
+        bound[...] = lowered.reshape(bound.shape)
+        match[...] = (nearest - np.int32(1)).reshape(match.shape)
 
 
 def movement(query: Array, last_query: Array, patch_size: PatchSize) -> tuple[Array, Array]:

@@ -248,7 +248,8 @@ class _LevelSteps:
         needed = None if self.needed is None else grid.widened(self.needed, border)
         needed = needed_patches(needed, grid.wrapped(images, border), size)
         start = None
-        if known is not None and (approximate or settings.engine.SUPPORTS_TOP_K):
+        with_lists = not self.on_device and pairs >= settings.engine.LEAST_PAIRS_FOR_LISTS
+        if known is not None and (approximate or with_lists):
             start = self._start(images, border, *known)
         check = _nothing
         if approximate:

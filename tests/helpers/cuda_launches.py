@@ -46,7 +46,8 @@ def search_on_host(
             (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
              *(NOTHING if array is None else array for array in (weight, active, busy)), best,
              NOTHING, number(first_index), number(key.shape[2]), number(0), number(1 - end_row),
-             number(first_row), number(end_row), number(chunk_rows), number(strips), number(first_block)),
+             number(first_row), number(end_row), number(chunk_rows), number(strips),
+             number(first_block)),
             backwards,
         )  # fmt: skip
     score = (best >> np.uint64(32)).astype(np.uint32).view(np.float32)

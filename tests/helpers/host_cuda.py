@@ -44,7 +44,11 @@ def compiled(code, name, flags):
     function = getattr(ctypes.CDLL(str(target)), f"launch_{name}")
 
     def launch(grid, threads, arguments, backwards=False):
-        """Arguments are NumPy arrays, passed by their addresses, and NumPy scalars."""
+        """Arguments are NumPy arrays, passed by their addresses, and NumPy scalars.
+
+        Threads and blocks run in their order or `backwards`; a number from 2 on shuffles them, with
+        turns between atomic operations.
+        """
         values = [
             ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray)
             else np.ctypeslib.as_ctypes_type(value.dtype)(value.item())

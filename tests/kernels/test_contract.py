@@ -26,7 +26,10 @@ def delegating():
 FUNCTIONS = (
     "update_nearest", "pair_sums", "patchmatch_pass", "scatter_minimum", "vote", "add_slice_votes",
 )  # fmt: skip
-PROPERTIES = ("SUPPORTS_TOP_K", "TREE_AXES", "STEPS_ON_DEVICE", "QUERIES_PER_SEARCH")
+PROPERTIES = (
+    "SUPPORTS_TOP_K", "LEAST_PAIRS_FOR_LISTS", "TREE_AXES", "STEPS_ON_DEVICE",
+    "QUERIES_PER_SEARCH",
+)  # fmt: skip
 OPTIONAL = {"build_tree", "search_tree", "step_search", "vote_step"}
 # Name -> module, and whether it works on the stand-in for a device. `numba-cuda` goes through the
 # same checks in Numba's simulator, in a process of its own: see test_numba_cuda.py.

@@ -10,10 +10,19 @@ import host_cuda
 import naive
 import numpy as np
 import pytest
-from cuda_launches import approximate_pass, plain_search, search_on_host, vote_on_host
+from cuda_launches import (
+    EMPTY,
+    NOTHING,
+    approximate_pass,
+    plain_search,
+    search_on_host,
+    vote_on_host,
+)
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.cupy_raw import sources
+from pnncupy.kernels.match_words import unpack
+from pnncupy.kernels.protocol import SearchRequest
 
 # `code` runs the kernels from their source, and exhaustively from the PTX of compilers.
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("code")]
@@ -146,6 +155,41 @@ def test_scattered_minima_have_the_bits_of_the_other_engines(random):
     launch = host_cuda.build(sources.text("patchmatch.cu"), "scatter_minimum", options)
     launch((4, 1, 1), 32, (words, places, values, np.int64(99)))
     np.testing.assert_array_equal(words, expected)
+
+
+@needs_compiler
+def test_lists_do_not_depend_on_the_order_of_threads(random):
+    p, length = 2, 3
+    query, key = integers(random, (1, 3, 9)), integers(random, (1, 3, 9))
+    counts = (2, 8)
+    expected = np.full((*counts, length), np.inf, np.float32), np.full((*counts, length), -1, "i4")
+    learnt = np.full(counts, np.inf, np.float32), np.full(counts, -1, np.int32)
+    reference.update_nearest(
+        SearchRequest(query, key, p, None, *expected, key.shape[2], 0, None, *learnt),
+        threads=1, tick=lambda pairs: None,
+    )  # fmt: skip
+    options = sources.nearest_options(p, 1, False, length, True)
+    launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
+    strip, number = sources.strip_width(p), np.int32
+    blocks = -(-(counts[1] + strip - 1) // sources.THREADS)
+    assert strip >= counts[1]
+    orders = 1000
+    for order in range(orders):
+        lists, key_words = np.full((*counts, length), EMPTY), np.full(counts, EMPTY)
+        launch(
+            (blocks, 1, 2 * counts[0] - 1), sources.THREADS,
+            (query, number(3), number(9), key, number(3), number(9), NOTHING, NOTHING, NOTHING,
+             lists, key_words, *map(number, (0, 9, 0, 1 - counts[0], 0, counts[0], 64, 1, 0))),
+            order,
+        )  # fmt: skip
+        score, index = unpack(lists)
+        np.testing.assert_array_equal(score, expected[0])
+        np.testing.assert_array_equal(index - 1, expected[1])
+        np.testing.assert_array_equal(unpack(key_words)[0], learnt[0])
+        if order == 0:
+            first = key_words
+        # Of equally near queries the first one is noted, in any order.
+        np.testing.assert_array_equal(key_words, first)
 
 
 @needs_compiler

@@ -210,8 +210,8 @@ def test_steps_find_what_searches_find(volumes, cupy, random, monkeypatch):
     ticks = []
     steps = cupy_raw.step_search(
         StepRequest(
-            [cupy.asarray(key) for key in keys], layout.first_indices, layout.width,
-            layout.slice_stride, size, cupy.asarray(needed),
+            [cupy.asarray(key) for key in keys], cupy.asarray(layout.stack(keys)),
+            layout.first_indices, layout.width, layout.slice_stride, size, cupy.asarray(needed),
         ),
         tick=ticks.append,
     )  # fmt: skip
@@ -239,7 +239,9 @@ def test_steps_say_where_a_key_is_missing(cupy, image):
 
     query = cupy.asarray(image[None, ..., 0].astype(np.float32))
     nothing = cupy.full((1, 14, 16), np.inf, np.float32)
-    steps = cupy_raw.step_search(StepRequest([nothing], [0], 16, 0, 3), tick=lambda pairs: None)
+    steps = cupy_raw.step_search(
+        StepRequest([nothing], nothing, [0], 16, 0, 3), tick=lambda pairs: None
+    )
     assert not steps.search(query).host.any()
     assert steps.missing()
     settings = SearchSettings(cupy_raw, 3, 1, math.inf, 1)

@@ -32,20 +32,28 @@ def quick_searches(cupy, monkeypatch):
 
 def _search(options, arguments):
     cupy_stand_in.note("operation", "update_nearest")
-    query, _, _, key, _, _, weight, active, _, best, first_index, stride = (
-        getattr(value, "host", value) for value in arguments[:12]
+    query, _, _, key, _, _, weight, active, _, best, key_best, first_index, stride = (
+        getattr(value, "host", value) for value in arguments[:13]
     )
     sizes = dict(option[2:].split("=") for option in options if option.startswith("-D"))
-    score, index = unpack(best[0])
-    score, index = score[..., None].copy(), (index - np.int32(1))[..., None].copy()
+    score, index = _unpacked(best[0])
+    learnt = _unpacked(key_best) if np.ndim(key_best) else (None, None)
     numba_cpu.update_nearest(
         SearchRequest(
             query, key, int(sizes["PY"]), weight if np.ndim(weight) else None, score, index,
             int(stride), int(first_index), active.astype(bool) if np.ndim(active) else None,
+            *learnt,
         ),
         threads=2, tick=lambda pairs: None,
     )  # fmt: skip
-    best[0] = pack(score[..., 0], index[..., 0] + np.int32(1))
+    best[0] = pack(score, index + np.int32(1))
+    if np.ndim(key_best):
+        key_best[...] = pack(learnt[0], learnt[1] + np.int32(1))
+
+
+def _unpacked(words):
+    score, index = unpack(words)
+    return np.ascontiguousarray(score), np.ascontiguousarray(index - np.int32(1))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -53,8 +54,12 @@ static float divide(float a, float b) { return a / b; }
 static bool less(float a, float b) { return a < b; }
 static bool at_most(float a, float b) { return a <= b; }
 
+// Other threads may take their turn before an atomic operation, where threads are shuffled.
+static void let_others();
+
 static unsigned long long atomicMin(unsigned long long *address, unsigned long long value)
 {
+    let_others();
     const unsigned long long before = *address;
     *address = min(before, value);
     return before;
@@ -63,7 +68,7 @@ static unsigned long long atomicMin(unsigned long long *address, unsigned long l
 struct Fiber {
     ucontext_t context;
     std::vector<char> stack;
-    bool done;
+    bool done, at_barrier;
     void *fake_stack;
 };
 
@@ -90,7 +95,39 @@ static void to_scheduler(bool last)
 #endif
 }
 
-static void __syncthreads() { to_scheduler(false); }
+static void __syncthreads()
+{
+    running->at_barrier = true;
+    to_scheduler(false);
+}
+
+// 0: threads and blocks in their order; 1: backwards; more: shuffled, the number is the seed.
+static unsigned order;
+static uint64_t shuffle_state;
+
+static uint64_t random_bits()
+{
+    shuffle_state ^= shuffle_state << 13;
+    shuffle_state ^= shuffle_state >> 7;
+    shuffle_state ^= shuffle_state << 17;
+    return shuffle_state * 0x2545F4914F6CDD1DULL >> 32;
+}
+
+static void let_others()
+{
+    if (order > 1 && random_bits() % 2)
+        to_scheduler(false);
+}
+
+static std::vector<unsigned> ordered(unsigned count)
+{
+    std::vector<unsigned> places(count);
+    for (unsigned i = 0; i < count; i++)
+        places[i] = order == 1 ? count - 1 - i : i;
+    for (unsigned i = count; order > 1 && i > 1; i--)
+        std::swap(places[i - 1], places[random_bits() % i]);
+    return places;
+}
 
 static void fiber_main()
 {
@@ -116,7 +153,7 @@ static void resume(Fiber &fiber)
 
 // All threads of a block up to their next barrier, again and again until all have returned; -1 if
 // some wait at a barrier that others have passed by.
-static int run_block(bool reversed)
+static int run_block()
 {
     const unsigned count = blockDim.x;
     if (fibers.size() < count)
@@ -124,7 +161,7 @@ static int run_block(bool reversed)
     for (unsigned i = 0; i < count; i++) {
         Fiber &fiber = fibers[i];
         fiber.stack.resize(stack_bytes);
-        fiber.done = false;
+        fiber.done = fiber.at_barrier = false;
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack.data();
         fiber.context.uc_stack.ss_size = stack_bytes;
@@ -132,18 +169,22 @@ static int run_block(bool reversed)
         makecontext(&fiber.context, fiber_main, 0);
     }
     for (;;) {
-        unsigned waiting = 0;
-        for (unsigned i = 0; i < count; i++) {
-            threadIdx = {reversed ? count - 1 - i : i, 0, 0};
-            Fiber &fiber = fibers[threadIdx.x];
-            if (!fiber.done)
-                resume(fiber);
-            waiting += !fiber.done;
+        unsigned waiting = 0, done = 0;
+        for (const unsigned i : ordered(count)) {
+            threadIdx = {i, 0, 0};
+            if (!fibers[i].done && !fibers[i].at_barrier)
+                resume(fibers[i]);
+            waiting += fibers[i].at_barrier;
+            done += fibers[i].done;
         }
-        if (waiting == 0)
+        if (done == count)
             return 0;
+        if (waiting + done < count)
+            continue;
         if (waiting < count)
             return -1;
+        for (unsigned i = 0; i < count; i++)
+            fibers[i].at_barrier = false;
     }
 }
 
@@ -154,25 +195,26 @@ static void call(void (*kernel)(Types...), void **arguments, std::index_sequence
 }
 
 template <class... Types>
-static int launch(void (*kernel)(Types...), const unsigned *grid, unsigned threads, bool reversed,
+static int launch(void (*kernel)(Types...), const unsigned *grid, unsigned threads, unsigned how,
                   void **arguments)
 {
+    order = how;
+    shuffle_state = how * 0x9E3779B97F4A7C15ULL + 1;
     work = [=] { call(kernel, arguments, std::index_sequence_for<Types...>()); };
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {threads, 1, 1};
     const unsigned blocks = grid[0] * grid[1] * grid[2];
-    for (unsigned i = 0; i < blocks; i++) {
-        const unsigned block = reversed ? blocks - 1 - i : i;
+    for (const unsigned block : ordered(blocks)) {
         blockIdx = {block % grid[0], block / grid[0] % grid[1], block / grid[0] / grid[1]};
-        if (run_block(reversed) != 0)
+        if (run_block() != 0)
             return -1;
     }
     return 0;
 }
 
 #define HOST_KERNEL(name)                                                                          \
-    extern "C" int launch_##name(const unsigned *grid, unsigned threads, int reversed,             \
+    extern "C" int launch_##name(const unsigned *grid, unsigned threads, unsigned how,             \
                                  void **arguments)                                                 \
     {                                                                                              \
-        return launch(name, grid, threads, reversed, arguments);                                   \
+        return launch(name, grid, threads, how, arguments);                                        \
     }
