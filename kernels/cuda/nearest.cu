@@ -1,11 +1,11 @@
 // The best key patch of every query patch, exactly.
 //
-// One thread owns one displacement (dx, dy) between query and key and a strip of STRIP query
-// columns. It walks down the rows and sums the squared differences of pixels over the patch by
-// sliding sums: those along the rows wait in registers, one history for each column, those along
-// the columns are a tree over the strip. Threads of a block have consecutive dx, so that the query
-// row is broadcast from shared memory and the key row is read without conflicts. The next row is
-// on its way from the device's memory while this one is summed.
+// One thread owns one displacement (dx, dy) between query and key and a strip of STRIP rows of query
+// patches. It walks along the columns and sums the squared differences of pixels over the patch by
+// sliding sums: those along the rows are a tree over the strip, those along the columns wait in
+// registers, one history for each row of the strip. Threads of a block have consecutive dx, so that
+// query pixels are broadcast from shared memory and key pixels are read without conflicts. TILE
+// columns at a time are in shared memory; key pixels of many planes stay in the device's memory.
 //
 // Sums are formed in the order of `kernels/protocol.py` and nothing is contracted to fused
 // multiply-adds, so that every engine returns the same bits. Scores are not negative, so their bits
@@ -16,39 +16,35 @@
 // One launch searches all slabs of the query in one of the key.
 //
 // Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, STRIP
-// query columns of a thread, THREADS of a block, BUFFERS rows in shared memory (1 where planes are
-// too many for 2).
+// rows of query patches of a thread, a multiple of 4, THREADS of a block, TILE columns, a power of
+// two, SHARED_KEYS 1 if key pixels are in shared memory.
 
 #include "sums.cuh"
 
 #define PLANES (PZ * C)
-#define COLUMNS (STRIP + PX - 1)
-#define KEY_COLUMNS (THREADS + COLUMNS - 1)
-#define WEIGHT_COLUMNS (THREADS + STRIP - 1)
-// Rows between two turns of the loop: no history has to be moved if all its values are new then.
-#define UNROLL (PY <= 3 ? 2 : 4)
-// Pixels of the query row lie side by side; three planes take the space of four, which one
-// instruction loads.
-#define PIXEL (PLANES == 3 ? 4 : PLANES)
-// How often a block must load to get that many values.
-#define TURNS(values) (((values) + THREADS - 1) / THREADS)
+// Rows of pixels under a strip, and the space that they take, as four are read at a time.
+#define ROWS (STRIP + PY - 1)
+#define PADDED_ROWS ((ROWS + 3) / 4 * 4)
+#define KEYS (THREADS + TILE)
+// Border of a key image in the device's memory.
+#define BORDER_ROWS STRIP
+#define BORDER_COLUMNS (THREADS + TILE)
+// Columns between two turns of the loop: no history has to be moved if all its values are new then.
+#define UNROLL (PX <= 3 ? 2 : PX <= 7 ? 4 : 8)
+// How often `threads` threads must load to get that many values.
+#define TURNS(values, threads) (((values) + (threads) - 1) / (threads))
 
-struct Row {
-    alignas(16) float query[COLUMNS * PIXEL];
-    float key[PLANES][KEY_COLUMNS];
-    float limit[STRIP];
-#if WEIGHTED
-    float weight[WEIGHT_COLUMNS];
+constexpr int unroll_planes = SHARED_KEYS && PLANES <= 6 ? PLANES : 1;
+
+// The four floats behind a column let columns begin in different banks.
+struct Tile {
+    alignas(16) float query[TILE][PLANES * PADDED_ROWS + 4];
+    alignas(16) float limit[TILE][STRIP + 4];
+#if SHARED_KEYS
+    float key[PLANES][ROWS][KEYS];
 #endif
-};
-
-// A thread's share of a row, between the device's memory and shared memory.
-struct Share {
-    float query[TURNS(COLUMNS * PLANES)];
-    float key[PLANES][TURNS(KEY_COLUMNS)];
-    float limit;
 #if WEIGHTED
-    float weight[TURNS(WEIGHT_COLUMNS)];
+    float weight[STRIP][KEYS];
 #endif
 };
 
@@ -59,147 +55,157 @@ struct Images {
     int query_height, query_width, key_height, key_width;
 };
 
-// What a block works on: `best` begins with row `first_row` of the query patches.
+// What a block works on: `best` begins with row `first_row` of the query patches; `first_dx` is the
+// displacement of the first thread.
 struct Job {
-    int first_row, dy, left, first_key, start, stop;
+    int first_row, end_row, top, dy, first_dx, start, stop;
 };
 
-// Load a thread's share of one row of pixels, and of what is known of the row of patches that is
-// complete with it. Outside of the images no key matches and no query asks.
-__device__ __forceinline__ void load(Share &share, const Images &images, const Job &job, int y)
+// Load the query pixels of TILE columns. Outside of the image they belong to no patch.
+__device__ __forceinline__ void load_query(Tile &tile, const Images &images, const Job &job, int base)
 {
-    const bool inside = y < images.query_height && y + job.dy < images.key_height;
+    const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, x = base + s;
+#pragma unroll 1
+    for (int plane = 0; plane < PLANES; plane++)
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        const int plane = i / COLUMNS, x = job.left + i % COLUMNS;
-        share.query[turn] =
-            inside && plane < PLANES && x < images.query_width
-                ? images.query[((long long)plane * images.query_height + y) * images.query_width + x]
-                : 0.0f;
-    }
-#pragma unroll
-    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
-        const bool here = inside && i < KEY_COLUMNS && x >= 0 && x < images.key_width;
-#pragma unroll
-        for (int plane = 0; plane < PLANES; plane++)
-            share.key[plane][turn] =
-                here ? images.key[((long long)plane * images.key_height + y + job.dy) * images.key_width + x]
-                     : INFINITE;
-    }
-    const int done = y - (PY - 1);
-    const bool asked = done >= job.start && done < job.stop;
-    const int query_columns = images.query_width - PX + 1, column = job.left + threadIdx.x;
-    share.limit = -INFINITE;
-    if (threadIdx.x < STRIP && asked && column < query_columns) {
-        const long long at = (long long)done * query_columns + column;
-        const long long kept = at - (long long)job.first_row * query_columns;
-        // Infinite scores, of keys that must not be used, never pass.
-        if (!images.active || images.active[at])
-            share.limit = min(score_of(images.best[kept]), LARGEST);
-    }
-#if WEIGHTED
-    const int key_columns = images.key_width - PX + 1;
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
-        share.weight[turn] = asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns
-                                 ? images.weight[(long long)(done + job.dy) * key_columns + x]
-                                 : 1.0f;
-    }
-#endif
-}
-
-// Put a thread's share where all threads of the block can read it.
-__device__ __forceinline__ void store(Row &row, const Share &share)
-{
-#pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < COLUMNS * PLANES)
-            row.query[i % COLUMNS * PIXEL + i / COLUMNS] = share.query[turn];
-    }
-#pragma unroll
-    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < KEY_COLUMNS)
-#pragma unroll
-            for (int plane = 0; plane < PLANES; plane++)
-                row.key[plane][i] = share.key[plane][turn];
-    }
-    if (threadIdx.x < STRIP)
-        row.limit[threadIdx.x] = share.limit;
-#if WEIGHTED
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < WEIGHT_COLUMNS)
-            row.weight[i] = share.weight[turn];
-    }
-#endif
-}
-
-// Sum over the planes of the squared difference of one pair of pixels.
-__device__ __forceinline__ float pixel_difference(const Row &row, int column)
-{
-    float total;
-#if PLANES == 3 || PLANES == 4
-    const float4 q = reinterpret_cast<const float4 *>(row.query)[column];
-    total = square(q.x, row.key[0][threadIdx.x + column]);
-    total = add(total, square(q.y, row.key[1][threadIdx.x + column]));
-    total = add(total, square(q.z, row.key[2][threadIdx.x + column]));
-#if PLANES == 4
-    total = add(total, square(q.w, row.key[3][threadIdx.x + column]));
-#endif
-#else
-    total = square(row.query[column * PLANES], row.key[0][threadIdx.x + column]);
-#pragma unroll 4
-    for (int plane = 1; plane < PLANES; plane++)
-        total = add(total, square(row.query[column * PLANES + plane],
-                                  row.key[plane][threadIdx.x + column]));
-#endif
-    return total;
-}
-
-// Lower the bests of the queries of a row whose limit this thread's scores do not exceed.
-__device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLUMNS],
-                                      unsigned long long *best, int number)
-{
-#pragma unroll
-    for (int x = 0; x < STRIP; x++)
-        if (scores[x] <= row.limit[x]) {
-            const unsigned long long mine = packed(scores[x], number + x);
-            // A look is cheaper than an atomic operation, and mostly shows it needless.
-            if (mine < best[x])
-                atomicMin(best + x, mine);
+        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
+            const int row = first + turn * (THREADS / TILE), y = job.top + row;
+            const bool inside = x < images.query_width && y < images.query_height;
+            const long long at = ((long long)plane * images.query_height + y) * images.query_width + x;
+            if (row < ROWS)
+                tile.query[s][plane * PADDED_ROWS + row] = inside ? images.query[at] : 0.0f;
         }
 }
 
-// Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
-// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has one
-// word for each query patch of these rows. `busy` says which (slab, chunk, strip) has an active
-// query, or is null; so is `active`, by query patch.
+// Load what scores must not exceed in the patches that are complete with TILE columns.
+__device__ __forceinline__ void load_limits(Tile &tile, const Images &images, const Job &job, int base)
+{
+    const int columns = images.query_width - PX + 1;
+    const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, done = base + s - (PX - 1);
+#pragma unroll
+    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
+        const int row = first + turn * (THREADS / TILE), y = job.top + row;
+        float limit = -INFINITE;
+        if (done >= job.start && done < job.stop && y < job.end_row) {
+            const long long at = (long long)y * columns + done;
+            // Infinite scores, of keys that must not be used, never pass.
+            if (!images.active || images.active[at])
+                limit = min(score_of(images.best[at - (long long)job.first_row * columns]), LARGEST);
+        }
+        if (row < STRIP)
+            tile.limit[s][row] = limit;
+    }
+}
+
+#if SHARED_KEYS
+// Load the key pixels that the threads compare with TILE columns. Outside of the image no key matches.
+__device__ __forceinline__ void load_keys(Tile &tile, const Images &images, const Job &job, int base)
+{
+    const int first = base + job.first_dx + threadIdx.x;
+#pragma unroll 1
+    for (int plane = 0; plane < PLANES; plane++)
+#pragma unroll 2
+        for (int row = 0; row < ROWS; row++) {
+            const int y = job.top + row + job.dy;
+            const bool inside = y >= 0 && y < images.key_height;
+            const float *pixels =
+                images.key + ((long long)plane * images.key_height + y) * images.key_width;
+#pragma unroll
+            for (int turn = 0; turn < TURNS(KEYS, THREADS); turn++) {
+                const int i = turn * THREADS + threadIdx.x, x = first + turn * THREADS;
+                if (i < KEYS)
+                    tile.key[plane][row][i] =
+                        inside && x >= 0 && x < images.key_width ? pixels[x] : INFINITE;
+            }
+        }
+}
+#endif
+
+#if WEIGHTED
+__device__ __forceinline__ void load_weights(Tile &tile, const Images &images, const Job &job,
+                                             int base)
+{
+    const int rows = images.key_height - PY + 1, columns = images.key_width - PX + 1;
+    const int first = base - (PX - 1) + job.first_dx + threadIdx.x;
+#pragma unroll 1
+    for (int row = 0; row < STRIP; row++) {
+        const int y = job.top + row + job.dy;
+        const bool inside = y >= 0 && y < rows;
+#pragma unroll
+        for (int turn = 0; turn < TURNS(KEYS, THREADS); turn++) {
+            const int i = turn * THREADS + threadIdx.x, x = first + turn * THREADS;
+            if (i < KEYS)
+                tile.weight[row][i] = inside && x >= 0 && x < columns
+                                          ? images.weight[(long long)y * columns + x]
+                                          : 1.0f;
+        }
+    }
+}
+#endif
+
+// Sums over the planes of the squared differences of a column of pixel pairs; key pixels of a row and
+// a plane lie `key_row` and `key_plane` floats behind those of the one before.
+__device__ __forceinline__ void pixel_differences(float (&sums)[ROWS],
+                                                  const float (&query)[PLANES * PADDED_ROWS + 4],
+                                                  const float *key, int key_row, long long key_plane)
+{
+#pragma unroll unroll_planes
+    for (int plane = 0; plane < PLANES; plane++) {
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+            const float squared =
+                square(query[plane * PADDED_ROWS + row], key[(long long)row * key_row]);
+            sums[row] = plane == 0 ? squared : add(sums[row], squared);
+        }
+        key += key_plane;
+    }
+}
+
+// Lower the bests of a column's first `rows` queries whose limit this thread's scores do not exceed.
+//
+// The comparison is not the one that led here, or compilers would keep the results of that, at three
+// instructions a pair. It passes NaN, of infinite sums times a weight of 0, whose word is the larger.
+__device__ __forceinline__ void lower(const float (&limits)[STRIP + 4], const float (&scores)[ROWS],
+                                      int rows, unsigned long long *best, int columns, int number,
+                                      int index_stride)
+{
+#pragma unroll
+    for (int row = 0; row < STRIP; row++)
+        if (row < rows && !(scores[row] > limits[row])) {
+            const unsigned long long mine = packed(scores[row], number + row * index_stride);
+            unsigned long long *place = best + (long long)row * columns;
+            // A look is cheaper than an atomic operation, and mostly shows it needless.
+            if (mine < *place)
+                atomicMin(place, mine);
+        }
+}
+
+// Blocks: x from `first_block` over strips of the query rows [first_row, end_row) and, slower, blocks
+// of dx; y over chunks of columns and, slower, slabs of the query; z over dy from `first_dy`. `best`
+// has one word for each query patch of these rows. `busy` says which (slab, strip, chunk) has an
+// active query, or is null; so is `active`, by query patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     update_nearest(const float *query, int query_height, int query_width, const float *key,
-                  int key_height, int key_width, const float *weight, const unsigned char *active,
-                  const unsigned char *busy, unsigned long long *best, int first_index,
-                  int index_stride, int first_dy, int first_row, int end_row, int chunk_rows,
-                  int strips, int first_block)
+                   int key_height, int key_width, const float *weight, const unsigned char *active,
+                   const unsigned char *busy, unsigned long long *best, int first_index,
+                   int index_stride, int first_dy, int first_row, int end_row, int chunk_columns,
+                   int strips, int first_block)
 {
-    __shared__ Row rows[BUFFERS];
-    const int key_rows = key_height - PY + 1;
-    const int query_columns = query_width - PX + 1, key_columns = key_width - PX + 1;
+    __shared__ Tile tile;
+    const int query_columns = query_width - PX + 1;
+    const int key_rows = key_height - PY + 1, key_columns = key_width - PX + 1;
     const int dy = first_dy + blockIdx.z;
     const int block = first_block + blockIdx.x;
-    const int strip = block % strips, left = strip * STRIP;
-    const int chunks = (end_row - first_row + chunk_rows - 1) / chunk_rows;
-    const int slab = blockIdx.y / chunks, top = first_row + blockIdx.y % chunks * chunk_rows;
-    const int start = max(top, -dy), stop = min(min(top + chunk_rows, end_row), key_rows - dy);
-    const int first_dx = 1 - left - STRIP + block / strips * THREADS;
-    if (start >= stop || left + first_dx >= key_columns)
+    const int strip = block % strips, top = first_row + strip * STRIP;
+    const int chunks = (query_columns + chunk_columns - 1) / chunk_columns;
+    const int slab = blockIdx.y / chunks, chunk = blockIdx.y % chunks, left = chunk * chunk_columns;
+    const int first_dx = 1 - query_columns + block / strips * THREADS;
+    // Columns with a key for some thread of the block.
+    const int start = max(left, -(first_dx + THREADS - 1));
+    const int stop = min(min(left + chunk_columns, query_columns), key_columns - first_dx);
+    if (start >= stop || top + dy >= key_rows || top + STRIP + dy <= 0)
         return;
-    if (busy && !busy[blockIdx.y * strips + strip])
+    if (busy && !busy[((long long)slab * strips + strip) * chunks + chunk])
         return;
     query += (long long)slab * C * query_height * query_width;
     best += (long long)slab * (end_row - first_row) * query_columns;
@@ -207,44 +213,60 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         active += (long long)slab * (query_height - PY + 1) * query_columns;
     const Images images = {query, key, weight, active, best,
                            query_height, query_width, key_height, key_width};
-    const Job job = {first_row, dy, left, left + first_dx, start, stop};
-    float history[COLUMNS][HISTORY(PY)];
-#pragma unroll
-    for (int column = 0; column < COLUMNS; column++)
-#pragma unroll
-        for (int k = 0; k < HISTORY(PY); k++)
-            history[column][k] = INFINITE;
-    Share share;
-    load(share, images, job, start);
-    store(rows[0], share);
-    __syncthreads();
-    for (int first = start; first < stop + PY - 1; first += UNROLL) {
-#pragma unroll
-        for (int ahead = 0; ahead < UNROLL; ahead++) {
-            const int y = first + ahead, done = y - (PY - 1);
-            const Row &row = rows[ahead % BUFFERS];
-            load(share, images, job, y + 1);
-            float sums[COLUMNS];
-#pragma unroll
-            for (int column = 0; column < COLUMNS; column++)
-                sums[column] = push<PY>(history[column], pixel_difference(row, column));
-            sum_windows<PX>(sums);
-            bool found = false;
-#pragma unroll
-            for (int x = 0; x < STRIP; x++) {
-#if WEIGHTED
-                sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
+    const Job job = {first_row, end_row, top, dy, first_dx, start, stop};
+#if !SHARED_KEYS
+    // The key image has a border of infinite pixels, as wide as blocks reach beyond it.
+    const int key_row = key_width + 2 * BORDER_COLUMNS;
+    const long long key_plane = (long long)(key_height + 2 * BORDER_ROWS) * key_row;
+    const float *keys = key + (long long)(top + dy + BORDER_ROWS) * key_row + first_dx +
+                        (int)threadIdx.x + BORDER_COLUMNS;
 #endif
-                // Equal scores too: threads run in any order, and the lower key wins.
-                found |= sums[x] <= row.limit[x];
+    float history[STRIP][HISTORY(PX)];
+#pragma unroll
+    for (int row = 0; row < STRIP; row++)
+#pragma unroll
+        for (int k = 0; k < HISTORY(PX); k++)
+            history[row][k] = INFINITE;
+    for (int base = start; base < stop + PX - 1; base += TILE) {
+        __syncthreads();
+        load_query(tile, images, job, base);
+        load_limits(tile, images, job, base);
+#if SHARED_KEYS
+        load_keys(tile, images, job, base);
+#endif
+#if WEIGHTED
+        load_weights(tile, images, job, base);
+#endif
+        __syncthreads();
+#pragma unroll 1
+        for (int first = 0; first < TILE; first += UNROLL) {
+#pragma unroll
+            for (int ahead = 0; ahead < UNROLL; ahead++) {
+                const int s = first + ahead, done = base + s - (PX - 1);
+                float sums[ROWS];
+#if SHARED_KEYS
+                pixel_differences(sums, tile.query[s], &tile.key[0][0][threadIdx.x + s], KEYS,
+                                  ROWS * KEYS);
+#else
+                pixel_differences(sums, tile.query[s], keys + base + s, key_row, key_plane);
+#endif
+                sum_windows<PY>(sums);
+                bool found = false;
+#pragma unroll
+                for (int row = 0; row < STRIP; row++) {
+                    sums[row] = push<PX>(history[row], sums[row]);
+#if WEIGHTED
+                    sums[row] = multiply(sums[row], tile.weight[row][threadIdx.x + s]);
+#endif
+                    // Equal scores too: threads run in any order, and the lower key wins.
+                    found |= sums[row] <= tile.limit[s][row];
+                }
+                if (found)
+                    lower(tile.limit[s], sums, end_row - top,
+                          best + (long long)(top - first_row) * query_columns + done, query_columns,
+                          first_index + (top + dy) * index_stride + done + first_dx + (int)threadIdx.x,
+                          index_stride);
             }
-            if (found)
-                lower(row, sums, best + (long long)(done - first_row) * query_columns + left,
-                      first_index + (done + dy) * index_stride + left + first_dx + (int)threadIdx.x);
-            if (BUFFERS == 1)
-                __syncthreads();
-            store(rows[(ahead + 1) % BUFFERS], share);
-            __syncthreads();
         }
     }
 }

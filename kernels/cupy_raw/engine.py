@@ -12,11 +12,12 @@ import numpy as np
 
 from pnncupy.kernels.cupy_raw.sources import (
     THREADS,
+    Tiling,
     check_limits,
     check_patch,
     nearest_options,
+    nearest_tiling,
     patchmatch_options,
-    strip_width,
     text,
     vote_options,
 )
@@ -32,8 +33,9 @@ TREE_AXES = ()
 # A device holds some hundred thousand threads, and the coarse levels of an image have few patches.
 QUERIES_PER_SEARCH = 1 << 20
 
-# Query rows that a block walks down, so that small images make enough blocks too.
-_CHUNK_ROWS = 64
+# Columns of query patches that a block walks along, and where only some queries are active.
+_CHUNK_COLUMNS = 512
+_CHUNK_COLUMNS_ACTIVE = 64
 # Pairs in one launch: well below a tenth of a second on a fast device, the time to react to an
 # interruption, and below what a display's watchdog allows on a slow one.
 _PAIRS_PER_LAUNCH = 2e10
@@ -62,13 +64,14 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     query patch.
     """
     refuse_lists(request)
-    channels, size, active = len(request.query), request.sides, request.active
+    channels, size, weighted = len(request.query), request.sides, request.weight is not None
     check_limits(size, channels)
-    options = nearest_options(size, channels, request.weight is not None)
+    tiling, options = _tiling_and_options(size, channels, weighted)
+    chunk = _CHUNK_COLUMNS if request.active is None else _CHUNK_COLUMNS_ACTIVE
     length = band = request.shape[0]
     if len(size) == 3:
-        band = min(band, max(1, _MOST_BLOCKS // -(-request.shape[1] // _CHUNK_ROWS)))
-    planes = _planes(request.query), _planes(request.key)
+        band = min(band, max(1, _MOST_BLOCKS // -(-request.shape[-1] // chunk)))
+    planes = _planes(request.query), _bordered(_planes(request.key), tiling)
     launches = _Launches(tick)
     first = 0
     while first < length:
@@ -76,7 +79,9 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
         lists = request.score[first:end], request.index[first:end]
         try:
             best = cupy.empty(lists[0].shape[:-1], np.uint64)
-            busy = None if active is None else _busy(active[first:end], strip_width(size))
+            busy = None
+            if request.active is not None:
+                busy = _busy(request.active[first:end], tiling.strip, chunk)
         except cupy.cuda.memory.OutOfMemoryError:
             if end - first == 1:
                 raise
@@ -84,11 +89,19 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
             continue
         _run_flat("nearest.cu", "pack_matches", options, (*lists, best), best.size)
         for part in _parts(request, planes, best, first, busy):
-            _search(part, options, launches)
+            _search(part, tiling, options, chunk, launches)
         _run_flat("nearest.cu", "unpack_matches", options, (best, *lists), best.size)
         first = end
         del best, busy
     launches.leave()
+
+
+def _tiling_and_options(
+    sides: tuple[int, ...], channels: int, weighted: bool
+) -> tuple[Tiling, tuple[str, ...]]:
+    tiling = nearest_tiling(sides, channels, weighted)
+    assert tiling is not None
+    return tiling, nearest_options(sides, channels, weighted)
 
 
 class _Launches:
@@ -119,6 +132,18 @@ def _planes(image: Array) -> Array:
     return image if image.ndim == 3 else cupy.ascontiguousarray(interleaved(image))
 
 
+def _bordered(planes: Array, tiling: Tiling) -> Array:
+    """Key planes with the border of infinite pixels that a tiling asks for."""
+    rows, columns = tiling.border
+    if not columns:
+        return planes
+    count, height, width = planes.shape
+    shape = (count, height + 2 * rows, width + 2 * columns)
+    wide = cupy.full(shape, np.inf, dtype=np.float32)
+    wide[:, rows : rows + height, columns : columns + width] = planes
+    return wide
+
+
 @dataclass(frozen=True)
 class _Part:
     """The search of a band of query rows, or of slabs of a volume, in an image or a slab.
@@ -126,9 +151,12 @@ class _Part:
     Attributes
     ----------
     query, key : (planes, rows, columns) float32
+        The key image may have a border.
+    key_shape : (int, int)
+        Rows and columns of the key image without it.
     sides : tuple of int
     weight : (rows, columns) float32 or None
-    active, busy : (slabs, rows, columns) and (slabs, chunks, strips) bool, or None
+    active, busy : (slabs, rows, columns) and (slabs, strips, chunks) bool, or None
     best : (slabs, rows, columns) uint64
     first_row : int
         Row of the query patches that `best` begins with.
@@ -138,6 +166,7 @@ class _Part:
 
     query: Array
     key: Array
+    key_shape: tuple[int, ...]
     sides: tuple[int, ...]
     weight: Array | None
     active: Array | None
@@ -152,11 +181,11 @@ def _parts(
     request: SearchRequest, planes: tuple[Array, Array], best: Array, first: int, busy: Array | None
 ) -> Iterator[_Part]:
     """The searches of a band: one in an image, and one in each slab of a volume."""
-    query, key = planes
+    (query, key), shape = planes, request.key.shape[-2:]
     sides, first_index, stride = request.sides, request.first_index, request.index_stride
     if len(sides) == 2:
         yield _Part(
-            query, key, sides, request.weight, request.active, busy, best[None], first,
+            query, key, shape, sides, request.weight, request.active, busy, best[None], first,
             first_index, stride,
         )  # fmt: skip
         return
@@ -166,8 +195,8 @@ def _parts(
     for z in range(request.key_shape[0]):
         weight = None if request.weight is None else request.weight[z]
         yield _Part(
-            query[first * channels :], key[z * channels : (z + depth) * channels], sides, weight,
-            active, busy, best, 0, first_index + z * slice_stride, stride,
+            query[first * channels :], key[z * channels : (z + depth) * channels], shape, sides,
+            weight, active, busy, best, 0, first_index + z * slice_stride, stride,
         )  # fmt: skip
 
 
@@ -180,15 +209,16 @@ def _run_flat(
         _kernel(file, name, options)((blocks, 1, 1), (THREADS, 1, 1), (*arguments, np.int64(count)))
 
 
-def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
+def _search(
+    part: _Part, tiling: Tiling, options: tuple[str, ...], chunk: int, launches: _Launches
+) -> None:
     """Lower the matches of a part by launches of many displacements."""
     slabs, rows, columns = part.best.shape
     *_, patch_rows, patch_columns = part.sides
-    key_rows = part.key.shape[1] - patch_rows + 1
-    key_columns = part.key.shape[2] - patch_columns + 1
-    strip = strip_width(part.sides)
-    strips = -(-columns // strip)
-    blocks = strips * -(-(key_columns + strip - 1) // THREADS)
+    key_rows = part.key_shape[0] - patch_rows + 1
+    key_columns = part.key_shape[1] - patch_columns + 1
+    strips, chunks = -(-rows // tiling.strip), -(-columns // chunk)
+    blocks = strips * -(-(columns + key_columns - 1) // THREADS)
     first_row, end_row = part.first_row, part.first_row + rows
     row_pairs = slabs * columns * key_columns
     pairs_per_dy = row_pairs * min(rows, key_rows)
@@ -202,12 +232,11 @@ def _search(part: _Part, options: tuple[str, ...], launches: _Launches) -> None:
         for first_block in range(0, blocks, blocks_per_launch):
             here = min(blocks_per_launch, blocks - first_block)
             kernel(
-                (here, slabs * -(-rows // _CHUNK_ROWS), count), (THREADS, 1, 1),
-                (part.query, *_numbers(part.query.shape[1:]), part.key,
-                 *_numbers(part.key.shape[1:]), _pointer(part.weight), _pointer(part.active),
-                 _pointer(part.busy), part.best,
+                (here, slabs * chunks, count), (THREADS, 1, 1),
+                (part.query, *_numbers(part.query.shape[1:]), part.key, *_numbers(part.key_shape),
+                 _pointer(part.weight), _pointer(part.active), _pointer(part.busy), part.best,
                  *_numbers((part.first_index, part.index_stride, first_dy, first_row, end_row,
-                            _CHUNK_ROWS, strips, first_block))),
+                            chunk, strips, first_block))),
             )  # fmt: skip
             launches.add(pairs * (first_block + here) // blocks - pairs * first_block // blocks)
 
@@ -217,13 +246,13 @@ def _pointer(array: Array | None) -> Any:
     return np.uint64(0) if array is None else array
 
 
-def _busy(active: Array, strip: int) -> Array:
-    """Parts (chunk of rows, strip of columns) that have an active query; (..., chunks, strips)."""
+def _busy(active: Array, strip: int, chunk: int) -> Array:
+    """Parts (strip of rows, chunk of columns) that have an active query; (..., strips, chunks)."""
     *slabs, rows, columns = active.shape
-    chunks, strips = -(-rows // _CHUNK_ROWS), -(-columns // strip)
-    padded = cupy.zeros((*slabs, chunks * _CHUNK_ROWS, strips * strip), dtype=bool)
+    strips, chunks = -(-rows // strip), -(-columns // chunk)
+    padded = cupy.zeros((*slabs, strips * strip, chunks * chunk), dtype=bool)
     padded[..., :rows, :columns] = active
-    return padded.reshape(*slabs, chunks, _CHUNK_ROWS, strips, strip).any(axis=(-3, -1))
+    return padded.reshape(*slabs, strips, strip, chunks, chunk).any(axis=(-3, -1))
 
 
 def _numbers(numbers: Sequence[int]) -> tuple[Any, ...]:

@@ -75,7 +75,7 @@ def test_search_equals_the_oracle(p, channels, query_shape, key_shape, backwards
 @needs_compiler
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(
-    "cut", [{}, {"band": (5, 17), "chunk_rows": 5, "slices": 3}, {"chunk_rows": 1}]
+    "cut", [{}, {"band": (5, 17), "chunk_columns": 5, "slices": 3}, {"chunk_columns": 1}]
 )
 def test_search_has_the_bits_of_the_other_engines(cut, backwards, random):
     query = random.random((3, 24, 31), np.float32)
@@ -94,13 +94,12 @@ def test_search_of_active_queries_only(random):
     query, key = integers(random, (2, 20, 40)), integers(random, (2, 9, 30))
     active = random.random((17, 37)) > 0.7
     active[:, :16] = False
-    strip = sources.strip_width(4)
-    strips = -(-37 // strip)
-    busy = np.zeros((4, strips), bool)
+    strip = sources.nearest_tiling(4, 2, False).strip
+    busy = np.zeros((-(-17 // strip), 8), bool)
     for y, x in np.argwhere(active):
-        busy[y // 5, x // strip] = True
+        busy[y // strip, x // 5] = True
     assert not busy.all()
-    found = search_on_host(query, key, 4, None, active, busy, chunk_rows=5)
+    found = search_on_host(query, key, 4, None, active, busy, chunk_columns=5)
     for mine, expected in zip(found, plain_search(query, key, 4, None, active), strict=True):
         np.testing.assert_array_equal(mine, expected)
 

@@ -153,7 +153,7 @@ def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monke
     colours = np.stack([volume, volume[::-1]], axis=-1)
     options = {"patch_size": (2, 3, 4), "channel_axis": -1}
     expected = pnn.nearest_patches(colours, colours[:, ::-1], **options)
-    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 4)
+    monkeypatch.setattr(cupy_raw, "_CHUNK_COLUMNS", 4)
     for pairs, blocks in ((1e4, 65535), (3e5, 7), (2e10, 3)):
         monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
         monkeypatch.setattr(cupy_raw, "_MOST_BLOCKS", blocks)
@@ -246,7 +246,7 @@ def test_searches_go_on_with_fewer_rows_where_memory_is_short(cupy, memory, imag
 
     query = image.astype(np.float32)
     mask = random_mask(image)
-    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 5)
+    monkeypatch.setattr(cupy_raw, "_CHUNK_COLUMNS", 5)
     bands = []
     run = cupy_raw._run_flat
     monkeypatch.setattr(
