@@ -97,48 +97,50 @@ __device__ __forceinline__ void load_limits(Tile &tile, const Images &images, co
     }
 }
 
-#if SHARED_KEYS
-// Load the key pixels that the threads compare with TILE columns. Outside of the image no key matches.
-__device__ __forceinline__ void load_keys(Tile &tile, const Images &images, const Job &job, int base)
+#if SHARED_KEYS || WEIGHTED
+// Shared memory holds the KEYS columns that the threads compare with a tile as a ring: a tile later
+// TILE of them are others. Where a column is that lies `column` behind the first of the first tile.
+__device__ __forceinline__ int slot_of(int column)
 {
-    const int first = base + job.first_dx + threadIdx.x;
+    return column < KEYS ? column : column - KEYS;
+}
+#endif
+
+#if SHARED_KEYS
+// Load TILE columns of key pixels, from `first` of those of this tile on. Outside of the image no key
+// matches.
+__device__ __forceinline__ void load_keys(Tile &tile, const Images &images, const Job &job, int base,
+                                          int ring, int first)
+{
+    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
+    const int x = base + job.first_dx + column, slot = slot_of(ring + column);
 #pragma unroll 1
     for (int plane = 0; plane < PLANES; plane++)
-#pragma unroll 2
-        for (int row = 0; row < ROWS; row++) {
-            const int y = job.top + row + job.dy;
-            const bool inside = y >= 0 && y < images.key_height;
-            const float *pixels =
-                images.key + ((long long)plane * images.key_height + y) * images.key_width;
 #pragma unroll
-            for (int turn = 0; turn < TURNS(KEYS, THREADS); turn++) {
-                const int i = turn * THREADS + threadIdx.x, x = first + turn * THREADS;
-                if (i < KEYS)
-                    tile.key[plane][row][i] =
-                        inside && x >= 0 && x < images.key_width ? pixels[x] : INFINITE;
-            }
+        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
+            const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
+            const bool inside = x >= 0 && x < images.key_width && y >= 0 && y < images.key_height;
+            const long long at = ((long long)plane * images.key_height + y) * images.key_width + x;
+            if (row < ROWS)
+                tile.key[plane][row][slot] = inside ? images.key[at] : INFINITE;
         }
 }
 #endif
 
 #if WEIGHTED
+// The same of the factors of the key patches that are complete there.
 __device__ __forceinline__ void load_weights(Tile &tile, const Images &images, const Job &job,
-                                             int base)
+                                             int base, int ring, int first)
 {
     const int rows = images.key_height - PY + 1, columns = images.key_width - PX + 1;
-    const int first = base - (PX - 1) + job.first_dx + threadIdx.x;
-#pragma unroll 1
-    for (int row = 0; row < STRIP; row++) {
-        const int y = job.top + row + job.dy;
-        const bool inside = y >= 0 && y < rows;
+    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
+    const int x = base - (PX - 1) + job.first_dx + column, slot = slot_of(ring + column);
 #pragma unroll
-        for (int turn = 0; turn < TURNS(KEYS, THREADS); turn++) {
-            const int i = turn * THREADS + threadIdx.x, x = first + turn * THREADS;
-            if (i < KEYS)
-                tile.weight[row][i] = inside && x >= 0 && x < columns
-                                          ? images.weight[(long long)y * columns + x]
-                                          : 1.0f;
-        }
+    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
+        const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
+        const bool inside = x >= 0 && x < columns && y >= 0 && y < rows;
+        if (row < STRIP)
+            tile.weight[row][slot] = inside ? images.weight[(long long)y * columns + x] : 1.0f;
     }
 }
 #endif
@@ -227,15 +229,22 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int k = 0; k < HISTORY(PX); k++)
             history[row][k] = INFINITE;
+#if SHARED_KEYS || WEIGHTED
+    int ring = 0;
+#endif
     for (int base = start; base < stop + PX - 1; base += TILE) {
         __syncthreads();
         load_query(tile, images, job, base);
         load_limits(tile, images, job, base);
+#if SHARED_KEYS || WEIGHTED
+        for (int column = base == start ? 0 : THREADS; column < KEYS; column += TILE) {
 #if SHARED_KEYS
-        load_keys(tile, images, job, base);
+            load_keys(tile, images, job, base, ring, column);
 #endif
 #if WEIGHTED
-        load_weights(tile, images, job, base);
+            load_weights(tile, images, job, base, ring, column);
+#endif
+        }
 #endif
         __syncthreads();
 #pragma unroll 1
@@ -244,9 +253,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             for (int ahead = 0; ahead < UNROLL; ahead++) {
                 const int s = first + ahead, done = base + s - (PX - 1);
                 float sums[ROWS];
+#if SHARED_KEYS || WEIGHTED
+                const int slot = slot_of(slot_of(ring + threadIdx.x) + s);
+#endif
 #if SHARED_KEYS
-                pixel_differences(sums, tile.query[s], &tile.key[0][0][threadIdx.x + s], KEYS,
-                                  ROWS * KEYS);
+                pixel_differences(sums, tile.query[s], &tile.key[0][0][slot], KEYS, ROWS * KEYS);
 #else
                 pixel_differences(sums, tile.query[s], keys + base + s, key_row, key_plane);
 #endif
@@ -256,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 for (int row = 0; row < STRIP; row++) {
                     sums[row] = push<PX>(history[row], sums[row]);
 #if WEIGHTED
-                    sums[row] = multiply(sums[row], tile.weight[row][threadIdx.x + s]);
+                    sums[row] = multiply(sums[row], tile.weight[row][slot]);
 #endif
                     // Equal scores too: threads run in any order, and the lower key wins.
                     found |= sums[row] <= tile.limit[s][row];
@@ -268,6 +279,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                           index_stride);
             }
         }
+#if SHARED_KEYS || WEIGHTED
+        ring = slot_of(ring + TILE);
+#endif
     }
 }
 
