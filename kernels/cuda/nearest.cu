@@ -188,8 +188,10 @@ __device__ __forceinline__ void pixel_differences(float (&sums)[ROWS],
 __device__ __forceinline__ void insert(unsigned long long *list, unsigned long long word)
 {
 #pragma unroll
-    for (int place = 0; place < LENGTH; place++)
+    for (int place = 0; place + 1 < LENGTH; place++)
         word = max(word, atomicMin(list + place, word));
+    // What the last place drives out is lost, and need not be returned.
+    atomicMin(list + LENGTH - 1, word);
 }
 
 // Lower the bests of a column's first `rows` queries whose limit this thread's scores do not exceed.
@@ -316,15 +318,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 pixel_differences(sums, tile.query[s], keys + base + s, key_row, key_plane);
 #endif
                 sum_windows<PY>(sums);
-#pragma unroll
-                for (int row = 0; row < STRIP; row++)
-                    sums[row] = push<PX>(history[row], sums[row]);
-                const int key_x = done + first_dx + (int)threadIdx.x;
 #if REVERSE
+                const int key_x = done + first_dx + (int)threadIdx.x;
                 bool found_for_keys = false;
 #pragma unroll
-                for (int row = 0; row < STRIP; row++)
+                for (int row = 0; row < STRIP; row++) {
+                    sums[row] = push<PX>(history[row], sums[row]);
                     found_for_keys |= sums[row] <= tile.key_limit[row][slot];
+                }
                 if (found_for_keys)
                     lower_keys(tile.key_limit, slot, sums,
                                key_best + (long long)(top + dy) * key_columns + key_x, key_columns,
@@ -334,6 +335,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 bool found = false;
 #pragma unroll
                 for (int row = 0; row < STRIP; row++) {
+#if !REVERSE
+                    sums[row] = push<PX>(history[row], sums[row]);
+#endif
 #if WEIGHTED
                     sums[row] = multiply(sums[row], tile.weight[row][slot]);
 #endif
@@ -343,7 +347,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 if (found)
                     lower(tile.limit[s], sums, end_row - top,
                           best + ((long long)(top - first_row) * query_columns + done) * LENGTH,
-                          query_columns, first_index + (top + dy) * index_stride + key_x,
+                          query_columns,
+                          first_index + (top + dy) * index_stride + done + first_dx + (int)threadIdx.x,
                           index_stride);
             }
         }

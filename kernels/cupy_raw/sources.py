@@ -66,7 +66,7 @@ def nearest_tiling(
 ) -> Tiling | None:
     """Return the best tiling that fits; None where none does."""
     depth, rows, columns = sides_of(patch_size)
-    sums = _SUMS_WEIGHTED if weighted else _SUMS
+    sums = _SUMS_WEIGHTED if weighted or reverse else _SUMS
     strips = [
         strip for strip in (16, 12, 8, 4)
         if strip == 4 or strip * max(1, columns - 1) + 2 * (strip + rows - 1) <= sums

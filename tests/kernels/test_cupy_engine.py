@@ -488,7 +488,7 @@ def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch)
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    registry.load("cupy")._kernel.cache_clear()
+    registry.load("cupy").kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
     assert f"FoundError: {told}" in state.detail
