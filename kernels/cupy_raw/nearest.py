@@ -22,7 +22,7 @@ from pnncupy.kernels.tiling import pairs_of_rows
 
 # Columns of query patches that a block walks along, and where only some queries are active.
 _CHUNK_COLUMNS = 512
-_CHUNK_COLUMNS_ACTIVE = 64
+_CHUNK_COLUMNS_ACTIVE = 32
 # Most blocks along the second and the third axis of a grid.
 _MOST_BLOCKS = 65535
 
