@@ -1,11 +1,11 @@
 // The best key patch of every query patch, exactly.
 //
-// One thread owns one displacement (dx, dy) between query and key and a strip of STRIP query
-// columns. It walks down the rows and sums the squared differences of pixels over the patch by
-// sliding sums: those along the rows wait in registers, one history for each column, those along
-// the columns are a tree over the strip. Threads of a block have consecutive dx, so that the query
-// row is broadcast from shared memory and the key row is read without conflicts. The next row is
-// on its way from the device's memory while this one is summed.
+// One thread owns one displacement (dx, dy) between query and key and a strip of STRIP rows of query
+// patches. It walks along the columns and sums the squared differences of pixels over the patch by
+// sliding sums: those along the rows are a tree over the strip, those along the columns wait in
+// registers, one history for each row of the strip. Threads of a block have consecutive dx, so that
+// query pixels are broadcast from shared memory and key pixels are read without conflicts. TILE
+// columns at a time are in shared memory; key pixels of many planes stay in the device's memory.
 //
 // Sums are formed in the order of `kernels/protocol.py` and nothing is contracted to fused
 // multiply-adds, so that every engine returns the same bits. Scores are not negative, so their bits
@@ -19,47 +19,42 @@
 // One launch searches all slabs of the query in one of the key.
 //
 // Compile-time: PZ, PY, PX sides of a patch (PZ = 1 in images), C channels, WEIGHTED 0 or 1, LENGTH
-// of the lists, REVERSE 1 where keys learn, STRIP query columns of a thread, THREADS of a block,
-// BUFFERS rows in shared memory (1 where planes are too many for 2).
+// of the lists, REVERSE 1 where keys learn, STRIP rows of query patches of a thread, a multiple of 4,
+// THREADS of a block, TILE columns, a power of two, SHARED_KEYS 1 if key pixels are in shared memory.
 
 #include "sums.cuh"
 
 #define PLANES (PZ * C)
-#define COLUMNS (STRIP + PX - 1)
-#define KEY_COLUMNS (THREADS + COLUMNS - 1)
-#define WEIGHT_COLUMNS (THREADS + STRIP - 1)
-// Rows between two turns of the loop: no history has to be moved if all its values are new then.
-#define UNROLL (PY <= 3 ? 2 : 4)
-// Pixels of the query row lie side by side; three planes take the space of four, which one
-// instruction loads.
-#define PIXEL (PLANES == 3 ? 4 : PLANES)
+// Rows of pixels under a strip, and the space that they take, as four are read at a time.
+#define ROWS (STRIP + PY - 1)
+#define PADDED_ROWS ((ROWS + 3) / 4 * 4)
+#define KEYS (THREADS + TILE)
+// Whether something of the keys is in shared memory.
+#define RING (SHARED_KEYS || WEIGHTED || REVERSE)
+// Border of a key image in the device's memory.
+#define BORDER_ROWS STRIP
+#define BORDER_COLUMNS (THREADS + TILE)
+// Columns between two turns of the loop: no history has to be moved if all its values are new then.
+#define UNROLL (PX <= 3 ? 2 : PX <= 7 ? 4 : 8)
 // What stands beyond the query: keys that learn must not take it for a patch.
 #define OUTSIDE (REVERSE ? INFINITE : 0.0f)
-// How often a block must load to get that many values.
-#define TURNS(values) (((values) + THREADS - 1) / THREADS)
+// How often `threads` threads must load to get that many values.
+#define TURNS(values, threads) (((values) + (threads) - 1) / (threads))
 
-struct Row {
-    alignas(16) float query[COLUMNS * PIXEL];
-    float key[PLANES][KEY_COLUMNS];
-    float limit[STRIP];
+constexpr int unroll_planes = SHARED_KEYS && PLANES <= 6 ? PLANES : 1;
+
+// The four floats behind a column let columns begin in different banks.
+struct Tile {
+    alignas(16) float query[TILE][PLANES * PADDED_ROWS + 4];
+    alignas(16) float limit[TILE][STRIP + 4];
+#if SHARED_KEYS
+    float key[PLANES][ROWS][KEYS];
+#endif
 #if WEIGHTED
-    float weight[WEIGHT_COLUMNS];
+    float weight[STRIP][KEYS];
 #endif
 #if REVERSE
-    float key_limit[WEIGHT_COLUMNS];
-#endif
-};
-
-// A thread's share of a row, between the device's memory and shared memory.
-struct Share {
-    float query[TURNS(COLUMNS * PLANES)];
-    float key[PLANES][TURNS(KEY_COLUMNS)];
-    float limit;
-#if WEIGHTED
-    float weight[TURNS(WEIGHT_COLUMNS)];
-#endif
-#if REVERSE
-    float key_limit[TURNS(WEIGHT_COLUMNS)];
+    float key_limit[STRIP][KEYS];
 #endif
 };
 
@@ -70,128 +65,122 @@ struct Images {
     int query_height, query_width, key_height, key_width;
 };
 
-// What a block works on: `best` begins with row `first_row` of the query patches.
+// What a block works on: `best` begins with row `first_row` of the query patches; `first_dx` is the
+// displacement of the first thread.
 struct Job {
-    int first_row, dy, left, first_key, start, stop;
+    int first_row, end_row, top, dy, first_dx, start, stop;
 };
 
-// Load a thread's share of one row of pixels, and of what is known of the row of patches that is
-// complete with it. Outside of the images no key matches and no query asks.
-__device__ __forceinline__ void load(Share &share, const Images &images, const Job &job, int y)
+// Load the query pixels of TILE columns. Outside of the image they belong to no patch.
+__device__ __forceinline__ void load_query(Tile &tile, const Images &images, const Job &job, int base)
 {
-    const bool inside = y < images.query_height && y + job.dy < images.key_height;
+    const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, x = base + s;
+#pragma unroll 1
+    for (int plane = 0; plane < PLANES; plane++)
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        const int plane = i / COLUMNS, x = job.left + i % COLUMNS;
-        share.query[turn] =
-            inside && plane < PLANES && x < images.query_width
-                ? images.query[((long long)plane * images.query_height + y) * images.query_width + x]
-                : OUTSIDE;
-    }
-#pragma unroll
-    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
-        const bool here = inside && i < KEY_COLUMNS && x >= 0 && x < images.key_width;
-#pragma unroll
-        for (int plane = 0; plane < PLANES; plane++)
-            share.key[plane][turn] =
-                here ? images.key[((long long)plane * images.key_height + y + job.dy) * images.key_width + x]
-                     : INFINITE;
-    }
-    const int done = y - (PY - 1);
-    const bool asked = done >= job.start && done < job.stop;
-    const int query_columns = images.query_width - PX + 1, column = job.left + threadIdx.x;
-    share.limit = -INFINITE;
-    if (threadIdx.x < STRIP && asked && column < query_columns) {
-        const long long at = (long long)done * query_columns + column;
-        const long long kept = at - (long long)job.first_row * query_columns;
-        // Infinite scores, of keys that must not be used, never pass.
-        if (!images.active || images.active[at])
-            share.limit = min(score_of(images.best[kept * LENGTH + LENGTH - 1]), LARGEST);
-    }
-#if WEIGHTED || REVERSE
-    const int key_columns = images.key_width - PX + 1;
-#endif
-#if REVERSE
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
-        share.key_limit[turn] = -INFINITE;
-        if (asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns) {
-            const long long at = (long long)(done + job.dy) * key_columns + x;
-            share.key_limit[turn] = min(score_of(images.key_best[at]), LARGEST);
+        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
+            const int row = first + turn * (THREADS / TILE), y = job.top + row;
+            const bool inside = x < images.query_width && y < images.query_height;
+            const long long at = ((long long)plane * images.query_height + y) * images.query_width + x;
+            if (row < ROWS)
+                tile.query[s][plane * PADDED_ROWS + row] = inside ? images.query[at] : OUTSIDE;
         }
-    }
-#endif
-#if WEIGHTED
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x, x = job.first_key + i;
-        share.weight[turn] = asked && i < WEIGHT_COLUMNS && x >= 0 && x < key_columns
-                                 ? images.weight[(long long)(done + job.dy) * key_columns + x]
-                                 : 1.0f;
-    }
-#endif
 }
 
-// Put a thread's share where all threads of the block can read it.
-__device__ __forceinline__ void store(Row &row, const Share &share)
+// Load what scores must not exceed in the patches that are complete with TILE columns.
+__device__ __forceinline__ void load_limits(Tile &tile, const Images &images, const Job &job, int base)
 {
+    const int columns = images.query_width - PX + 1;
+    const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, done = base + s - (PX - 1);
 #pragma unroll
-    for (int turn = 0; turn < TURNS(COLUMNS * PLANES); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < COLUMNS * PLANES)
-            row.query[i % COLUMNS * PIXEL + i / COLUMNS] = share.query[turn];
+    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
+        const int row = first + turn * (THREADS / TILE), y = job.top + row;
+        float limit = -INFINITE;
+        if (done >= job.start && done < job.stop && y < job.end_row) {
+            const long long at = (long long)y * columns + done;
+            // Infinite scores, of keys that must not be used, never pass.
+            if (!images.active || images.active[at])
+                limit = min(score_of(images.best[(at - (long long)job.first_row * columns) * LENGTH +
+                                                 LENGTH - 1]),
+                            LARGEST);
+        }
+        if (row < STRIP)
+            tile.limit[s][row] = limit;
     }
-#pragma unroll
-    for (int turn = 0; turn < TURNS(KEY_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < KEY_COLUMNS)
-#pragma unroll
-            for (int plane = 0; plane < PLANES; plane++)
-                row.key[plane][i] = share.key[plane][turn];
-    }
-    if (threadIdx.x < STRIP)
-        row.limit[threadIdx.x] = share.limit;
-#if WEIGHTED
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < WEIGHT_COLUMNS)
-            row.weight[i] = share.weight[turn];
-    }
-#endif
-#if REVERSE
-#pragma unroll
-    for (int turn = 0; turn < TURNS(WEIGHT_COLUMNS); turn++) {
-        const int i = turn * THREADS + threadIdx.x;
-        if (i < WEIGHT_COLUMNS)
-            row.key_limit[i] = share.key_limit[turn];
-    }
-#endif
 }
 
-// Sum over the planes of the squared difference of one pair of pixels.
-__device__ __forceinline__ float pixel_difference(const Row &row, int column)
+#if RING
+// Shared memory holds the KEYS columns that the threads compare with a tile as a ring: a tile later
+// TILE of them are others. Where a column is that lies `column` behind the first of the first tile.
+__device__ __forceinline__ int slot_of(int column)
 {
-    float total;
-#if PLANES == 3 || PLANES == 4
-    const float4 q = reinterpret_cast<const float4 *>(row.query)[column];
-    total = square(q.x, row.key[0][threadIdx.x + column]);
-    total = add(total, square(q.y, row.key[1][threadIdx.x + column]));
-    total = add(total, square(q.z, row.key[2][threadIdx.x + column]));
-#if PLANES == 4
-    total = add(total, square(q.w, row.key[3][threadIdx.x + column]));
+    return column < KEYS ? column : column - KEYS;
+}
 #endif
-#else
-    total = square(row.query[column * PLANES], row.key[0][threadIdx.x + column]);
-#pragma unroll 4
-    for (int plane = 1; plane < PLANES; plane++)
-        total = add(total, square(row.query[column * PLANES + plane],
-                                  row.key[plane][threadIdx.x + column]));
+
+#if SHARED_KEYS
+// Load TILE columns of key pixels, from `first` of those of this tile on. Outside of the image no key
+// matches.
+__device__ __forceinline__ void load_keys(Tile &tile, const Images &images, const Job &job, int base,
+                                          int ring, int first)
+{
+    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
+    const int x = base + job.first_dx + column, slot = slot_of(ring + column);
+#pragma unroll 1
+    for (int plane = 0; plane < PLANES; plane++)
+#pragma unroll
+        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
+            const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
+            const bool inside = x >= 0 && x < images.key_width && y >= 0 && y < images.key_height;
+            const long long at = ((long long)plane * images.key_height + y) * images.key_width + x;
+            if (row < ROWS)
+                tile.key[plane][row][slot] = inside ? images.key[at] : INFINITE;
+        }
+}
 #endif
-    return total;
+
+#if WEIGHTED || REVERSE
+// The same of what belongs to the key patches that are complete there: factors, or with `key_limits`
+// what sums must not exceed.
+__device__ __forceinline__ void load_of_keys(float (&field)[STRIP][KEYS], const Images &images,
+                                             const Job &job, int base, int ring, int first,
+                                             bool key_limits)
+{
+    const int rows = images.key_height - PY + 1, columns = images.key_width - PX + 1;
+    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
+    const int x = base - (PX - 1) + job.first_dx + column, slot = slot_of(ring + column);
+#pragma unroll
+    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
+        const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
+        const bool inside = x >= 0 && x < columns && y >= 0 && y < rows;
+        const long long at = (long long)y * columns + x;
+        float value = key_limits ? -INFINITE : 1.0f;
+        if (inside && key_limits)
+            value = min(score_of(images.key_best[at]), LARGEST);
+        if (inside && !key_limits)
+            value = images.weight[at];
+        if (row < STRIP)
+            field[row][slot] = value;
+    }
+}
+#endif
+
+// Sums over the planes of the squared differences of a column of pixel pairs; key pixels of a row and
+// a plane lie `key_row` and `key_plane` floats behind those of the one before.
+__device__ __forceinline__ void pixel_differences(float (&sums)[ROWS],
+                                                  const float (&query)[PLANES * PADDED_ROWS + 4],
+                                                  const float *key, int key_row, long long key_plane)
+{
+#pragma unroll unroll_planes
+    for (int plane = 0; plane < PLANES; plane++) {
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+            const float squared =
+                square(query[plane * PADDED_ROWS + row], key[(long long)row * key_row]);
+            sums[row] = plane == 0 ? squared : add(sums[row], squared);
+        }
+        key += key_plane;
+    }
 }
 
 // Put a word into a list, sorted from its least one. A word that is not the least of its place
@@ -199,65 +188,76 @@ __device__ __forceinline__ float pixel_difference(const Row &row, int column)
 __device__ __forceinline__ void insert(unsigned long long *list, unsigned long long word)
 {
 #pragma unroll
-    for (int place = 0; place < LENGTH; place++)
+    for (int place = 0; place + 1 < LENGTH; place++)
         word = max(word, atomicMin(list + place, word));
+    // What the last place drives out is lost, and need not be returned.
+    atomicMin(list + LENGTH - 1, word);
 }
 
-// Lower the bests of the queries of a row whose limit this thread's scores do not exceed.
-__device__ __forceinline__ void lower(const Row &row, const float (&scores)[COLUMNS],
-                                      unsigned long long *best, int number)
+// Lower the bests of a column's first `rows` queries whose limit this thread's scores do not exceed.
+//
+// The comparison is not the one that led here, or compilers would keep the results of that, at three
+// instructions a pair. It passes NaN, of infinite sums times a weight of 0, whose word is the larger.
+__device__ __forceinline__ void lower(const float (&limits)[STRIP + 4], const float (&scores)[ROWS],
+                                      int rows, unsigned long long *best, int columns, int number,
+                                      int index_stride)
 {
 #pragma unroll
-    for (int x = 0; x < STRIP; x++)
-        if (scores[x] <= row.limit[x]) {
-            const unsigned long long mine = packed(scores[x], number + x);
+    for (int row = 0; row < STRIP; row++)
+        if (row < rows && !(scores[row] > limits[row])) {
+            const unsigned long long mine = packed(scores[row], number + row * index_stride);
+            unsigned long long *list = best + (long long)row * columns * LENGTH;
             // A look is cheaper than an atomic operation, and mostly shows it needless.
-            if (mine < best[x * LENGTH + LENGTH - 1])
-                insert(best + x * LENGTH, mine);
+            if (mine < list[LENGTH - 1])
+                insert(list, mine);
         }
 }
 
 #if REVERSE
-// Lower what the keys of a row know of their nearest query.
-__device__ __forceinline__ void lower_keys(const Row &row, const float (&sums)[COLUMNS],
-                                           unsigned long long *key_best, int number)
+// Lower what the keys of a column know of their nearest query, whose numbers are `stride` apart.
+__device__ __forceinline__ void lower_keys(const float (&limits)[STRIP][KEYS], int slot,
+                                           const float (&sums)[ROWS], unsigned long long *key_best,
+                                           int columns, int number, int stride)
 {
 #pragma unroll
-    for (int x = 0; x < STRIP; x++)
-        if (sums[x] <= row.key_limit[threadIdx.x + x]) {
-            const unsigned long long mine = packed(sums[x], number + x);
-            if (mine < key_best[x])
-                atomicMin(key_best + x, mine);
+    for (int row = 0; row < STRIP; row++)
+        if (!(sums[row] > limits[row][slot])) {
+            const unsigned long long mine = packed(sums[row], number + row * stride);
+            unsigned long long *place = key_best + (long long)row * columns;
+            if (limits[row][slot] >= 0.0f && mine < *place)
+                atomicMin(place, mine);
         }
 }
 #endif
 
-// Blocks: x from `first_block` over strips and, slower, blocks of dx; y over chunks of the query rows
-// [first_row, end_row) and, slower, slabs of the query; z over dy from `first_dy`. `best` has LENGTH
-// words for each query patch of these rows, `key_best` one for each key patch; there the number of a
-// query is `first_query` more than that of its pixel in a slice. `busy` says which (slab, chunk, strip) has an active
-// query, or is null; so is `active`, by query patch.
+// Blocks: x from `first_block` over strips of the query rows [first_row, end_row) and, slower, blocks
+// of dx; y over chunks of columns and, slower, slabs of the query; z over dy from `first_dy`. `best`
+// has LENGTH words for each query patch of these rows, `key_best` one for each key patch; there the
+// number of a query is `first_query` more than that of its pixel in a slice. `busy` says which (slab,
+// strip, chunk) has an active query, or is null; so is `active`, by query patch.
 extern "C" __global__ void __launch_bounds__(THREADS)
     update_nearest(const float *query, int query_height, int query_width, const float *key,
-                  int key_height, int key_width, const float *weight, const unsigned char *active,
-                  const unsigned char *busy, unsigned long long *best,
-                  unsigned long long *key_best, int first_index, int index_stride, int first_query,
-                  int first_dy, int first_row, int end_row, int chunk_rows, int strips,
-                  int first_block)
+                   int key_height, int key_width, const float *weight, const unsigned char *active,
+                   const unsigned char *busy, unsigned long long *best,
+                   unsigned long long *key_best, int first_index, int index_stride, int first_query,
+                   int first_dy, int first_row, int end_row, int chunk_columns, int strips,
+                   int first_block)
 {
-    __shared__ Row rows[BUFFERS];
-    const int key_rows = key_height - PY + 1;
-    const int query_columns = query_width - PX + 1, key_columns = key_width - PX + 1;
+    __shared__ Tile tile;
+    const int query_columns = query_width - PX + 1;
+    const int key_rows = key_height - PY + 1, key_columns = key_width - PX + 1;
     const int dy = first_dy + blockIdx.z;
     const int block = first_block + blockIdx.x;
-    const int strip = block % strips, left = strip * STRIP;
-    const int chunks = (end_row - first_row + chunk_rows - 1) / chunk_rows;
-    const int slab = blockIdx.y / chunks, top = first_row + blockIdx.y % chunks * chunk_rows;
-    const int start = max(top, -dy), stop = min(min(top + chunk_rows, end_row), key_rows - dy);
-    const int first_dx = 1 - left - STRIP + block / strips * THREADS;
-    if (start >= stop || left + first_dx >= key_columns)
+    const int strip = block % strips, top = first_row + strip * STRIP;
+    const int chunks = (query_columns + chunk_columns - 1) / chunk_columns;
+    const int slab = blockIdx.y / chunks, chunk = blockIdx.y % chunks, left = chunk * chunk_columns;
+    const int first_dx = 1 - query_columns + block / strips * THREADS;
+    // Columns with a key for some thread of the block.
+    const int start = max(left, -(first_dx + THREADS - 1));
+    const int stop = min(min(left + chunk_columns, query_columns), key_columns - first_dx);
+    if (start >= stop || top + dy >= key_rows || top + STRIP + dy <= 0)
         return;
-    if (busy && !busy[blockIdx.y * strips + strip])
+    if (busy && !busy[((long long)slab * strips + strip) * chunks + chunk])
         return;
     query += (long long)slab * C * query_height * query_width;
     best += (long long)slab * (end_row - first_row) * query_columns * LENGTH;
@@ -268,57 +268,93 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #endif
     const Images images = {query, key, weight, active, best, key_best,
                            query_height, query_width, key_height, key_width};
-    const Job job = {first_row, dy, left, left + first_dx, start, stop};
-    float history[COLUMNS][HISTORY(PY)];
-#pragma unroll
-    for (int column = 0; column < COLUMNS; column++)
-#pragma unroll
-        for (int k = 0; k < HISTORY(PY); k++)
-            history[column][k] = INFINITE;
-    Share share;
-    load(share, images, job, start);
-    store(rows[0], share);
-    __syncthreads();
-    for (int first = start; first < stop + PY - 1; first += UNROLL) {
-#pragma unroll
-        for (int ahead = 0; ahead < UNROLL; ahead++) {
-            const int y = first + ahead, done = y - (PY - 1);
-            const Row &row = rows[ahead % BUFFERS];
-            load(share, images, job, y + 1);
-            float sums[COLUMNS];
-#pragma unroll
-            for (int column = 0; column < COLUMNS; column++)
-                sums[column] = push<PY>(history[column], pixel_difference(row, column));
-            sum_windows<PX>(sums);
-            bool found = false;
-#if REVERSE
-            bool found_for_keys = false;
-#pragma unroll
-            for (int x = 0; x < STRIP; x++)
-                found_for_keys |= sums[x] <= row.key_limit[threadIdx.x + x];
-            if (found_for_keys) {
-                const int key_x = left + first_dx + (int)threadIdx.x;
-                lower_keys(row, sums, key_best + (long long)(done + dy) * key_columns + key_x,
-                           first_query + slab * query_height * query_width + done * query_width + left);
-            }
+    const Job job = {first_row, end_row, top, dy, first_dx, start, stop};
+#if !SHARED_KEYS
+    // The key image has a border of infinite pixels, as wide as blocks reach beyond it.
+    const int key_row = key_width + 2 * BORDER_COLUMNS;
+    const long long key_plane = (long long)(key_height + 2 * BORDER_ROWS) * key_row;
+    const float *keys = key + (long long)(top + dy + BORDER_ROWS) * key_row + first_dx +
+                        (int)threadIdx.x + BORDER_COLUMNS;
 #endif
+    float history[STRIP][HISTORY(PX)];
 #pragma unroll
-            for (int x = 0; x < STRIP; x++) {
+    for (int row = 0; row < STRIP; row++)
+#pragma unroll
+        for (int k = 0; k < HISTORY(PX); k++)
+            history[row][k] = INFINITE;
+#if RING
+    int ring = 0;
+#endif
+    for (int base = start; base < stop + PX - 1; base += TILE) {
+        __syncthreads();
+        load_query(tile, images, job, base);
+        load_limits(tile, images, job, base);
+#if RING
+        for (int column = base == start ? 0 : THREADS; column < KEYS; column += TILE) {
+#if SHARED_KEYS
+            load_keys(tile, images, job, base, ring, column);
+#endif
 #if WEIGHTED
-                sums[x] = multiply(sums[x], row.weight[threadIdx.x + x]);
+            load_of_keys(tile.weight, images, job, base, ring, column, false);
 #endif
-                // Equal scores too: threads run in any order, and the lower key wins. Subnormal
-                // scores may all be equal here, to zero: the words decide.
-                found |= sums[x] <= row.limit[x];
-            }
-            if (found)
-                lower(row, sums, best + ((long long)(done - first_row) * query_columns + left) * LENGTH,
-                      first_index + (done + dy) * index_stride + left + first_dx + (int)threadIdx.x);
-            if (BUFFERS == 1)
-                __syncthreads();
-            store(rows[(ahead + 1) % BUFFERS], share);
-            __syncthreads();
+#if REVERSE
+            load_of_keys(tile.key_limit, images, job, base, ring, column, true);
+#endif
         }
+#endif
+        __syncthreads();
+#pragma unroll 1
+        for (int first = 0; first < TILE; first += UNROLL) {
+#pragma unroll
+            for (int ahead = 0; ahead < UNROLL; ahead++) {
+                const int s = first + ahead, done = base + s - (PX - 1);
+                float sums[ROWS];
+#if RING
+                const int slot = slot_of(slot_of(ring + threadIdx.x) + s);
+#endif
+#if SHARED_KEYS
+                pixel_differences(sums, tile.query[s], &tile.key[0][0][slot], KEYS, ROWS * KEYS);
+#else
+                pixel_differences(sums, tile.query[s], keys + base + s, key_row, key_plane);
+#endif
+                sum_windows<PY>(sums);
+#if REVERSE
+                const int key_x = done + first_dx + (int)threadIdx.x;
+                bool found_for_keys = false;
+#pragma unroll
+                for (int row = 0; row < STRIP; row++) {
+                    sums[row] = push<PX>(history[row], sums[row]);
+                    found_for_keys |= sums[row] <= tile.key_limit[row][slot];
+                }
+                if (found_for_keys)
+                    lower_keys(tile.key_limit, slot, sums,
+                               key_best + (long long)(top + dy) * key_columns + key_x, key_columns,
+                               first_query + (slab * query_height + top) * query_width + done,
+                               query_width);
+#endif
+                bool found = false;
+#pragma unroll
+                for (int row = 0; row < STRIP; row++) {
+#if !REVERSE
+                    sums[row] = push<PX>(history[row], sums[row]);
+#endif
+#if WEIGHTED
+                    sums[row] = multiply(sums[row], tile.weight[row][slot]);
+#endif
+                    // Equal scores too: threads run in any order, and the lower key wins.
+                    found |= sums[row] <= tile.limit[s][row];
+                }
+                if (found)
+                    lower(tile.limit[s], sums, end_row - top,
+                          best + ((long long)(top - first_row) * query_columns + done) * LENGTH,
+                          query_columns,
+                          first_index + (top + dy) * index_stride + done + first_dx + (int)threadIdx.x,
+                          index_stride);
+            }
+        }
+#if RING
+        ring = slot_of(ring + TILE);
+#endif
     }
 }
 

@@ -83,7 +83,7 @@ __device__ bool is_certain(const State &state, const Image &query, const Image &
     return false;
 }
 
-// Say which patches have to be searched, and which (slab, chunk of rows, strip of columns) has any.
+// Say which patches have to be searched, and which (slab, strip of rows, chunk of columns) has any.
 // `last` is the query before, or null: all that are needed have to be. `key` is the canvas that the
 // numbers of keys are for.
 extern "C" __global__ void begin_step(const float *query_pixels, int depth, int height, int width,
@@ -91,8 +91,8 @@ extern "C" __global__ void begin_step(const float *query_pixels, int depth, int 
                                       int key_width, const float *last,
                                       const unsigned char *needed, unsigned long long *list,
                                       int *found, float *reach, float *moved,
-                                      unsigned char *active, unsigned char *busy, int chunk_rows,
-                                      int strip, long long count)
+                                      unsigned char *active, unsigned char *busy, int strip_rows,
+                                      int chunk_columns, long long count)
 {
     const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count)
@@ -121,9 +121,10 @@ extern "C" __global__ void begin_step(const float *query_pixels, int depth, int 
             list[i * LENGTH + k] = NOTHING;
     }
     active[i] = 1;
-    const int chunks = (patches.row + chunk_rows - 1) / chunk_rows;
-    const int strips = (patches.column + strip - 1) / strip;
-    busy[((long long)here.slice * chunks + here.row / chunk_rows) * strips + here.column / strip] = 1;
+    const int strips = (patches.row + strip_rows - 1) / strip_rows;
+    const int chunks = (patches.column + chunk_columns - 1) / chunk_columns;
+    const long long line = (long long)here.slice * strips + here.row / strip_rows;
+    busy[line * chunks + here.column / chunk_columns] = 1;
 }
 
 // Copy the numbers of the best keys to `index`. `missing` becomes 1 where a key was not found. `busy`

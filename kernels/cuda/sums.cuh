@@ -74,13 +74,10 @@ template <int p> __device__ __forceinline__ float push(float (&history)[HISTORY(
             total = add(total, back == 0 ? newest[k] : history[(2 << k) - 1 - back]);
         }
 #pragma unroll
-    for (int k = 0; k <= top; k++) {
-        const int first = (1 << k) - 1, depth = k < top ? 1 << k : p - (1 << top);
-#pragma unroll
-        for (int i = 0; i + 1 < depth; i++)
-            history[first + i] = history[first + i + 1];
-        if (depth > 0)
-            history[first + depth - 1] = newest[k];
+    for (int i = 0; i + 1 < p; i++) {
+        const int k = TOP(i + 1);
+        const bool last = i + 2 == 2 << k || i + 2 == p;
+        history[i] = last ? newest[k] : history[i + 2 < p ? i + 1 : i];
     }
     return total;
 }

@@ -1,6 +1,7 @@
 """The CUDA kernels as text, and the compiler options that fix their sizes; needs no GPU library."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -14,8 +15,10 @@ STANDARD = "--std=c++14"
 LARGEST_PATCH = 31
 # Shared memory that every device gives a block without being asked.
 _SHARED_BYTES = 48 * 1024
-# A share of it that lets four blocks run on a multiprocessor at once.
-_SHARED_BYTES_OF_BLOCK = 16 * 1024
+# A share of it that lets three blocks run on a multiprocessor with 100 kB at once.
+_SHARED_BYTES_OF_BLOCK = 33_000
+# Sums that a thread may keep; what is beside them takes the rest of 255 registers.
+_SUMS, _SUMS_WEIGHTED = 160, 130
 # Keys that searches which follow each other list for each query: the longer, the more is certain.
 STEP_LENGTH = 4
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.M)
@@ -33,22 +36,76 @@ def sides_of(patch_size: PatchSize) -> tuple[int, int, int]:
     return volume_sides(patch_size, 2 if isinstance(patch_size, int) else len(patch_size))
 
 
+@dataclass(frozen=True)
+class Tiling:
+    """How `nearest.cu` divides a search.
+
+    Attributes
+    ----------
+    strip : int
+        Rows of query patches of a thread.
+    tile : int
+        Columns in shared memory.
+    shared_keys : bool
+        Whether shared memory has the key pixels, too. Else the key image has a border.
+    """
+
+    strip: int
+    tile: int
+    shared_keys: bool
+
+    @property
+    def border(self) -> tuple[int, int]:
+        """Rows and columns of infinite pixels around a key image that is not shared."""
+        return (0, 0) if self.shared_keys else (self.strip, THREADS + self.tile)
+
+
 @cache
-def strip_width(patch_size: PatchSize) -> int:
-    """Query columns of a thread: its sliding sums, one history a column, live in registers."""
-    _, rows, columns = sides_of(patch_size)
-    histories = 120 // max(1, rows - 1)
-    return max(4, min(16, (histories - columns + 1) // 4 * 4))
+def nearest_tiling(
+    patch_size: PatchSize, channels: int, weighted: bool, reverse: bool = False
+) -> Tiling | None:
+    """Return the best tiling that fits; None where none does."""
+    depth, rows, columns = sides_of(patch_size)
+    sums = _SUMS_WEIGHTED if weighted or reverse else _SUMS
+    strips = [
+        strip for strip in (16, 12, 8, 4)
+        if strip == 4 or strip * max(1, columns - 1) + 2 * (strip + rows - 1) <= sums
+    ]  # fmt: skip
+    # Columns that the loop over a tile is unrolled by.
+    tiles = [tile for tile in (16, 8, 4) if tile >= (4 if columns <= 7 else 8)]
+    shared = [(strip, tile, True) for strip in strips[:2] for tile in tiles if tile > 4]
+    others = [(strip, tile, False) for strip in strips for tile in tiles if tile < 16]
+    for limit, candidates in (
+        (_SHARED_BYTES_OF_BLOCK, shared + others), (_SHARED_BYTES, others),
+    ):  # fmt: skip
+        for strip, tile, shared_keys in candidates:
+            made = Tiling(strip, tile, shared_keys)
+            if _tile_bytes(made, rows, depth * channels, weighted + reverse) <= limit:
+                return made
+    return None
+
+
+def _tile_bytes(tiling: Tiling, patch_rows: int, planes: int, fields: int) -> int:
+    """Size of `Tile` in `nearest.cu`, with so many fields of key patches."""
+    strip, tile = tiling.strip, tiling.tile
+    rows = strip + patch_rows - 1
+    floats = tile * (planes * -(-rows // 4) * 4 + 4 + strip + 4)
+    floats += (THREADS + tile) * (tiling.shared_keys * planes * rows + fields * strip)
+    return 4 * floats
 
 
 def nearest_options(
     patch_size: PatchSize, channels: int, weighted: bool, length: int = 1, reverse: bool = False
 ) -> tuple[str, ...]:
-    """Compiler options of `nearest.cu`; `length` of the lists, `reverse` where keys learn too."""
-    buffers = 2 if 2 * _row_bytes(patch_size, channels) <= _SHARED_BYTES_OF_BLOCK else 1
+    """Compiler options of `nearest.cu`, for sizes that `check_limits` lets pass.
+
+    `length` is that of the lists, and with `reverse` keys learn their nearest query.
+    """
+    tiling = nearest_tiling(patch_size, channels, weighted, reverse)
+    assert tiling is not None
     return (
-        *_options(patch_size, channels), f"-DWEIGHTED={int(weighted)}",
-        f"-DSTRIP={strip_width(patch_size)}", f"-DTHREADS={THREADS}", f"-DBUFFERS={buffers}",
+        *_options(patch_size, channels), f"-DWEIGHTED={int(weighted)}", f"-DSTRIP={tiling.strip}",
+        f"-DTHREADS={THREADS}", f"-DTILE={tiling.tile}", f"-DSHARED_KEYS={int(tiling.shared_keys)}",
         f"-DLENGTH={length}", f"-DREVERSE={int(reverse)}",
     )  # fmt: skip
 
@@ -99,19 +156,10 @@ def check_limits(patch_size: PatchSize, channels: int) -> None:
     """Refuse sizes that a block of an exact search cannot hold."""
     check_patch(patch_size)
     most = channels
-    while _row_bytes(patch_size, most) > _SHARED_BYTES:
+    while nearest_tiling(patch_size, most, True, True) is None:
         most -= 1
     if most < channels:
         raise ValueError(
             f"on a GPU images may have at most {most} channels with `patch_size` "
             f"{_shown(patch_size)}, got {channels}; use engine='numba'"
         )
-
-
-def _row_bytes(patch_size: PatchSize, channels: int) -> int:
-    """Size of `Row` in `nearest.cu`, or a little more."""
-    depth, _, patch_columns = sides_of(patch_size)
-    planes, columns = depth * channels, strip_width(patch_size) + patch_columns - 1
-    pixel = 4 if planes == 3 else planes
-    floats = columns * pixel + (THREADS + columns - 1) * planes + 3 * (THREADS + columns)
-    return 4 * floats

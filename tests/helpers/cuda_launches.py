@@ -22,9 +22,14 @@ def plain_image(image):
     return image, *map(np.int32, (*(depth or [1]), height, width))
 
 
+def bordered(key, tiling):
+    rows, columns = tiling.border
+    return np.pad(key, ((0, 0), (rows, rows), (columns, columns)), constant_values=np.inf)
+
+
 def search_on_host(
     query, key, p, weight=None, active=None, busy=None, best=None, *, first_index=0, band=None,
-    chunk_rows=64, slices=1, backwards=False,
+    chunk_columns=512, slices=1, backwards=False,
 ):  # fmt: skip
     """Launch `update_nearest` as an engine would; returns scores and key numbers."""
     channels, height, width = query.shape
@@ -32,21 +37,23 @@ def search_on_host(
     first_row, end_row = band or (0, height - p + 1)
     key_rows, key_columns = key.shape[1] - p + 1, key.shape[2] - p + 1
     options = sources.nearest_options(p, channels, weight is not None)
+    tiling = sources.nearest_tiling(p, channels, weight is not None)
     launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
-    strip = sources.strip_width(p)
-    strips = -(-columns // strip)
-    blocks = strips * -(-(key_columns + strip - 1) // sources.THREADS)
     rows = end_row - first_row
+    strips = -(-rows // tiling.strip)
+    blocks = strips * -(-(columns + key_columns - 1) // sources.THREADS)
     best = np.full((rows, columns), EMPTY) if best is None else best
     number = np.int32
     for first_block in range(0, blocks, -(-blocks // slices)):
         count = min(-(-blocks // slices), blocks - first_block)
         launch(
-            (count, -(-rows // chunk_rows), end_row + key_rows - 1), sources.THREADS,
-            (query, number(height), number(width), key, number(key.shape[1]), number(key.shape[2]),
+            (count, -(-columns // chunk_columns), end_row - first_row + key_rows - 1),
+            sources.THREADS,
+            (query, number(height), number(width), bordered(key, tiling), number(key.shape[1]),
+             number(key.shape[2]),
              *(NOTHING if array is None else array for array in (weight, active, busy)), best,
              NOTHING, number(first_index), number(key.shape[2]), number(0), number(1 - end_row),
-             number(first_row), number(end_row), number(chunk_rows), number(strips),
+             number(first_row), number(end_row), number(chunk_columns), number(strips),
              number(first_block)),
             backwards,
         )  # fmt: skip
@@ -72,15 +79,16 @@ def search_volume_on_host(query, key, sides, weight, active, backwards):
     """Launch `update_nearest` for each slab of the key; returns scores and key numbers."""
     channels, counts = len(query), active.shape
     options = sources.nearest_options(sides, channels, True)
+    tiling = sources.nearest_tiling(sides, channels, True)
     launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
-    strips = -(-counts[2] // sources.strip_width(sides))
-    columns = key.shape[3] - sides[2] + 1
-    blocks = strips * -(-(columns + sources.strip_width(sides) - 1) // sources.THREADS)
+    strips, chunks = -(-counts[1] // tiling.strip), -(-counts[2] // 5)
+    blocks = strips * -(-(counts[2] + weight.shape[2] - 1) // sources.THREADS)
     planes, keys = (np.ascontiguousarray(interleaved(volume)) for volume in (query, key))
-    best, chunks = np.full(counts, EMPTY), -(-counts[1] // 2)
+    keys = bordered(keys, tiling)
+    best = np.full(counts, EMPTY)
     for z in range(len(weight)):
         slab = keys[z * channels : (z + sides[0]) * channels]
-        numbers = (z * key[0, 0].size, key.shape[3], 0, 1 - counts[1], 0, counts[1], 2, strips, 0)
+        numbers = (z * key[0, 0].size, key.shape[3], 0, 1 - counts[1], 0, counts[1], 5, strips, 0)
         launch(
             (blocks, counts[0] * chunks, counts[1] + weight.shape[1] - 1), sources.THREADS,
             (planes, *map(np.int32, query.shape[2:]), slab, *map(np.int32, key.shape[2:]),

@@ -366,7 +366,9 @@ def forget():
     import pnncupy.kernels
     from pnncupy.engine import registry
 
-    sys.modules.pop("pnncupy.kernels.cupy_raw.engine", None)
+    for name in [name for name in sys.modules if name.startswith("pnncupy.kernels.cupy_raw")]:
+        if not name.endswith(".sources"):
+            del sys.modules[name]
     vars(pnncupy.kernels).pop("cupy_raw", None)
     for cached in (registry._failure, registry._device_failure):
         cached.cache_clear()

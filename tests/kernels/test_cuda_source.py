@@ -14,6 +14,7 @@ from cuda_launches import (
     EMPTY,
     NOTHING,
     approximate_pass,
+    bordered,
     plain_search,
     search_on_host,
     vote_on_host,
@@ -70,7 +71,7 @@ def test_search_equals_the_oracle(p, channels, query_shape, key_shape, backwards
 @needs_compiler
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(
-    "cut", [{}, {"band": (5, 17), "chunk_rows": 5, "slices": 3}, {"chunk_rows": 1}]
+    "cut", [{}, {"band": (5, 17), "chunk_columns": 5, "slices": 3}, {"chunk_columns": 1}]
 )
 def test_search_has_the_bits_of_the_other_engines(cut, backwards, random):
     query = random.random((3, 24, 31), np.float32)
@@ -89,13 +90,12 @@ def test_search_of_active_queries_only(random):
     query, key = integers(random, (2, 20, 40)), integers(random, (2, 9, 30))
     active = random.random((17, 37)) > 0.7
     active[:, :16] = False
-    strip = sources.strip_width(4)
-    strips = -(-37 // strip)
-    busy = np.zeros((4, strips), bool)
+    strip = sources.nearest_tiling(4, 2, False).strip
+    busy = np.zeros((-(-17 // strip), 8), bool)
     for y, x in np.argwhere(active):
-        busy[y // 5, x // strip] = True
+        busy[y // strip, x // 5] = True
     assert not busy.all()
-    found = search_on_host(query, key, 4, None, active, busy, chunk_rows=5)
+    found = search_on_host(query, key, 4, None, active, busy, chunk_columns=5)
     for mine, expected in zip(found, plain_search(query, key, 4, None, active), strict=True):
         np.testing.assert_array_equal(mine, expected)
 
@@ -170,15 +170,16 @@ def test_lists_do_not_depend_on_the_order_of_threads(random):
     )  # fmt: skip
     options = sources.nearest_options(p, 1, False, length, True)
     launch = host_cuda.build(sources.text("nearest.cu"), "update_nearest", options)
-    strip, number = sources.strip_width(p), np.int32
-    blocks = -(-(counts[1] + strip - 1) // sources.THREADS)
-    assert strip >= counts[1]
+    tiling, number = sources.nearest_tiling(p, 1, False, True), np.int32
+    assert tiling.strip >= counts[0]
+    blocks = -(-(2 * counts[1] - 1) // sources.THREADS)
+    wide = bordered(key, tiling)
     orders = 1000
     for order in range(orders):
         lists, key_words = np.full((*counts, length), EMPTY), np.full(counts, EMPTY)
         launch(
             (blocks, 1, 2 * counts[0] - 1), sources.THREADS,
-            (query, number(3), number(9), key, number(3), number(9), NOTHING, NOTHING, NOTHING,
+            (query, number(3), number(9), wide, number(3), number(9), NOTHING, NOTHING, NOTHING,
              lists, key_words, *map(number, (0, 9, 0, 1 - counts[0], 0, counts[0], 64, 1, 0))),
             order,
         )  # fmt: skip

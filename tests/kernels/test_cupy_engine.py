@@ -139,27 +139,27 @@ def test_arrays_of_other_gpu_libraries_are_told_how_to_become_cupy(image):
 
 
 def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+    from pnncupy.kernels.cupy_raw import launch
 
     query = image[..., 0].astype(np.float32)
     expected = pnn.nearest_patches(query, query[::-1], patch_size=4)
     for pairs in (1, 900, 20_000):
-        monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
+        monkeypatch.setattr(launch, "PAIRS_PER_LAUNCH", pairs)
         found = pnn.nearest_patches(query, query[::-1], patch_size=4, engine="cupy")
         np.testing.assert_array_equal(found.index, expected.index)
         np.testing.assert_array_equal(found.score, expected.score)
 
 
 def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monkeypatch):
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+    from pnncupy.kernels.cupy_raw import launch, nearest
 
     colours = np.stack([volume, volume[::-1]], axis=-1)
     options = {"patch_size": (2, 3, 4), "channel_axis": -1}
     expected = pnn.nearest_patches(colours, colours[:, ::-1], **options)
-    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 4)
+    monkeypatch.setattr(nearest, "_CHUNK_COLUMNS", 4)
     for pairs, blocks in ((1e4, 65535), (3e5, 7), (2e10, 3)):
-        monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", pairs)
-        monkeypatch.setattr(cupy_raw, "_MOST_BLOCKS", blocks)
+        monkeypatch.setattr(launch, "PAIRS_PER_LAUNCH", pairs)
+        monkeypatch.setattr(nearest, "_MOST_BLOCKS", blocks)
         found = pnn.nearest_patches(colours, colours[:, ::-1], engine="cupy", **options)
         np.testing.assert_array_equal(found.index, expected.index)
         np.testing.assert_array_equal(found.score, expected.score)
@@ -167,8 +167,9 @@ def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monke
 
 def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
     from pnncupy.kernels.cupy_raw import engine as cupy_raw
+    from pnncupy.kernels.cupy_raw import launch
 
-    monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", 900)
+    monkeypatch.setattr(launch, "PAIRS_PER_LAUNCH", 900)
     pixels = cupy.asarray(image[None, ..., 0].astype(np.float32))
     lists = cupy.full((11, 13, 1), math.inf, np.float32), cupy.zeros((11, 13, 1), np.int32)
 
@@ -196,9 +197,10 @@ def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
 def test_steps_find_what_searches_find(volumes, cupy, random, monkeypatch):
     from pnncupy.kernels import reference
     from pnncupy.kernels.cupy_raw import engine as cupy_raw
+    from pnncupy.kernels.cupy_raw import launch, nearest
 
-    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 3)
-    monkeypatch.setattr(cupy_raw, "_PAIRS_PER_LAUNCH", 4_000)
+    monkeypatch.setattr(nearest, "_CHUNK_COLUMNS_ACTIVE", 3)
+    monkeypatch.setattr(launch, "PAIRS_PER_LAUNCH", 4_000)
     depth, size = ((6,), (2, 3, 4)) if volumes else ((), 4)
     sides = (2, 3, 4) if volumes else (4, 4)
     query = random.integers(0, 3, (2, *depth, 9, 11)).astype(np.float32)
@@ -304,15 +306,15 @@ def test_memory_grows_with_the_number_of_pixels(cupy, memory, random):
 
 
 def test_searches_go_on_with_fewer_rows_where_memory_is_short(cupy, memory, image, monkeypatch):
-    from pnncupy.kernels.cupy_raw import engine as cupy_raw
+    from pnncupy.kernels.cupy_raw import nearest
 
     query = image.astype(np.float32)
     mask = random_mask(image)
-    monkeypatch.setattr(cupy_raw, "_CHUNK_ROWS", 5)
+    monkeypatch.setattr(nearest, "_CHUNK_COLUMNS", 5)
     bands = []
-    run = cupy_raw._run_flat
+    run = nearest.run_flat
     monkeypatch.setattr(
-        cupy_raw, "_run_flat", lambda *given: (bands.append(given[-1] // 14), run(*given))
+        nearest, "run_flat", lambda *given: (bands.append(given[-1] // 14), run(*given))
     )
     expected, _ = pnn.nearest_patches(query, query[::-1], patch_size=3, key_mask=mask)
 
@@ -486,7 +488,7 @@ def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch)
 
     registry._device_failure.cache_clear()
     monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    registry.load("cupy")._kernel.cache_clear()
+    registry.load("cupy").kernel.cache_clear()
     state = {engine.name: engine for engine in pnn.engines()}["cupy"]
     assert not state.available
     assert f"FoundError: {told}" in state.detail
