@@ -67,10 +67,14 @@ def bits(values: Array) -> Array:
     return values.view(f"i{values.dtype.itemsize}")
 
 
+# Below it CuPy's own kernels see zero.
+SMALLEST_NORMAL = np.finfo(np.float32).tiny
+
+
 def without_subnormal(values: Array) -> Array:
     """float32 values that are not negative, with zero for subnormal ones, as in CuPy's kernels."""
     xp = namespace(values)
-    return xp.where(values < np.finfo(np.float32).tiny, np.float32(0), values)
+    return xp.where(values < SMALLEST_NORMAL, np.float32(0), values)
 
 
 def like(value: Any, example: Array) -> Array:

@@ -183,7 +183,11 @@ def lowest(scores: Array, index: Array) -> NearestNeighborField:
 
 
 def next_above(scores: Array) -> Array:
-    """The next larger floats, infinity at most: what is below them is not above `scores`."""
+    """The next larger normal floats, infinity at most: what is below is not above `scores`.
+
+    Scores that CuPy took for zero have a number above them, too.
+    """
     xp = arrays.namespace(scores)
-    infinite = arrays.bits(np.asarray(np.inf, scores.dtype)).item()
-    return xp.minimum(arrays.bits(scores) + 1, infinite).view(scores.dtype)
+    ends = np.asarray([arrays.SMALLEST_NORMAL, np.inf], scores.dtype)
+    least, most = (end.item() for end in arrays.bits(ends))
+    return xp.minimum(xp.maximum(arrays.bits(scores) + 1, least), most).view(scores.dtype)

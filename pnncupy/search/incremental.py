@@ -346,8 +346,11 @@ class NormalisedIncrementalSearch:
         xp = arrays.namespace(query)
         weights = self._weights()
         wrong = self._keys.take(lowered, listed.index) & (listed.index >= 0)
-        found = lowest(self._exact_scores(query, listed, wrong, weights), listed.index)
+        scores = self._exact_scores(query, listed, wrong, weights)
+        found = lowest(scores, listed.index)
         held = (found.score < listed.score[..., -1]) | ~wrong[..., 0]
+        # Scores that CuPy may have taken for zero decide nothing.
+        held = held & ~xp.any(wrong & (scores < arrays.SMALLEST_NORMAL), axis=-1)
         self._reuse.count(held, self._keys.patches(self._settings.patch_size))
         if bool(xp.all(held)):
             return found

@@ -1,10 +1,13 @@
 """Engine `cupy` where subnormal numbers decide, on the stand-in, which flushes as CuPy does."""
 
+from importlib import import_module
+
 import host_cuda
 import numpy as np
 import pytest
 
 import pnncupy as pnn
+from pnncupy.engine import registry
 from pnncupy.search.patch_grid import PatchGrid
 
 pytestmark = [
@@ -61,7 +64,10 @@ def test_changes_of_tiny_values_are_seen(cupy):
 @pytest.mark.parametrize("method", ["exact", "patchmatch"])
 @pytest.mark.parametrize("alpha", [np.inf, 0.005])
 def test_dark_parts_of_images_become_those_of_the_cpu(method, alpha, cupy, random, monkeypatch):
+    registry.check("cupy")
     monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
+    engine = import_module("pnncupy.kernels.cupy_raw.engine")
+    monkeypatch.setattr(engine, "LEAST_PAIRS_FOR_LISTS", 1)
     image = random.random((24, 20)).astype(np.float32)
     image[:, 6:] *= np.float32(3e-20)
     options = {"patch_size": 3, "method": method, "alpha": alpha, "iterations": 2, "levels": 2}
