@@ -29,17 +29,17 @@
 #define ROWS (STRIP + PY - 1)
 #define PADDED_ROWS ((ROWS + 3) / 4 * 4)
 #define KEYS (THREADS + TILE)
+#define ROWS_AT_ONCE (THREADS / TILE)
 // Whether something of the keys is in shared memory.
 #define RING (SHARED_KEYS || WEIGHTED || REVERSE)
+// What stands beyond the query: keys that learn must not take it for a patch.
+#define OUTSIDE (REVERSE ? INFINITE : 0.0f)
 // Border of a key image in the device's memory.
 #define BORDER_ROWS STRIP
 #define BORDER_COLUMNS (THREADS + TILE)
 // Columns between two turns of the loop: no history has to be moved if all its values are new then.
-#define UNROLL (PX <= 3 ? 2 : PX <= 7 ? 4 : 8)
-// What stands beyond the query: keys that learn must not take it for a patch.
-#define OUTSIDE (REVERSE ? INFINITE : 0.0f)
-// How often `threads` threads must load to get that many values.
-#define TURNS(values, threads) (((values) + (threads) - 1) / (threads))
+#define ROTATION (PX <= 3 ? 2 : PX <= 7 ? 4 : 8)
+#define UNROLL (TILE < ROTATION ? TILE : ROTATION)
 
 constexpr int unroll_planes = SHARED_KEYS && PLANES <= 6 ? PLANES : 1;
 
@@ -58,110 +58,83 @@ struct Tile {
 #endif
 };
 
-struct Images {
-    const float *query, *key, *weight;
+// The query patches of a block's strip that are asked: those of the columns [start, stop) and of the
+// rows before `end_row`. `best` begins with row `first_row`, and has `columns` columns.
+struct Queries {
     const unsigned char *active;
-    unsigned long long *best, *key_best;
-    int query_height, query_width, key_height, key_width;
+    const unsigned long long *best;
+    int columns, first_row, end_row, top, start, stop;
 };
 
-// What a block works on: `best` begins with row `first_row` of the query patches; `first_dx` is the
-// displacement of the first thread.
-struct Job {
-    int first_row, end_row, top, dy, first_dx, start, stop;
-};
-
-// Load the query pixels of TILE columns. Outside of the image they belong to no patch.
-__device__ __forceinline__ void load_query(Tile &tile, const Images &images, const Job &job, int base)
+// Load a thread's share of some rows of a column of an image, plane by plane: a thread has one of
+// TILE columns, and each of the rows from its first one on that is ROWS_AT_ONCE behind the last. In
+// `target` rows and planes are so many floats behind each other.
+template <int planes, int rows>
+__device__ __forceinline__ void load_pixels(float *target, int target_row, int target_plane,
+                                            const float *image, int height, int width, int x, int y,
+                                            float outside)
 {
-    const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, x = base + s;
+    const int first = threadIdx.x / TILE;
+    const bool in_columns = x >= 0 && x < width;
+    const float *pixels = image + (long long)(y + first) * width + x;
+    target += first * target_row;
 #pragma unroll 1
-    for (int plane = 0; plane < PLANES; plane++)
+    for (int plane = 0; plane < planes; plane++) {
 #pragma unroll
-        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
-            const int row = first + turn * (THREADS / TILE), y = job.top + row;
-            const bool inside = x < images.query_width && y < images.query_height;
-            const long long at = ((long long)plane * images.query_height + y) * images.query_width + x;
-            if (row < ROWS)
-                tile.query[s][plane * PADDED_ROWS + row] = inside ? images.query[at] : OUTSIDE;
+        for (int row = 0; row < rows; row += ROWS_AT_ONCE) {
+            const bool inside = in_columns && (unsigned)(y + first + row) < (unsigned)height;
+            const float value = inside ? pixels[(long long)row * width] : outside;
+            if (row + ROWS_AT_ONCE <= rows || first + row < rows)
+                target[row * target_row] = value;
         }
+        pixels += (long long)height * width;
+        target += target_plane;
+    }
 }
 
-// Load what scores must not exceed in the patches that are complete with TILE columns.
-__device__ __forceinline__ void load_limits(Tile &tile, const Images &images, const Job &job, int base)
+// Load what scores must not exceed in the patches that are complete with TILE columns from `base` on.
+__device__ __forceinline__ void load_limits(Tile &tile, const Queries &queries, int base)
 {
-    const int columns = images.query_width - PX + 1;
     const int s = threadIdx.x % TILE, first = threadIdx.x / TILE, done = base + s - (PX - 1);
+    const bool in_columns = done >= queries.start && done < queries.stop;
+    const long long at = (long long)(queries.top + first) * queries.columns + done;
+    const long long kept = at - (long long)queries.first_row * queries.columns;
+    // The last place of each list.
+    const unsigned long long *best = queries.best + kept * LENGTH + LENGTH - 1;
 #pragma unroll
-    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
-        const int row = first + turn * (THREADS / TILE), y = job.top + row;
+    for (int row = 0; row < STRIP; row += ROWS_AT_ONCE) {
+        const long long there = (long long)row * queries.columns;
         float limit = -INFINITE;
-        if (done >= job.start && done < job.stop && y < job.end_row) {
-            const long long at = (long long)y * columns + done;
-            // Infinite scores, of keys that must not be used, never pass.
-            if (!images.active || images.active[at])
-                limit = min(score_of(images.best[(at - (long long)job.first_row * columns) * LENGTH +
-                                                 LENGTH - 1]),
-                            LARGEST);
-        }
-        if (row < STRIP)
-            tile.limit[s][row] = limit;
+        // Infinite scores, of keys that must not be used, never pass.
+        if (in_columns && queries.top + first + row < queries.end_row &&
+            (!queries.active || queries.active[at + there]))
+            limit = min(score_of(best[there * LENGTH]), LARGEST);
+        if (row + ROWS_AT_ONCE <= STRIP || first + row < STRIP)
+            tile.limit[s][first + row] = limit;
     }
 }
 
 #if RING
+#if REVERSE
+// Load what sums must not exceed of the key patches of a column.
+__device__ __forceinline__ void load_key_limits(float *target, const unsigned long long *key_best,
+                                                int rows, int columns, int x, int y)
+{
+    const int first = threadIdx.x / TILE;
+#pragma unroll
+    for (int row = first; row < STRIP; row += ROWS_AT_ONCE) {
+        const bool inside = x >= 0 && x < columns && (unsigned)(y + row) < (unsigned)rows;
+        target[row * KEYS] =
+            inside ? min(score_of(key_best[(long long)(y + row) * columns + x]), LARGEST) : -INFINITE;
+    }
+}
+#endif
+
 // Shared memory holds the KEYS columns that the threads compare with a tile as a ring: a tile later
 // TILE of them are others. Where a column is that lies `column` behind the first of the first tile.
 __device__ __forceinline__ int slot_of(int column)
 {
     return column < KEYS ? column : column - KEYS;
-}
-#endif
-
-#if SHARED_KEYS
-// Load TILE columns of key pixels, from `first` of those of this tile on. Outside of the image no key
-// matches.
-__device__ __forceinline__ void load_keys(Tile &tile, const Images &images, const Job &job, int base,
-                                          int ring, int first)
-{
-    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
-    const int x = base + job.first_dx + column, slot = slot_of(ring + column);
-#pragma unroll 1
-    for (int plane = 0; plane < PLANES; plane++)
-#pragma unroll
-        for (int turn = 0; turn < TURNS(ROWS, THREADS / TILE); turn++) {
-            const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
-            const bool inside = x >= 0 && x < images.key_width && y >= 0 && y < images.key_height;
-            const long long at = ((long long)plane * images.key_height + y) * images.key_width + x;
-            if (row < ROWS)
-                tile.key[plane][row][slot] = inside ? images.key[at] : INFINITE;
-        }
-}
-#endif
-
-#if WEIGHTED || REVERSE
-// The same of what belongs to the key patches that are complete there: factors, or with `key_limits`
-// what sums must not exceed.
-__device__ __forceinline__ void load_of_keys(float (&field)[STRIP][KEYS], const Images &images,
-                                             const Job &job, int base, int ring, int first,
-                                             bool key_limits)
-{
-    const int rows = images.key_height - PY + 1, columns = images.key_width - PX + 1;
-    const int column = first + threadIdx.x % TILE, first_row = threadIdx.x / TILE;
-    const int x = base - (PX - 1) + job.first_dx + column, slot = slot_of(ring + column);
-#pragma unroll
-    for (int turn = 0; turn < TURNS(STRIP, THREADS / TILE); turn++) {
-        const int row = first_row + turn * (THREADS / TILE), y = job.top + row + job.dy;
-        const bool inside = x >= 0 && x < columns && y >= 0 && y < rows;
-        const long long at = (long long)y * columns + x;
-        float value = key_limits ? -INFINITE : 1.0f;
-        if (inside && key_limits)
-            value = min(score_of(images.key_best[at]), LARGEST);
-        if (inside && !key_limits)
-            value = images.weight[at];
-        if (row < STRIP)
-            field[row][slot] = value;
-    }
 }
 #endif
 
@@ -221,10 +194,10 @@ __device__ __forceinline__ void lower_keys(const float (&limits)[STRIP][KEYS], i
 {
 #pragma unroll
     for (int row = 0; row < STRIP; row++)
-        if (!(sums[row] > limits[row][slot])) {
+        if (limits[row][slot] >= 0.0f && !(sums[row] > limits[row][slot])) {
             const unsigned long long mine = packed(sums[row], number + row * stride);
             unsigned long long *place = key_best + (long long)row * columns;
-            if (limits[row][slot] >= 0.0f && mine < *place)
+            if (mine < *place)
                 atomicMin(place, mine);
         }
 }
@@ -263,12 +236,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     best += (long long)slab * (end_row - first_row) * query_columns * LENGTH;
     if (active)
         active += (long long)slab * (query_height - PY + 1) * query_columns;
-#if !REVERSE
-    (void)first_query;
-#endif
-    const Images images = {query, key, weight, active, best, key_best,
-                           query_height, query_width, key_height, key_width};
-    const Job job = {first_row, end_row, top, dy, first_dx, start, stop};
+    const Queries queries = {active, best, query_columns, first_row, end_row, top, start, stop};
 #if !SHARED_KEYS
     // The key image has a border of infinite pixels, as wide as blocks reach beyond it.
     const int key_row = key_width + 2 * BORDER_COLUMNS;
@@ -282,23 +250,38 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int k = 0; k < HISTORY(PX); k++)
             history[row][k] = INFINITE;
+#if !WEIGHTED
+    (void)weight;
+#endif
+#if !REVERSE
+    (void)key_best, (void)first_query;
+#endif
 #if RING
     int ring = 0;
 #endif
     for (int base = start; base < stop + PX - 1; base += TILE) {
         __syncthreads();
-        load_query(tile, images, job, base);
-        load_limits(tile, images, job, base);
+        // Query pixels outside of the image belong to no patch.
+        const int column = threadIdx.x % TILE;
+        load_pixels<PLANES, ROWS>(tile.query[column], 1, PADDED_ROWS, query, query_height,
+                                  query_width, base + column, top, OUTSIDE);
+        load_limits(tile, queries, base);
 #if RING
-        for (int column = base == start ? 0 : THREADS; column < KEYS; column += TILE) {
+        for (int i = column + (base == start ? 0 : THREADS); i < KEYS; i += TILE) {
+            const int slot = slot_of(ring + i), x = base + first_dx + i;
 #if SHARED_KEYS
-            load_keys(tile, images, job, base, ring, column);
+            // Outside of the image no key matches.
+            load_pixels<PLANES, ROWS>(&tile.key[0][0][slot], KEYS, ROWS * KEYS, key, key_height,
+                                      key_width, x, top + dy, INFINITE);
 #endif
 #if WEIGHTED
-            load_of_keys(tile.weight, images, job, base, ring, column, false);
+            // Of the key patches that are complete with these pixels.
+            load_pixels<1, STRIP>(&tile.weight[0][slot], KEYS, 0, weight, key_rows, key_columns,
+                                  x - (PX - 1), top + dy, 1.0f);
 #endif
 #if REVERSE
-            load_of_keys(tile.key_limit, images, job, base, ring, column, true);
+            load_key_limits(&tile.key_limit[0][slot], key_best, key_rows, key_columns, x - (PX - 1),
+                            top + dy);
 #endif
         }
 #endif

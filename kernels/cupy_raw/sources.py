@@ -71,10 +71,11 @@ def nearest_tiling(
         strip for strip in (16, 12, 8, 4)
         if strip == 4 or strip * max(1, columns - 1) + 2 * (strip + rows - 1) <= sums
     ]  # fmt: skip
-    # Columns that the loop over a tile is unrolled by.
-    tiles = [tile for tile in (16, 8, 4) if tile >= (4 if columns <= 7 else 8)]
-    shared = [(strip, tile, True) for strip in strips[:2] for tile in tiles if tile > 4]
-    others = [(strip, tile, False) for strip in strips for tile in tiles if tile < 16]
+    shared = [(strip, tile, True) for strip in strips[:2] for tile in (16, 8)]
+    # Histories are moved in registers where tiles are narrower than ROTATION in the kernel.
+    rotation = 4 if columns <= 7 else 8
+    others = [(strip, tile, False) for strip in strips for tile in (8, 4, 2)]
+    others.sort(key=lambda each: each[1] < rotation)
     for limit, candidates in (
         (_SHARED_BYTES_OF_BLOCK, shared + others), (_SHARED_BYTES, others),
     ):  # fmt: skip

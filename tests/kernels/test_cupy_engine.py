@@ -165,6 +165,29 @@ def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monke
         np.testing.assert_array_equal(found.score, expected.score)
 
 
+@pytest.mark.parametrize(("p", "channels"), [(5, 12), (2, 64), (9, 30)])
+@pytest.mark.parametrize("alpha", [math.inf, 0.1])
+def test_key_pixels_of_many_planes_stay_in_the_memory_of_the_device(
+    p, channels, alpha, cupy, random
+):
+    from pnncupy.kernels.cupy_raw import sources
+
+    tiling = sources.nearest_tiling(p, channels, alpha < 1)
+    assert not tiling.shared_keys
+    query, key = (random.random((p + 3, p + 9, channels)) for _ in range(2))
+    options = {"patch_size": p, "channel_axis": -1, "alpha": alpha}
+    expected = pnn.nearest_patches(query, key, **options)
+    found = pnn.nearest_patches(query, key, engine="cupy", **options)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.score, expected.score)
+    # A volume has as many planes a slab.
+    query, key = (random.random((3, p + 1, p + 4, channels // 2)) for _ in range(2))
+    options["patch_size"] = (2, p, p)
+    expected = pnn.nearest_patches(query, key, **options)
+    found = pnn.nearest_patches(query, key, engine="cupy", **options)
+    np.testing.assert_array_equal(found.index, expected.index)
+
+
 def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
     from pnncupy.kernels.cupy_raw import engine as cupy_raw
     from pnncupy.kernels.cupy_raw import launch
@@ -257,7 +280,7 @@ def test_steps_say_where_a_key_is_missing(cupy, image):
 def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
     from pnncupy.kernels.cupy_raw import sources
 
-    image = np.zeros((p, p + 1, 500), np.float32)
+    image = np.zeros((p, p + 1, 900), np.float32)
     with pytest.raises(ValueError, match=r"at most [0-9]+ channels with `patch_size`") as refused:
         pnn.nearest_patches(image, image, patch_size=p, engine="cupy", channel_axis=-1)
     most = int(re.search(r"at most (\d+)", str(refused.value))[1])

@@ -1,0 +1,207 @@
+"""Machine code of the exact search of engine `cupy`: instructions a pair, registers, shared memory.
+
+Needs no GPU, but NVIDIA's compiler NVRTC and nvdisasm (`pip install nvidia-cuda-nvdisasm`). Counted
+is the path on which no match is found, which nearly all pairs take, the loading of tiles included.
+It raises where a count is above what is known to be possible.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pnncupy.kernels.cupy_raw import sources
+from pnncupy.patch_shape import PatchSize
+
+ARCHITECTURES = (80, 89, 90, 120)
+# Patch, channels, weighted, and the most instructions a pair and bytes of stack that are accepted.
+CASES: tuple[tuple[PatchSize, int, bool, float, int], ...] = (
+    (3, 1, False, 13.5, 0),
+    (5, 1, False, 14.5, 0),
+    (5, 3, False, 25.5, 0),
+    (7, 1, False, 17, 64),
+    (7, 3, False, 29.5, 64),
+    (7, 3, True, 34, 0),
+    (7, 4, False, 36.5, 64),
+    (11, 1, False, 25, 0),
+    (15, 1, False, 29, 0),
+    (15, 3, False, 54, 0),
+    (31, 1, False, 72, 0),
+    ((3, 3, 3), 1, False, 23.5, 0),
+    ((5, 5, 5), 1, False, 37.5, 0),
+)
+_INSTRUCTION = re.compile(r"\s*/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;")
+_LABEL = re.compile(r"^(\.L_x_\d+):")
+_BRANCH = re.compile(r"\bBRA\b.*?(\.L_x_\d+)")
+
+
+def measure(threads: int) -> list[dict[str, Any]]:
+    disassembler = nvdisasm()
+    rows = [
+        counts(disassembler, architecture, *case) for architecture in ARCHITECTURES
+        for case in CASES
+    ]  # fmt: skip
+    too_many = [row for row in rows if row["a pair"] > row["limit"] or row["stack"] > row["most"]]
+    if too_many:
+        raise AssertionError(f"more instructions or stack than there need be: {too_many}")
+    return rows
+
+
+def nvdisasm() -> str:
+    """Path of NVIDIA's disassembler, of a toolkit or a wheel."""
+    found = shutil.which("nvdisasm")
+    package = find_spec("nvidia")
+    for folder in () if package is None else package.submodule_search_locations or ():
+        found = found or next(map(str, Path(folder).glob("cu*/bin/nvdisasm")), None)
+    if found is None:
+        raise SystemExit("nvdisasm is missing: `pip install nvidia-cuda-nvdisasm`")
+    return found
+
+
+def counts(
+    disassembler: str, architecture: int, patch: PatchSize, channels: int, weighted: bool,
+    limit: float, most_stack: int,
+) -> dict[str, Any]:  # fmt: skip
+    """What one search is compiled to."""
+    options = sources.nearest_options(patch, channels, weighted)
+    tiling = sources.nearest_tiling(patch, channels, weighted)
+    assert tiling is not None
+    depth, *_, columns = sources.sides_of(patch)
+    code, log = compiled(options, architecture)
+    search = log[log.index("Compiling entry function 'update_nearest'") :]
+    trips = Trips(max(1, tiling.tile // rotation(columns)), depth * channels)
+    tile = executed(instructions(disassembler, code), trips)
+    return {
+        "sm": architecture,
+        "patch": str(patch),
+        "channels": channels,
+        "weighted": weighted,
+        "strip": tiling.strip,
+        "tile": tiling.tile,
+        "a pair": round(tile / (tiling.strip * tiling.tile), 1),
+        "limit": limit,
+        "registers": _number(r"Used (\d+) registers", search),
+        "shared": _number(r"(\d+) bytes smem", search),
+        "stack": _number(r"(\d+) bytes stack frame", search),
+        "most": most_stack,
+    }
+
+
+def rotation(patch_columns: int) -> int:
+    """ROTATION of `nearest.cu`."""
+    return 2 if patch_columns <= 3 else 4 if patch_columns <= 7 else 8
+
+
+def _number(pattern: str, log: str) -> int:
+    found = re.search(pattern, log)
+    assert found is not None
+    return int(found[1])
+
+
+def compiled(options: tuple[str, ...], architecture: int) -> tuple[bytes, str]:
+    """Machine code by NVRTC, and the compiler's log."""
+    from cuda.bindings import nvrtc
+
+    flags = [*options, f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v"]
+    _, program = nvrtc.nvrtcCreateProgram(sources.text("nearest.cu").encode(), b"", 0, [], [])
+    (status,) = nvrtc.nvrtcCompileProgram(program, len(flags), [flag.encode() for flag in flags])
+    _, size = nvrtc.nvrtcGetProgramLogSize(program)
+    log = b" " * size
+    nvrtc.nvrtcGetProgramLog(program, log)
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, log.decode()
+    _, size = nvrtc.nvrtcGetCUBINSize(program)
+    code = b" " * size
+    nvrtc.nvrtcGetCUBIN(program, code)
+    return code, log.decode()
+
+
+def instructions(disassembler: str, code: bytes) -> list[str]:
+    """Instructions and labels of the search."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(code)
+        file.flush()
+        text = subprocess.run(
+            [disassembler, "-c", file.name], capture_output=True, text=True, check=True
+        ).stdout
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.strip() == ".text.update_nearest:":
+            break
+    made = []
+    for line in lines:
+        if line.startswith(".text."):
+            break
+        if label := _LABEL.match(line):
+            made.append(f"{label[1]}:")
+        elif instruction := _INSTRUCTION.match(line):
+            made.append(instruction[1])
+    return made
+
+
+@dataclass(frozen=True)
+class Trips:
+    """How often loops within the loop over tiles run: that over columns, and those over planes.
+
+    The one over the columns of the ring runs once, but for the first tile.
+    """
+
+    columns: int
+    planes: int
+
+    def of(self, body: list[str], innermost: bool) -> int:
+        """Return the turns of a loop, by what it does."""
+        if any("FSETP" in line for line in body):
+            return self.columns
+        return self.planes if innermost else 1
+
+
+def executed(code: list[str], trips: Trips) -> float:
+    """Instructions that a thread executes for a tile, where no match is found."""
+    places = {line[:-1]: number for number, line in enumerate(code) if line.endswith(":")}
+    loops = list(_loops(code, places))
+    # The loop over tiles has the barriers.
+    first, last = max(
+        (loop for loop in loops if any("BAR.SYNC" in line for line in code[slice(*loop)])),
+        key=lambda loop: loop[1] - loop[0],
+    )
+    inner = [loop for loop in loops if first <= loop[0] and loop[1] < last]
+    total = 0.0
+    for number in _path(code, places, first, last):
+        turns = 1
+        for start, stop in inner:
+            if start <= number <= stop:
+                innermost = not any(start < other < stop for other, _ in inner)
+                turns *= trips.of(code[start : stop + 1], innermost)
+        total += turns
+    return total
+
+
+def _loops(code: list[str], places: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """First and last line of each loop: branches back."""
+    for number, line in enumerate(code):
+        target = _BRANCH.search(line)
+        if target and places.get(target[1], number) < number:
+            yield places[target[1]], number
+
+
+def _path(code: list[str], places: dict[str, int], first: int, last: int) -> Iterator[int]:
+    """The lines that are executed in turn where no branch to what lowers a match is taken."""
+    number = first
+    while number <= last:
+        line = code[number]
+        if not line.endswith(":"):
+            yield number
+        target = _BRANCH.search(line)
+        there = places.get(target[1], 0) if target else 0
+        passed_by = code[number + 1 : there]
+        if number < there <= last and (
+            not line.startswith("@") or any(re.search("RED|ATOM", each) for each in passed_by)
+        ):
+            number = there
+        else:
+            number += 1
