@@ -64,7 +64,7 @@ _lock = Lock()
 
 
 class Taps(NamedTuple):
-    """Where the values of a sum are along an axis, and their factors.
+    """Places of the values of a sum along an axis, and their factors.
 
     Attributes
     ----------

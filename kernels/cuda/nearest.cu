@@ -288,6 +288,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         __syncthreads();
 #pragma unroll 1
         for (int first = 0; first < TILE; first += UNROLL) {
+            // Beyond the key image all threads of a warp would only see infinite pixels.
+            const int x = base + first + first_dx + (int)threadIdx.x / 32 * 32;
+            if (x + UNROLL - 1 + 31 < 0 || x >= key_width)
+                continue;
 #pragma unroll
             for (int ahead = 0; ahead < UNROLL; ahead++) {
                 const int s = first + ahead, done = base + s - (PX - 1);

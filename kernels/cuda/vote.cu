@@ -139,6 +139,66 @@ extern "C" __global__ void vote_mean(const float *value, int value_depth, int va
         field.out[channel * pixels + pixel.number] = divide(sums[channel], total);
 }
 
+// Call `each` with the values of a channel that patches put at a pixel, slice by slice, row by row.
+template <class Function>
+__device__ __forceinline__ void for_each_value(const Field &field, const Pixel &pixel,
+                                               const float *plane, Function each)
+{
+    for (int dz = pixel.first_dz; dz < pixel.end_dz; dz++)
+        for (int dy = pixel.first_dy; dy < pixel.end_dy; dy++)
+            for (int dx = pixel.first_dx; dx < pixel.end_dx; dx++)
+                each(plane[offset_of(field, pixel, dz, dy, dx)]);
+}
+
+// Sum of the values of ranks [first, end) from the lowest.
+#if PZ * PY * PX <= 256
+__device__ __forceinline__ float sum_of_ranks(const Field &field, const Pixel &pixel,
+                                              const float *plane, int first, int end)
+{
+    float covering[PZ * PY * PX];
+    covering[0] = 0.0f;  // there is always a patch, which compilers do not know
+    int count = 0;
+    for_each_value(field, pixel, plane, [&](float value) {
+        // Insertion sort: at most the values of a patch, mostly nearly equal.
+        int place = count++;
+        for (; place > 0 && less(value, covering[place - 1]); place--)
+            covering[place] = covering[place - 1];
+        covering[place] = value;
+    });
+    float total = covering[first];
+    for (int rank = first + 1; rank < end; rank++)
+        total = add(total, covering[rank]);
+    return total;
+}
+#else
+// So many values are too many for the memory of each thread: they are read again for each value that
+// there is, from the lowest on.
+__device__ __forceinline__ float sum_of_ranks(const Field &field, const Pixel &pixel,
+                                              const float *plane, int first, int end)
+{
+    float total = 0.0f, last = -INFINITE;
+    int rank = 0;
+    while (rank < end) {
+        float next = INFINITE;
+        int copies = 0;
+        for_each_value(field, pixel, plane, [&](float value) {
+            if (less(last, value) && at_most(value, next)) {
+                copies = less(value, next) ? 1 : copies + 1;
+                next = value;
+            }
+        });
+        if (copies == 0)  // a value that is not finite
+            return INFINITE;
+        for (; copies > 0 && rank < end; copies--, rank++)
+            if (rank >= first)
+                total = rank == first ? next : add(total, next);
+        rank += copies;
+        last = next;
+    }
+    return total;
+}
+#endif
+
 // The lower one of two values in the middle, or the mean of all but a quarter on either side.
 // Blocks: x over parts of rows and rows, y over images and channels.
 extern "C" __global__ void vote_ranked(const float *value, int value_depth, int value_height,
@@ -160,23 +220,10 @@ extern "C" __global__ void vote_ranked(const float *value, int value_depth, int 
         return;
     }
     const float *plane = field.value + channel * field.value_pixels();
-    float covering[PZ * PY * PX];
-    covering[0] = 0.0f;  // there is always a patch, which compilers do not know
-    int count = 0;
-    for (int dz = pixel.first_dz; dz < pixel.end_dz; dz++)
-        for (int dy = pixel.first_dy; dy < pixel.end_dy; dy++)
-            for (int dx = pixel.first_dx; dx < pixel.end_dx; dx++) {
-                const float value_here = plane[offset_of(field, pixel, dz, dy, dx)];
-                // Insertion sort: at most the values of a patch, mostly nearly equal.
-                int place = count++;
-                for (; place > 0 && less(value_here, covering[place - 1]); place--)
-                    covering[place] = covering[place - 1];
-                covering[place] = value_here;
-            }
+    const int count = (pixel.end_dz - pixel.first_dz) * (pixel.end_dy - pixel.first_dy) *
+                      (pixel.end_dx - pixel.first_dx);
     const int first = trimmed ? count / 4 : (count - 1) / 2;
     const int end = trimmed ? count - count / 4 : first + 1;
-    float total = covering[first];
-    for (int rank = first + 1; rank < end; rank++)
-        total = add(total, covering[rank]);
+    const float total = sum_of_ranks(field, pixel, plane, first, end);
     field.out[place] = divide(total, (float)(end - first));
 }

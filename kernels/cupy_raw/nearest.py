@@ -29,7 +29,7 @@ _MOST_BLOCKS = 65535
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How searches with images of one kind run.
+    """Plan of searches with images of one kind.
 
     Attributes
     ----------

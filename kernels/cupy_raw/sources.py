@@ -38,7 +38,7 @@ def sides_of(patch_size: PatchSize) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How `nearest.cu` divides a search.
+    """Division of a search by `nearest.cu`.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def nearest_tiling(
 
 
 def _tile_bytes(tiling: Tiling, patch_rows: int, planes: int, fields: int) -> int:
-    """Size of `Tile` in `nearest.cu`, with so many fields of key patches."""
+    """Size of `Tile` in `nearest.cu`, with this number of fields of key patches."""
     strip, tile = tiling.strip, tiling.tile
     rows = strip + patch_rows - 1
     floats = tile * (planes * -(-rows // 4) * 4 + 4 + strip + 4)

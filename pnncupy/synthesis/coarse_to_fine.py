@@ -194,7 +194,7 @@ class _LevelSteps:
 
     @property
     def on_device(self) -> bool:
-        """Whether an engine keeps from step to step what changed and what was found."""
+        """True where an engine keeps from step to step what changed and what was found."""
         settings = self.run.settings
         return (
             self.run.schedule.incremental
@@ -203,7 +203,7 @@ class _LevelSteps:
         )
 
     def repeats(self, images: Array, last_images: Array) -> bool:
-        """Whether a step would repeat the one before; not asked where a device would have to wait.
+        """Test whether a step would repeat the one before; not where a device would have to wait.
 
         There the search of what did not change takes no time.
         """
@@ -297,7 +297,7 @@ class _LevelSteps:
 
 
 def _nothing() -> None:
-    """What there is to check of searches that check each result."""
+    """Check nothing, of searches that check each result."""
 
 
 def planned_pairs(run: SynthesisRun, batch_size: int = 1) -> dict[tuple[int, int], int]:
