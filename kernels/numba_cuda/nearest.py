@@ -171,9 +171,9 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
     """Search by launches of many displacements; see `protocol.Engine.update_nearest`."""
     # 0 is no key yet.
     best = pack(request.score, request.index + np.int32(1))
-    key_words = None
-    if request.key_score is not None:
-        key_words = pack(request.key_score, request.key_index + np.int32(1))
+    key_words, key_lists = None, (request.key_score, request.key_index)
+    if key_lists[0] is not None and key_lists[1] is not None:
+        key_words = pack(key_lists[0], key_lists[1] + np.int32(1))
     key, active, weight = request.key, request.active, request.weight
     if request.query.ndim == 3:
         _search(
@@ -190,11 +190,14 @@ def update_nearest(request: SearchRequest, *, threads: int, tick: Tick) -> None:
                 None if key_words is None else key_words[z],
                 request.first_index + z * slice_stride, tick,
             )  # fmt: skip
-    request.score[...], index = unpack(best)
-    request.index[...] = index - np.int32(1)
+    _unpack_into(best, request.score, request.index)
     if key_words is not None:
-        request.key_score[...], index = unpack(key_words)
-        request.key_index[...] = index - np.int32(1)
+        _unpack_into(key_words, *key_lists)
+
+
+def _unpack_into(words: Array, score: Any, index: Any) -> None:
+    score[...], numbers = unpack(words)
+    index[...] = numbers - np.int32(1)
 
 
 def _search(

@@ -87,7 +87,7 @@ def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     cupy = import_module("cupy")
-    pool = cupy.get_default_memory_pool()
+    pool: Any = cupy.get_default_memory_pool()
     if getattr(cupy.cuda.get_allocator(), "__self__", None) is not pool:
         raise ValueError(
             "`max_memory` must be None, and PNNCUPY_MAX_MEMORY not set, where CuPy has another "
