@@ -87,8 +87,9 @@ def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     cupy = import_module("cupy")
-    pool: Any = cupy.get_default_memory_pool()
-    if getattr(cupy.cuda.get_allocator(), "__self__", None) is not pool:
+    pool = cupy.get_default_memory_pool()
+    is_default = getattr(cupy.cuda.get_allocator(), "__self__", None) is pool
+    if not is_default:
         raise ValueError(
             "`max_memory` must be None, and PNNCUPY_MAX_MEMORY not set, where CuPy has another "
             "allocator than its default pool; limit that one itself, or go back with "
