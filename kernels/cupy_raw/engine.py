@@ -8,7 +8,14 @@ from typing import Any
 import cupy
 import numpy as np
 
-from pnncupy.kernels.cupy_raw.launch import image, kernel, numbers, pointer, run_flat
+from pnncupy.kernels.cupy_raw.launch import (
+    compilation_seconds,
+    image,
+    kernel,
+    numbers,
+    pointer,
+    run_flat,
+)
 from pnncupy.kernels.cupy_raw.nearest import update_nearest
 from pnncupy.kernels.cupy_raw.sources import (
     THREADS,
@@ -29,6 +36,7 @@ __all__ = [
     "SUPPORTS_TOP_K",
     "TREE_AXES",
     "add_slice_votes",
+    "compilation_seconds",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

@@ -1,5 +1,6 @@
 """Kernels of engine `cupy`: compiled once, and launched with arrays and numbers of fixed widths."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import cache
@@ -18,6 +19,14 @@ PAIRS_PER_LAUNCH = 2e10
 _LAUNCHES_AHEAD = 2
 
 
+_compiling = [0.0]
+
+
+def compilation_seconds() -> float:
+    """Seconds that this process has waited for kernels that the disk keeps for later ones."""
+    return _compiling[0]
+
+
 @cache
 def _module(file: str, options: tuple[str, ...]) -> Any:
     # CuPy loads a module again on each device that launches its kernels.
@@ -27,7 +36,10 @@ def _module(file: str, options: tuple[str, ...]) -> Any:
 @cache
 def kernel(file: str, name: str, options: tuple[str, ...]) -> Any:
     """Return a compiled kernel of a file."""
-    return _module(file, options).get_function(name)
+    start = time.perf_counter()
+    made = _module(file, options).get_function(name)
+    _compiling[0] += time.perf_counter() - start
+    return made
 
 
 def run_flat(

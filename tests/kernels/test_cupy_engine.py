@@ -138,6 +138,14 @@ def test_arrays_of_other_gpu_libraries_are_told_how_to_become_cupy(image):
         pnn.generate(Tensor())
 
 
+def test_waiting_for_compilers_is_measured(cupy, image):
+    pnn.nearest_patches(cupy.asarray(image), cupy.asarray(image[::-1]), patch_size=5)
+    compiled = registry.compilation_seconds()
+    assert compiled > 0
+    pnn.nearest_patches(cupy.asarray(image), cupy.asarray(image[::-1]), patch_size=5)
+    assert registry.compilation_seconds() == compiled
+
+
 def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
     from pnncupy.kernels.cupy_raw import launch
 
