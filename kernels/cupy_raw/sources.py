@@ -35,7 +35,7 @@ def sides_of(patch_size: PatchSize) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Tiling:
-    """How `nearest.cu` divides a search.
+    """Division of a search by `nearest.cu`.
 
     Attributes
     ----------

@@ -88,7 +88,8 @@ def _memory_limit(options: Mapping[str, Any]) -> Iterator[None]:
         return
     cupy = import_module("cupy")
     pool = cupy.get_default_memory_pool()
-    if getattr(cupy.cuda.get_allocator(), "__self__", None) is not pool:
+    allocates: bool = getattr(cupy.cuda.get_allocator(), "__self__", None) is pool
+    if not allocates:
         raise ValueError(
             "`max_memory` must be None, and PNNCUPY_MAX_MEMORY not set, where CuPy has another "
             "allocator than its default pool; limit that one itself, or go back with "
