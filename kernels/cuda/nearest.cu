@@ -58,8 +58,8 @@ struct Tile {
 #endif
 };
 
-// The query patches of a block's strip that are asked: those of the columns [start, stop) and of the
-// rows before `end_row`. `best` begins with row `first_row`, and has `columns` columns.
+// The query patches of a block's strip that are searched: those of the columns [start, stop) and of
+// the rows before `end_row`. `best` begins with row `first_row`, and has `columns` columns.
 struct Queries {
     const unsigned char *active;
     const unsigned long long *best;

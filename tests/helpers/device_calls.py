@@ -1,5 +1,8 @@
 """Calls of every function that runs on a device: of an image or a volume, a mask, and options."""
 
+import cupy_stand_in
+import numpy as np
+
 import pnncupy as pnn
 
 SMALL = {"iterations": 2, "patch_size": 3, "levels": 1}
@@ -93,3 +96,15 @@ VOLUME_CALLS = {
 
 # They have no engine of their own.
 WITHOUT_ENGINE = ("resize", "pyramid")
+
+
+def check_equal(host, device):
+    """Check for the same results, on the device that the stand-in is."""
+    if isinstance(host, (tuple, list)):
+        assert len(host) == len(device)
+        for mine, other in zip(host, device, strict=True):
+            check_equal(mine, other)
+    elif isinstance(host, np.ndarray):
+        assert isinstance(device, cupy_stand_in.ndarray)
+        assert device.dtype == host.dtype
+        np.testing.assert_array_equal(device.host, host)

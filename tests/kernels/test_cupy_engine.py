@@ -9,7 +9,7 @@ import cupy_stand_in
 import host_cuda
 import numpy as np
 import pytest
-from device_calls import CALLS, SMALL, VOLUME_CALLS
+from device_calls import CALLS, SMALL, check_equal
 
 import pnncupy as pnn
 from pnncupy.engine import registry
@@ -36,43 +36,10 @@ def mask():
     return mask
 
 
-@pytest.fixture
-def volume(random):
-    """A smooth volume."""
-    made = pnn.resize(random.random((5, 6, 6)), 2, channel_axis=None)
-    return np.clip(made * 255, 0, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def hole(volume):
-    mask = np.zeros(volume.shape, bool)
-    mask[3:6, 4:8, 4:8] = True
-    return mask
-
-
-def check_equal(host, device):
-    """The same results, on the device."""
-    if isinstance(host, (tuple, list)):
-        assert len(host) == len(device)
-        for mine, other in zip(host, device, strict=True):
-            check_equal(mine, other)
-    elif isinstance(host, np.ndarray):
-        assert isinstance(device, cupy_stand_in.ndarray)
-        assert device.dtype == host.dtype
-        np.testing.assert_array_equal(device.host, host)
-
-
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_arrays_on_the_device_give_the_same_bits_there(call, cupy, image, mask):
     expected = call(image, mask)
     check_equal(expected, call(cupy.asarray(image), cupy.asarray(mask)))
-
-
-@pytest.mark.parametrize("call", VOLUME_CALLS.values(), ids=VOLUME_CALLS)
-def test_volumes_on_the_device_give_the_same_bits_there(call, cupy, volume, hole, monkeypatch):
-    monkeypatch.setattr("pnncupy.search.method.EXACT_BELOW", 0)
-    expected = call(volume, hole)
-    check_equal(expected, call(cupy.asarray(volume), cupy.asarray(hole)))
 
 
 @pytest.mark.parametrize(
@@ -156,44 +123,6 @@ def test_large_searches_are_cut_into_launches(cupy, image, monkeypatch):
         found = pnn.nearest_patches(query, query[::-1], patch_size=4, engine="cupy")
         np.testing.assert_array_equal(found.index, expected.index)
         np.testing.assert_array_equal(found.score, expected.score)
-
-
-def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monkeypatch):
-    from pnncupy.kernels.cupy_raw import launch, nearest
-
-    colours = np.stack([volume, volume[::-1]], axis=-1)
-    options = {"patch_size": (2, 3, 4), "channel_axis": -1}
-    expected = pnn.nearest_patches(colours, colours[:, ::-1], **options)
-    monkeypatch.setattr(nearest, "_CHUNK_COLUMNS", 4)
-    for pairs, blocks in ((1e4, 65535), (3e5, 7), (2e10, 3)):
-        monkeypatch.setattr(launch, "PAIRS_PER_LAUNCH", pairs)
-        monkeypatch.setattr(nearest, "_MOST_BLOCKS", blocks)
-        found = pnn.nearest_patches(colours, colours[:, ::-1], engine="cupy", **options)
-        np.testing.assert_array_equal(found.index, expected.index)
-        np.testing.assert_array_equal(found.score, expected.score)
-
-
-@pytest.mark.parametrize(("p", "channels"), [(5, 12), (2, 64), (9, 30)])
-@pytest.mark.parametrize("alpha", [math.inf, 0.1])
-def test_key_pixels_of_many_planes_stay_in_the_memory_of_the_device(
-    p, channels, alpha, cupy, random
-):
-    from pnncupy.kernels.cupy_raw import sources
-
-    tiling = sources.nearest_tiling(p, channels, alpha < 1)
-    assert not tiling.shared_keys
-    query, key = (random.random((p + 3, p + 9, channels)) for _ in range(2))
-    options = {"patch_size": p, "channel_axis": -1, "alpha": alpha}
-    expected = pnn.nearest_patches(query, key, **options)
-    found = pnn.nearest_patches(query, key, engine="cupy", **options)
-    np.testing.assert_array_equal(found.index, expected.index)
-    np.testing.assert_array_equal(found.score, expected.score)
-    # A volume has as many planes a slab.
-    query, key = (random.random((3, p + 1, p + 4, channels // 2)) for _ in range(2))
-    options["patch_size"] = (2, p, p)
-    expected = pnn.nearest_patches(query, key, **options)
-    found = pnn.nearest_patches(query, key, engine="cupy", **options)
-    np.testing.assert_array_equal(found.index, expected.index)
 
 
 def test_ticks_add_up_and_may_interrupt(cupy, image, monkeypatch):
@@ -487,74 +416,3 @@ def test_arrays_stay_on_their_device(cupy, image):
         pnn.nearest_patches(first, second)
     assert pnn.nearest_patches(second, second).index.device.id == 1
     assert cupy_stand_in.Device.current == 0
-
-
-def test_two_packages_of_cupy_are_named(cupy, monkeypatch):
-    monkeypatch.setattr(
-        registry, "packages_distributions",
-        lambda: {"cupy": ["cupy-cuda12x", "cupy-cuda13x", "cupy-cuda12x"]},
-    )  # fmt: skip
-    details = {engine.name: engine.detail for engine in pnn.engines()}
-    assert "cupy-cuda12x and cupy-cuda13x conflict: `pip" in details["cupy"]
-    assert "way" not in details["numba"]
-
-
-@pytest.mark.parametrize(
-    ("told", "remedy"),
-    [
-        ("cudaErrorInsufficientDriver: too old", "install NVIDIA's driver, or a newer one"),
-        ("CuPy failed to load libnvrtc.so.12", "with `pip install -U 'pnncupy[gpu]'`"),
-        ("module 'numpy' has no attribute 'row_stack'", "or `pip install 'numpy<2.5'`"),
-    ],
-)
-def test_engines_that_cannot_run_say_why(told, remedy, cupy, image, monkeypatch):
-    states = {engine.name: engine for engine in pnn.engines()}
-    assert states["cupy"].available
-
-    class FoundError(Exception):
-        pass
-
-    def fail(*arguments):
-        raise FoundError(told)
-
-    registry._device_failure.cache_clear()
-    monkeypatch.setattr(cupy_stand_in.RawModule, "get_function", fail)
-    registry.load("cupy").kernel.cache_clear()
-    state = {engine.name: engine for engine in pnn.engines()}["cupy"]
-    assert not state.available
-    assert f"FoundError: {told}" in state.detail
-    assert state.detail.endswith(remedy)
-    with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here: a small search fail"):
-        pnn.generate(image, engine="cupy")
-    with pytest.raises(pnn.EngineUnavailable, match="'cupy' cannot run here"):
-        pnn.generate(cupy.asarray(image))
-
-
-def test_each_device_is_tried_by_itself(cupy, image, monkeypatch):
-    broken = set()
-    cupy_raw = registry.load("cupy")
-    search = cupy_raw.update_nearest
-
-    def fail_there(request, **options):
-        if cupy_stand_in.Device().id in broken:
-            raise cupy_stand_in.CUDARuntimeError("cudaErrorECCUncorrectable: a bad device")
-        search(request, **options)
-
-    monkeypatch.setattr(cupy_raw, "update_nearest", fail_there)
-    first, second = cupy.asarray(image), cupy.asarray(image)
-    second.device = cupy_stand_in.Device(1)
-    broken.add(1)
-    assert pnn.nearest_patches(first, first).index.device.id == 0
-    with pytest.raises(pnn.EngineUnavailable, match="a bad device"):
-        pnn.nearest_patches(second, second)
-    pnn.nearest_patches(first, first)
-
-
-def test_without_cupy_the_engine_says_what_to_install(image):
-    try:
-        import cupy  # noqa: F401
-    except ImportError:
-        with pytest.raises(pnn.EngineUnavailable, match=r"pip install 'pnncupy\[gpu\]'"):
-            pnn.generate(image, engine="cupy")
-    else:
-        pytest.skip("CuPy is installed")
