@@ -72,7 +72,7 @@ def test_every_kernel_compiles_without_a_warning(file, options, architecture):
     # The median sorts in a local array, unless it is large; searches have all sums in registers.
     frames = [int(size) for size in re.findall(r"(\d+) bytes stack frame", log)]
     assert len(frames) >= 2
-    assert max(frames) < {"nearest.cu": 256, "vote.cu": 1100, "patchmatch.cu": 100}[file]
+    assert max(frames) < {"nearest.cu": 256, "vote.cu": 1100, "patchmatch.cu": 256}[file]
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
