@@ -1,4 +1,4 @@
-"""Exact search of engine `numba-cuda`; see `cuda/nearest.cu` for the faster form of these loops."""
+"""Exact search of engine `numba-cuda`: threads walk down the rows; `cuda/nearest.cu` is faster."""
 
 from functools import cache
 from typing import Any
