@@ -17,8 +17,9 @@ from pnncupy.engine.interface import combined
 from pnncupy.images.pyramid import Ratio, enlarge
 from pnncupy.search.batched import batched, needed_patches, tall, tall_grid
 from pnncupy.search.candidate_lists import finer_candidates
+from pnncupy.search.changed_patches import DeviceSearch
 from pnncupy.search.exact import search
-from pnncupy.search.incremental import DeviceSearch, incremental_search
+from pnncupy.search.incremental import incremental_search
 from pnncupy.search.method import is_approximate
 from pnncupy.search.nearest import check_span
 from pnncupy.search.patch_grid import Layout, PatchGrid

@@ -14,8 +14,8 @@ from device_calls import CALLS, SMALL, check_equal
 import pnncupy as pnn
 from pnncupy.engine import registry
 from pnncupy.kernels.protocol import SearchRequest, StepRequest
+from pnncupy.search.changed_patches import DeviceSearch
 from pnncupy.search.exact import SearchSettings
-from pnncupy.search.incremental import DeviceSearch
 from pnncupy.search.patch_grid import Layout
 
 pytestmark = [
