@@ -1,6 +1,6 @@
 """Searches that follow each other and keep the matches of patches that stay as they are.
 
-They are for GPUs: what is proven about moved patches there, the engine proves by itself.
+They are for GPUs: what is proven about moved patches there, is the task of the engine.
 """
 
 import math
