@@ -18,22 +18,57 @@ from typing import Any
 from pnncupy.kernels.cupy_raw import sources
 from pnncupy.patch_shape import PatchSize
 
-ARCHITECTURES = (80, 89, 90, 120)
-# Patch, channels, weighted, and the most instructions a pair and bytes of stack that are accepted.
-CASES: tuple[tuple[PatchSize, int, bool, float, int], ...] = (
-    (3, 1, False, 14.5, 0),
-    (5, 1, False, 15.5, 0),
-    (5, 3, False, 26.5, 0),
-    (7, 1, False, 18, 64),
-    (7, 3, False, 30.5, 64),
-    (7, 3, True, 35.5, 0),
-    (7, 4, False, 37.5, 64),
-    (11, 1, False, 26, 0),
-    (15, 1, False, 30.5, 0),
-    (15, 3, False, 55.5, 0),
-    (31, 1, False, 77, 0),
-    ((3, 3, 3), 1, False, 24.5, 0),
-    ((5, 5, 5), 1, False, 39, 0),
+# Architectures, and of a device that has it the thread instructions a second that it can issue:
+# multiprocessors x 128 x clock.
+ARCHITECTURES = {
+    80: ("A100", 108 * 128 * 1.41e9),
+    89: ("RTX 4090", 128 * 128 * 2.52e9),
+    90: ("H100", 132 * 128 * 1.755e9),
+    120: ("RTX 5090", 170 * 128 * 2.41e9),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A search, and the most that its machine code may take.
+
+    Attributes
+    ----------
+    patch, channels, weighted, length, reverse
+        See `sources.nearest_options`.
+    limit : float
+        Instructions a pair.
+    stack : int
+        Bytes of a thread.
+    registers : int
+    """
+
+    patch: PatchSize
+    channels: int
+    weighted: bool
+    limit: float
+    stack: int = 0
+    registers: int = 255
+    length: int = 1
+    reverse: bool = False
+
+
+CASES = (
+    Case(3, 1, False, 14.5, registers=168),
+    Case(5, 1, False, 15.5, registers=208),
+    Case(5, 3, False, 26, registers=216),
+    Case(7, 1, False, 18, stack=64),
+    Case(7, 3, False, 30, stack=64),
+    Case(7, 3, False, 31, stack=64, length=sources.STEP_LENGTH),
+    Case(7, 3, True, 35, registers=216),
+    Case(7, 3, True, 41, length=3, reverse=True),
+    Case(7, 4, False, 37, stack=64),
+    Case(11, 1, False, 26),
+    Case(15, 1, False, 30),
+    Case(15, 3, False, 55),
+    Case(31, 1, False, 76),
+    Case((3, 3, 3), 1, False, 24.5),
+    Case((5, 5, 5), 1, False, 38.5),
 )
 _INSTRUCTION = re.compile(r"\s*/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;")
 _LABEL = re.compile(r"^(\.L_x_\d+):")
@@ -42,14 +77,18 @@ _BRANCH = re.compile(r"\bBRA\b.*?(\.L_x_\d+)")
 
 def measure(threads: int) -> list[dict[str, Any]]:
     disassembler = nvdisasm()
-    rows = [
-        counts(disassembler, architecture, *case) for architecture in ARCHITECTURES
-        for case in CASES
+    made = [
+        (case, counts(disassembler, architecture, case))
+        for architecture in ARCHITECTURES for case in CASES
     ]  # fmt: skip
-    too_many = [row for row in rows if row["a pair"] > row["limit"] or row["stack"] > row["most"]]
+    too_many = [
+        row for case, row in made
+        if row["a pair"] > case.limit or row["stack"] > case.stack
+        or row["registers"] > case.registers
+    ]  # fmt: skip
     if too_many:
-        raise AssertionError(f"more instructions or stack than there need be: {too_many}")
-    return rows
+        raise AssertionError(f"more instructions, stack or registers than need be: {too_many}")
+    return [row for _, row in made]
 
 
 def nvdisasm() -> str:
@@ -63,32 +102,34 @@ def nvdisasm() -> str:
     return found
 
 
-def counts(
-    disassembler: str, architecture: int, patch: PatchSize, channels: int, weighted: bool,
-    limit: float, most_stack: int,
-) -> dict[str, Any]:  # fmt: skip
+def counts(disassembler: str, architecture: int, case: Case) -> dict[str, Any]:
     """What one search is compiled to."""
-    options = sources.nearest_options(patch, channels, weighted)
-    tiling = sources.nearest_tiling(patch, channels, weighted)
+    kind = case.patch, case.channels, case.weighted
+    options = sources.nearest_options(*kind, case.length, case.reverse)
+    tiling = sources.nearest_tiling(*kind, case.reverse)
     assert tiling is not None
-    depth, *_, columns = sources.sides_of(patch)
+    depth, *_, columns = sources.sides_of(case.patch)
     code, log = compiled(options, architecture)
     search = log[log.index("Compiling entry function 'update_nearest'") :]
-    trips = Trips(max(1, tiling.tile // rotation(columns)), depth * channels)
+    trips = Trips(max(1, tiling.tile // rotation(columns)), depth * case.channels)
     tile = executed(instructions(disassembler, code), trips)
+    a_pair = tile / (tiling.strip * tiling.tile)
+    device, slots = ARCHITECTURES[architecture]
     return {
         "sm": architecture,
-        "patch": str(patch),
-        "channels": channels,
-        "weighted": weighted,
+        "patch": str(case.patch),
+        "channels": case.channels,
+        "weighted": case.weighted,
+        "length": case.length,
+        "reverse": case.reverse,
         "strip": tiling.strip,
         "tile": tiling.tile,
-        "a pair": round(tile / (tiling.strip * tiling.tile), 1),
-        "limit": limit,
+        "a pair": round(a_pair, 1),
         "registers": _number(r"Used (\d+) registers", search),
         "shared": _number(r"(\d+) bytes smem", search),
         "stack": _number(r"(\d+) bytes stack frame", search),
-        "most": most_stack,
+        "device": device,
+        "most pairs a second": float(f"{slots / a_pair:.3g}"),
     }
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,9 @@ class PatchGrid:
         cls, shape: Sequence[int], patch_size: PatchSize, periodic: tuple[bool, ...] = ()
     ) -> "PatchGrid":
         """Return the grid of the patches of an image of this spatial shape."""
-        return cls(tuple(shape), patch_sides(patch_size, len(shape)), periodic)
+        return _grid(tuple(shape), patch_size, periodic)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Patches along each axis."""
         return tuple(
@@ -52,12 +53,12 @@ class PatchGrid:
             )
         )
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Patches of the image."""
         return math.prod(self.shape)
 
-    @property
+    @cached_property
     def _periodic(self) -> tuple[bool, ...]:
         return self.periodic or (False,) * len(self.spatial_shape)
 
@@ -67,7 +68,7 @@ class PatchGrid:
         first = tuple(slice(count) for count in self.shape)
         return numbers.reshape(self.spatial_shape)[first]
 
-    @property
+    @cached_property
     def margins(self) -> tuple[int, ...]:
         """Pixels along each axis by which a patch may pass over the end and wrap around."""
         return tuple(
@@ -169,6 +170,12 @@ class PatchGrid:
         size, count = self.patch_shape[axis], self.shape[axis]
         pixels = np.arange(count + size - 1)
         return np.clip(size // 2, pixels - count + 1, np.minimum(pixels, size - 1))
+
+
+@lru_cache(maxsize=1024)
+def _grid(shape: tuple[int, ...], patch_size: PatchSize, periodic: tuple[bool, ...]) -> PatchGrid:
+    """Return a grid, mostly one of those of the last step."""
+    return PatchGrid(shape, patch_sides(patch_size, len(shape)), periodic)
 
 
 def wrap(array: Array, before: Sequence[int], behind: Sequence[int]) -> Array:

@@ -41,7 +41,13 @@ ENGINES = {
 }
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(
+    params=[
+        # Threads of a device take their turns on the host.
+        pytest.param(name, marks=pytest.mark.slow) if on_device else name
+        for name, (_, on_device) in ENGINES.items()
+    ]
+)
 def engine(request, monkeypatch):
     """A module and the array library that it works with."""
     module, on_device = ENGINES[request.param]
