@@ -12,7 +12,17 @@ pytestmark = [
     pytest.mark.process,
     pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed"),
     pytest.mark.usefixtures("code"),
-    pytest.mark.parametrize("code", COMPILERS, indirect=True, ids=str),
+    pytest.mark.parametrize(
+        "code",
+        [
+            each
+            if each in ((12, 90), (13, 75))
+            else pytest.param(each, marks=pytest.mark.exhaustive)
+            for each in COMPILERS
+        ],
+        indirect=True,
+        ids=str,
+    ),
 ]
 
 

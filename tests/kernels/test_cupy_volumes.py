@@ -51,7 +51,10 @@ def test_searches_of_volumes_are_cut_into_launches_and_bands(cupy, volume, monke
         np.testing.assert_array_equal(found.score, expected.score)
 
 
-@pytest.mark.parametrize(("p", "channels"), [(5, 12), (2, 64), (9, 30)])
+@pytest.mark.parametrize(
+    ("p", "channels"),
+    [(5, 12), *(pytest.param(*each, marks=pytest.mark.exhaustive) for each in ((2, 64), (9, 30)))],
+)
 @pytest.mark.parametrize("alpha", [math.inf, 0.1])
 def test_key_pixels_of_many_planes_stay_in_the_memory_of_the_device(
     p, channels, alpha, cupy, random
