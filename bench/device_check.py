@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 GPU_ENGINES = ("cupy", "numba-cuda")
 # Instructions of one pair of 7 x 7 x 3 patches, and how many a multiprocessor issues in a cycle
 # of its clock: what bounds the rate of the exact search, see "GPU model" in NOTES.md.
-INSTRUCTIONS_A_PAIR = 29.4
+INSTRUCTIONS_A_PAIR = 29.2
 LANES = 128
 # Images of 186 x 248 cover few blocks well.
 SIZES = ((33, 44), (104, 139), (186, 248), (512, 512), (1024, 1024))

@@ -17,7 +17,8 @@ from pnncupy.arrays import Array
 # Tables of the last calls that stay on a device.
 _MOST_TABLES = 64
 _THREADS = 128
-# CuPy lets compilers flush tiny numbers to zero, which these instructions do not.
+# CuPy lets compilers flush tiny numbers to zero, which these instructions do not. The kernels
+# of the engines have the same in sums.cuh; they are not known here.
 _CODE = r"""
 #if defined(__CUDA_ARCH__)
 __device__ __forceinline__ float add(float a, float b)
@@ -146,13 +147,15 @@ def _tables_of(
     cupy: Any, sums: Sequence[AxisSum], dtype: Any, name: Hashable
 ) -> list[tuple[int, Array, Array]]:
     """Of each sum the number of taps, their places, int32, and their weights, on the device."""
-    key = (cupy.cuda.Device().id, dtype.char, name)
-    if key not in _tables:
-        with _lock:
+    # Another stream might read a table before it is there.
+    stream = cupy.cuda.get_current_stream().ptr
+    key = (cupy.cuda.Device().id, stream, dtype.char, name)
+    with _lock:
+        if key not in _tables:
             _tables[key] = _uploaded(cupy, [each.taps() for each in sums], dtype)
             while len(_tables) > _MOST_TABLES:
                 _tables.popitem(last=False)
-    return _tables[key]
+        return _tables[key]
 
 
 def _uploaded(cupy: Any, taps: Sequence[Taps], dtype: Any) -> list[tuple[int, Array, Array]]:

@@ -158,13 +158,13 @@ def _vote(
         return
     assert weight is not None
     each = tuple(each if isinstance(each, float) else tuple(each) for each in weight)
-    table = _weights(cupy.cuda.Device().id, each, sides)
+    table = _weights(cupy.cuda.Device().id, cupy.cuda.get_current_stream().ptr, each, sides)
     kernel("vote.cu", "vote_mean", options)(
         (blocks, count, 1), (_VOTE_THREADS, 1, 1), (*given, table, out)
     )
 
 
 @lru_cache(maxsize=16)
-def _weights(device: int, weight: Any, sides: tuple[int, ...]) -> Array:
-    """Weights of all pixels of a patch, on a device."""
+def _weights(device: int, stream: int, weight: Any, sides: tuple[int, ...]) -> Array:
+    """Weights of all pixels of a patch, on a device; another stream might read them too early."""
     return cupy.asarray(weight_table(weight, sides))

@@ -1,6 +1,6 @@
 """Searches that follow each other and keep the matches of patches that stay as they are.
 
-They are for GPUs: what is proven about moved patches there, is the task of the engine.
+They are for GPUs, where an engine itself proves what it can of patches that moved.
 """
 
 import math

@@ -132,6 +132,8 @@ def refine(
             continue
         kinds = run.schedule.key_kinds(level, step)
         if nearest is None or kinds != last_kinds:
+            if nearest is not None:
+                nearest.check()
             nearest = steps.search(step, kinds, images, known)
         elif steps.repeats(images, last_images):
             run.reporter.skip(level, step)

@@ -336,7 +336,9 @@ def modules():
     cupy.asnumpy = asnumpy
     cupy.get_default_memory_pool = lambda: memory
     cupy.cuda = types.SimpleNamespace(
-        Event=Event, Device=Device, get_allocator=lambda: memory.malloc,
+        Event=Event, Device=Device,
+        get_current_stream=lambda: types.SimpleNamespace(ptr=0),
+        get_allocator=lambda: memory.malloc,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=types.SimpleNamespace(CUDARuntimeError=CUDARuntimeError),
         driver=types.SimpleNamespace(CUDADriverError=CUDARuntimeError),

@@ -213,6 +213,19 @@ def test_steps_say_where_a_key_is_missing(cupy, image):
         search.check()
 
 
+def test_every_search_of_a_level_is_checked(cupy, image, monkeypatch):
+    made, checked = [], []
+    begin, check = DeviceSearch.__init__, DeviceSearch.check
+    monkeypatch.setattr(
+        DeviceSearch, "__init__", lambda *given: (made.append(given[0]), begin(*given))[1]
+    )
+    monkeypatch.setattr(DeviceSearch, "check", lambda own: (checked.append(own), check(own))[1])
+    # Below the coarsest level the first step has blurred keys, and the others sharp ones.
+    pnn.generate(cupy.asarray(image), rng=1, patch_size=3, levels=1, iterations=3, keys="sharp")
+    assert len(made) == 3
+    assert checked == made
+
+
 @pytest.mark.parametrize("p", [2, 7, 15])
 def test_sizes_beyond_a_device_are_refused_with_the_limit(p, cupy):
     from pnncupy.kernels.cupy_raw import sources

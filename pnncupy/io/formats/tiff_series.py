@@ -150,7 +150,8 @@ def choose(tiff: Any, structure: Structure, page: int | None) -> tuple[Any, tupl
         axes += ", ..." if len(every) > 5 else ""
         raise ImageReadError(
             f"a stack of {count} images ({axes}); choose one with page=N (--page N), 0 to "
-            f"{count - 1}; if they are channels of one image, say so in the file (axes CYX)"
+            f"{count - 1}; for slices of a volume use `read_volume` (--volume); if they are "
+            "channels of one image, say so in the file (axes CYX)"
         )
     if page is None and tiff.is_imagej and every and every[0][0].kind not in ("imagej", "ome"):
         raise ImageReadError(
