@@ -26,8 +26,6 @@ HELPERS_REVISION = zlib.crc32(
 )
 
 
-
-
 def inlined[Function: Callable[..., Any]](function: Function) -> Function:
     """Compile a function that kernels call, as part of these."""
     return cast(Function, njit(nogil=True)(function))

@@ -71,8 +71,6 @@ else:
             yield _external_stream(array.device.id, cupy.cuda.get_current_stream().ptr)
 
 
-
-
 def device_function[Function: Callable[..., Any]](function: Function) -> Function:
     """Compile a function that kernels call."""
     return cast(Function, cuda.jit(device=True)(function))

@@ -18,7 +18,6 @@ from pnncupy.memory_limit import checked_limit
 _BYTES_PER_VALUE = 100
 
 
-
 def on_engine_device[**Parameters, Returned](
     function: Callable[Parameters, Returned],
 ) -> Callable[Parameters, Returned]:

@@ -44,7 +44,6 @@ _MOST_METADATA = 1 << 26
 _MOST_PACKETS = 8
 
 
-
 def read_image(
     path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True,
     masked: bool = False, max_bytes: int | str | None = None,
