@@ -15,13 +15,13 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.display import index_colours, middle_slices, preview, slices_at
 from pnncupy.images.intensity_encoding import value_range
-from pnncupy.images.planes import ChannelAxis, as_planes
+from pnncupy.images.planes import MOST_CHANNELS, ChannelAxis, as_planes
+from pnncupy.images.result_images import check_one_source, check_order, is_list
 from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.search.index_map import checked_index
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
 _MOST_COLUMNS = 4
-_MOST_CHANNELS = 4
 _ASPECT = 16 / 9
 
 
@@ -84,8 +84,8 @@ def compare(
 
 
 def samples(
-    samples: Any,
-    source: Any = None,
+    source: Any,
+    result: Any,
     *,
     data_range: tuple[float, float] | None = None,
     channel_axis: ChannelAxis = "auto",
@@ -96,11 +96,11 @@ def samples(
 
     Parameters
     ----------
-    samples : (n, H, W) or (n, H, W, C) array, or list of images
+    source : (H, W) or (H, W, C) array, or None
+        Their source; None shows the samples only.
+    result : (n, H, W) or (n, H, W, C) array, or list of images
         What ``generate`` returns with `n`, or images as in `compare`; of volumes, (n, Z, Y, X) or
         (n, Z, Y, X, C), the three middle slices are shown.
-    source : (H, W) or (H, W, C) array, optional
-        Their source.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the source, or of the first sample,
         as in `compare`.
@@ -125,11 +125,12 @@ def samples(
     >>> import numpy as np, pnncupy as pnn
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> made = pnn.generate(image, 3, rng=1, iterations=2)
-    >>> len(pnn.plot.samples(made, image).axes)
+    >>> len(pnn.plot.samples(image, made).axes)
     4
     """
-    images = _stack_or_list(samples)
-    names = [f"samples[{number}]" for number in range(len(images))]
+    _check_source(source, result, channel_axis)
+    images = _stack_or_list(result)
+    names = [f"result[{number}]" for number in range(len(images))]
     titles = [f"sample {number}" for number in range(len(images))]
     if source is not None:
         images, names, titles = [source, *images], ["source", *names], ["source", *titles]
@@ -216,9 +217,9 @@ def slices(
 
 
 def index_map(
+    source: Any,
     index: Any,
-    sources: Any,
-    image: Any = None,
+    result: Any = None,
     *,
     opacity: float = 0.7,
     data_range: tuple[float, float] | None = None,
@@ -234,11 +235,11 @@ def index_map(
 
     Parameters
     ----------
+    source : (H, W) or (H, W, C) array, or a list of them
+        What the index map points into, in the order of the task.
     index : (H, W, 3) or (H, W, 2) integer array
         (source, row, column) of each pixel, as tasks return it; or (row, column) in one source.
-    sources : (H, W) or (H, W, C) array, or a list of them
-        What the index map points into, in the order of the task.
-    image : (H, W) or (H, W, C) array, optional
+    result : (H, W) or (H, W, C) array, optional
         The image that the map belongs to. It is shown below the map's colours.
     opacity : float, default 0.7
         Of the colours over the images, which are grey below them: from 0, only the images, to
@@ -269,24 +270,25 @@ def index_map(
     >>> import numpy as np, pnncupy as pnn
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> made = pnn.generate(image, rng=1, iterations=2, return_index=True)
-    >>> figure = pnn.plot.index_map(made.index, image, made.image)
+    >>> figure = pnn.plot.index_map(image, made.index, made.image)
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['where pixels come from', 'source']
     """
     cover = _opacity(opacity)
-    if isinstance(sources, (list, tuple)):
-        images = _list("sources", sources)
-        names = [f"sources[{number}]" for number in range(len(images))]
+    _check_map(source, index)
+    if is_list(source):
+        images = _list("source", source)
+        names = [f"source[{number}]" for number in range(len(images))]
     else:
-        images, names = [sources], ["sources"]
+        images, names = [source], ["source"]
     count = len(images)
-    if image is not None:
-        images, names = [*images, image], [*names, "image"]
+    if result is not None:
+        images, names = [*images, result], [*names, "result"]
     shown = _previews(names, images, channel_axis, data_range)
     shapes = [panel.shape[:2] for panel in shown[:count]]
     numbers = _host_index(index, shapes)
     colours = index_colours(numbers, shapes)
-    if image is not None:
+    if result is not None:
         _check_same_size(shown[-1], numbers)
         colours = _over(shown[-1], colours, cover)
     keys = [
@@ -315,7 +317,7 @@ def _named(name: str, images: Any, titles: Any) -> tuple[list[Any], list[str]]:
 def _volume_planes(name: str, volume: Any, channel_axis: ChannelAxis) -> Array:
     """A checked volume as a (C, Z, Y, X) NumPy array."""
     if channel_axis is None and getattr(volume, "ndim", 0) == 4:
-        channel_axis = -1 if volume.shape[-1] <= _MOST_CHANNELS else None
+        channel_axis = -1 if volume.shape[-1] <= MOST_CHANNELS else None
     planes = _host_planes(name, volume, channel_axis)
     if planes.ndim != 4:
         raise ValueError(f"`{name}` must be a volume, got an image of shape {tuple(volume.shape)}")
@@ -351,17 +353,24 @@ def _list(name: str, images: Any) -> list[Any]:
     return found
 
 
-def _stack_or_list(samples: Any) -> list[Any]:
+def _check_source(source: Any, result: Any, channel_axis: ChannelAxis) -> None:
+    """Refuse several images, which can only be the results."""
+    if source is not None:
+        check_one_source(source)
+        check_order(source, result, channel_axis)
+
+
+def _stack_or_list(result: Any) -> list[Any]:
     """Images along the first axis of an array, or those of a list."""
-    if not hasattr(samples, "dtype"):
-        return _list("samples", samples)
-    arrays.library("samples", samples)
-    if samples.ndim not in (3, 4, 5) or len(samples) == 0:
+    if not hasattr(result, "dtype"):
+        return _list("result", result)
+    arrays.library("result", result)
+    if result.ndim not in (3, 4, 5) or len(result) == 0:
         raise ValueError(
-            "`samples` must be a list of images or an array of shape (n, H, W) or (n, H, W, C), "
-            f"or of volumes, got shape {samples.shape}"
+            "`result` must be a list of images or an array of shape (n, H, W) or (n, H, W, C), "
+            f"or of volumes, got shape {result.shape}"
         )
-    return [samples[number] for number in range(len(samples))]
+    return [result[number] for number in range(len(result))]
 
 
 def _titles(titles: Any, count: int) -> list[str]:
@@ -416,6 +425,24 @@ def _host_planes(name: str, image: Any, channel_axis: ChannelAxis) -> Array:
     return planes
 
 
+def _check_map(source: Any, index: Any) -> None:
+    """Refuse what can only be a source: a list, or an array of other than index numbers."""
+    order = "the order is (source, index, result)"
+    if is_list(index):
+        raise TypeError(f"`index` must be an array of integers, got a list; {order}")
+    arrays.library("index", index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"`index` must hold integers, got dtype {index.dtype}; {order}")
+    of_source = getattr(source, "dtype", None)
+    if index.dtype == np.uint8 and of_source in (np.int32, np.int64):
+        raise TypeError(f"`index` must hold positions, got 8-bit colours; {order}")
+    if index.ndim < 3 or index.shape[-1] not in (2, 3):
+        raise ValueError(
+            "`index` must have shape (rows, columns, 3), or (rows, columns, 2) for one source, got "
+            f"{tuple(index.shape)}; {order}"
+        )
+
+
 def _host_index(index: Any, shapes: Sequence[tuple[int, int]]) -> Array:
     """An index map that is inside of its sources, as a NumPy array."""
     arrays.library("index", index)
@@ -428,7 +455,7 @@ def _host_index(index: Any, shapes: Sequence[tuple[int, int]]) -> Array:
 def _check_same_size(image: Array, index: Array) -> None:
     if image.shape[:2] != index.shape[:2]:
         raise ValueError(
-            f"`image` must have the height and width of `index`, {index.shape[:2]}, got "
+            f"`result` must have the height and width of `index`, {index.shape[:2]}, got "
             f"{image.shape[:2]}"
         )
 
