@@ -18,6 +18,7 @@ from pnncupy.images.intensity_encoding import value_range
 from pnncupy.images.planes import MOST_CHANNELS, ChannelAxis, as_planes
 from pnncupy.images.result_images import check_one_source, check_order, is_list
 from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.search.index_map import checked_index
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
@@ -25,6 +26,7 @@ _MOST_COLUMNS = 4
 _ASPECT = 16 / 9
 
 
+@hint_at_names
 def compare(
     images: Any,
     titles: Any = None,
@@ -83,6 +85,7 @@ def compare(
     return panel_figure(panels_of(shown, labels), width, size)
 
 
+@hint_at_names
 def samples(
     source: Any,
     result: Any,
@@ -139,6 +142,7 @@ def samples(
     return panel_figure(panels_of(shown, titles), width, size)
 
 
+@hint_at_names
 def slices(
     volumes: Any,
     titles: Any = None,
@@ -216,6 +220,7 @@ def slices(
     return figure
 
 
+@hint_at_names
 def index_map(
     source: Any,
     index: Any,

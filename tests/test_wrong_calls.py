@@ -720,6 +720,7 @@ def picture_calls():
         (function, parameter)
         for function, right in CALLS.items() if function not in OTHER_PICTURES
         for parameter in sorted(set(right) & set(PICTURE_PARAMETERS))
+        if (function, parameter) != (plot.samples, "source")  # None: without
     ]  # fmt: skip
     for number, (picture, error, rule, told) in enumerate(PICTURES):
         able = [

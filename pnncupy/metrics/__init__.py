@@ -9,8 +9,8 @@
 | `diversity`, `sharpness_ratio` | how much do samples differ; is a result blurred |
 | `phase_fractions`, `two_point_correlation` | are a material's statistics those of its source |
 
-All take `(source, result)`, `translation_share` an index map. `result` is one image, or several as a
-list or as a stack along a first axis, such as tasks return; measures then return a list with one
+All take `(source, result)`, `translation_share` an index map. `result` is one image, or several as
+a list or as a stack along a first axis, such as tasks return; measures then return a list with one
 value each, `diversity` one value for all.
 """
 

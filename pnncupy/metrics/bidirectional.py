@@ -9,11 +9,13 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch
 from pnncupy.images.result_images import for_each_result
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.search.nearest import check_span, nearest_patches
 
 
+@hint_at_names
 @on_engine_device
 def coherence(
     source: Any,
@@ -88,6 +90,7 @@ def coherence(
     return for_each_result(measure, source, result, channel_axis)
 
 
+@hint_at_names
 @on_engine_device
 def completeness(
     source: Any,
@@ -140,6 +143,7 @@ def completeness(
     return for_each_result(measure, source, result, channel_axis)
 
 
+@hint_at_names
 @on_engine_device
 def bidirectional_dissimilarity(
     source: Any,

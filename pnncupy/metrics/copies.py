@@ -19,6 +19,7 @@ from pnncupy.images.result_images import (
 )
 from pnncupy.metrics.common import pair_of_planes
 from pnncupy.metrics.shift_search import best_shift
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.search.index_map import checked_index
 
 # Above this a sample is called a near-copy of its source.
@@ -56,6 +57,7 @@ class NearCopy(NamedTuple):
     region_box: tuple[int, ...] | None
 
 
+@hint_at_names
 @on_engine_device
 def near_copy(
     source: Any,
@@ -159,6 +161,7 @@ def _index_of(name: str, index: Any, count: int) -> Any:
     return dict(named_results(index))[name]
 
 
+@hint_at_names
 def translation_share(index: Any) -> Any:
     """Share of pixels that one translation of one source covers, connected or not, 0 to 1.
 

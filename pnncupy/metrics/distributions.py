@@ -11,6 +11,7 @@ from pnncupy.images.planes import ChannelAxis, check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
 from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.rng import seed_sequence
 from pnncupy.search.patch_grid import PatchGrid
 
@@ -20,6 +21,7 @@ _GROUP = 8
 _UNFOLDED = 2**21
 
 
+@hint_at_names
 @on_engine_device
 def patch_swd(
     source: Any,

@@ -16,6 +16,7 @@ from pnncupy.images.intensity_encoding import intensity_encoding_of, value_range
 from pnncupy.images.planes import ChannelAxis, as_planes, from_planes
 from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import pair_of_planes
+from pnncupy.parameter_hints import hint_at_names
 
 Features = Callable[[Any], Any]
 
@@ -28,6 +29,7 @@ _FETCH = "from torchvision.models import inception_v3; inception_v3(weights='DEF
 _SMALLEST_SIDE = 11
 
 
+@hint_at_names
 @on_engine_device
 def sifid(
     source: Any,
@@ -135,6 +137,7 @@ def _symmetric_root(covariance: Any) -> Any:
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
+@hint_at_names
 def inception_features(
     weights: Any = None, device: str = "cpu", *, data_range: Any = None
 ) -> Features:

@@ -16,8 +16,10 @@ from pnncupy.images.result_images import (
     named_results,
 )
 from pnncupy.metrics.common import check_channels, finite_planes, grey, pair_of_planes
+from pnncupy.parameter_hints import hint_at_names
 
 
+@hint_at_names
 def psnr(source: Any, result: Any, data_range: tuple[float, float]) -> Any:
     """Peak signal-to-noise ratio of a result of the shape of its source, in decibels.
 
@@ -88,6 +90,7 @@ def _difference(image: Array, other: Array, xp: Any) -> Array:
     return xp.astype(image, xp.float64) - xp.astype(other, xp.float64)
 
 
+@hint_at_names
 @on_engine_device
 def diversity(source: Any, result: Any, *, channel_axis: ChannelAxis = "auto") -> float:
     """Measure how much results differ, in units of the source's contrast.
@@ -172,6 +175,7 @@ def _checked_results(
     return source_planes, planes
 
 
+@hint_at_names
 @on_engine_device
 def sharpness_ratio(source: Any, result: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
     """Sharpness of a result, in units of that of its source.

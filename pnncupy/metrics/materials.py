@@ -11,6 +11,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import fast_length
+from pnncupy.parameter_hints import hint_at_names
 
 # Arrays with a last axis up to this are images with channels, which are no labels.
 _MOST_CHANNELS = 4
@@ -53,6 +54,7 @@ class TwoPointCorrelation(NamedTuple):
     difference: Any
 
 
+@hint_at_names
 @on_engine_device
 def phase_fractions(source: Any, result: Any = None, *, threshold: Any = None) -> Any:
     """Share of each phase in an image of labels, and how far it is from that in the source.
@@ -110,6 +112,7 @@ def phase_fractions(source: Any, result: Any = None, *, threshold: Any = None) -
     return for_each_result(measure, source, result, None)
 
 
+@hint_at_names
 @on_engine_device
 def two_point_correlation(
     source: Any,

@@ -150,7 +150,7 @@ def test_measures_of_volumes(report, volumes):
     for axis, cell in enumerate(cells[2:]):
         found = [
             metrics.two_point_correlation(
-                each, threshold=mean, axis=axis, source=volumes["grey"]
+                volumes["grey"], each, threshold=mean, axis=axis
             ).difference
             for each in made
         ]
