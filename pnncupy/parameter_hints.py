@@ -17,7 +17,7 @@ _MEANINGS = {
     ("n", "count"): "num num_samples n_samples num_images n_images number_of_samples samples "
                     "num_results batch_size",
     ("patch_size",): "window_size block_size kernel_size patch psize size",
-    ("levels", "scales"): "levels num_levels n_levels max_layer max_level pyramid_levels depth octaves",
+    ("levels", "scales"): "levels num_levels n_levels max_layer max_level pyramid_levels octaves",
     ("iterations",): "n_iter num_iters num_iterations max_iter steps num_steps epochs",
     ("downscale", "scale"): "ratio scale_factor pyr_factor pyramid_ratio factor",
     ("alpha",): "completeness alpha_completeness",
