@@ -11,15 +11,17 @@ Returned = TypeVar("Returned")
 
 # Parameters by words that others have for them; the first that a function has is named.
 _MEANINGS = {
-    ("rng",): "seed random_state random_seed generator random rand prng",
+    ("rng", "seed"): "rng seed random_state random_seed generator random rand prng",
     ("shape", "scale"): "size output_size output_shape out_shape target_shape target_size "
                         "new_shape height width dsize resolution",
-    ("n", "count"): "num num_samples n_samples num_images n_images number_of_samples samples "
-                    "num_results batch_size",
+    ("n", "count"): "n count num num_samples n_samples num_images n_images number_of_samples "
+                    "samples num_results batch_size",
     ("patch_size",): "window_size block_size kernel_size patch psize size",
     ("levels", "scales"): "levels num_levels n_levels max_layer max_level pyramid_levels octaves",
     ("iterations",): "n_iter num_iters num_iterations max_iter steps num_steps epochs",
-    ("downscale", "scale"): "ratio scale_factor pyr_factor pyramid_ratio factor",
+    ("scale", "shape"): "scale zoom",
+    ("scale", "downscale"): "factor scale_factor",
+    ("downscale",): "ratio pyr_factor pyramid_ratio pyramid_factor",
     ("alpha",): "completeness alpha_completeness",
     ("noise_std",): "noise sigma noise_sigma noise_level std noise_scale",
     ("engine",): "device backend gpu cuda use_gpu",
@@ -37,7 +39,7 @@ _MEANINGS = {
     ("initial_guess",): "init initial start x0",
     ("return_index",): "return_indices return_nnf return_map index_map",
     ("return_info",): "return_stats full_output info",
-    ("mask",): "hole holes mask_image inpaint_mask region",
+    ("mask",): "mask hole holes mask_image inpaint_mask region",
     ("result",): "samples image other generated output synthesised synthesized target predicted "
                  "image_test test",
     ("source", "image", "images", "sources", "volumes"):

@@ -57,6 +57,8 @@ def test_every_public_function_names_its_parameters(function):
         (pnn.analogy, "target", "structure"),
         (pnn.retarget, "output_shape", "shape"),
         (pnn.resize, "factor", "scale"),
+        (pnn.retarget, "scale", "shape"),
+        (pnn.generate, "pyramid_ratio", "downscale"),
         (pnn.nearest_patches, "queries", "query"),
         (pnn.grow_volume, "image", "images"),
         (baselines.bidirectional_similarity, "source", "image"),

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from pnncupy.cli import signals
+from pnncupy.cli.command import Command
 from pnncupy.errors import ImageReadError
 from pnncupy.terminal import say, visible
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("spec", metavar="[SPEC.toml]", required=False,
                 type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option(
