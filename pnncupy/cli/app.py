@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from pnncupy._version import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
 from pnncupy.cli.command import Command, meant_command
+from pnncupy.cli.doctor_command import doctor, say_version
 from pnncupy.cli.report_command import report
 from pnncupy.cli.samples_command import samples
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
@@ -156,7 +156,8 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
 )
-@click.version_option(__version__, prog_name="pnncupy")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=say_version,
+              help="Show the version, engines and devices, and exit.")  # fmt: skip
 def commands() -> None:
     """Synthesise new images from the patches of an example image, without training."""
 
@@ -171,5 +172,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, report, samples):
+for command in (engines, batch, report, samples, doctor):
     commands.add_command(command)

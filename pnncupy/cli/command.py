@@ -56,9 +56,11 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             name = meant_option(error.option_name, self.get_params(ctx))
-            if name:
-                error.possibilities = [name]
-            raise
+            if not name:
+                raise
+            raise click.UsageError(
+                f"No such option {error.option_name!r}. Did you mean {name!r}?", ctx
+            ) from error
 
 
 def write_groups(
