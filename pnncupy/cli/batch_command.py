@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from pnncupy.cli import completion
-from pnncupy.cli.command import BASIC, meant_option, write_groups
+from pnncupy.cli.command import BASIC, write_groups
 from pnncupy.cli.options import FactorsCommand
 from pnncupy.cli.scheduler import dask_client
 from pnncupy.tasks.registry import TASKS
@@ -46,11 +46,10 @@ class _BatchCommand(FactorsCommand):
             flags = [
                 each.opts[-1] for each in self.get_params(ctx) if isinstance(each, click.Option)
             ]
-            meant = meant_option(error.option_name, self.get_params(ctx))
-            rest = f"did you mean {meant}?" if meant else f"it has {', '.join(flags)}"
             raise click.UsageError(
-                f"pnncupy batch --verb {verb} has no option {error.option_name}; {rest}", ctx
-            ) from error
+                f"pnncupy batch --verb {verb} has no option {error.option_name}; it has "
+                f"{', '.join(flags)}", ctx,
+            ) from error  # fmt: skip
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the options of the command, and those of the task."""

@@ -128,7 +128,7 @@ def test_an_option_that_there_is_not(verb, flag, meant, capsys):
 
 def test_an_option_that_batches_do_not_have(capsys, tmp_path):
     assert run(["batch", str(tmp_path), "-o", "out", "--patchsize", "3"]) == 2
-    assert "has no option --patchsize; did you mean --patch-size?" in capsys.readouterr().err
+    assert "No such option '--patchsize'. Did you mean '--patch-size'?" in capsys.readouterr().err
 
 
 @pytest.mark.process
