@@ -24,6 +24,7 @@ FLOORS = (
     ("images", "parallel", "kernels"),
     ("io", "engine"),
     ("samples", "search"),
+    ("figure_inputs",),
     ("synthesis", "metrics", "plot"),
     ("tasks",),
     ("baselines",),
