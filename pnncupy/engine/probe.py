@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from pnncupy.engine import registry
+from pnncupy.terminal import say
 
 # Compiling all kernels takes some 15 s on a slow machine.
 SECONDS = 120
@@ -107,7 +108,7 @@ def main(words: list[str]) -> None:
         answer = tests[kind](*names)  # type: ignore[operator]
     except Exception as error:
         answer = {"fault": " ".join(f"{type(error).__name__}: {error}".split())}
-    print(json.dumps(answer), flush=True)
+    say(json.dumps(answer))
     os._exit(0)  # libraries of a broken driver may hang at the end
 
 

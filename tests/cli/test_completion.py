@@ -35,8 +35,7 @@ COMPLETED = {
 def setup_of(shell):
     """The command of the page that sets completion up."""
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
-    (text,) = [text for kind, text in blocks if "_PNNCUPY_COMPLETE" in text and shell in text]
-    (line,) = [line for line in text.splitlines() if f"={shell}_source" in line]
+    (line,) = [text for kind, text in blocks if kind == shell]
     return line.partition("#")[0].strip()
 
 
