@@ -18,10 +18,10 @@ from pnncupy.io import ProvenanceRecord
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.volume_files import write_volume
-from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
+from pnncupy.io.writing import READ_SUFFIXES, SUFFIXES, default_suffix, encode_image, write_image
 
 # Taken for file names, not for folders.
-_OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
+_OTHER_FORMATS = {".pdf", ".svg", *READ_SUFFIXES}
 
 
 @dataclass(frozen=True)

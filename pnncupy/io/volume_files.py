@@ -3,12 +3,13 @@
 import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.io.formats.limits import check_limit
+from pnncupy.io.array_files import array_shape, encode_array, read_array, volume_of_array
+from pnncupy.io.formats.kinds import ARRAYS
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
@@ -16,7 +17,7 @@ from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
 
-SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
+SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy", ".npz": "npz"}
 
 
 # Sides of square pixels may differ by this share.
@@ -76,13 +77,14 @@ def read_volume_file(
     limit = allowed_bytes(max_bytes)
     file = Path(path)
     with opened_file(file) as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            return ImageFile(_numpy_volume(stream, limit), Metadata())
-        stream.seek(0)
 
         def read(kind: str) -> ImageFile:
+            if kind in ARRAYS:
+                return ImageFile(volume_of_array(read_array(stream, kind, limit)), Metadata())
             if kind != "tiff":
-                raise ImageReadError("one image; a volume is a TIFF stack or an .npy file")
+                raise ImageReadError(
+                    "one image; a volume is a TIFF stack, an .npy or .npz file, or OME-Zarr"
+                )
             return read_tiff_volume(stream, limit)
 
         return understood(stream, None, read)
@@ -91,8 +93,8 @@ def read_volume_file(
 def named_slice_axis(path: str | os.PathLike[str]) -> str:
     """Return the axis that makes a file a volume by its own words: Z, T of a series, or none.
 
-    An .npy file has Z, and a TIFF file may name an axis of slices or times, as those of ImageJ and
-    OME do. Pages that nothing names may be anything.
+    An .npy file of 3 axes or more has Z, and a TIFF file may name an axis of slices or times, as
+    those of ImageJ and OME do. Pages that nothing names may be anything.
 
     Raises
     ------
@@ -101,30 +103,13 @@ def named_slice_axis(path: str | os.PathLike[str]) -> str:
     """
     file = Path(path)
     with opened_file(file) as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            return "Z"
-        stream.seek(0)
-        return understood(stream, None, lambda kind: named_axis(stream) if kind == "tiff" else "")
 
+        def read(kind: str) -> str:
+            if kind == "npy":
+                return "" if len(array_shape(stream)) == 2 else "Z"
+            return named_axis(stream) if kind == "tiff" else ""
 
-def _numpy_volume(stream: BinaryIO, limit: int) -> Any:
-    """The array in an .npy file, whose header is checked first."""
-    stream.seek(0)
-    try:
-        major = np.lib.format.read_magic(stream)[0]
-        header = np.lib.format.read_array_header_1_0 if major == 1 else (
-            np.lib.format.read_array_header_2_0
-        )  # fmt: skip
-        shape, _, dtype = header(stream)
-        if len(shape) not in (3, 4) or 0 in shape or dtype.kind not in "biuf":
-            raise ImageReadError(f"not a volume of real numbers: shape {shape}, dtype {dtype}")
-        check_limit(f"an array of shape {shape}", int(np.prod(shape)) * dtype.itemsize, limit)
-        stream.seek(0)
-        return np.ascontiguousarray(np.load(stream, allow_pickle=False))
-    except ImageReadError:
-        raise
-    except (ValueError, EOFError, OSError) as error:
-        raise ImageReadError(f"damaged .npy file: {' '.join(str(error).split())}") from error
+        return understood(stream, None, read)
 
 
 def write_volume(
@@ -196,12 +181,8 @@ def encode_volume(
             f"shape {volume.shape}, dtype {volume.dtype}"
         )
     volume = np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("=")))
-    if kind == "npy":
-        from io import BytesIO
-
-        buffer = BytesIO()
-        np.save(buffer, volume, allow_pickle=False)
-        return buffer.getvalue()
+    if kind in ARRAYS:
+        return encode_array(volume, kind)
     if volume.dtype.kind == "b":
         volume = volume.astype(np.uint8) * np.uint8(255)
     if volume.ndim == 4 and volume.shape[3] == 1:
