@@ -11,7 +11,23 @@ import click
 from pnncupy import samples, validation
 from pnncupy.tasks.registry import PERIODIC_WORDS
 
-EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+class _ImagePath(click.Path):
+    """A file that is there, or the folder of an OME-Zarr image."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # fmt: skip
+        found = super().convert(value, param, ctx)
+        if Path(found).is_dir() and not is_zarr(found):
+            self.fail(f"File {str(found)!r} is a directory.", param, ctx)
+        return found
+
+
+EXISTING_FILE = _ImagePath()
 
 SOURCE_OPTIONS = [
     click.argument("files", metavar="[IMAGE]...", nargs=-1, type=EXISTING_FILE),

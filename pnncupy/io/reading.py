@@ -36,6 +36,7 @@ from pnncupy.io.formats.tiff_series import choose, opened
 from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
 from pnncupy.io.formats.xmp_carriers import packets
 from pnncupy.io.image_file import ImageFile
+from pnncupy.io.ome_zarr import is_zarr, read_zarr, zarr_metadata, zarr_provenance
 from pnncupy.io.tiff_image import read_tiff, tiff_metadata
 
 _DEFAULT_LIMIT = 16 * 10**9
@@ -56,8 +57,8 @@ def read_image(
     ----------
     path : path
         PNG, JPEG, TIFF, .npy or .npz file, or, with the extra ``formats``, WebP, BMP, GIF, OpenEXR,
-        Radiance HDR, JPEG XL, JPEG 2000, AVIF or HEIC; its content decides, not its name. See
-        docs/files.md.
+        Radiance HDR, JPEG XL, JPEG 2000, AVIF or HEIC; its content decides, not its name. With the
+        extra ``zarr``, the folder of an OME-Zarr image. See docs/files.md.
     page : int, optional
         Which image of a TIFF stack to take, from 0. Stacks are refused without it. Masks and
         smaller copies of a page are no images of a stack. Of animations the first image is taken
@@ -116,6 +117,8 @@ def read_file(
     """Read one image and what its file says about it; see `read_image`."""
     number = validation.optional_integer("page", page, 0)
     limit = allowed_bytes(max_bytes)
+    if is_zarr(path):
+        return read_zarr(Path(path), number, limit)
     with opened_file(Path(path)) as stream:
         found = understood(stream, number, lambda kind: _read(stream, kind, number, limit))
     return _oriented(found) if orient else found
@@ -287,6 +290,8 @@ def read_metadata(
     True
     """
     number = validation.optional_integer("page", page, 0)
+    if is_zarr(path):
+        return zarr_metadata(Path(path), number)
 
     with opened_file(Path(path)) as stream:
 
@@ -335,6 +340,8 @@ def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
     ...     pnncupy.io.read_provenance(file) == known
     True
     """
+    if is_zarr(path):
+        return zarr_provenance(Path(path))
     with opened_file(Path(path)) as stream:
         kind = kind_of(stream.read(HEAD))
         if kind is None:

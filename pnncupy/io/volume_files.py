@@ -13,6 +13,8 @@ from pnncupy.io.formats.kinds import ARRAYS
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import is_zarr, read_zarr_volume, write_zarr, zarr_slice_axis
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
@@ -43,8 +45,9 @@ def read_volume(path: str | os.PathLike[str], *, max_bytes: int | str | None = N
     Parameters
     ----------
     path : path
-        TIFF stack whose pages are slices (axis Z) or times (axis T), of one size and dtype; or an
-        .npy file of 3 axes, or of 4, the last of which holds channels.
+        TIFF stack whose pages are slices (axis Z) or times (axis T), of one size and dtype; an .npy
+        or .npz file of 3 axes, or of 4, the last of which holds channels; or, with the extra
+        ``zarr``, a folder of OME-Zarr with one axis of slices or times.
     max_bytes : int or str, optional
         As in `read_image`.
 
@@ -76,6 +79,8 @@ def read_volume_file(
     """Read a volume and what its file says about it; see `read_volume`."""
     limit = allowed_bytes(max_bytes)
     file = Path(path)
+    if is_zarr(file):
+        return read_zarr_volume(file, limit)
     with opened_file(file) as stream:
 
         def read(kind: str) -> ImageFile:
@@ -102,6 +107,8 @@ def named_slice_axis(path: str | os.PathLike[str]) -> str:
         As `read_volume`.
     """
     file = Path(path)
+    if is_zarr(file):
+        return zarr_slice_axis(file)
     with opened_file(file) as stream:
 
         def read(kind: str) -> str:
@@ -126,17 +133,18 @@ def write_volume(
     ----------
     path : path
         Its suffix decides the format: .tif or .tiff, a stack that ImageJ reads (uint8, uint16 and
-        float32 up to 4 GB), else one of OME, or .npy.
+        float32 up to 4 GB), else one of OME; .npy or .npz; or, with the extra ``zarr``, .zarr, a
+        folder of OME-Zarr 0.5.
     volume : (Z, Y, X) or (Z, Y, X, C) array
         Channels last. Bool is written as 0 and 255 into TIFF files.
     overwrite : bool, default False
         Replace an existing file.
     metadata : Metadata, optional
-        What is known about the voxels: a TIFF file keeps their size (`Metadata.pixel_size` of rows
-        and columns, `Metadata.slice_size`, and `Metadata.unit`), the names of channels and the
-        description. `Metadata.kind` "ome" writes OME's form.
+        What is known about the voxels: TIFF files and OME-Zarr keep their size
+        (`Metadata.pixel_size` of rows and columns, `Metadata.slice_size`, and `Metadata.unit`) and
+        the names of channels, TIFF files the description, too. `Metadata.kind` "ome" writes OME's form.
     provenance : ProvenanceRecord, optional
-        What the volume was synthesised from, and how; for TIFF files.
+        What the volume was synthesised from, and how; for TIFF files and OME-Zarr.
 
     Raises
     ------
@@ -160,7 +168,21 @@ def write_volume(
     True
     """
     file = new_file(path, overwrite, metadata, provenance)
+    if file.suffix.lower() == ZARR:
+        checked = checked_volume(np.asarray(volume))
+        write_zarr(file, checked, 3, metadata or Metadata(), provenance)
+        return
     write_whole(file, encode_volume(file.suffix, np.asarray(volume), metadata, provenance))
+
+
+def checked_volume(volume: Any) -> Any:
+    """The volume, contiguous and in native byte order; refused if it is none."""
+    if volume.ndim not in (3, 4) or volume.size == 0 or volume.dtype.kind not in "biuf":
+        raise ValueError(
+            "a volume must be a non-empty (Z, Y, X) or (Z, Y, X, C) array of real numbers, got "
+            f"shape {volume.shape}, dtype {volume.dtype}"
+        )
+    return np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("=")))
 
 
 def encode_volume(
@@ -175,12 +197,7 @@ def encode_volume(
         raise ValueError(
             f"unknown volume format {suffix!r}; use one of {', '.join(sorted(SUFFIXES))}"
         )
-    if volume.ndim not in (3, 4) or volume.size == 0 or volume.dtype.kind not in "biuf":
-        raise ValueError(
-            "a volume must be a non-empty (Z, Y, X) or (Z, Y, X, C) array of real numbers, got "
-            f"shape {volume.shape}, dtype {volume.dtype}"
-        )
-    volume = np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("=")))
+    volume = checked_volume(volume)
     if kind in ARRAYS:
         return encode_array(volume, kind)
     if volume.dtype.kind == "b":

@@ -15,6 +15,8 @@ from pnncupy.io.formats.png import profile_chunk, with_chunks
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import write_zarr
 
 # Formats that are written, and for folders of images those that are only read, too.
 SUFFIXES = {
@@ -43,7 +45,8 @@ def write_image(
         .jpg (8-bit grey or RGB), .tif, .npy and .npz (any real dtype, any number of channels);
         with the extra ``formats``: .webp (8-bit RGB, with or without alpha), .jxl (8- and 16-bit
         grey or RGB, with or without alpha), .jp2 (8- and 16-bit grey or RGB)
-        and .exr (float16, float32 and uint32, any number of channels). See docs/files.md.
+        and .exr (float16, float32 and uint32, any number of channels); with the extra ``zarr``,
+        .zarr, a folder of OME-Zarr 0.5 (any real dtype and channels). See docs/files.md.
     image : (H, W) or (H, W, C) array
         Channels last. Bool is written as 0 and 255, but into TIFF files as bits if `metadata` says
         so, and into .npy and .npz files as it is.
@@ -76,6 +79,10 @@ def write_image(
     file = new_file(path, overwrite, metadata, provenance)
     if not isinstance(description, str):
         raise TypeError(f"`description` must be a string, got {type(description).__name__}")
+    if file.suffix.lower() == ZARR:
+        checked = checked_image(np.asarray(image))
+        write_zarr(file, checked, 2, metadata or Metadata(), provenance)
+        return
     write_whole(
         file, encode_image(file.suffix, np.asarray(image), metadata, description, provenance)
     )
@@ -124,6 +131,16 @@ def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
     return ".png" if fits else ".tif"
 
 
+def checked_image(image: Any) -> Any:
+    """The image in native byte order; refused if it is none."""
+    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
+        raise ValueError(
+            "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "
+            f"{image.shape}, dtype {image.dtype}"
+        )
+    return image.astype(image.dtype.newbyteorder("="))
+
+
 def encode_image(
     suffix: str,
     image: Any,
@@ -162,12 +179,7 @@ def encode_image(
         raise ValueError(
             f"unknown image format {suffix!r}; use one of {', '.join(sorted(SUFFIXES))}"
         )
-    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
-        raise ValueError(
-            "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "
-            f"{image.shape}, dtype {image.dtype}"
-        )
-    image = image.astype(image.dtype.newbyteorder("="))
+    image = checked_image(image)
     one_bit = kind == "tiff" and metadata is not None and metadata.bits == 1
     if kind in ARRAYS:
         return encode_array(np.ascontiguousarray(image), kind)

@@ -326,7 +326,7 @@ def test_a_decoder_that_dies_or_waits_ends_only_itself(tmp_path, monkeypatch, co
 def test_the_time_of_a_decoder_is_bounded_by_itself(tmp_path):
     """Its limits hold also where the process that started it is gone."""
     code = (
-        "import resource; from pnncupy.io.formats import decoder_program as d; d._bound(10**9, 1)\n"
+        "import resource; from pnncupy.io.decoder import program as d; d._bound(10**9, 1)\n"
         "print(resource.getrlimit(resource.RLIMIT_FSIZE)[0], flush=True)\nwhile True: pass"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.io.formats import decoder_program
+from pnncupy.io.decoder import program
 from pnncupy.io.formats.limits import check_limit
 from pnncupy.io.formats.orientation import known_orientation
 from pnncupy.io.formats.tiff_colours import ASSOCIATED, UNASSOCIATED, unassociated
@@ -41,7 +41,7 @@ class Decoded:
     ----------
     pixels : array or None
     header : dict
-        See `decoder_program`.
+        See `decoder.program`.
     """
 
     pixels: Any
@@ -51,12 +51,12 @@ class Decoded:
 def read_further(
     kind: str, title: str, stream: BinaryIO, page: int | None, limit: int
 ) -> ImageFile:  # fmt: skip
-    """Read the image in an open file of a format of `decoder_program`, as stored.
+    """Read the image in an open file of a format of `decoder.program`, as stored.
 
     Parameters
     ----------
     kind : str
-        Format, a key of `decoder_program.READERS`.
+        Format, a key of `decoder.program.READERS`.
     title : str
         Name of the format for messages.
     stream : binary file
@@ -102,6 +102,8 @@ def metadata_of(header: dict[str, Any]) -> Metadata:
         unit=header.get("unit"),
         slice_size=header.get("slice_size"),
         slice_axis=header.get("slice_axis", "Z"),
+        kind=header.get("kind", "plain"),
+        separate_channels=bool(header.get("separate_channels", False)),
     )
 
 
@@ -119,9 +121,9 @@ def decode(
     with tempfile.TemporaryDirectory(prefix="pnncupy_") as folder:
         # Decoders choose by suffixes, and some give letters of a name a meaning.
         link = _linked(path, Path(folder) / f"image.{kind}")
-        program = [sys.executable, decoder_program.__file__, kind, link, place, str(limit), what]
+        command = [sys.executable, program.__file__, kind, link, place, str(limit), what]
         process = subprocess.Popen(
-            program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             cwd=folder,
         )  # fmt: skip
         try:

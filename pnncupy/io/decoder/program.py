@@ -1,8 +1,8 @@
 """Decoder of one file of a further format, in a process of its own: FORMAT FILE PAGE LIMIT WHAT.
 
 It imports nothing of pnncupy, so that it starts fast, and bounds its own memory and time before it
-opens the file. A line of JSON goes to standard output, then the pixels. `decoder_process` starts
-it.
+opens the file. A line of JSON goes to standard output, then the pixels.
+`formats.decoder_process` starts it.
 """
 
 import base64
@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,10 +40,13 @@ class Opened(NamedTuple):
         In types that JSON has. Its `shape` and `itemsize` bound the array.
     decode : function
         Return the array (H, W), (H, W, C), or of a volume.
+    part : int
+        Bytes that are decoded at once, where they may be more than those of the array.
     """
 
     header: dict[str, Any]
     decode: Callable[[], Any]
+    part: int = 0
 
 
 def main(kind: str, path: str, page: int | None, limit: int, what: str) -> None:
@@ -51,7 +55,7 @@ def main(kind: str, path: str, page: int | None, limit: int, what: str) -> None:
     _bound(_HEADER_BYTES + 4 * size, _HEADER_SECONDS + size // _BYTES_PER_SECOND)
     opened = READERS[kind](path, page)
     header = opened.header
-    declared = math.prod(header["shape"]) * header.pop("itemsize")
+    declared = max(math.prod(header["shape"]) * header.pop("itemsize"), opened.part)
     if what == "metadata":
         _answer(header)
     elif declared > limit:
@@ -340,9 +344,23 @@ def _by_oiio(kind: str) -> Callable[[str, int | None], Opened]:
     return lambda path, page: _oiio(kind, path, page)
 
 
+def _by_zarr(volume: bool) -> Callable[[str, int | None], Opened]:
+    def opened(path: str, page: int | None) -> Opened:
+        package = f"{__package__}." if __package__ else ""
+        images = import_module(f"{package}zarr_images")
+        try:
+            header, chunk, decode = images.open_zarr(path, page, volume)
+        except images.UnsuitableArray as error:
+            raise Refused(str(error)) from None
+        return Opened({**_header((), 0), **header}, decode, chunk)
+
+    return opened
+
+
 READERS: dict[str, Callable[[str, int | None], Opened]] = {
     **{kind: _by_oiio(kind) for kind in ("webp", "bmp", "gif", "exr", "hdr")},
     "jxl": _jxl, "jp2": _jpeg2000, "avif": _avif, "heic": _heic,
+    "zarr": _by_zarr(False), "zarr-volume": _by_zarr(True),
 }  # fmt: skip
 
 
