@@ -21,6 +21,8 @@ class _ImagePath(click.Path):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:  # fmt: skip
+        from pnncupy.io.ome_zarr import is_zarr
+
         found = super().convert(value, param, ctx)
         if Path(found).is_dir() and not is_zarr(found):
             self.fail(f"File {str(found)!r} is a directory.", param, ctx)
@@ -36,7 +38,7 @@ SOURCE_OPTIONS = [
                  help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
     click.option("--page", type=int, help="Image of a TIFF stack, from 0."),
     click.option("--volume", is_flag=True,
-                 help="All pages of a TIFF stack, or an .npy array, are one volume or series."),
+                 help="All pages of a stack, or an array, are one volume or series."),
 ]  # fmt: skip
 
 RESULT_OPTIONS = [

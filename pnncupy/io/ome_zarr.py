@@ -15,6 +15,8 @@ from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of, record_in
 from pnncupy.io.image_file import ImageFile
 
 SUFFIX = ".zarr"
+# What of `Metadata.worth_keeping` is written.
+KEPT = ("pixel size", "channel names")
 _TITLE = "OME-Zarr"
 _MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _UNITS = {

@@ -142,7 +142,8 @@ def write_volume(
     metadata : Metadata, optional
         What is known about the voxels: TIFF files and OME-Zarr keep their size
         (`Metadata.pixel_size` of rows and columns, `Metadata.slice_size`, and `Metadata.unit`) and
-        the names of channels, TIFF files the description, too. `Metadata.kind` "ome" writes OME's form.
+        the names of channels, TIFF files the description, too. `Metadata.kind` "ome" writes OME's
+        form.
     provenance : ProvenanceRecord, optional
         What the volume was synthesised from, and how; for TIFF files and OME-Zarr.
 
@@ -176,7 +177,7 @@ def write_volume(
 
 
 def checked_volume(volume: Any) -> Any:
-    """The volume, contiguous and in native byte order; refused if it is none."""
+    """The volume, contiguous and in native byte order; refused if it is another array."""
     if volume.ndim not in (3, 4) or volume.size == 0 or volume.dtype.kind not in "biuf":
         raise ValueError(
             "a volume must be a non-empty (Z, Y, X) or (Z, Y, X, C) array of real numbers, got "

@@ -132,7 +132,7 @@ def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
 
 
 def checked_image(image: Any) -> Any:
-    """The image in native byte order; refused if it is none."""
+    """The image in native byte order; refused if it is another array."""
     if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
         raise ValueError(
             "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "

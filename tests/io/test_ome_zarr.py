@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from pnncupy.cli.app import run
 from pnncupy.errors import ImageReadError
 from pnncupy.io import (
     Metadata,
@@ -158,3 +159,33 @@ def test_other_contents_are_refused(tmp_path):
     file.write_text(json.dumps({**array, "shape": [4, 10**6, 10**6], "chunks": [4, 10**6, 10**6]}))
     with pytest.raises(ImageReadError, match="raise it with `max_bytes`"):
         read_image(path, page=0)
+
+
+@pytest.mark.slow
+def test_the_command_line_and_batches_take_it(tmp_path, capsys):
+    volume = values((6, 9, 9), "uint8")
+    size = Metadata((0.5, 0.5), "µm", slice_size=2.0, kind="ome")
+    write_volume(tmp_path / "v.zarr", volume, metadata=size)
+    write_image(tmp_path / "i.zarr", volume[0], metadata=size)
+    fast = ["--seed", "1", "--iterations", "1", "--quiet", "--patch-size", "3"]
+    volumes = ["generate", "--volume", str(tmp_path / "v.zarr"), "-o", str(tmp_path / "w.zarr")]
+    assert run([*volumes, *fast]) == 0
+    assert read_volume(tmp_path / "w.zarr").shape == volume.shape
+    assert read_metadata(tmp_path / "w.zarr", page=0).pixel_size == (0.5, 0.5)
+    assert read_provenance(tmp_path / "w.zarr").seed == 1
+    images = ["generate", str(tmp_path / "i.zarr"), "-o", str(tmp_path / "j.zarr")]
+    assert run([*images, *fast]) == 0
+    first = read_image(tmp_path / "j.zarr")
+    assert "does not keep" not in capsys.readouterr().err
+    assert run([*images, *fast]) == 2
+    assert "j.zarr exists; choose another -o or replace with --force" in capsys.readouterr().err
+    assert run([*images, *fast, "--force"]) == 0
+    assert run(["generate", str(tmp_path), "-o", str(tmp_path / "x.png"), *fast]) == 2
+    assert "is a directory" in capsys.readouterr().err
+    jobs = "[defaults]\niterations = 1\npatch_size = 3\nseed = 1\n[[job]]\nimage = 'i.zarr'\n"
+    (tmp_path / "jobs.toml").write_text(jobs + "[[job]]\nimage = 'v.zarr'\n")
+    assert run(["batch", str(tmp_path / "jobs.toml"), "-o", str(tmp_path / "out")]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "i_generate_seed1.tif"), first)
+    np.testing.assert_array_equal(
+        read_volume(tmp_path / "out" / "v_generate_seed1.tif"), read_volume(tmp_path / "w.zarr")
+    )
