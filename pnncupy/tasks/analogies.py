@@ -4,6 +4,7 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
 from pnncupy.patch_shape import PatchSize
@@ -29,6 +30,7 @@ _LEVELS = 5
 
 
 @document_parameters
+@labelled("source", "structure")
 @on_engine_device
 def analogy(
     source: Any,
