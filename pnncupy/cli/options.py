@@ -1,5 +1,6 @@
 """The options that several commands have in common."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -24,7 +25,8 @@ class _ImagePath(click.Path):
         from pnncupy.io.ome_zarr import is_zarr
 
         found = super().convert(value, param, ctx)
-        if Path(found).is_dir() and not is_zarr(found):
+        path = Path(os.fsdecode(found))
+        if path.is_dir() and not is_zarr(path):
             self.fail(f"File {str(found)!r} is a directory.", param, ctx)
         return found
 

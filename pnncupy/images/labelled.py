@@ -66,13 +66,14 @@ def labelled(
                 given["nodata"] = found
             plain = {name: _plain(name, value, example) for name, value in given.items()}
             plain["channel_axis"] = axis
-            result = function(**plain)  # type: ignore[call-arg]
+            result: Any = function(**plain)  # type: ignore[call-arg]
             place = given.get(target) if target is not None else None
             place = place if is_labelled(place) else example if target is not None else None
             first = given.get("first_sample", 0)
             image = result.image if hasattr(result, "_replace") else result
             made: Any = _labelled_result(image, example, place, axis, int(first))
-            return result._replace(image=made) if hasattr(result, "_replace") else made
+            whole: Returned = result._replace(image=made) if hasattr(result, "_replace") else made
+            return whole
 
         return call
 
@@ -128,11 +129,11 @@ def _any_labelled(values: Any) -> bool:
 
 def _check_aligned(given: dict[str, Any], target: str | None, aligned: Sequence[str]) -> None:
     """Refuse coordinates that are not those of the target."""
-    place = given.get(target) if target is not None else None
+    place: Any = given.get(target or "")
     if not is_labelled(place):
         return
     for name in aligned:
-        other = given.get(name)
+        other: Any = given.get(name)
         if not is_labelled(other):
             continue
         for dimension in set(other.dims) & set(place.indexes) & set(other.indexes):
