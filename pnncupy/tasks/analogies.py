@@ -4,6 +4,7 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
 from pnncupy.parameter_hints import hint_at_names
@@ -31,6 +32,7 @@ _LEVELS = 5
 
 @document_parameters
 @hint_at_names
+@labelled("source", "structure")
 @on_engine_device
 def analogy(
     source: Any,

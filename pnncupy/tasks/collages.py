@@ -9,6 +9,7 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
@@ -46,6 +47,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 @document_parameters
 @hint_at_names
+@labelled("images")
 @on_engine_device
 def collage(
     images: Any,

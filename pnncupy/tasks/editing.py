@@ -8,6 +8,7 @@ from typing import Any
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
@@ -40,6 +41,7 @@ _LEVELS = 5
 
 @document_parameters
 @hint_at_names
+@labelled("source", "edited", ("mask",))
 @on_engine_device
 def edit(
     source: Any,

@@ -8,6 +8,7 @@ from typing import Any
 from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio
 from pnncupy.images.stationarity import Stationarity
@@ -47,6 +48,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 @document_parameters
 @hint_at_names
+@labelled("image")
 @on_engine_device
 def generate(
     image: Any,

@@ -10,6 +10,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.label_encoding import LabelEncoding, check_labels
+from pnncupy.images.labelled import labelled
 from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
 from pnncupy.images.planes import ChannelAxis, as_planes, channel_axis_of, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio
@@ -44,6 +45,7 @@ _AVERAGED_MARGIN = 2
 
 @document_parameters
 @hint_at_names
+@labelled("image", "image", ("mask", "fill"))
 @on_engine_device
 def inpaint(
     image: Any,

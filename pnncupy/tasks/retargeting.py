@@ -7,6 +7,7 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, step_shapes
 from pnncupy.images.resize import resize_planes
@@ -47,6 +48,7 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 
 @document_parameters
 @hint_at_names
+@labelled("image")
 @on_engine_device
 def retarget(
     image: Any,
