@@ -22,8 +22,8 @@ class BackgroundCall:
         The latest event.
     results : list of Result
         What is finished, also where the call was cancelled.
-    message : str
-        Reason of a failure that the user can mend; else empty.
+    failure : Exception or None
+        What ended it, unless it was cancelled.
     is_cancelled : bool
         It ended by `cancel`.
     """
@@ -32,15 +32,12 @@ class BackgroundCall:
         self.call = call
         self.event: Event | None = None
         self.results: list[Any] = []
-        self.message = ""
+        self.failure: Exception | None = None
         self.is_cancelled = False
         self._cancelling = threading.Event()
 
     def run(self, is_aborted: Callable[[], bool] = lambda: False) -> "BackgroundCall":
-        """Run the task; `is_aborted` says that nobody waits any more.
-
-        Other exceptions than those that a user can mend are raised.
-        """
+        """Run the task; `is_aborted` says that nobody waits any more."""
 
         def watch(event: Event) -> bool:
             if event.result is not None:
@@ -54,8 +51,8 @@ class BackgroundCall:
             )
         except Cancelled:
             self.is_cancelled = True
-        except EXPECTED as error:
-            self.message = str(error) or type(error).__name__
+        except Exception as error:  # of any kind: the window shows it
+            self.failure = error
         return self
 
     def cancel(self) -> None:

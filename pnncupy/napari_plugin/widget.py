@@ -5,8 +5,9 @@ from typing import Any
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from napari.layers import Image, Labels, Layer
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import notification_manager, show_error, show_info
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDockWidget
 
 from pnncupy.napari_plugin.background_call import EXPECTED, BackgroundCall
 from pnncupy.napari_plugin.form import Form
@@ -18,7 +19,7 @@ _MILLISECONDS_BETWEEN_UPDATES = 100
 _PARTS = 1000
 
 
-class SynthesisWidget(Container):
+class SynthesisWidget(Container):  # type: ignore[misc]  # magicgui is not checked
     """Tasks for the layers of a viewer, in a dock.
 
     Parameters
@@ -29,10 +30,12 @@ class SynthesisWidget(Container):
     def __init__(self, napari_viewer: Any):
         self._viewer = napari_viewer
         self._running: BackgroundCall | None = None
-        self._is_closed = False
+        self._is_closed = self._was_docked = False
         self._form = Form(self._layers, self._label_layers)
         self._buttons = {
-            "new_hole": PushButton(name="new_hole", text="New hole", tooltip="add a Labels layer to paint on"),
+            "new_hole": PushButton(
+                name="new_hole", text="New hole", tooltip="add a Labels layer to paint on"
+            ),
             "run": PushButton(name="run", text="Run"),
             "cancel": PushButton(name="cancel", text="Cancel", enabled=False),
         }
@@ -95,9 +98,10 @@ class SynthesisWidget(Container):
         try:
             call = task_call(self._form.operation, self._form.choices)
         except EXPECTED as error:
-            show_error(str(error))
+            _show_failure(error)
             return
         self._running = BackgroundCall(call)
+        self._was_docked = self._is_docked
         worker: Any = create_worker(self._running.run, lambda: worker.abort_requested)
         worker.returned.connect(self._show_results)
         worker.finished.connect(self._end)
@@ -114,6 +118,9 @@ class SynthesisWidget(Container):
 
     def _show_progress(self) -> None:
         if self._running is not None:
+            if self._was_docked and not self._is_docked:
+                self._close()
+                return
             self._bar.value = round(self._running.fraction * _PARTS)
             self._status.value = self._running.status
 
@@ -129,10 +136,10 @@ class SynthesisWidget(Container):
                 call.operation.keeps_position, record,
             )  # fmt: skip
             self._viewer.add_layer(Layer.create(*data))
-        if done.message:
-            show_error(done.message)
-        elif done.is_cancelled:
+        if done.is_cancelled:
             show_info(f"cancelled; {len(done.results)} finished results were added")
+        elif done.failure is not None:
+            _show_failure(done.failure)
 
     def _end(self) -> None:
         """Be ready for the next run."""
@@ -145,7 +152,23 @@ class SynthesisWidget(Container):
         self._buttons["run"].enabled = True
         self._buttons["cancel"].enabled = False
 
+    @property
+    def _is_docked(self) -> bool:
+        """Test whether it is in a dock: napari takes it out of a dock that is closed."""
+        parent = self.native.parent()
+        while parent is not None and not isinstance(parent, QDockWidget):
+            parent = parent.parent()
+        return parent is not None
+
     def _close(self) -> None:
         """End what runs: nobody would see its results."""
         self._is_closed = True
         self.cancel()
+
+
+def _show_failure(error: Exception) -> None:
+    """Show the message of an error that a user can mend; of others the traceback too."""
+    if isinstance(error, EXPECTED):
+        show_error(str(error) or type(error).__name__)
+    else:
+        notification_manager.receive_error(type(error), error, error.__traceback__)
