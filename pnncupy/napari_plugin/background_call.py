@@ -66,7 +66,7 @@ class BackgroundCall:
 
     @property
     def status(self) -> str:
-        """What it does now, in words."""
+        """Current step of the call, in words."""
         event = self.event
         if self._cancelling.is_set():
             return "cancelling"

@@ -86,7 +86,7 @@ def hole_of(hole: Layer | None, layer: Layer) -> Array:
     Raises
     ------
     ValueError
-        There is none, it is empty, or it is not above the layer pixel by pixel.
+        The hole is missing or empty, or not above the layer pixel by pixel.
     """
     remedy = f"press 'New hole' to add one for {layer.name!r}, and paint"
     if hole is None:

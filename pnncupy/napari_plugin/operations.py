@@ -1,4 +1,4 @@
-"""What the widget offers: tasks in words of layers, and the calls that they become."""
+"""Operations of the widget: tasks in words of layers, and the calls that they become."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
