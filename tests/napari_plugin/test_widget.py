@@ -46,6 +46,7 @@ def test_several_results_are_layers_each(viewer, plugin, small):
     opened = plugin()
     opened.choose(operation="Generate", count=2, seed=4, height=16, **FAST)
     first, second = new_layers(viewer, opened)
+    assert opened.widget["height"].value == 16  # new layers change no field
     wanted = pnn.generate(
         small, 2, shape=(16, 24), rng=4, variety="low", channel_axis=None, **FAST
     )  # fmt: skip
