@@ -164,7 +164,7 @@ def execute(
     start = time.perf_counter()
     try:
         task, arguments = task_call(job, arrays)
-        image = _image_of(job, task, {**arguments, "threads": threads})
+        image = _image_of(job, task, {**arguments, "threads": threads, "progress": False})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
         made_from = job_provenance(job, 1 if image.ndim == 2 + job.volume else image.shape[-1])
@@ -193,7 +193,7 @@ def early_error(job: Job) -> str:
     try:
         task, arguments = task_call(job)
         with suppress(errors.Cancelled):
-            task(**arguments, callback=lambda event: False)
+            task(**arguments, callback=lambda event: False, progress=False)
     except Exception as error:
         return _reason(error)
     return ""

@@ -25,7 +25,7 @@ def is_labelled(value: Any) -> bool:
     return kind.__module__.partition(".")[0] == "xarray" and kind.__name__ == "DataArray"
 
 
-def labelled(
+def labelled[**Parameters, Returned](
     source: str, target: str | None = None, aligned: Sequence[str] = ()
 ) -> Callable[[Callable[Parameters, Returned]], Callable[Parameters, Returned]]:
     """Let a task take DataArrays and return them.
