@@ -1,8 +1,10 @@
 """Array libraries: which one an array belongs to, and checks that depend on it."""
 
 import os
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, Concatenate
 
 import numpy as np
 
@@ -50,6 +52,35 @@ def namespace(value: Array) -> Namespace:
     from array_api_compat import array_namespace
 
     return array_namespace(value)
+
+
+def is_of_standard(value: Any) -> bool:
+    """Test for an array of another library of the array API standard."""
+    known = type(value).__module__.partition(".")[0] in ("numpy", "cupy")
+    return not known and hasattr(value, "__array_namespace__") and hasattr(value, "__dlpack__")
+
+
+def through_numpy[**Parameters, Returned](
+    function: Callable[Concatenate[Any, Parameters], Returned],
+) -> Callable[Concatenate[Any, Parameters], Returned]:
+    """Let a function of one array on the CPU take those of the array API standard (DLPack)."""
+
+    @wraps(function)
+    def call(image: Any, *arguments: Parameters.args, **options: Parameters.kwargs) -> Returned:
+        if not is_of_standard(image):
+            return function(image, *arguments, **options)
+        own: Any = image.__array_namespace__().asarray
+        made: Any = function(np.from_dlpack(image), *arguments, **options)
+        returned: Returned = [own(each) for each in made] if isinstance(made, list) else own(made)
+        return returned
+
+    return call
+
+
+def contiguous(value: Array) -> Array:
+    """The same numbers in C order, where the array's library knows orders."""
+    make = getattr(namespace(value), "ascontiguousarray", None)
+    return value if make is None else make(value)
 
 
 def on_host(value: Array) -> Array:

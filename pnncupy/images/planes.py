@@ -140,7 +140,7 @@ def raw_planes(name: str, image: Any, channel_axis: ChannelAxis) -> Array:
             f"`{name}` has values beyond the range of float32, got up to "
             f"{float(xp.max(xp.abs(result))):.3g}; scale it first"
         )
-    return xp.ascontiguousarray(single)
+    return arrays.contiguous(single)
 
 
 def from_planes(result: Array, like: Array, channel_axis: ChannelAxis) -> Array:
@@ -149,4 +149,4 @@ def from_planes(result: Array, like: Array, channel_axis: ChannelAxis) -> Array:
     if axis is None:
         return result[0]
     xp = arrays.namespace(result)
-    return xp.ascontiguousarray(xp.moveaxis(result, 0, axis))
+    return arrays.contiguous(xp.moveaxis(result, 0, axis))

@@ -26,6 +26,7 @@ _GROWING_STEP = 1.2
 
 
 @hint_at_names
+@arrays.through_numpy
 def pyramid(
     image: Any,
     levels: int,
@@ -151,9 +152,7 @@ def enlarge(
     values: Array, ratio: Ratio, shape: tuple[int, ...], periodic: tuple[bool, ...] = ()
 ) -> Array:
     """A planar image of one level in the shape of the next finer one."""
-    return arrays.namespace(values).ascontiguousarray(
-        resize_planes(values, _enlarging(ratio, len(shape)), shape, periodic)
-    )
+    return arrays.contiguous(resize_planes(values, _enlarging(ratio, len(shape)), shape, periodic))
 
 
 def _enlarging(ratio: Ratio, axes: int) -> tuple[float, ...]:
@@ -237,7 +236,7 @@ def _resize_valid(
     resized = arrays.clipped(resized, 0.0, 1.0)
     one, zero = xp.asarray(1, dtype=xp.float32), xp.asarray(0, dtype=xp.float32)
     result = xp.where(enough, weighted / xp.where(enough, resized, one), zero)
-    return xp.ascontiguousarray(result), xp.where(enough, resized, zero)
+    return arrays.contiguous(result), xp.where(enough, resized, zero)
 
 
 def fitting_levels(shapes: Sequence[Sequence[int]], patch_size: PatchSize, ratio: Ratio) -> int:

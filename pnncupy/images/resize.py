@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import validation
+from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.axis_sums import AxisSum, Taps, sum_along
 from pnncupy.images import planes
@@ -20,6 +20,7 @@ _SMALLEST_SCALE = 1e-4
 
 
 @hint_at_names
+@arrays.through_numpy
 def resize(
     image: Any,
     scale: Any,
