@@ -30,6 +30,8 @@ from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages
 
+__all__ = ["bidirectional_similarity"]
+
 # Patches along the smallest side at the coarsest level, as for retargeting by GPNN in the paper.
 _PATCHES_AT_COARSEST = 4.0
 # Values are rounded to multiples of this, so that sums of them are exact in float64 and do not

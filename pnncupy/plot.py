@@ -20,6 +20,8 @@ from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.search.index_map import checked_index
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
+__all__ = ["compare", "index_map", "samples", "slices"]
+
 _MOST_COLUMNS = 4
 _MOST_CHANNELS = 4
 _ASPECT = 16 / 9

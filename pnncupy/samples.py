@@ -8,6 +8,8 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.arrays import Array
 
+__all__ = ["CREDITS", "SampleFile", "load_sample", "sample_files"]
+
 # Name -> credit.
 CREDITS = {
     "chelsea": "Stéfan van der Walt, CC0",
