@@ -262,3 +262,21 @@ def test_the_pinned_floors_are_the_declared_ones():
     lines = own.splitlines()
     pinned = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     assert pinned == wanted
+
+
+def test_the_recipe_has_the_dependencies_and_the_version_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = (ROOT / "recipe" / "recipe.yaml").read_text()
+    _, _, run = recipe.partition("  run:\n")
+    listed = re.findall(r"^    - (.*)$", run.partition("\ntests:")[0], re.M)
+    wanted = {text.replace(">=", " >=") for text in project["dependencies"]}
+    assert set(listed) - {"python >=${{ python_min }}"} == wanted
+    assert f'  version: "{project["version"]}"\n' in recipe
+    assert f'  python_min: "{project["requires-python"].removeprefix(">=")}"\n' in recipe
+
+
+def test_the_citation_names_the_version_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\nrepository-code: {project['urls']['Source']}\n" in citation

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from numba import config, njit
 
@@ -26,10 +26,7 @@ HELPERS_REVISION = zlib.crc32(
 )
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def inlined(function: Function) -> Function:
+def inlined[Function: Callable[..., Any]](function: Function) -> Function:
     """Compile a function that kernels call, as part of these."""
     return cast(Function, njit(nogil=True)(function))
 

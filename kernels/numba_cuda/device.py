@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numba import cuda
@@ -71,10 +71,7 @@ else:
             yield _external_stream(array.device.id, cupy.cuda.get_current_stream().ptr)
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def device_function(function: Function) -> Function:
+def device_function[Function: Callable[..., Any]](function: Function) -> Function:
     """Compile a function that kernels call."""
     return cast(Function, cuda.jit(device=True)(function))
 

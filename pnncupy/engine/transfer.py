@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from pnncupy.memory_limit import checked_limit
 # Device memory of a task for each value (pixels times channels) of its images; measured.
 _BYTES_PER_VALUE = 100
 
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
 
-
-def on_engine_device(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+def on_engine_device[**Parameters, Returned](
+    function: Callable[Parameters, Returned],
+) -> Callable[Parameters, Returned]:
     """Let a public function work on the device where its arrays are, or that its engine needs.
 
     NumPy arrays are moved to the device of ``engine=``, and the results back, only where that was

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -42,8 +42,6 @@ _DEFAULT_LIMIT = 16 * 10**9
 # What a PNG or JPEG file may hold besides its pixels.
 _MOST_METADATA = 1 << 26
 _MOST_PACKETS = 8
-
-Found = TypeVar("Found")
 
 
 def read_image(
@@ -137,7 +135,7 @@ def opened_file(file: Path) -> Iterator[BinaryIO]:
             raise ImageReadError(f"{file}: {error}") from error.__cause__
 
 
-def understood(
+def understood[Found](
     stream: BinaryIO, number: int | None, read: Callable[[str], Found],
     trouble: str = "damaged or unsupported {} file",
 ) -> Found:  # fmt: skip

@@ -4,10 +4,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
-
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
+from typing import Any
 
 _SHARED = """
 alpha : float, default infinity
@@ -101,7 +98,7 @@ max_memory : int or str, optional
 _SECTION = re.compile(r"(\nParameters\n-+\n)(.*?)(?=\n\n\w[\w ]*\n-+\n|\Z)", re.S)
 
 
-def document_parameters(
+def document_parameters[**Parameters, Returned](
     function: Callable[Parameters, Returned],
 ) -> Callable[Parameters, Returned]:
     """Complete a docstring by the shared parameters that it does not describe itself.
