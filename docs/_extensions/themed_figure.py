@@ -63,7 +63,7 @@ def _black_parts(figure: Any) -> Iterator[tuple[Any, str, str]]:
             yield spine, "get_edgecolor", "set_edgecolor"
         for axis in (axes.xaxis, axes.yaxis):
             for tick in axis.get_major_ticks() + axis.get_minor_ticks():
-                yield tick.tick1line, "get_color", "set_color"
+                yield tick.tick1line, "get_markeredgecolor", "set_markeredgecolor"
         for line in axes.get_lines():
             yield line, "get_color", "set_color"
     for patch in figure.findobj(Patch):
