@@ -30,9 +30,11 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "class_members",
     "gallery_pictures",
     "names_in_backticks",
     "page_figures",
+    "repository_links",
 ]
 exclude_patterns = ["_build", "_extensions", "figures", "examples", "**/GALLERY_HEADER.rst"]
 default_role = "name"
@@ -92,6 +94,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"pnncupy {version}"
+templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {

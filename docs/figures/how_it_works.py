@@ -31,7 +31,9 @@ def one_step() -> Figure:
     query = np.clip(np.roll(source, 9, axis=1) + noise, 0, 1).astype("float32")
     matches = pnn.nearest_patches(query, source)
     result = pnn.vote(source, matches.index)
-    figure, grid = _panels([query, np.clip(source, 0, 1), np.clip(result, 0, 1)], ["query", "source", "vote"])
+    figure, grid = _panels(
+        [query, np.clip(source, 0, 1), np.clip(result, 0, 1)], ["query", "source", "vote"]
+    )
     for colour, (row, column) in zip(_COLOURS, ((20, 38), (40, 14), (36, 62)), strict=True):
         for axes, place in zip(grid, ((row, column), matches.index[row, column]), strict=False):
             corner = (place[1] - 0.5, place[0] - 0.5)
@@ -73,7 +75,9 @@ def completeness() -> Figure:
     counts = []
     for alpha in (float("inf"), 0.005):
         made = pnn.generate(source, rng=4, alpha=alpha, return_index=True)
-        place = np.ravel_multi_index(tuple(np.moveaxis(made.index[..., 1:], -1, 0)), source.shape[:2])
+        place = np.ravel_multi_index(
+            tuple(np.moveaxis(made.index[..., 1:], -1, 0)), source.shape[:2]
+        )
         used = np.bincount(place.ravel(), minlength=source[..., 0].size).reshape(source.shape[:2])
         counts.append(used)
     figure, grid = _panels(

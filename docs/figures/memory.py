@@ -22,7 +22,9 @@ def growth() -> Figure:
         axes.plot(sides, memory / 1e9, color=colour, linestyle=style, linewidth=2, label=label)
     axes.axhline(16, color="grey", linewidth=0.8)
     axes.text(64, 22, "16 GB", color="grey", fontsize=8)
-    axes.set(xscale="log", yscale="log", xlabel="side of the image in pixels", ylabel="memory in GB")
+    axes.set(
+        xscale="log", yscale="log", xlabel="side of the image in pixels", ylabel="memory in GB"
+    )
     axes.set_xticks(sides, [str(side) for side in sides])
     axes.minorticks_off()
     axes.legend(frameon=False)
