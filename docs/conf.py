@@ -26,12 +26,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "class_members",
     "gallery_pictures",
+    "mathml",
     "names_in_backticks",
     "page_figures",
     "repository_links",
@@ -93,6 +93,7 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
 html_title = f"pnncupy {version}"
 templates_path = ["_templates"]
 html_static_path = ["_static"]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from themed_figure import save_themed
@@ -20,11 +20,11 @@ def scrape_figures(block: Any, block_vars: dict[str, Any], gallery_conf: dict[st
     block that made it. ``figure.alt`` may say in words what it shows.
     """
     names = block_vars["example_globals"]
-    seen = gallery_conf.setdefault("seen_figures", set())
+    seen = gallery_conf.setdefault("seen_figures", WeakSet())
     shown = []
     for figure in names.values():
-        if isinstance(figure, Figure) and id(figure) not in seen:
-            seen.add(id(figure))
+        if isinstance(figure, Figure) and figure not in seen:
+            seen.add(figure)
             shown.append(
                 _shown(figure, Path(next(block_vars["image_path_iterator"])), gallery_conf)
             )
@@ -39,8 +39,7 @@ def _shown(figure: Figure, path: Path, gallery_conf: dict[str, Any]) -> str:
     alt = getattr(figure, "alt", "") or "; ".join(_titles(figure))
     folder = Path(gallery_conf["src_dir"])
     return "".join(
-        f"\n.. image-sg:: /{file.relative_to(folder).as_posix()}\n   :alt: {alt}\n"
-        f"   :srcset: /{file.relative_to(folder).as_posix()}\n"
+        f"\n.. image:: /{file.relative_to(folder).as_posix()}\n   :alt: {alt}\n"
         f"   :class: sphx-glr-single-img only-{theme}\n"
         for theme, file in files.items()
     )
@@ -59,7 +58,7 @@ def _titles(figure: Figure) -> list[str]:
 
 def _save_thumbnail(figure: Figure, path: Path) -> None:
     """Save the first images of a figure side by side, without titles."""
-    images = [axes.images[0].get_array() for axes in figure.axes if axes.images][:_MOST_PANELS]
+    images = [axes.images[0] for axes in figure.axes if axes.images][:_MOST_PANELS]
     thumbnail = _thumbnail_file(path)
     if images:
         _mosaic([_as_colours(image) for image in images]).save(thumbnail)
@@ -69,13 +68,9 @@ def _thumbnail_file(path: Path) -> Path:
     return path.with_name(f"{path.stem.removesuffix('_001')}_panels.png")
 
 
-def _as_colours(image: Any) -> Image.Image:
-    """An image of a figure from `pnncupy.plot`: 8 bits, grey or RGB."""
-    values = np.asarray(image)
-    if values.dtype != np.uint8:
-        span = max(float(np.ptp(values)), 1e-12)
-        values = np.round((values - values.min()) / span * 255).astype(np.uint8)
-    return Image.fromarray(values[..., :3] if values.ndim == 3 else values).convert("RGB")
+def _as_colours(drawn: Any) -> Image.Image:
+    """An image of a figure in the colours that it is drawn in."""
+    return Image.fromarray(drawn.to_rgba(drawn.get_array(), bytes=True)[..., :3]).convert("RGB")
 
 
 def _mosaic(images: list[Image.Image]) -> Image.Image:
