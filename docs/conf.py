@@ -98,6 +98,7 @@ html_title = f"pnncupy {version}"
 templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_theme_options = {
     "navbar_align": "left",
     "navigation_with_keys": False,

@@ -35,12 +35,15 @@ class PageFigure(SphinxDirective):
         self.env.note_dependency(module.__file__)
         files = _drawn(Path(self.env.srcdir) / FOLDER, module, function_name)
         figure = nodes.figure()
+        # The theme hides captions that are siblings of the image of the other theme.
+        images = nodes.container()
         for theme, file in files.items():
             image = nodes.image(
                 uri=f"/{FOLDER}/{file.name}", alt=self.options["alt"], classes=[f"only-{theme}"]
             )
             self.set_source_info(image)
-            figure += image
+            images += image
+        figure += images
         caption = nodes.caption()
         text, messages = self.parse_inline(" ".join(self.content))
         caption.extend(text)
