@@ -9,7 +9,9 @@ from docutils.utils.math.latex2mathml import tex2mathml
 def _formula(translator: Any, node: nodes.Element, inline: bool) -> None:
     """Append the formula of a node and leave the node."""
     formula = tex2mathml(node.astext(), as_block=not inline)
-    translator.body.append(formula if inline else f'<div class="formula" tabindex="0">{formula}</div>')
+    translator.body.append(
+        formula if inline else f'<div class="formula" tabindex="0">{formula}</div>'
+    )
     raise nodes.SkipNode
 
 
