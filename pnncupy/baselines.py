@@ -81,12 +81,14 @@ def bidirectional_similarity(
         At least 0: a size is done when a step lowers the dissimilarity by less than this share.
     iterations : int, default 20
         Steps at each size, at most.
+    patch_size
+        As in `pnncupy.generate`.
     downscale : float, default 4/3
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about four patches
         at the coarsest level.
-    patch_size, method, engine, channel_axis
+    method, engine, channel_axis
         As in `pnncupy.generate`.
     data_range, return_index, return_info, callback, threads
         As in `pnncupy.generate`.

@@ -48,6 +48,11 @@ class SampleFile(NamedTuple):
 def sample_files() -> dict[str, SampleFile]:
     """Return the photographs by name, and images made from them: one for each command.
 
+    Returns
+    -------
+    dict of str to SampleFile
+        New arrays with every call.
+
     Examples
     --------
     >>> sorted(sample_files())

@@ -18,7 +18,7 @@ def site(tmp_path_factory):
     given = os.environ.get("PNNCUPY_SITE")
     if given:
         assert (Path(given) / "index.html").is_file(), f"PNNCUPY_SITE={given} has no index.html"
-        return Path(given)
+        return Path(given).resolve()
     for module in ("sphinx", "pydata_sphinx_theme", "sphinx_gallery", "myst_parser", "numpydoc"):
         pytest.importorskip(module, reason="the extra `docs` is not installed, and no PNNCUPY_SITE")
     if os.environ.get("PNNCUPY_BUILD_SITE") != "1":
