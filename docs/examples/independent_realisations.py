@@ -3,7 +3,7 @@ Independent realisations
 ========================
 
 Noise on top of the source still holds the source's layout, and realisations of a small image come
-back much like it. Where an image stands for a stationary process, such as a microstructure,
+back much like it. Where an image is a sample of a stationary process, such as a microstructure,
 realisations must be independent of it and of each other: ``independent=True`` starts from random
 tiles instead.
 """

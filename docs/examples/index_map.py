@@ -26,7 +26,7 @@ figure = pnn.plot.index_map(
 # %%
 # Carry labels along
 # ------------------
-# The source's sky, ground and objects are told apart here by brightness and row. The labels of the
+# The source's sky, ground and objects are separated here by brightness and row. The labels of the
 # result follow from the map, and match it.
 
 brightness = rocket.mean(axis=2)

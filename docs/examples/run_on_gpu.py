@@ -45,8 +45,8 @@ figure = pnn.plot.compare({"source": rocket, "without a mast": filled}, size=4)
 # %%
 # The same bits
 # -------------
-# With ``engine="cupy"`` a NumPy array is moved to the GPU and the result back. Another engine on
-# the CPU, plain NumPy, stands in for it where there is none.
+# With ``engine="cupy"`` a NumPy array is moved to the GPU and the result back. Where
+# there is no GPU, another engine on the CPU, plain NumPy, is compared instead.
 
 small = load_sample("rocket")[::5, ::5]
 other = "cupy" if on_gpu else "numpy"
