@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "min_reported_time": 1,
     "doc_module": ("pnncupy",),
