@@ -19,7 +19,7 @@ from pnncupy.samples import load_sample
 
 rocket = load_sample("rocket")
 realisations = pnn.generate(rocket, 4, rng=10, distinct=True)
-figure = pnn.plot.samples(samples=realisations, source=rocket, columns=3)
+figure = pnn.plot.samples(rocket, realisations, columns=3)
 
 # %%
 # The photograph is by SpaceX (public domain) and comes with the package.

@@ -19,9 +19,7 @@ from pnncupy.samples import load_sample
 
 rocket = load_sample("rocket")
 result = pnn.generate(rocket, rng=3, return_index=True)
-figure = pnn.plot.index_map(
-    index=result.index, sources=rocket, image=result.image, size=3, columns=2
-)
+figure = pnn.plot.index_map(rocket, result.index, result.image, size=3, columns=2)
 
 # %%
 # Carry labels along

@@ -25,9 +25,7 @@ figure = pnn.plot.compare({"cat": cat, "rocket": rocket, "collage": result.image
 # The index map names the source, row and column of every pixel. Colours change smoothly where a
 # region was copied in one piece; the blue channel tells the two sources apart.
 
-figure_index = pnn.plot.index_map(
-    index=result.index, sources=[cat, rocket], image=result.image, size=4
-)
+figure_index = pnn.plot.index_map([cat, rocket], result.index, result.image, size=4)
 
 share = (result.index[..., 0] == 0).mean()
 print(f"{share:.0%} of the pixels come from the cat, {1 - share:.0%} from the rocket")

@@ -31,9 +31,7 @@ section = (field > np.quantile(field, 0.65)).astype("uint8")
 realisations = pnn.generate(
     section, 6, shape=(96, 96), categorical=True, independent=True, alpha=0.01, rng=1
 )
-figure = pnn.plot.samples(
-    samples=[image * 255 for image in realisations[:3]], source=section * 255, columns=4
-)
+figure = pnn.plot.samples(section * 255, [image * 255 for image in realisations[:3]], columns=4)
 
 # %%
 # Two-point correlation

@@ -54,6 +54,4 @@ for name, image in results.items():
 
 copy = metrics.near_copy(gravel, made[0])
 print(f"nearest at shift {copy.shift}: {copy.psnr:.1f} dB, near-copy: {copy.is_copy}")
-print(
-    f"diversity of {len(made)} realisations: {metrics.diversity(samples=made, source=gravel):.2f}"
-)
+print(f"diversity of {len(made)} realisations: {metrics.diversity(gravel, made):.2f}")
