@@ -82,6 +82,24 @@ def whole_folder(folder: Path, last: str = "") -> Iterator[Path]:
 
 
 @contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes another one, or replaces it, when the block ends.
+
+    If the block fails, nothing changes.
+    """
+    with _noted(folder) as temporary, _noted(folder) as former:
+        try:
+            temporary.mkdir()
+            yield temporary
+            if folder.exists():
+                folder.rename(former)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(former, ignore_errors=True)
+
+
+@contextmanager
 def _noted(file: Path) -> Iterator[Path]:
     """A temporary name beside a file, noted while it is in use."""
     with noted(file.with_name(f".{file.name}.{secrets.token_hex(_DIGITS // 2)}")) as temporary:

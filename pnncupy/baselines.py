@@ -27,7 +27,7 @@ from pnncupy.synthesis.voting import vote_planes
 from pnncupy.tasks.collages import canvas_steps, side_by_side
 from pnncupy.tasks.execute import execute
 from pnncupy.tasks.level_count import Requirements
-from pnncupy.tasks.options import TaskOptions
+from pnncupy.tasks.options import Progress, TaskOptions
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages
 
@@ -59,6 +59,7 @@ def bidirectional_similarity(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callable[[Event], Any] | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
 ) -> Any:
     """Retarget or merge images by Bidirectional Similarity, the method before GPNN.
@@ -92,7 +93,7 @@ def bidirectional_similarity(
         at the coarsest level.
     method, engine, channel_axis
         As in `pnncupy.generate`.
-    data_range, return_index, return_info, callback, threads
+    data_range, return_index, return_info, callback, progress, threads
         As in `pnncupy.generate`.
 
     Returns
@@ -124,7 +125,8 @@ def bidirectional_similarity(
         alpha=math.inf, patch_size=patch_size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
         engine=engine, channel_axis=channel_axis, data_range=data_range,
-        return_index=return_index, return_info=return_info, callback=callback, threads=threads,
+        return_index=return_index, return_info=return_info, callback=callback,
+        progress=progress, threads=threads,
     )  # fmt: skip
     shrinking = validation.positive("step", step)
     if shrinking >= 1:

@@ -4,10 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
-
-Parameters = ParamSpec("Parameters")
-Returned = TypeVar("Returned")
+from typing import Any
 
 # Parameters by words that others have for them; the first that a function has is named.
 _MEANINGS = {
@@ -55,7 +52,9 @@ _MEANINGS = {
 }  # fmt: skip
 
 
-def hint_at_names(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+def hint_at_names[**Parameters, Returned](
+    function: Callable[Parameters, Returned],
+) -> Callable[Parameters, Returned]:
     """Let a public function name the right parameter where a call has a wrong one.
 
     A call that is right costs nothing more; the signature is looked at after it has failed only.

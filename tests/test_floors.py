@@ -28,7 +28,7 @@ FLOORS = (
     ("synthesis", "metrics", "plot"),
     ("tasks",),
     ("baselines",),
-    ("batch",),
+    ("batch", "napari_plugin"),
     ("report",),
     ("cli",),
     ("__main__",),

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from pnncupy.batch.manifest import NAME, Manifest
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
-from pnncupy.io.writing import SUFFIXES
+from pnncupy.io.writing import READ_SUFFIXES
 from pnncupy.tasks.registry import TASKS
 
 _MOST_NAMES = 3
@@ -53,12 +53,12 @@ class FolderImages:
     @property
     def suffixes(self) -> Collection[str]:
         """Suffixes of the files that are sources."""
-        return VOLUME_SUFFIXES if self.volume else SUFFIXES
+        return VOLUME_SUFFIXES if self.volume else READ_SUFFIXES
 
     def images(self) -> list[Path]:
         """Files passed over that are images, where volumes are wanted."""
         names = self.passed_over.get(_OTHER_KINDS, [])
-        return [self.folder / name for name in names if Path(name).suffix.lower() in SUFFIXES]
+        return [self.folder / name for name in names if Path(name).suffix.lower() in READ_SUFFIXES]
 
     def pass_over(self, reason: tuple[str, str], entry: Path) -> None:
         """Note an entry that is no source."""
@@ -129,7 +129,7 @@ def folder_images(
     common : collection of Path
         Images that are arguments of all jobs.
     volume : bool, default False
-        List volumes instead: TIFF stacks and .npy files.
+        List volumes instead: TIFF stacks, .npy and .npz files.
     """
     found = FolderImages(folder, volume=volume)
     search = _Search(found, None if output is None else _real(output), recursive)

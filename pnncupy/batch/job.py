@@ -29,6 +29,7 @@ from pnncupy.images.mask_judgement import (
 from pnncupy.io import read_metadata, write_image
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.masks import read_mask, read_mask_of_volume, read_transparent
+from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.sources import read_source
 from pnncupy.io.volume_files import read_volume, write_volume
 from pnncupy.tasks.registry import TASKS, task_function
@@ -163,7 +164,7 @@ def execute(
     start = time.perf_counter()
     try:
         task, arguments = task_call(job, arrays)
-        image = _image_of(job, task, {**arguments, "threads": threads})
+        image = _image_of(job, task, {**arguments, "threads": threads, "progress": False})
         file = Path(folder) / job.output
         file.parent.mkdir(parents=True, exist_ok=True)
         made_from = job_provenance(job, 1 if image.ndim == 2 + job.volume else image.shape[-1])
@@ -192,7 +193,7 @@ def early_error(job: Job) -> str:
     try:
         task, arguments = task_call(job)
         with suppress(errors.Cancelled):
-            task(**arguments, callback=lambda event: False)
+            task(**arguments, callback=lambda event: False, progress=False)
     except Exception as error:
         return _reason(error)
     return ""
@@ -399,7 +400,12 @@ def _read_array(given: Input) -> Any:
 
 
 def file_digest(file: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file, or of all names and files in a folder of OME-Zarr."""
+    if is_zarr(file):
+        digest = hashlib.sha256()
+        for each in sorted(each for each in file.rglob("*") if each.is_file()):
+            digest.update(f"{each.relative_to(file).as_posix()} {file_digest(each)}\n".encode())
+        return digest.hexdigest()
     mode = file.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe may wait for ever
         raise errors.ImageReadError(f"{file}: not a regular file; save the image to one first")

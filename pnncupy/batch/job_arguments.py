@@ -17,8 +17,8 @@ from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 
 # Parameters that are no part of a job: they are the batch's own, or no numbers or words.
 _NOT_ARGUMENTS = {
-    "n", "first_sample", "rng", "callback", "return_index", "return_info", "initial_guess",
-    "executor", "checkpoint", "threads", "guides",
+    "n", "first_sample", "rng", "callback", "progress", "return_index", "return_info",
+    "initial_guess", "executor", "checkpoint", "threads", "guides",
 }  # fmt: skip
 # Arguments of jobs that say which values of a mask file are the hole.
 MASK_CHOICE = ("mask_values", "mask_above")

@@ -15,6 +15,7 @@ from pnncupy.batch.provenance import provenance
 from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
 from pnncupy.batch.volume_inputs import check_one_kind, with_kinds
 from pnncupy.io import read_image
+from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import SUFFIXES, default_suffix
 from pnncupy.parameter_hints import hint_at_names
@@ -299,6 +300,6 @@ def _inputs_of(
 def input_of(name: str, given: Any, folder: Path, *, mask: bool = False) -> Input:
     """A file relative to a folder."""
     path = folder / validation.text(name, given)
-    if not path.is_file():
+    if not (path.is_file() or is_zarr(path)):
         raise ValueError(f"`{name}`: there is no file {path}; name one relative to {folder}")
     return Input(str(path.resolve()), file_digest(path), "mask" if mask else "image")

@@ -10,6 +10,8 @@ from pnncupy.errors import ImageReadError
 from pnncupy.io import ProvenanceRecord, read_metadata
 from pnncupy.io.formats.tiff_metadata import Metadata, for_result
 from pnncupy.io.formats.xmp import ALGORITHMIC_MEDIA, COMPOSITE_SYNTHETIC
+from pnncupy.io.ome_zarr import KEPT
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
 from pnncupy.io.volume_files import named_slice_axis
 from pnncupy.io.writing import SUFFIXES
 from pnncupy.tasks.registry import TASKS
@@ -94,6 +96,8 @@ class Provenance:
         if self.dropped:
             lines.append(f"{name}: the result does not keep {', '.join(self.dropped)}")
         worth = self.metadata.worth_keeping
+        if suffix.lower() == ZARR:
+            worth = tuple(name for name in worth if name not in KEPT)
         if worth and SUFFIXES.get(suffix.lower()) != "tiff":
             lines.append(f"{name}: {suffix} does not keep its {_listed(worth)}; .tif would")
         return lines

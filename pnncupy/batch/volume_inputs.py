@@ -9,6 +9,7 @@ from pnncupy.batch.folder_images import FolderImages
 from pnncupy.batch.job import Input
 from pnncupy.batch.job_arguments import check_for_volume, check_sides
 from pnncupy.errors import ImageReadError
+from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.volume_files import SUFFIXES, named_slice_axis
 
 _KINDS = {"image": "volume", "mask": "mask of a volume"}
@@ -76,7 +77,7 @@ def _single(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Input]]:
 
 def _says(file: Path) -> bool | None:
     """Test whether a file says that it is a volume; None if it cannot be read."""
-    if file.suffix.lower() not in SUFFIXES:
+    if file.suffix.lower() not in SUFFIXES and not is_zarr(file):
         return False
     try:
         return bool(named_slice_axis(file))

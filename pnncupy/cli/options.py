@@ -1,5 +1,6 @@
 """The options that several commands have in common."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -13,7 +14,26 @@ from pnncupy.cli import completion
 from pnncupy.cli.command import Command
 from pnncupy.tasks.registry import PERIODIC_WORDS
 
-EXISTING_FILE = click.Path(exists=True, dir_okay=False)
+
+class _ImagePath(click.Path):
+    """A file that is there, or the folder of an OME-Zarr image."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # fmt: skip
+        from pnncupy.io.ome_zarr import is_zarr
+
+        found = super().convert(value, param, ctx)
+        path = Path(os.fsdecode(found))
+        if path.is_dir() and not is_zarr(path):
+            self.fail(f"File {str(found)!r} is a directory.", param, ctx)
+        return found
+
+
+EXISTING_FILE = _ImagePath()
 
 SOURCE_OPTIONS = [
     click.argument("files", metavar="[IMAGE]...", nargs=-1, type=EXISTING_FILE),
@@ -22,7 +42,7 @@ SOURCE_OPTIONS = [
                  help=f"Use a bundled photograph: {', '.join(sorted(samples.CREDITS))}."),
     click.option("--page", type=int, help="Image of a TIFF stack, from 0."),
     click.option("--volume", is_flag=True,
-                 help="All pages of a TIFF stack, or an .npy array, are one volume or series."),
+                 help="All pages of a stack, or an array, are one volume or series."),
 ]  # fmt: skip
 
 RESULT_OPTIONS = [

@@ -16,12 +16,14 @@ from pnncupy.batch.provenance import Provenance
 from pnncupy.file_locks import locked
 from pnncupy.io import ProvenanceRecord
 from pnncupy.io.formats.tiff_metadata import Metadata
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import check_zarr
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.volume_files import write_volume
-from pnncupy.io.writing import SUFFIXES, default_suffix, encode_image, write_image
+from pnncupy.io.writing import READ_SUFFIXES, SUFFIXES, default_suffix, encode_image, write_image
 
 # Taken for file names, not for folders.
-_OTHER_FORMATS = {".bmp", ".exr", ".gif", ".heic", ".jp2", ".npy", ".pdf", ".svg", ".webp"}
+_OTHER_FORMATS = {".pdf", ".svg", *READ_SUFFIXES}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class ResultFiles:
         sheet = None
         suffix = ".tif" if volume else default_suffix(like, made_from.metadata)
         known = VOLUME_SUFFIXES if volume else SUFFIXES
-        if output.suffix.lower() in known and not output.is_dir():
+        if output.suffix.lower() == ZARR or (
+            output.suffix.lower() in known and not output.is_dir()
+        ):
             if count is not None and count > 1:
                 raise click.UsageError(
                     f"-o must be a folder for {count} images, got the file name {output}"
@@ -86,11 +90,13 @@ class ResultFiles:
         if mask is not None and SUFFIXES.get(mask.suffix.lower()) not in ("png", "tiff"):
             raise click.UsageError(f"--save-mask must name a .png or .tif file, got {mask}")
         # Refuses what the format cannot hold.
-        if not volume:
+        if images[0].suffix.lower() == ZARR:
+            check_zarr()
+        elif not volume:
             encode_image(
                 images[0].suffix, like[:8, :8], made_from.metadata, provenance=made_from.record()
             )
-        elif mask is not None and SUFFIXES.get(mask.suffix.lower()) != "tiff":
+        if volume and mask is not None and SUFFIXES.get(mask.suffix.lower()) != "tiff":
             raise click.UsageError(f"--save-mask must name a .tif file, got {mask}")
         repeated = _tiled(images) if tiled else ()
         if mask is not None and any(_holds(files, mask) for files in (images, indices, repeated)):

@@ -154,8 +154,8 @@ def _run(
                 files.write(event.sample, event.result)
 
         made = task(
-            **given, callback=save, return_index=command.save_index is not None, return_info=True,
-            executor=client,
+            **given, callback=save, progress=False, return_index=command.save_index is not None,
+            return_info=True, executor=client,
         )  # fmt: skip
     return made, time.perf_counter() - start
 

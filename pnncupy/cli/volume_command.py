@@ -90,7 +90,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
         with progress_bar(quiet) as show:
             made = task_function(verb)(
                 sources[0] if len(sources) == 1 else sources,
-                **arguments, rng=seed, callback=show, return_info=True,
+                **arguments, rng=seed, callback=show, progress=False, return_info=True,
             )  # fmt: skip
         target.parent.mkdir(parents=True, exist_ok=True)
         write_volume(

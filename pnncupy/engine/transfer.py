@@ -23,6 +23,9 @@ def on_engine_device[**Parameters, Returned](
 ) -> Callable[Parameters, Returned]:
     """Let a public function work on the device where its arrays are, or that its engine needs.
 
+    Arrays of another library of the array API standard, on the CPU, are passed as NumPy arrays that
+    share their memory (DLPack), and the results returned as arrays of that library.
+
     NumPy arrays are moved to the device of ``engine=``, and the results back, only where that was
     named: "auto" follows the arrays. Arrays of two libraries in one call are left for the function
     to refuse.
@@ -32,6 +35,14 @@ def on_engine_device[**Parameters, Returned](
     def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Returned:
         name = options.get("engine")
         found = list(arrays_among([*arguments, *options.values()]))
+        if (kind := _other_library(found)) is not None:
+            namespace = found[0].__array_namespace__()
+            made = call(
+                *(_moved(value, kind, np.from_dlpack) for value in arguments),
+                **{key: _moved(value, kind, np.from_dlpack) for key, value in options.items()},
+            )
+            returned: Returned = _moved(made, np.ndarray, namespace.asarray)
+            return returned
         libraries = {type(array).__module__.partition(".")[0] for array in found}
         if libraries == {"cupy"} and all(hasattr(array, "device") for array in found):
             with _one_device(found), _memory_limit(options), _explained_failures(found):
@@ -53,6 +64,17 @@ def on_engine_device[**Parameters, Returned](
         return moved
 
     return call
+
+
+def _other_library(found: Sequence[Any]) -> type | None:
+    """The type of all arrays, where it is one of another library of the array API standard."""
+    kinds = {type(array) for array in found}
+    if len(kinds) != 1:
+        return None
+    kind = kinds.pop()
+    known = kind.__module__.partition(".")[0] in ("numpy", "cupy")
+    standard = hasattr(kind, "__array_namespace__") and hasattr(kind, "__dlpack__")
+    return kind if standard and not known else None
 
 
 def arrays_among(values: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from pnncupy.images.planes import MOST_CHANNELS, ChannelAxis, channel_axis_of
 Measured = TypeVar("Measured")
 
 
-def for_each_result(
+def for_each_result[Measured](
     measure: Callable[[Any, str], Measured],
     source: Any,
     result: Any,

@@ -1,4 +1,4 @@
-"""Image files in and out: PNG, JPEG and TIFF, in the dtype that they are stored in.
+"""Image files in and out, in the dtype that they are stored in.
 
 What is done with the images is no business of these modules.
 """

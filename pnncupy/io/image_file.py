@@ -21,12 +21,15 @@ class ImageFile:
         Pixels that a mask in the file declares missing; None if there is no such mask.
     notes : tuple of str
         Changes of the stored pixels, in words.
+    images : int
+        Number of images in an animation of which only one was read.
     """
 
     pixels: Any
     metadata: Metadata
     missing: Any = None
     notes: tuple[str, ...] = ()
+    images: int = 1
 
     @property
     def masked(self) -> Any:

@@ -7,6 +7,7 @@ tifffile and imagecodecs.
 import itertools
 import os
 import stat
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,8 +18,15 @@ import numpy as np
 
 from pnncupy import memory_limit, validation
 from pnncupy.errors import ImageReadError
+from pnncupy.io.array_files import image_of_array, read_array
 from pnncupy.io.formats.decoder_log import quiet_log
+from pnncupy.io.formats.decoder_process import (
+    SEVERAL_IMAGES,
+    further_metadata,
+    read_further,
+)
 from pnncupy.io.formats.jpeg import check_jpeg, jpeg_exif, jpeg_profile
+from pnncupy.io.formats.kinds import ARRAYS, BUILT_IN, HEAD, UNKNOWN, kind_of, title_of
 from pnncupy.io.formats.limits import check_limit
 from pnncupy.io.formats.orientation import exif_orientation, upright
 from pnncupy.io.formats.png import check_png, png_exif, png_profile
@@ -28,17 +36,10 @@ from pnncupy.io.formats.tiff_series import choose, opened
 from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
 from pnncupy.io.formats.xmp_carriers import packets
 from pnncupy.io.image_file import ImageFile
+from pnncupy.io.ome_zarr import is_zarr, read_zarr, zarr_metadata, zarr_provenance
 from pnncupy.io.tiff_image import read_tiff, tiff_metadata
 from pnncupy.parameter_hints import hint_at_names
 
-_SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"\xff\xd8\xff": "jpeg",
-    b"II*\x00": "tiff",
-    b"MM\x00*": "tiff",
-    b"II+\x00": "tiff",
-    b"MM\x00+": "tiff",
-}
 _DEFAULT_LIMIT = 16 * 10**9
 # What a PNG or JPEG file may hold besides its pixels.
 _MOST_METADATA = 1 << 26
@@ -55,10 +56,13 @@ def read_image(
     Parameters
     ----------
     path : path
-        PNG, JPEG or TIFF file; its content decides, not its name.
+        PNG, JPEG, TIFF, .npy or .npz file, or, with the extra ``formats``, WebP, BMP, GIF, OpenEXR,
+        Radiance HDR, JPEG XL, JPEG 2000, AVIF or HEIC; its content decides, not its name. With the
+        extra ``zarr``, the folder of an OME-Zarr image. See docs/files.md.
     page : int, optional
         Which image of a TIFF stack to take, from 0. Stacks are refused without it. Masks and
-        smaller copies of a page are no images of a stack.
+        smaller copies of a page are no images of a stack. Of animations the first image is taken
+        without it, with a `UserWarning`.
     orient : bool, default True
         Turn the image upright, as EXIF data of PNG and JPEG files and TIFF's tag 274 say; False
         returns it as stored.
@@ -101,6 +105,8 @@ def read_image(
     >>> image = pnncupy.io.read_image("micrograph.tif", page=3)  # doctest: +SKIP
     """
     found = read_file(path, page=page, orient=orient, max_bytes=max_bytes)
+    if found.images > 1 and page is None:
+        warnings.warn(f"{path}: {SEVERAL_IMAGES} with page=N, from 0", stacklevel=2)
     return found.masked if masked else found.pixels
 
 
@@ -111,6 +117,8 @@ def read_file(
     """Read one image and what its file says about it; see `read_image`."""
     number = validation.optional_integer("page", page, 0)
     limit = allowed_bytes(max_bytes)
+    if is_zarr(path):
+        return read_zarr(Path(path), number, limit)
     with opened_file(Path(path)) as stream:
         found = understood(stream, number, lambda kind: _read(stream, kind, number, limit))
     return _oriented(found) if orient else found
@@ -152,10 +160,10 @@ def understood[Found](
     trouble : str
         Begin of the message where a decoder fails; the format is put in.
     """
-    kind = _kind(stream.read(max(map(len, _SIGNATURES))))
+    kind = kind_of(stream.read(HEAD))
     if kind is None:
-        raise ImageReadError("not a PNG, JPEG or TIFF file")
-    if number not in (None, 0) and kind != "tiff":
+        raise ImageReadError(UNKNOWN)
+    if number not in (None, 0) and kind in ("png", "jpeg", *ARRAYS):
         raise ImageReadError(f"page {number} was requested, but it holds one image")
     try:
         return read(kind)
@@ -165,12 +173,19 @@ def understood[Found](
         raise ImageReadError("needs more memory than there is; lower its size") from error
     except Exception as error:  # decoders raise whatever their format meets
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ImageReadError(f"{trouble.format(kind.upper())}: {reason}") from error
+        raise ImageReadError(f"{trouble.format(title_of(kind))}: {reason}") from error
 
 
 def _read(stream: BinaryIO, kind: str, number: int | None, limit: int) -> ImageFile:
     """The image in an open file, as stored."""
-    found = read_tiff(stream, number, limit) if kind == "tiff" else _decode(kind, stream, limit)
+    if kind == "tiff":
+        found = read_tiff(stream, number, limit)
+    elif kind in ARRAYS:
+        found = ImageFile(image_of_array(read_array(stream, kind, limit)), Metadata())
+    elif kind in BUILT_IN:
+        found = _decode(kind, stream, limit)
+    else:
+        found = read_further(kind, title_of(kind), stream, number, limit)
     image = found.pixels
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
@@ -179,13 +194,6 @@ def _read(stream: BinaryIO, kind: str, number: int | None, limit: int) -> ImageF
             f"not an image of real numbers: shape {image.shape}, dtype {image.dtype}"
         )
     return replace(found, pixels=image)
-
-
-def _kind(data: bytes) -> str | None:
-    for signature, kind in _SIGNATURES.items():
-        if data.startswith(signature):
-            return kind
-    return None
 
 
 def _oriented(found: ImageFile) -> ImageFile:
@@ -198,6 +206,7 @@ def _oriented(found: ImageFile) -> ImageFile:
         turned(found.metadata),
         None if found.missing is None else upright(found.missing, orientation),
         (*found.notes, f"turned upright, as its orientation {orientation} says"),
+        found.images,
     )
 
 
@@ -250,8 +259,8 @@ def read_metadata(
     Parameters
     ----------
     path : path
-        PNG, JPEG or TIFF file. Of PNG and JPEG files only the ICC profile and the orientation are
-        read.
+        As in `read_image`. Of PNG and JPEG files, and those of the extra ``formats``, only the ICC
+        profile, the orientation and the meaning of channels are read; .npy and .npz have none.
     page : int, optional
         Which image of a TIFF stack, from 0.
     orient : bool, default True
@@ -282,10 +291,16 @@ def read_metadata(
     True
     """
     number = validation.optional_integer("page", page, 0)
+    if is_zarr(path):
+        return zarr_metadata(Path(path), number)
 
     with opened_file(Path(path)) as stream:
 
         def read(kind: str) -> Metadata:
+            if kind in ARRAYS:
+                return Metadata()
+            if kind not in BUILT_IN:
+                return further_metadata(kind, title_of(kind), stream, number)
             if kind != "tiff":
                 return _metadata_of(kind, _contents(stream, _DEFAULT_LIMIT))
             with opened(stream) as (tiff, structure):
@@ -302,7 +317,7 @@ def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
     Parameters
     ----------
     path : path
-        PNG, JPEG or TIFF file, also one that another program has saved again with its XMP.
+        As in `read_image`, also one that another program has saved again with its XMP.
 
     Returns
     -------
@@ -327,9 +342,11 @@ def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
     ...     pnncupy.io.read_provenance(file) == known
     True
     """
+    if is_zarr(path):
+        return zarr_provenance(Path(path))
     with opened_file(Path(path)) as stream:
-        kind = _kind(stream.read(max(map(len, _SIGNATURES))))
+        kind = kind_of(stream.read(HEAD))
         if kind is None:
-            raise ImageReadError("not a PNG, JPEG or TIFF file")
+            raise ImageReadError(UNKNOWN)
         records = map(record_in, itertools.islice(packets(stream, kind), _MOST_PACKETS))
         return next((record for record in records if record is not None), None)

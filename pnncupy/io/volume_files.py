@@ -3,21 +3,24 @@
 import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from pnncupy.errors import ImageReadError
-from pnncupy.io.formats.limits import check_limit
+from pnncupy.io.array_files import array_shape, encode_array, read_array, volume_of_array
+from pnncupy.io.formats.kinds import ARRAYS
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.image_file import ImageFile
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import is_zarr, read_zarr_volume, write_zarr, zarr_slice_axis
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
 from pnncupy.parameter_hints import hint_at_names
 
-SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
+SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy", ".npz": "npz"}
 
 
 # Sides of square pixels may differ by this share.
@@ -44,8 +47,9 @@ def read_volume(path: str | os.PathLike[str], *, max_bytes: int | str | None = N
     Parameters
     ----------
     path : path
-        TIFF stack whose pages are slices (axis Z) or times (axis T), of one size and dtype; or an
-        .npy file of 3 axes, or of 4, the last of which holds channels.
+        TIFF stack whose pages are slices (axis Z) or times (axis T), of one size and dtype; an .npy
+        or .npz file of 3 axes, or of 4, the last of which holds channels; or, with the extra
+        ``zarr``, a folder of OME-Zarr with one axis of slices or times.
     max_bytes : int or str, optional
         As in `read_image`.
 
@@ -77,14 +81,17 @@ def read_volume_file(
     """Read a volume and what its file says about it; see `read_volume`."""
     limit = allowed_bytes(max_bytes)
     file = Path(path)
+    if is_zarr(file):
+        return read_zarr_volume(file, limit)
     with opened_file(file) as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            return ImageFile(_numpy_volume(stream, limit), Metadata())
-        stream.seek(0)
 
         def read(kind: str) -> ImageFile:
+            if kind in ARRAYS:
+                return ImageFile(volume_of_array(read_array(stream, kind, limit)), Metadata())
             if kind != "tiff":
-                raise ImageReadError("one image; a volume is a TIFF stack or an .npy file")
+                raise ImageReadError(
+                    "one image; a volume is a TIFF stack, an .npy or .npz file, or OME-Zarr"
+                )
             return read_tiff_volume(stream, limit)
 
         return understood(stream, None, read)
@@ -93,8 +100,8 @@ def read_volume_file(
 def named_slice_axis(path: str | os.PathLike[str]) -> str:
     """Return the axis that makes a file a volume by its own words: Z, T of a series, or none.
 
-    An .npy file has Z, and a TIFF file may name an axis of slices or times, as those of ImageJ and
-    OME do. Pages that nothing names may be anything.
+    An .npy file of 3 axes or more has Z, and a TIFF file may name an axis of slices or times, as
+    those of ImageJ and OME do. Pages that nothing names may be anything.
 
     Raises
     ------
@@ -102,31 +109,16 @@ def named_slice_axis(path: str | os.PathLike[str]) -> str:
         As `read_volume`.
     """
     file = Path(path)
+    if is_zarr(file):
+        return zarr_slice_axis(file)
     with opened_file(file) as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            return "Z"
-        stream.seek(0)
-        return understood(stream, None, lambda kind: named_axis(stream) if kind == "tiff" else "")
 
+        def read(kind: str) -> str:
+            if kind == "npy":
+                return "" if len(array_shape(stream)) == 2 else "Z"
+            return named_axis(stream) if kind == "tiff" else ""
 
-def _numpy_volume(stream: BinaryIO, limit: int) -> Any:
-    """The array in an .npy file, whose header is checked first."""
-    stream.seek(0)
-    try:
-        major = np.lib.format.read_magic(stream)[0]
-        header = np.lib.format.read_array_header_1_0 if major == 1 else (
-            np.lib.format.read_array_header_2_0
-        )  # fmt: skip
-        shape, _, dtype = header(stream)
-        if len(shape) not in (3, 4) or 0 in shape or dtype.kind not in "biuf":
-            raise ImageReadError(f"not a volume of real numbers: shape {shape}, dtype {dtype}")
-        check_limit(f"an array of shape {shape}", int(np.prod(shape)) * dtype.itemsize, limit)
-        stream.seek(0)
-        return np.ascontiguousarray(np.load(stream, allow_pickle=False))
-    except ImageReadError:
-        raise
-    except (ValueError, EOFError, OSError) as error:
-        raise ImageReadError(f"damaged .npy file: {' '.join(str(error).split())}") from error
+        return understood(stream, None, read)
 
 
 @hint_at_names
@@ -144,17 +136,19 @@ def write_volume(
     ----------
     path : path
         Its suffix decides the format: .tif or .tiff, a stack that ImageJ reads (uint8, uint16 and
-        float32 up to 4 GB), else one of OME, or .npy.
+        float32 up to 4 GB), else one of OME; .npy or .npz; or, with the extra ``zarr``, .zarr, a
+        folder of OME-Zarr 0.5.
     volume : (Z, Y, X) or (Z, Y, X, C) array
         Channels last. Bool is written as 0 and 255 into TIFF files.
     overwrite : bool, default False
         Replace an existing file.
     metadata : Metadata, optional
-        What is known about the voxels: a TIFF file keeps their size (`Metadata.pixel_size` of rows
-        and columns, `Metadata.slice_size`, and `Metadata.unit`), the names of channels and the
-        description. `Metadata.kind` "ome" writes OME's form.
+        What is known about the voxels: TIFF files and OME-Zarr keep their size
+        (`Metadata.pixel_size` of rows and columns, `Metadata.slice_size`, and `Metadata.unit`) and
+        the names of channels, TIFF files the description, too. `Metadata.kind` "ome" writes OME's
+        form.
     provenance : ProvenanceRecord, optional
-        What the volume was synthesised from, and how; for TIFF files.
+        What the volume was synthesised from, and how; for TIFF files and OME-Zarr.
 
     Raises
     ------
@@ -178,7 +172,21 @@ def write_volume(
     True
     """
     file = new_file(path, overwrite, metadata, provenance)
+    if file.suffix.lower() == ZARR:
+        checked = checked_volume(np.asarray(volume))
+        write_zarr(file, checked, 3, metadata or Metadata(), provenance)
+        return
     write_whole(file, encode_volume(file.suffix, np.asarray(volume), metadata, provenance))
+
+
+def checked_volume(volume: Any) -> Any:
+    """The volume, contiguous and in native byte order; refused if it is another array."""
+    if volume.ndim not in (3, 4) or volume.size == 0 or volume.dtype.kind not in "biuf":
+        raise ValueError(
+            "a volume must be a non-empty (Z, Y, X) or (Z, Y, X, C) array of real numbers, got "
+            f"shape {volume.shape}, dtype {volume.dtype}"
+        )
+    return np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("=")))
 
 
 def encode_volume(
@@ -193,18 +201,9 @@ def encode_volume(
         raise ValueError(
             f"unknown volume format {suffix!r}; use one of {', '.join(sorted(SUFFIXES))}"
         )
-    if volume.ndim not in (3, 4) or volume.size == 0 or volume.dtype.kind not in "biuf":
-        raise ValueError(
-            "a volume must be a non-empty (Z, Y, X) or (Z, Y, X, C) array of real numbers, got "
-            f"shape {volume.shape}, dtype {volume.dtype}"
-        )
-    volume = np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("=")))
-    if kind == "npy":
-        from io import BytesIO
-
-        buffer = BytesIO()
-        np.save(buffer, volume, allow_pickle=False)
-        return buffer.getvalue()
+    volume = checked_volume(volume)
+    if kind in ARRAYS:
+        return encode_array(volume, kind)
     if volume.dtype.kind == "b":
         volume = volume.astype(np.uint8) * np.uint8(255)
     if volume.ndim == 4 and volume.shape[3] == 1:

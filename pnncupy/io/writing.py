@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 
 from pnncupy.atomic_files import whole_file
+from pnncupy.io.array_files import encode_array
+from pnncupy.io.formats.further_writer import READ_ONLY, encode_further
 from pnncupy.io.formats.jpeg import profile_segments, with_segments
+from pnncupy.io.formats.kinds import ARRAYS, BUILT_IN
 from pnncupy.io.formats.png import profile_chunk, with_chunks
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import write_zarr
 from pnncupy.parameter_hints import hint_at_names
 
-SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
+# Formats that are written, and for folders of images those that are only read, too.
+SUFFIXES = {
+    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff",
+    ".webp": "webp", ".jxl": "jxl", ".jp2": "jp2", ".exr": "exr", ".npy": "npy", ".npz": "npz",
+}  # fmt: skip
+READ_SUFFIXES = frozenset({*SUFFIXES, *READ_ONLY} - {".npy", ".npz"})
 _JPEG_QUALITY = 95
 
 
@@ -34,21 +44,27 @@ def write_image(
     ----------
     path : path
         Its suffix decides the format: .png (8- and 16-bit grey, RGB, with or without alpha),
-        .jpg (8-bit grey or RGB), .tif (any real dtype, any number of channels).
+        .jpg (8-bit grey or RGB), .tif, .npy and .npz (any real dtype, any number of channels);
+        with the extra ``formats``: .webp (8-bit RGB, with or without alpha), .jxl (8- and 16-bit
+        grey or RGB, with or without alpha), .jp2 (8- and 16-bit grey or RGB)
+        and .exr (float16, float32 and uint32, any number of channels); with the extra ``zarr``,
+        .zarr, a folder of OME-Zarr 0.5 (any real dtype and channels). See docs/files.md.
     image : (H, W) or (H, W, C) array
         Channels last. Bool is written as 0 and 255, but into TIFF files as bits if `metadata` says
-        so.
+        so, and into .npy and .npz files as it is.
     overwrite : bool, default False
         Replace an existing file. A symbolic link stays, and the file it points to is written.
     metadata : Metadata, optional
         What is known about the pixels, as from `read_metadata`. A TIFF file of the same kind keeps
         it (ImageJ's only with uint8, uint16 and float32, OME's not with 64-bit integers and
-        float16; else a plain one what it can); PNG and JPEG files keep the ICC profile. Names of
+        float16; else a plain one what it can); PNG, JPEG and WebP files keep the ICC profile, and
+        other formats of colours are refused with one. Names of
         other tags in it do not matter, nor the orientation: files are upright.
     description : str, default ""
         Put above the description of a TIFF file; default: the text of `provenance`.
     provenance : ProvenanceRecord, optional
-        What the image was synthesised from, and how: every format keeps it, as XMP. A JPEG file
+        What the image was synthesised from, and how: every format but .npy and .npz keeps it, as
+        XMP. A JPEG file
         has room for 65,502 bytes: in longer ones the values of arguments are shortened.
 
     Raises
@@ -65,6 +81,10 @@ def write_image(
     file = new_file(path, overwrite, metadata, provenance)
     if not isinstance(description, str):
         raise TypeError(f"`description` must be a string, got {type(description).__name__}")
+    if file.suffix.lower() == ZARR:
+        checked = checked_image(np.asarray(image))
+        write_zarr(file, checked, 2, metadata or Metadata(), provenance)
+        return
     write_whole(
         file, encode_image(file.suffix, np.asarray(image), metadata, description, provenance)
     )
@@ -113,6 +133,16 @@ def default_suffix(image: Any, metadata: Metadata | None = None) -> str:
     return ".png" if fits else ".tif"
 
 
+def checked_image(image: Any) -> Any:
+    """The image in native byte order; refused if it is another array."""
+    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
+        raise ValueError(
+            "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "
+            f"{image.shape}, dtype {image.dtype}"
+        )
+    return image.astype(image.dtype.newbyteorder("="))
+
+
 def encode_image(
     suffix: str,
     image: Any,
@@ -145,17 +175,16 @@ def encode_image(
         The format is unknown or cannot hold the image.
     """
     kind = SUFFIXES.get(suffix.lower())
+    if kind is None and suffix.lower() in READ_ONLY:
+        raise ValueError(f"{suffix} files are only read: {READ_ONLY[suffix.lower()]}")
     if kind is None:
         raise ValueError(
             f"unknown image format {suffix!r}; use one of {', '.join(sorted(SUFFIXES))}"
         )
-    if image.ndim not in (2, 3) or image.size == 0 or image.dtype.kind not in "biuf":
-        raise ValueError(
-            "an image must be a non-empty (H, W) or (H, W, C) array of real numbers, got shape "
-            f"{image.shape}, dtype {image.dtype}"
-        )
-    image = image.astype(image.dtype.newbyteorder("="))
+    image = checked_image(image)
     one_bit = kind == "tiff" and metadata is not None and metadata.bits == 1
+    if kind in ARRAYS:
+        return encode_array(np.ascontiguousarray(image), kind)
     if image.dtype.kind == "b" and not one_bit:
         image = image.astype(np.uint8) * np.uint8(255)
     if image.ndim == 3 and image.shape[2] == 1:
@@ -167,6 +196,9 @@ def encode_image(
         text = description or (provenance.text if provenance else "")
         xmp = packet_of(provenance) if provenance else b""
         return encode(image, metadata or Metadata(), text, xmp)
+    if kind not in BUILT_IN:
+        _check_channels(1 if image.ndim == 2 else image.shape[2], metadata or Metadata(), kind)
+        return encode_further(kind, image, metadata or Metadata(), provenance)
     data = {"png": _encode_png, "jpeg": _encode_jpeg}[kind](image, metadata or Metadata())
     if provenance is None:
         return data

@@ -122,7 +122,7 @@ def try_all(spec: Spec, threads: int | None, note: Callable[[str], Any] | None =
                 if note is not None:
                     note(line)
             with suppress(Cancelled):
-                task(**arguments, threads=threads, callback=lambda event: False)
+                task(**arguments, threads=threads, callback=lambda event: False, progress=False)
 
 
 def _read(name: str, given: Input, job: Job) -> Any:
@@ -165,7 +165,7 @@ def _warm_up(threads: int | None) -> None:
     """Compile or load the kernels first, so that no measured time contains it."""
     image = np.random.default_rng(0).random((24, 24, 3))
     for alpha in (np.inf, 0.005):
-        generate(image, rng=0, alpha=alpha, iterations=2, threads=threads)
+        generate(image, rng=0, alpha=alpha, iterations=2, threads=threads, progress=False)
 
 
 def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None]) -> Made:
@@ -185,8 +185,9 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(
-            **arguments, threads=threads, callback=watch, return_index=True, return_info=True
-        )
+            **arguments, threads=threads, callback=watch, progress=False, return_index=True,
+            return_info=True,
+        )  # fmt: skip
     several = TASKS[job.verb].realisations
     images = list(result.image) if several else [result.image]
     sources = _sources(inputs)
@@ -203,6 +204,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         with measured() as baseline_cost:
             baseline = bidirectional_similarity(
                 list(sources), (shape[0], shape[1]), **shared, channel_axis=-1, threads=threads,
+                progress=False,
                 callback=lambda event: tell(f"baseline {entry.title}", 1 + event.fraction),
             )  # fmt: skip
     return Made(

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pnncupy.tasks.analogies import analogy
     from pnncupy.tasks.collages import collage
     from pnncupy.tasks.editing import edit
-    from pnncupy.tasks.execute import Result
     from pnncupy.tasks.generation import generate
     from pnncupy.tasks.inpainting import inpaint
+    from pnncupy.tasks.result import Result
     from pnncupy.tasks.retargeting import retarget
     from pnncupy.tasks.volumes import grow_volume
 
@@ -23,7 +23,7 @@ __all__ = ["Result", "analogy", "collage", "edit", "generate", "grow_volume", "i
 
 def __getattr__(name: str) -> Any:
     if name == "Result":
-        return import_module("pnncupy.tasks.execute").Result
+        return import_module("pnncupy.tasks.result").Result
     verb = verbs_by_function().get(name)
     if verb is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

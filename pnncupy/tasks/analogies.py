@@ -4,6 +4,7 @@ from typing import Any
 
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
 from pnncupy.parameter_hints import hint_at_names
@@ -20,6 +21,7 @@ from pnncupy.tasks.options import (
     Memory,
     Nodata,
     Periodic,
+    Progress,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -31,6 +33,7 @@ _LEVELS = 5
 
 @document_parameters
 @hint_at_names
+@labelled("source", "structure")
 @on_engine_device
 def analogy(
     source: Any,
@@ -55,6 +58,7 @@ def analogy(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     executor: Executor | None = None,
@@ -117,8 +121,8 @@ def analogy(
         source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
-        callback=callback, threads=threads, incremental=incremental, executor=executor,
-        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        callback=callback, progress=progress, threads=threads, incremental=incremental,
+        executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("source", source, options)

@@ -9,6 +9,7 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
@@ -36,6 +37,7 @@ from pnncupy.tasks.options import (
     Memory,
     Nodata,
     Periodic,
+    Progress,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -46,6 +48,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 @document_parameters
 @hint_at_names
+@labelled("images")
 @on_engine_device
 def collage(
     images: Any,
@@ -70,6 +73,7 @@ def collage(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     executor: Executor | None = None,
@@ -140,8 +144,8 @@ def collage(
         source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
-        callback=callback, threads=threads, incremental=incremental, executor=executor,
-        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        callback=callback, progress=progress, threads=threads, incremental=incremental,
+        executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     in_steps = validation.flag("gradual", gradual)

@@ -114,6 +114,7 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     it depends on the images how many pairs are compared.
     """
     compiled = registry.compilation_seconds()
+    given = {**given, "progress": False}
     # What only the first of two equal calls takes is loading or compilation.
     first, seconds = _timed(lambda: _first_event(task, given))
     loading = seconds - _timed(lambda: _first_event(task, given))[1]
@@ -166,6 +167,7 @@ def _trial(
     smaller = _scaled_call(given, first.method, scale)
     planned = (first if scale == 1 else _first_event(task, smaller)).pairs
     compiled = registry.compilation_seconds()
+    given = {**given, "progress": False}
     info, seconds, effort = _one(task, smaller)
     before = seconds
     if seconds < _SHORT or registry.compilation_seconds() > compiled:

@@ -8,6 +8,7 @@ from typing import Any
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
@@ -28,6 +29,7 @@ from pnncupy.tasks.options import (
     Memory,
     Nodata,
     Periodic,
+    Progress,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -40,6 +42,7 @@ _LEVELS = 5
 
 @document_parameters
 @hint_at_names
+@labelled("source", "edited", ("mask",))
 @on_engine_device
 def edit(
     source: Any,
@@ -65,6 +68,7 @@ def edit(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     executor: Executor | None = None,
@@ -127,8 +131,8 @@ def edit(
         source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
-        callback=callback, threads=threads, incremental=incremental, executor=executor,
-        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        callback=callback, progress=progress, threads=threads, incremental=incremental,
+        executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of_known(

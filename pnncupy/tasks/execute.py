@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
@@ -13,33 +13,9 @@ from pnncupy.synthesis.coarse_to_fine import Synthesised, synthesise
 from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.voting import VOTES, apply_index, pixel_numbers
-from pnncupy.tasks.prepare import PreparedTask
-
-
-class Result(NamedTuple):
-    """Result of a task with `return_index` or `return_info`.
-
-    Attributes
-    ----------
-    image : array
-        The image, or the stack of them.
-    index : (H, W, 3) or (n, H, W, 3) int32 array, or None
-        (source, row, column) of the pixel that the patch of the largest vote weight puts at each
-        position; fixed pixels have their own. `apply_index` renders other layers through it. None
-        without `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
-    info : dict or None
-        Statistics of the run, of plain types: task, engine, method, seed, levels, the axes that
-        wrap around (``periodic``, ``source_periodic``), and for each realisation the pairs of
-        patches of a plain run (``pairs``), those that searches covered, by comparing or through a
-        tree (``pairs_searched``), the query patches whose match was to be proven without a search
-        (``proofs_tried``) and was (``proofs_held``), the pairs that the others cost
-        (``pairs_again``), and seconds. None without `return_info`.
-    """
-
-    image: Array
-    index: Array | None  # type: ignore[assignment]  # shadows tuple.index, as the name is fixed
-    info: dict[str, Any] | None
-
+from pnncupy.tasks.prepare import PreparedTask, range_of
+from pnncupy.tasks.progress_display import reported
+from pnncupy.tasks.result import Result
 
 # Synthesises a batch of realisations.
 Work = Callable[[ProgressReporter], Synthesised]
@@ -100,6 +76,7 @@ def execute(
             "shape": list(task.shape),
             "periodic": list(task.periodic),
             "source_periodic": list(task.source_periodic),
+            "data_range": range_of(task.encoding),
             "samples": [],
         }
     )
@@ -112,18 +89,19 @@ def execute(
         )
     batch_size = min(total, task.batch_size)
     results: list[Result] = []
-    while len(results) < total:
-        numbers = range(len(results), min(len(results) + batch_size, total))
-        reporter = ProgressReporter(
-            task.options.callback, task.encoding.decode, (task.engine_name, task.settings.method),
-            numbers[0], total, stages, len(numbers),
-        )  # fmt: skip
-        try:
-            results += _realise(task, work(numbers), reporter, info, numbers, kept)
-        except MemoryError:
-            if len(numbers) == 1:
-                raise
-            batch_size = len(numbers) // 2
+    with reported(task.options.progress, task.options.callback) as callback:
+        while len(results) < total:
+            numbers = range(len(results), min(len(results) + batch_size, total))
+            reporter = ProgressReporter(
+                callback, task.encoding.decode, (task.engine_name, task.settings.method),
+                numbers[0], total, stages, len(numbers),
+            )  # fmt: skip
+            try:
+                results += _realise(task, work(numbers), reporter, info, numbers, kept)
+            except MemoryError:
+                if len(numbers) == 1:
+                    raise
+                batch_size = len(numbers) // 2
     return _assembled(task, results, info, stack=count is not None)
 
 

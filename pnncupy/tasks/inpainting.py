@@ -10,6 +10,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.label_encoding import LabelEncoding, check_labels
+from pnncupy.images.labelled import labelled
 from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
 from pnncupy.images.planes import ChannelAxis, as_planes, channel_axis_of, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio
@@ -31,6 +32,7 @@ from pnncupy.tasks.options import (
     Memory,
     Nodata,
     Periodic,
+    Progress,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -44,6 +46,7 @@ _AVERAGED_MARGIN = 2
 
 @document_parameters
 @hint_at_names
+@labelled("image", "image", ("mask", "fill"))
 @on_engine_device
 def inpaint(
     image: Any,
@@ -71,6 +74,7 @@ def inpaint(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     executor: Executor | None = None,
@@ -153,8 +157,8 @@ def inpaint(
         source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
-        callback=callback, threads=threads, incremental=incremental, executor=executor,
-        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        callback=callback, progress=progress, threads=threads, incremental=incremental,
+        executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     keep = validation.flag("keep_known", keep_known)

@@ -1,7 +1,7 @@
 """The keywords that all tasks share, typed and validated once."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,12 @@ from pnncupy.parallel.threads import thread_count
 from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.synthesis.checkpoint import Checkpoint
-from pnncupy.synthesis.progress import Event
 from pnncupy.synthesis.schedule import KEYS, Schedule
 from pnncupy.synthesis.voting import VOTES
+from pnncupy.tasks.progress_display import Callback as Callback
+from pnncupy.tasks.progress_display import Progress as Progress
+from pnncupy.tasks.progress_display import checked_progress
 
-Callback = Callable[[Event], object]
 CheckpointPath = str | os.PathLike[str]
 ChannelWeights = Sequence[float] | str
 Executor = futures.Executor | Client
@@ -70,6 +71,7 @@ class TaskOptions:
     return_index: bool
     return_info: bool
     callback: Callback | None
+    progress: Progress = "auto"
     threads: int | None
     incremental: bool = True
     executor: Executor | None = None
@@ -104,6 +106,7 @@ class TaskOptions:
         if self.data_range is not None:
             given_range(self.data_range)
         validation.optional_callable("callback", self.callback)
+        self._set("progress", checked_progress(self.progress))
         validation.optional_path("checkpoint", self.checkpoint)
         checked(self.executor)
         thread_count(self.threads)

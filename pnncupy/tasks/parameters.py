@@ -59,6 +59,10 @@ return_info : bool, default False
 callback : callable, optional
     Called with an `Event` after every PNN step and about ten times a second within long ones.
     Returning False ends the run with `Cancelled`; an exception ends it with that exception.
+progress : bool or "auto", default "auto"
+    Show a progress bar, on standard error if that is a terminal, or below the cell of a notebook.
+    "auto" shows it in interactive sessions (the prompts of Python and IPython, notebooks) for calls
+    that last more than 2 seconds; never in scripts, workers and threads.
 threads : int, optional
     CPU threads; default: all cores that this process may use. The result does not depend on it.
 incremental : bool, default True

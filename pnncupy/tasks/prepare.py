@@ -253,6 +253,11 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
     return intensity_encoding_of(seen, images.originals, options.channel_axis, options.data_range)
 
 
+def range_of(encoding: Encoding) -> list[float] | None:
+    """Values that count as 0 and 1, for records; None of labels."""
+    return None if isinstance(encoding, LabelEncoding) else [encoding.low, encoding.high]
+
+
 def _expected_steps(engine: Engine, images: SourceImages, options: TaskOptions) -> float:
     """Estimate the steps a query through a tree of the largest source; infinite for labels."""
     if options.categorical:

@@ -7,6 +7,7 @@ from typing import Any
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.labelled import labelled
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, step_shapes
 from pnncupy.images.resize import resize_planes
@@ -29,6 +30,7 @@ from pnncupy.tasks.options import (
     Memory,
     Nodata,
     Periodic,
+    Progress,
     TaskOptions,
 )
 from pnncupy.tasks.parameters import document_parameters
@@ -47,6 +49,7 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 
 @document_parameters
 @hint_at_names
+@labelled("image")
 @on_engine_device
 def retarget(
     image: Any,
@@ -71,6 +74,7 @@ def retarget(
     return_index: bool = False,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     executor: Executor | None = None,
@@ -147,8 +151,8 @@ def retarget(
         source_periodic=source_periodic, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
-        callback=callback, threads=threads, incremental=incremental, executor=executor,
-        checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        callback=callback, progress=progress, threads=threads, incremental=incremental,
+        executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     single = {"initial_guess": initial_guess, "guides": guides, "checkpoint": checkpoint}

@@ -38,10 +38,11 @@ from pnncupy.synthesis.problem import Source
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.synthesis.volume_growth import VolumeProblem, VolumeRun, grow, random_volume
-from pnncupy.tasks.execute import Result
-from pnncupy.tasks.options import Callback, Memory, Nodata, TaskOptions
+from pnncupy.tasks.options import Callback, Memory, Nodata, Progress, TaskOptions
 from pnncupy.tasks.parameters import document_parameters
-from pnncupy.tasks.prepare import Encoding, source_of
+from pnncupy.tasks.prepare import Encoding, range_of, source_of
+from pnncupy.tasks.progress_display import reported
+from pnncupy.tasks.result import Result
 from pnncupy.tasks.source_images import SourceImages
 
 # Smallest side of an image at the coarsest level, in patches. Deeper pyramids smooth boundaries: at
@@ -70,6 +71,7 @@ def grow_volume(
     data_range: tuple[float, float] | None = None,
     return_info: bool = False,
     callback: Callback | None = None,
+    progress: Progress = "auto",
     threads: int | None = None,
     incremental: bool = True,
     nodata: Nodata | None = None,
@@ -171,8 +173,9 @@ def grow_volume(
         levels=levels,
         iterations=iterations, coarse_iterations=iterations, keys="sharp", vote="weighted_mean",
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
-        return_index=False, return_info=return_info, callback=callback, threads=threads,
-        incremental=incremental, nodata=nodata, categorical=categorical, max_memory=max_memory,
+        return_index=False, return_info=return_info, callback=callback, progress=progress,
+        threads=threads, incremental=incremental, nodata=nodata, categorical=categorical,
+        max_memory=max_memory,
     )  # fmt: skip
     voxels = checked_volume_shape(shape, size)
     sources = SourceImages.of("images", images, options)
@@ -287,7 +290,13 @@ class _VolumeTask:
         return cls(options, encoding, problem, schedule, engine_name, settings)
 
     def execute(self, seed: np.random.SeedSequence) -> Any:
-        """Grow the volume and assemble the result."""
+        """Grow the volume, and return what was requested."""
+        with reported(self.options.progress, self.options.callback) as callback:
+            result = self._grown(seed, callback)
+        return result if self.options.return_info else result.image
+
+    def _grown(self, seed: np.random.SeedSequence, callback: Callback | None) -> Result:
+        """Grow the volume and note what that took."""
         start = time.perf_counter()
         settings = replace(self.settings, stream=stream(seed))
         ratio, levels = self.schedule.ratio, self.schedule.levels
@@ -295,9 +304,7 @@ class _VolumeTask:
         def shown(planes: Array) -> Array:
             return self.encoding.decode(self.problem.without_margin(planes, ratio, levels))
 
-        reporter = ProgressReporter(
-            self.options.callback, shown, (self.engine_name, settings.method), 0, 1
-        )
+        reporter = ProgressReporter(callback, shown, (self.engine_name, settings.method), 0, 1)
         run = VolumeRun(self.problem, self.schedule, settings, reporter)
         first = random_volume(self.problem, self.schedule, sample_generator(seed, 0))
         image = self.encoding.decode(grow(run, first))
@@ -305,6 +312,7 @@ class _VolumeTask:
             "task": "grow_volume", "seed": describe(seed), "engine": self.engine_name,
             "method": settings.method, "threads": settings.threads, "levels": self.schedule.levels,
             "shape": list(self.problem.shape), "axes": list(self.problem.axes),
+            "data_range": range_of(self.encoding),
             "samples": [
                 {
                     "pairs": reporter.pairs_planned, "pairs_searched": reporter.pairs_searched,
@@ -316,7 +324,7 @@ class _VolumeTask:
         }  # fmt: skip
         result = Result(image, None, info)
         reporter.complete(0, result)
-        return result if self.options.return_info else image
+        return result
 
 
 def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:

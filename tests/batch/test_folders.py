@@ -147,20 +147,20 @@ def test_unreadable_files_and_subfolders_fail_alone(folder, image, monkeypatch):
 
 def test_other_kinds_are_listed_in_one_line_and_hidden_files_left_out(folder, image, capsys):
     put(image, ".x.png", "._a.png", ".cache/c.png", "sub/d.png")
-    for name in ("1.txt", "2.csv", "3.gif", "4.npy", ".DS_Store"):
+    for name in ("1.txt", "2.csv", "3.psd", "4.npy", ".DS_Store"):
         (folder / name).write_text("")
     (folder / "link").symlink_to("sub")
     assert run(["batch", "in", "-o", "out", "--dry-run", "--seed", "1"]) == 0
     out, error = capsys.readouterr()
     assert out == "2 images to make in out, 0 are there already\n"
     assert error.splitlines() == [
-        "passed over in in: 4 files of other kinds (1.txt, 2.csv, 3.gif and 1 more), 2 subfolders "
+        "passed over in in: 4 files of other kinds (1.txt, 2.csv, 3.psd and 1 more), 2 subfolders "
         "without recursive=True (--recursive) (link, sub)"
     ]
     jobs = batch.jobs_of_folder(folder, 1, 0, FAST, recursive=True)
     assert [job.output for job in jobs][2:] == [f"sub{os.sep}d_generate_seed0_000.png"]
     assert jobs.notes == (
-        "passed over in in: 4 files of other kinds (1.txt, 2.csv, 3.gif and 1 more), 1 link to a "
+        "passed over in in: 4 files of other kinds (1.txt, 2.csv, 3.psd and 1 more), 1 link to a "
         "folder (link)",
     )
     assert batch.run(jobs, "out").notes == list(jobs.notes)
@@ -170,7 +170,7 @@ def test_other_kinds_are_listed_in_one_line_and_hidden_files_left_out(folder, im
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((), r"in holds no images \(.jpeg, .jpg, .png, .tif, .tiff\)"),
+        ((), r"in holds no images \(.avif, .bmp, .*.tif, .tiff, .webp\)"),
         (("a.txt",), r"in holds no images \(.*\); passed over: 1 file of another kind \(a.txt\)"),
         ((".a.png",), r"in holds no images but those passed over: 1 hidden image \(.a.png\)"),
         (("sub/a.png",), r"in holds no images but those .*1 subfolder without recursive=True \(--"),

@@ -178,7 +178,10 @@ WRONG = [
     ("image = 'a.tif'\nverb = 'volume'\nshape = [5, 5, 5]", "`verb` must be a task that makes im"),
     ("image = 'a.tif'\nvolume = 1", "`volume` must be True or False"),
     ("image = 'a.tif'\nshape = [3, 4, 5, 6]", r"`shape` must be \(height, width\)"),
-    ("image = 'a.tif'\noutput = 'x.png'", "`output` of a volume must end with .npy, .tif, .tiff"),
+    (
+        "image = 'a.tif'\noutput = 'x.png'",
+        "`output` of a volume must end with .npy, .npz, .tif, .tiff",
+    ),
     ("image = 'flat.png'\nshape = [9, 9, 9]", r"`shape` must be \(height, width\), two integers"),
     ("verb = 'retarget'\nimage = 'a.tif'\nscale = 2", r"`scale` must be factors of \(height, wid"),
     ("verb = 'retarget'\nimage = 'flat.png'\nscale = [2, 1, 1]", "`scale` must be one factor"),

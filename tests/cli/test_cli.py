@@ -113,7 +113,11 @@ def test_a_page_of_a_stack(tmp_path, photograph, capsys):
         (["{file}", "--patch-size", 60], 2, "IMAGE must be at least --patch-size = 60 pixels"),
         (["{file}", "--engine", "magic"], 2, "'magic' is not one of"),
         (["{file}", "--nothing"], 2, "No such option"),
-        (["{file}", "-o", "{out}.bmp"], 2, "cannot write .bmp files; use one of .jpeg, .jpg, .png"),
+        (
+            ["{file}", "-o", "{out}.bmp"],
+            2,
+            "cannot write .bmp files; use one of .exr, .jp2, .jpeg",
+        ),
         (["{file}", "-o", "{out}.jpg", "--save-index", "a.png"], 2, "must name a .tif file"),
         (["{text}"], 1, "not a PNG, JPEG or TIFF file"),
     ],

@@ -23,6 +23,7 @@ from pnncupy.cli import progress_bars
 from pnncupy.cli.app import run
 from pnncupy.engine import registry
 from pnncupy.io import write_image
+from pnncupy.tasks import progress_bar
 from pnncupy.terminal import guarded_output, say, unguarded, visible
 
 FAST = ["--iterations", "1", "--levels", "0", "--patch-size", "3"]
@@ -182,13 +183,13 @@ def test_progress_bars_show_names_as_they_are(name, in_terminal):
 
 def test_no_time_is_estimated_before_much_is_done():
     clock = iter(range(0, 10_000, 10))
-    bar = progress_bars.ProgressBar(progress_bars._Remaining(), get_time=lambda: next(clock))
+    bar = progress_bar.Progress(progress_bar._Remaining(), get_time=lambda: next(clock))
     bar.add_task("", total=1.0)
     (task,) = bar.tasks
     shown = []
     for share in (1e-5, 2e-5, 0.04, 0.2, 0.5):
         bar.update(task.id, completed=share)
-        shown.append(str(progress_bars._Remaining().render(task)))
+        shown.append(str(progress_bar._Remaining().render(task)))
     assert shown[:3] == ["-:--:--"] * 3
     assert "-:--:--" not in shown[3:]
 

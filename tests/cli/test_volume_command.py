@@ -77,7 +77,7 @@ def test_wrong_calls(words, message, folder, capsys):
 
 def test_other_formats_are_refused_before_the_work(folder, capsys):
     assert call(folder / "side.png", "--shape", 6, 7, 8, "-o", folder / "made.png") == 2
-    assert "cannot write .png files; use one of .npy, .tif, .tiff" in capsys.readouterr().err
+    assert "cannot write .png files; use one of .npy, .npz, .tif, .tiff" in capsys.readouterr().err
 
 
 def test_batches_and_reports_have_none(folder, capsys):

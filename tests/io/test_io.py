@@ -192,7 +192,7 @@ def test_nothing_is_overwritten_unasked_and_nothing_half_written(tmp_path, monke
         ("a.png", np.zeros((3, 3), np.float32), r"use \.tif"),
         ("a.png", np.zeros((3, 3, 5), np.uint8), r"use \.tif"),
         ("a.jpg", np.zeros((3, 3), np.uint16), r"use \.png or \.tif"),
-        ("a.bmp", np.zeros((3, 3), np.uint8), "unknown image format"),
+        ("a.psd", np.zeros((3, 3), np.uint8), "unknown image format"),
         ("a.tif", np.zeros((3, 3), complex), "real numbers"),
         ("a.tif", np.zeros((0, 3)), "non-empty"),
     ],

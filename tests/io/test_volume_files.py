@@ -64,7 +64,7 @@ def test_what_is_no_volume_is_refused(random, tmp_path):
         file.write(plane[1:], metadata=None)
     refused("sizes.tif", "pages of a volume must have one shape and dtype")
     io.write_image(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
-    refused("a.png", "a volume is a TIFF stack or an .npy file")
+    refused("a.png", "a volume is a TIFF stack, an .npy or .npz file")
     np.save(tmp_path / "flat.npy", plane)
     refused("flat.npy", "not a volume of real numbers: shape")
     np.save(tmp_path / "objects.npy", np.empty((2, 2, 2), object), allow_pickle=True)

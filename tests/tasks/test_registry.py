@@ -41,6 +41,7 @@ def echo(
     image, *, weaken=1.0, alpha=np.inf, patch_size=7, downscale=4 / 3, levels=None, iterations=10,
     coarse_iterations=1, keys="blurred", vote="weighted_mean", method="exact", engine="auto",
     channel_axis=-1, data_range=None, return_index=False, return_info=False, callback=None,
+    progress="auto",
     threads=None, executor=None, nodata=None,
 ):  # fmt: skip
     """Rebuild a weakened image by its own patches."""
@@ -48,7 +49,8 @@ def echo(
         alpha=alpha, patch_size=patch_size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, keys=keys, vote=vote,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
-        return_index=return_index, return_info=return_info, callback=callback, threads=threads,
+        return_index=return_index, return_info=return_info, callback=callback, progress=progress,
+        threads=threads,
         executor=executor, nodata=nodata,
     )  # fmt: skip
     task = prepare_task(SourceImages.of("image", image, options), None, options)

@@ -101,7 +101,7 @@ def decoded(plane: Any, page: Any, model: ColourModel) -> Any:
     if ASSOCIATED not in model.extra_samples or plane.ndim == 2:
         return plane
     behind = plane.shape[2] - len(model.extra_samples)
-    return _unassociated(plane, behind, behind + model.extra_samples.index(ASSOCIATED))
+    return unassociated(plane, behind, behind + model.extra_samples.index(ASSOCIATED))
 
 
 def _negative(plane: Any, page: Any) -> Any:
@@ -130,7 +130,7 @@ def _coloured(plane: Any, table: Any) -> Any:
     return shown if plane.ndim == 2 else np.concatenate([shown, plane[..., 1:]], axis=2)
 
 
-def _unassociated(plane: Any, colours: int, alpha: int) -> Any:
+def unassociated(plane: Any, colours: int, alpha: int) -> Any:
     """The samples, those of the first `colours` channels divided by their alpha."""
     opaque = 1.0 if plane.dtype.kind == "f" else float(np.iinfo(plane.dtype).max)
     weight = plane[..., alpha : alpha + 1].astype(np.float64)

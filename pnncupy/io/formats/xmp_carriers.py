@@ -3,6 +3,7 @@
 Nothing is decoded but the packets, and what a file declares is checked before it is read.
 """
 
+import mmap
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -23,6 +24,8 @@ _RAW_KEYWORD = "Raw profile type xmp"
 _KEYWORDS = (_PNG_KEYWORD.encode(), _RAW_KEYWORD.encode())
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _LONGEST_KEYWORD = 79
+
+_FIRST_TAG, _LAST_TAG = b"<x:xmpmeta", b"</x:xmpmeta>"
 
 _JPEG_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_MOST_BYTES = 65_502
@@ -54,14 +57,28 @@ def packets(stream: BinaryIO, kind: str) -> Iterator[bytes]:
     ----------
     stream : binary file
         Seekable.
-    kind : {"png", "jpeg", "tiff"}
+    kind : str
+        As of `kinds.kind_of`.
 
     Raises
     ------
     ImageReadError
         The file is damaged before a packet or in it.
     """
-    return {"png": _in_png, "jpeg": _in_jpeg, "tiff": _in_tiff}[kind](stream)
+    readers = {"png": _in_png, "jpeg": _in_jpeg, "tiff": _in_tiff}
+    return readers.get(kind, _anywhere)(stream)
+
+
+def _anywhere(stream: BinaryIO) -> Iterator[bytes]:
+    """The packets of a file by their marks, which XMP has for readers that do not know a format."""
+    stream.seek(0)
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        end = 0
+        while (start := data.find(_FIRST_TAG, end)) >= 0:
+            end = data.find(_LAST_TAG, start, start + LONGEST)
+            if end < 0:
+                return
+            yield data[start : end + len(_LAST_TAG)]
 
 
 def _in_png(stream: BinaryIO) -> Iterator[bytes]:
