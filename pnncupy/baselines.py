@@ -31,6 +31,8 @@ from pnncupy.tasks.options import Progress, TaskOptions
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.source_images import SourceImages
 
+__all__ = ["bidirectional_similarity"]
+
 # Patches along the smallest side at the coarsest level, as for retargeting by GPNN in the paper.
 _PATCHES_AT_COARSEST = 4.0
 # Values are rounded to multiples of this, so that sums of them are exact in float64 and do not
@@ -82,12 +84,14 @@ def bidirectional_similarity(
         At least 0: a size is done when a step lowers the dissimilarity by less than this share.
     iterations : int, default 20
         Steps at each size, at most.
+    patch_size
+        As in `pnncupy.generate`.
     downscale : float, default 4/3
         Factor between the sides of neighbouring pyramid levels, at least 1.01.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about four patches
         at the coarsest level.
-    patch_size, method, engine, channel_axis
+    method, engine, channel_axis
         As in `pnncupy.generate`.
     data_range, return_index, return_info, callback, progress, threads
         As in `pnncupy.generate`.

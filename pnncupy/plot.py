@@ -34,6 +34,8 @@ from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
+__all__ = ["compare", "index_map", "samples", "slices"]
+
 _MOST_COLUMNS = 4
 _ASPECT = 16 / 9
 
@@ -181,11 +183,13 @@ def slices(
     sliders : bool, optional
         Whether there is a slider for each axis. Default: where matplotlib's backend is
         interactive; then pyplot manages the figure, and ``matplotlib.pyplot.show()`` opens it.
-    data_range, columns, size
+    data_range
         As in `compare`.
     channel_axis : int, None or "auto", default None
         Axis of the channels of 4-D arrays; None is their last one, if it is 1 to 4 long. 3-D
         arrays have none.
+    columns, size
+        As in `compare`.
 
     Returns
     -------

@@ -9,6 +9,8 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.parameter_hints import hint_at_names
 
+__all__ = ["CREDITS", "SampleFile", "load_sample", "sample_files"]
+
 # Name -> credit.
 CREDITS = {
     "chelsea": "Stéfan van der Walt, CC0",
@@ -47,6 +49,11 @@ class SampleFile(NamedTuple):
 
 def sample_files() -> dict[str, SampleFile]:
     """Return the photographs by name, and images made from them: one for each command.
+
+    Returns
+    -------
+    dict of str to SampleFile
+        New arrays with every call.
 
     Examples
     --------

@@ -87,6 +87,16 @@ def test_the_readme_and_its_pages_run_as_printed(run, tmp_path):
                 run(kind, text)
 
 
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["getting-started/first-steps", "explanation/memory"])
+def test_other_pages_run_alone(run, page):
+    found = blocks(f"docs/{page}.md")
+    assert found
+    for kind, text in found:
+        run(kind, text)
+
+
 def test_substitutions_change_numbers_only():
     """Each is used, and the README is printed with the numbers that its pictures have."""
     text = "".join(text for page in ("README.md", *(f"docs/{page}.md" for page in PAGES))

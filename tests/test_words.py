@@ -103,9 +103,15 @@ def test_modules_are_nouns(file):
     assert not file.stem.endswith("ing") or file.stem in GERUNDS
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
-)
+PAGES = [
+    file
+    for pattern in ("*.md", "examples/*.py")
+    for file in sorted((ROOT / "docs").rglob(pattern))
+    if "_build" not in file.parts
+]
+
+
+@pytest.mark.parametrize("page", ["README.md", *map(inside, PAGES)])
 def test_pages_use_the_same_words(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [match[0] for match in AVOIDED_WORDS.finditer(text)] == []

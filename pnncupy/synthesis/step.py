@@ -48,10 +48,12 @@ def pnn_step(
         What the patches of `query` are compared with.
     value : array of the shape of `key`
         What they are replaced by.
-    patch_size, alpha, key_mask, method, engine, channel_axis, threads
+    patch_size, alpha, key_mask
         As in `nearest_patches`.
     vote : str, default "weighted_mean"
         As `how` in `pnncupy.vote`.
+    method, engine, channel_axis, threads
+        As in `nearest_patches`.
     periodic, source_periodic : bool or one per axis, default False
         Axes along which `query`, and `key` with `value`, wrap around: patches pass over the border
         there. A rolled query gives the rolled result.
