@@ -172,6 +172,20 @@ def with_colour(image: Array, where: Array, colour: Array, channel_axis: Channel
     return xp.where(wide, shaped, image).astype(image.dtype)
 
 
+def with_nan_missing(image: Any) -> Any:
+    """An image of floating point whose NaN are missing, beside what is missing already."""
+    data = data_of(image)
+    if getattr(getattr(data, "dtype", None), "kind", "") != "f":
+        return image
+    arrays.library("image", data)
+    blank = arrays.namespace(data).isnan(data)
+    if isinstance(image, np.ma.MaskedArray):
+        blank = blank | np.ma.getmaskarray(image)
+    elif isinstance(image, Masked):
+        blank = blank | image.mask
+    return Masked(data, blank)
+
+
 def data_of(image: Any) -> Array:
     """Data of an array, missing or not."""
     return image.data if isinstance(image, (np.ma.MaskedArray, Masked)) else image

@@ -286,9 +286,11 @@ def _workload(
         sources=images.shapes,
         intermediate=[] if between is None else between(shapes, schedule),
         channels=_channels(encoding, first),
-        guides=_guide_channels(options, images.axes),
+        guides=_guide_channels(options, images.axes) + int(requirements.weighted_pixels),
         masked=any(mask is not None for mask in images.known),
-        weighted=labels or options.channel_weights is not None,
+        weighted=(
+            labels or options.channel_weights is not None or requirements.weighted_pixels
+        ),
         normalised=not math.isinf(options.alpha),
         pyramids=requirements.pyramids,
         returned=(count or 1) * _bytes_returned(result, first, options),
