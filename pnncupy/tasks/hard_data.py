@@ -52,9 +52,7 @@ class HardData:
             It is no image like these, or holds values that a result cannot have.
         """
         axis, first = options.channel_axis, images.originals[0]
-        data, missing = missing_pixels(
-            "grid", with_nan_missing(grid), options.missing_value, axis
-        )
+        data, missing = missing_pixels("grid", with_nan_missing(grid), options.missing_value, axis)
         xp = arrays.same_library(grid=data, training=first)
         planes = as_planes("grid", data, axis)
         _check_layout(data, planes, images)

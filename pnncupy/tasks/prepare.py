@@ -288,9 +288,7 @@ def _workload(
         channels=_channels(encoding, first),
         guides=_guide_channels(options, images.axes) + int(requirements.weighted_pixels),
         masked=any(mask is not None for mask in images.known),
-        weighted=(
-            labels or options.channel_weights is not None or requirements.weighted_pixels
-        ),
+        weighted=(labels or options.channel_weights is not None or requirements.weighted_pixels),
         normalised=not math.isinf(options.alpha),
         pyramids=requirements.pyramids,
         returned=(count or 1) * _bytes_returned(result, first, options),

@@ -130,6 +130,10 @@ class TaskSpec:
         """Return the image parameter of a name."""
         return next(image for image in self.images if image.name == name)
 
+    def has_option(self, parameter: str) -> bool:
+        """Test whether a parameter is one of its own options."""
+        return any(option.parameter == parameter for option in self.options)
+
     @property
     def seeded(self) -> bool:
         """Test whether it takes a seed."""
@@ -303,7 +307,7 @@ TASKS = {
         pnncupy simulate training.tif wells.tif -o results -n 20 --categorical
         """,
         ("rng", "guides"),
-        (OwnOption("--data-weight", "data_weight", "How much known pixels count when patches are "
+        (OwnOption("--data-weight", "data_weight", "Weight of known pixels when patches are "
                    "compared, 1 to 100; default 20."),),
         realisations=True,
         nan_missing=True,

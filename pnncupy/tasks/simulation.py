@@ -95,8 +95,8 @@ def simulate(
     first_sample : int, default 0
         Number of the first realisation: others can be simulated by other calls, elsewhere.
     data_weight : float, default 20
-        How much a known pixel counts in the distance of two patches, 1 to 100, where other pixels
-        count 1; at coarser levels less, see the notes. Larger values leave fewer traces at the
+        Weight of a known pixel in the distance of two patches, 1 to 100, where other pixels
+        have 1; at coarser levels less, see the notes. Larger values leave fewer traces at the
         data, and less variety between them.
     alpha : float, default infinity
         Infinity only: hard data and completeness cannot be asked of one distance.
@@ -152,7 +152,9 @@ def simulate(
     factor = checked_data_weight(data_weight)
     seed = seed_sequence(rng)
     several = isinstance(training, (list, tuple))
-    marked = [with_nan_missing(each) for each in training] if several else with_nan_missing(training)
+    marked = (
+        [with_nan_missing(each) for each in training] if several else with_nan_missing(training)
+    )
     size, chosen_by = chosen_patch_size(
         "training", marked, patch_size, channel_axis=channel_axis, nodata=nodata,
         categorical=categorical,
