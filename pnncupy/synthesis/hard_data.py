@@ -58,8 +58,8 @@ class HardDataPyramid:
     def weights(self, factor: float, schedule: Schedule) -> list[Array]:
         """Weights of all pixels in a distance, level by level, (h, w) float32.
 
-        A known pixel counts `factor` at level 0, and less the more pixels are below a coarse one, of
-        which it knows one or a few: ``1 + (factor - 1) * ratio**level``.
+        A known pixel has `factor` at level 0, and ``1 + (factor - 1) * ratio**level`` at others:
+        the more pixels are below a coarse one, the less one or a few of them say about it.
         """
         sides = axis_ratios(schedule.ratio, self.masks[0].ndim)
         ratio = math.prod(sides) ** (1 / len(sides))

@@ -8,7 +8,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import given_range
-from pnncupy.images.label_encoding import check_labels
+from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import (
     Masked,
     data_of,
@@ -21,7 +21,7 @@ from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.search.pixel_weights import PixelWeights
 from pnncupy.synthesis.hard_data import HardDataPyramid
 from pnncupy.tasks.options import TaskOptions
-from pnncupy.tasks.prepare import Encoding, LabelEncoding, PreparedTask
+from pnncupy.tasks.prepare import PreparedTask
 from pnncupy.tasks.source_images import SourceImages
 
 

@@ -44,7 +44,7 @@ def test_a_step_is_that_of_the_oracle(channels):
     expected, index = naive.hard_data_step(planes[0], planes[1], 3, known, planes[2], 7.0)
     np.testing.assert_allclose(np.moveaxis(made.image, -1, 0), expected, atol=1e-5)
     # The patch of the largest weight covers a pixel with its centre.
-    np.testing.assert_array_equal(made.index[1:-1, 1:-1], index + [0, 1, 1])
+    np.testing.assert_array_equal(made.index[1:-1, 1:-1], index + np.array([0, 1, 1]))
 
 
 def test_the_weight_matters():
