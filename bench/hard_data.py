@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 REALISATIONS, RIVAL_REALISATIONS = 100, 2
-TRAINING, GRID = (250, 250), (100, 100)
+TRAINING, GRID = (150, 150), (100, 100)
 SHARE = 0.01
 PATCH = 7
 NEAR = 3
