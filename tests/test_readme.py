@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Blocks that make an environment: installation, and the test command.
 INSTALLATION = "-m venv"
+TASKS = "generate|retarget|inpaint|analogy|collage|edit|simulate"
 # What runs with smaller numbers than are printed: pattern and replacement. One step at a level
 # instead of ten, of two images instead of four, and large images of 200 x 250.
-TASKS = "generate|retarget|inpaint|analogy|collage|edit|simulate"
 SMALLER = {
     rf"\bpnncupy ({TASKS}) ": r"\g<0>--iterations 1 ",
     rf"\bpnn\.(?:{TASKS})\([^#\n]*(?=\)\s*(?:#.*)?$)": r"\g<0>, iterations=1",

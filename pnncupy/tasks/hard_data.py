@@ -10,9 +10,8 @@ from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import given_range
 from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import (
-    Masked,
-    data_of,
     missing_pixels,
+    missing_values,
     typical,
     with_colour,
     with_nan_missing,
@@ -52,7 +51,8 @@ class HardData:
             It is no image like these, or holds values that a result cannot have.
         """
         axis, first = options.channel_axis, images.originals[0]
-        data, missing = missing_pixels("grid", with_nan_missing(grid), options.missing_value, axis)
+        grid = with_nan_missing(grid)
+        data, missing = missing_pixels("grid", grid, options.missing_value, axis)
         xp = arrays.same_library(grid=data, training=first)
         planes = as_planes("grid", data, axis)
         _check_layout(data, planes, images)
@@ -62,7 +62,7 @@ class HardData:
                 "`grid` must have pixels to be simulated, got none; mark them with NaN, a masked "
                 "array or `nodata`"
             )
-        _check_whole_pixels(grid, missing, options)
+        _check_whole_pixels(grid, options)
         known = ~missing
         converted = _converted(planes[:, known], first.dtype)
         if converted.size:
@@ -94,8 +94,8 @@ class HardData:
         ]
         ends.append(pyramid.images[0][:, self.known][:, None])
         spans = [_ends(task.metric.scaled(each)) for each in ends if each.size]
-        low = np.min([low for low, _ in spans], axis=0)
-        high = np.max([high for _, high in spans], axis=0)
+        low = np.min([low for low, _ in spans], axis=0).tolist()
+        high = np.max([high for _, high in spans], axis=0).tolist()
         return PixelWeights.of(low, high, pyramid.weights(factor, task.schedule))
 
 
@@ -119,25 +119,16 @@ def _check_layout(data: Array, planes: Array, images: SourceImages) -> None:
         )
 
 
-def _check_whole_pixels(grid: Any, missing: Array, options: TaskOptions) -> None:
+def _check_whole_pixels(grid: Any, options: TaskOptions) -> None:
     """Refuse pixels of which only some channels are known."""
-    marked = with_nan_missing(grid)
-    data, axis = data_of(marked), options.channel_axis
-    planes = as_planes("grid", data, axis)
-    if planes.shape[0] == 1:
-        return
-    xp = arrays.namespace(data)
-    for channel in range(planes.shape[0]):
-        single = planes[channel]
-        mask = as_planes("grid", marked.mask, axis)[channel] if marked is not data else None
-        _, alone = missing_pixels(
-            "grid", single if mask is None else Masked(single, mask), options.missing_value, None
+    _, missing = missing_values("grid", grid, options.missing_value)
+    assert missing is not None  # else there was nothing to simulate
+    planes = as_planes("grid", missing, options.channel_axis)
+    if bool((planes != planes[:1]).any()):
+        raise ValueError(
+            "`grid` must have all channels of a pixel or none, got pixels with some; give "
+            "variables that are known everywhere as `guides`"
         )
-        if alone is None or bool(xp.any(alone != missing)):
-            raise ValueError(
-                "`grid` must have all channels of a pixel or none, got pixels with some; give "
-                "variables that are known everywhere as `guides`"
-            )
 
 
 def _converted(values: Array, dtype: Any) -> Array:
@@ -160,6 +151,7 @@ def _converted(values: Array, dtype: Any) -> Array:
 
 def _check_range(values: Array, images: SourceImages, options: TaskOptions) -> None:
     """Refuse hard data (C, n) that nothing in the training image is like."""
+    xp = arrays.namespace(values)
     if options.categorical:
         return  # foreign labels are found with the encoding
     if options.data_range is not None:
@@ -170,11 +162,9 @@ def _check_range(values: Array, images: SourceImages, options: TaskOptions) -> N
             planes if known is None else planes[:, known]
             for planes, known in zip(images.planes, images.known, strict=True)
         ]
-        xp = arrays.namespace(values)
         low = min(xp.min(each).item() for each in seen)
         high = max(xp.max(each).item() for each in seen)
         owner, remedy = "the values of `training`", "set `data_range` to a range with both"
-    xp = arrays.namespace(values)
     found = (xp.min(values).item(), xp.max(values).item())
     if found[0] < low or found[1] > high:
         raise ValueError(

@@ -230,6 +230,9 @@ WRONG = {
                  "`grid` must have the channels of `training`, 3, got 2"),
     "some channels": (np.stack([TRAINING] * 2, -1), np.stack([GRID, TRAINING], -1), {},
                       "`grid` must have all channels of a pixel or none"),
+    "some masked": (np.stack([LABELS] * 2, -1),
+                    np.ma.MaskedArray(np.stack([LABELS] * 2, -1), np.arange(16 * 18 * 2).reshape(
+                        16, 18, 2) % 5 == 0), {}, "all channels of a pixel or none"),
     "alpha": (TRAINING, GRID, {"alpha": 0.01}, "`alpha` must be infinity in `simulate`"),
     "weight": (TRAINING, GRID, {"data_weight": 0.5}, "`data_weight` must be from 1 to 100"),
     "guess": (TRAINING, GRID, {"n": 2, "initial_guess": TRAINING}, "`n` must be None or 1"),
