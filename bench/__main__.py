@@ -9,13 +9,15 @@ from bench.common import write_results
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
     "pictures", "table", "dependencies", "pruning", "defects", "removals", "periodic", "solid",
-    "volumes", "sass", "device_check", "napari_window",
+    "volumes", "sass", "device_check", "napari_window", "hard_data",
 )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("families", nargs="+", choices=FAMILIES)
+    parser.add_argument(
+        "families", nargs="+", choices=FAMILIES, type=lambda name: name.replace("-", "_")
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-results", action="store_true", help="print only")
     quality = parser.add_argument_group("quality only")

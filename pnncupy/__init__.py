@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         grow_volume,
         inpaint,
         retarget,
+        simulate,
     )
 
 
@@ -65,6 +66,7 @@ __all__ = [
     "pyramid",
     "resize",
     "retarget",
+    "simulate",
     "vote",
 ]
 
@@ -92,6 +94,7 @@ _NAMES_BY_MODULE = {
         "grow_volume",
         "inpaint",
         "retarget",
+        "simulate",
     ),
     "synthesis.voting": ("apply_index", "vote"),
 }

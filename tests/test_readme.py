@@ -17,13 +17,12 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Blocks that make an environment: installation, and the test command.
 INSTALLATION = "-m venv"
+TASKS = "generate|retarget|inpaint|analogy|collage|edit|simulate"
 # What runs with smaller numbers than are printed: pattern and replacement. One step at a level
 # instead of ten, of two images instead of four, and large images of 200 x 250.
 SMALLER = {
-    r"\bpnncupy (generate|retarget|inpaint|analogy|collage|edit) ": r"\g<0>--iterations 1 ",
-    r"\bpnn\.(?:generate|retarget|inpaint|analogy|collage|edit)\([^#\n]*(?=\)\s*(?:#.*)?$)": (
-        r"\g<0>, iterations=1"
-    ),
+    rf"\bpnncupy ({TASKS}) ": r"\g<0>--iterations 1 ",
+    rf"\bpnn\.(?:{TASKS})\([^#\n]*(?=\)\s*(?:#.*)?$)": r"\g<0>, iterations=1",
     r"\bimage, 4, ": "image, 2, ",
     r"-n 4 ": "-n 2 ",
     r"\b800(,?) 1000\b": r"200\1 250",
@@ -31,7 +30,7 @@ SMALLER = {
 # Pages whose blocks use the names of README's Python, after it.
 PAGES = (
     "index-maps", "periodic", "scientific-data", "files", "xarray", "quality", "large-images",
-    "defects", "volumes", "command-line",
+    "defects", "volumes", "command-line", "hard-data",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"

@@ -98,7 +98,8 @@ def make_jobs(
     Parameters
     ----------
     verb : str
-        Name of a task: "generate", "retarget", "inpaint", "analogy", "collage" or "edit".
+        Name of a task: "generate", "retarget", "inpaint", "analogy", "collage", "edit"
+        or "simulate".
     n : int, default 1
         Samples; more than 1 only for "generate". Any number costs the same: jobs are created when
         they are needed.

@@ -38,6 +38,7 @@ _WORDS_OF_COMMANDS = {
     "engines": "devices gpu gpus backends",
     "samples": "photographs images examples demo",
     "batch": "jobs folder run",
+    "simulate": "conditional condition mps geostatistics realisations hard-data simulation",
     "report": "page html web",
     "doctor": "diagnose info bug debug env check version status",
 }  # fmt: skip

@@ -64,6 +64,8 @@ def run_task(
     if volume:
         _within_slices(options, command)
     spoken_arguments(options, _image_files(spec), volume=volume)
+    if spec.nan_missing and options["nodata"] is None:
+        options["nodata"] = "nan"
     if isinstance(images.get("mask"), str) and not volume:
         _report_missing(made_from.sources[0], sources[0], options["nodata"])
     if command.dry_run:

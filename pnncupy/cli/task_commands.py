@@ -51,7 +51,7 @@ def _options(spec: TaskSpec) -> list[Any]:
     return [
         *SOURCE_OPTIONS,
         *([COUNT_OPTION] if spec.realisations else []),
-        *map(_image_option, spec.images[1:]),
+        *(_image_option(image) for image in spec.images[1:] if not image.positional),
         *([MASK_CHOICE_OPTIONS] if spec.masked else []),
         *(_own_option(option) for option in spec.options if option.value is not True),
         *([SHAPE_OPTION, DEPTH_OPTION] if "shape" in spec.takes else []),
@@ -104,6 +104,7 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         raise click.UsageError(f"-n must be at least 1, got {count}")
     files, names, page = given.pop("files"), given.pop("sample_names"), given.pop("page")
     volume = given.pop("volume")
+    files = _with_positional(spec, given, files)
     name, sources = read_sources(files, names, page, volume=volume)
     given["channel_axis"] = None if volume and sources[0].ndim == 3 else -1
     stem = f"{name}_{verb}"
@@ -126,13 +127,27 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
         given["rng"] = seed = secrets.randbits(32) if given_seed is None else given_seed
     if spec.realisations:
         given["n"], stem = count, f"{stem}_seed{seed}"
-        given["distinct"] = count > 1 if given["distinct"] is None else given["distinct"]
+        if spec.has_option("distinct"):
+            given["distinct"] = count > 1 if given["distinct"] is None else given["distinct"]
     made = run_task(verb, images, stem, sources, given)
     if spec.draws(images | given):
         say(f"seed {seed}")
     if spec.realisations:
         plain = without_missing_pixels(sources[:1], given)[0]
         _report_near_copies(plain, made, given)
+
+
+def _with_positional(
+    spec: TaskSpec, given: dict[str, Any], files: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The files of the sources; those of images without an option are noted in `given`."""
+    named = [image for image in spec.images if image.positional]
+    if len(files) < len(named):
+        words = " and ".join(image.name.upper() for image in named)
+        raise click.UsageError(f"this command takes {words} as the last file, got {len(files)}")
+    sources = files[: len(files) - len(named)]
+    given.update(zip((image.name for image in named), files[len(sources) :], strict=True))
+    return sources
 
 
 def _images(

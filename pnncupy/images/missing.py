@@ -91,7 +91,7 @@ def missing_pixels(
     name: str, image: Any, nodata: float | None, channel_axis: ChannelAxis
 ) -> tuple[Array, Array | None]:
     """A plain array, and (H, W) bool where any channel of a pixel is missing; None if none is."""
-    data, missing = _data_and_missing(name, image, nodata)
+    data, missing = missing_values(name, image, nodata)
     if missing is None:
         return data, None
     xp = arrays.namespace(data)
@@ -102,8 +102,8 @@ def missing_pixels(
     return data, missing if bool(xp.any(missing)) else None
 
 
-def _data_and_missing(name: str, image: Any, nodata: float | None) -> tuple[Array, Array | None]:
-    """A plain array, and where it is missing, value by value."""
+def missing_values(name: str, image: Any, nodata: float | None) -> tuple[Array, Array | None]:
+    """A plain array, and where it is missing, value by value; None where nothing can be."""
     if isinstance(image, np.ma.MaskedArray):
         data, missing = image.data, np.ma.getmaskarray(image)
     elif isinstance(image, Masked):
@@ -170,6 +170,18 @@ def with_colour(image: Array, where: Array, colour: Array, channel_axis: Channel
     wide = xp.expand_dims(where, axis=axis)
     shaped = xp.reshape(colour, tuple(-1 if each == axis else 1 for each in range(image.ndim)))
     return xp.where(wide, shaped, image).astype(image.dtype)
+
+
+def with_nan_missing(image: Any) -> Any:
+    """An image of floating point whose NaN are missing, beside what is missing already."""
+    data = data_of(image)
+    if getattr(getattr(data, "dtype", None), "kind", "") != "f":
+        return image
+    arrays.library("image", data)
+    blank = arrays.namespace(data).isnan(data)
+    _, missing = missing_values("image", image, None)
+    blank = blank if missing is None else blank | missing
+    return Masked(data, blank)
 
 
 def data_of(image: Any) -> Array:

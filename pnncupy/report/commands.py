@@ -26,7 +26,7 @@ def command_of(entry: Entry, folder: Path, shape: tuple[int, ...] = ()) -> str:
         files = [
             _file(each.path, folder) for each in (given if isinstance(given, tuple) else (given,))
         ]
-        if name == spec.images[0].name:
+        if name == spec.images[0].name or spec.image(name).positional:
             words += files
         else:
             options += [f"--{name}", *files]

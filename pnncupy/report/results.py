@@ -180,8 +180,9 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
             last_of_level[event.level] = event.render
 
     if TASKS[job.verb].realisations:
-        # As on the command line, whose commands the page shows.
-        arguments.setdefault("distinct", entry.count > 1)
+        if TASKS[job.verb].has_option("distinct"):
+            # As on the command line, whose commands the page shows.
+            arguments.setdefault("distinct", entry.count > 1)
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(

@@ -29,7 +29,8 @@ _NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights", "periodic", "sou
 # Parameter of a task -> what its image is called beside the result.
 INPUT_NAMES = {
     "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",
-    "structure": "Structure", "edited": "Rough edit",
+    "structure": "Structure", "edited": "Rough edit", "training": "Training image",
+    "grid": "Hard data",
 }  # fmt: skip
 # What the results are called beside which others are shown, in images and in tables.
 RESULT, RESIZED, BASELINE = "Result", "Resized", "Bidirectional Similarity"

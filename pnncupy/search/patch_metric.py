@@ -4,6 +4,8 @@ The distance of two patches is ``mean_c(w_c (q_c - k_c)**2) + sum_g(weight_g mea
 over their pixels: channels c of the image with their weights, and guides g, which never enter
 the result. Searches know neither: they are given planes that were scaled so that their mean of
 squared differences is just that.
+
+Pixels of the result may have weights of their own, see `pixel_weights`; guides have none.
 """
 
 import math
@@ -18,6 +20,7 @@ from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
 from pnncupy.images.planes import ChannelAxis, as_planes, axes_of
 from pnncupy.images.pyramid import Ratio, planes_pyramid
+from pnncupy.search.pixel_weights import PixelWeights
 
 _LARGEST_WEIGHT = 1e9
 
@@ -34,16 +37,20 @@ class PatchMetric:
         For each source and level the guides, scaled; empty without guides.
     target_guides : sequence of (G, h, w) float32
         For each level those of the result.
+    pixels : PixelWeights, or None
+        Weights of the pixels of results, for the planes as they are scaled; None is 1.
     """
 
     factors: Array | None = None
     source_guides: Sequence[Sequence[Array]] = ()
     target_guides: Sequence[Array] = ()
+    pixels: PixelWeights | None = None
 
     def key(self, planes: Array, source: int, level: int) -> Array:
         """Planes of a source at a level as they are compared."""
         guide = self.source_guides[source][level] if self.source_guides else None
-        return self._joined(planes, guide)
+        planes = self.scaled(planes)
+        return self._joined(planes if self.pixels is None else self.pixels.key(planes), guide)
 
     def queries(self, images: Array, level: int) -> Array:
         """Images (B, C, h, w) of results at a level as they are compared."""
@@ -51,13 +58,17 @@ class PatchMetric:
         if guide is not None:
             xp = arrays.namespace(guide)
             guide = xp.broadcast_to(guide, (len(images), *guide.shape))
+        images = self.scaled(images)
+        if self.pixels is not None:
+            images = self.pixels.queries(images, level)
         return self._joined(images, guide)
 
+    def scaled(self, planes: Array) -> Array:
+        """Planes of an image, or of a batch, times the factors of the channels."""
+        return planes if self.factors is None else planes * self.factors
+
     def _joined(self, planes: Array, guide: Array | None) -> Array:
-        if self.factors is None:
-            return planes
-        planes = planes * self.factors
-        if guide is None:
+        if guide is None or self.factors is None:
             return planes
         return arrays.namespace(planes).concat([planes, guide], axis=-self.factors.ndim)
 

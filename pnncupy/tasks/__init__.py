@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from pnncupy.tasks.inpainting import inpaint
     from pnncupy.tasks.result import Result
     from pnncupy.tasks.retargeting import retarget
+    from pnncupy.tasks.simulation import simulate
     from pnncupy.tasks.volumes import grow_volume
 
-__all__ = ["Result", "analogy", "collage", "edit", "generate", "grow_volume", "inpaint", "retarget"]
+__all__ = [
+    "Result", "analogy", "collage", "edit", "generate", "grow_volume", "inpaint", "retarget",
+    "simulate",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from pnncupy.engine import registry
 from pnncupy.engine.transfer import arrays_among
 from pnncupy.errors import Cancelled
+from pnncupy.images.missing import checked_nodata, split_missing, with_nan_missing
 from pnncupy.images.planes import as_planes
 from pnncupy.images.resize import resize
 from pnncupy.patch_shape import patch_sides
@@ -182,12 +183,34 @@ def _scaled_call(given: Mapping[str, Any], method: str, scale: float) -> dict[st
     words = [value for value in given.values() if isinstance(value, str)]
     # Labels and missing pixels have no means.
     sampled = bool(given.get("categorical")) or "nodata" in given or "nodata" in words
+    sampled = sampled or any(map(_has_missing, arrays_among(given.values())))
     axes = _axes_of_space(given)
     smaller = {
         name: value if name in _NO_IMAGES else _scaled(value, scale, sampled, axes)
         for name, value in given.items()
     }
+    if "grid" in given and not given.get("categorical"):
+        smaller.setdefault("data_range", _ends(given))
     return smaller | {"method": method, "return_info": True}
+
+
+def _ends(given: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Range of the known values of the sources, whose extremes a sample of them may not have."""
+    nodata, axis = checked_nodata(given.get("nodata")), given.get("channel_axis", "auto")
+    first = next(iter(given.values()))
+    known = [
+        split_missing("source", with_nan_missing(each), nodata, axis)[0]
+        for each in (first if isinstance(first, (list, tuple)) else [first])
+    ]
+    low, high = min(float(each.min()) for each in known), max(float(each.max()) for each in known)
+    return (low, high) if low < high else None
+
+
+def _has_missing(array: Any) -> bool:
+    """Test whether an array is masked or has NaN."""
+    if isinstance(array, np.ma.MaskedArray):
+        return True
+    return array.dtype.kind == "f" and bool((array != array).any())
 
 
 def _next_scale(trial: _Trial, method: str, axes: int) -> float | None:

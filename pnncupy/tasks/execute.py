@@ -31,10 +31,13 @@ class KeptPixels:
         In the caller's form.
     mask : (H, W) bool
         True where a pixel is taken from it.
+    in_source : bool
+        The array is the first source, so that these pixels map to themselves in the index map.
     """
 
     original: Array
     mask: Array
+    in_source: bool = True
 
 
 def synthesis(task: PreparedTask, problem: SynthesisProblem, guess: Array) -> Work:
@@ -205,12 +208,12 @@ def _copied(task: PreparedTask, index_map: Array | None) -> Array:
 def _with_kept(
     task: PreparedTask, image: Array, index_map: Array | None, kept: KeptPixels
 ) -> tuple[Array, Array | None]:
-    """The kept pixels from the original array itself, bit for bit; they map to themselves."""
+    """The kept pixels from the original array itself, bit for bit."""
     xp = arrays.namespace(image)
     axis, mask = task.encoding.channel_axis, kept.mask
     wide = mask if axis is None else xp.expand_dims(mask, axis=axis)
     image = xp.where(wide, kept.original, image).astype(kept.original.dtype)
-    if index_map is not None:
+    if index_map is not None and kept.in_source:
         position = xp.meshgrid(
             *(xp.arange(side, dtype=xp.int32) for side in mask.shape), indexing="ij"
         )

@@ -45,6 +45,8 @@ class Requirements:
         Pyramids of the result's size that the task keeps, for the memory limit.
     realisations : int, optional
         Results that are stacked, if any.
+    weighted_pixels : bool
+        Pixels of the result have weights, for the memory limit.
     """
 
     coarsest_patches: float = 2.0
@@ -55,6 +57,7 @@ class Requirements:
     intermediate: Callable[[Sequence[Shape], Schedule], Sequence[tuple[int, Shape]]] | None = None
     pyramids: int = 0
     realisations: int | None = None
+    weighted_pixels: bool = False
 
 
 def level_count(

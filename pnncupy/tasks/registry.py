@@ -32,6 +32,8 @@ class ImageParameter:
         What may be given instead of an image.
     in_name : bool
         Its name becomes part of the result's.
+    positional : bool
+        On the command line it is the last file, without an option.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ImageParameter:
     required: bool = True
     words: tuple[str, ...] = ()
     in_name: bool = False
+    positional: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class TaskSpec:
         `baselines.bidirectional_similarity` can do the same.
     function : str
         Name of the function, where it is not that of the task.
+    nan_missing : bool
+        NaN marks missing pixels, whatever `nodata` is.
     volume : bool
         Results are volumes: it has a command of its own, and batches and reports do not have it.
     """
@@ -113,6 +118,7 @@ class TaskSpec:
     margin_patches: int = 0
     baseline: bool = False
     function: str = ""
+    nan_missing: bool = False
     volume: bool = False
 
     @property
@@ -123,6 +129,10 @@ class TaskSpec:
     def image(self, name: str) -> ImageParameter:
         """Return the image parameter of a name."""
         return next(image for image in self.images if image.name == name)
+
+    def has_option(self, parameter: str) -> bool:
+        """Test whether a parameter is one of its own options."""
+        return any(option.parameter == parameter for option in self.options)
 
     @property
     def seeded(self) -> bool:
@@ -278,6 +288,29 @@ TASKS = {
         (_KEEP_GRAIN,),
         keeps_origin=True,
         margin_patches=2,
+    ),
+    "simulate": TaskSpec(
+        "pnncupy.tasks.simulation",
+        (
+            ImageParameter("training", several="allowed"),
+            ImageParameter("grid", "Image with the hard data, NaN (or --nodata) where values are "
+                           "simulated.", in_name=True, positional=True),
+        ),
+        "Hard data",
+        "Realisations of a training image that hold given values where they are known.",
+        """Simulate realisations of a training IMAGE that honour the hard data of a grid.
+
+        The last file is the grid: known values, and NaN or --nodata elsewhere. Its size is that of
+        the results, which hold the known values as they are.
+
+        \b
+        pnncupy simulate training.tif wells.tif -o results -n 20 --categorical
+        """,
+        ("rng", "guides"),
+        (OwnOption("--data-weight", "data_weight", "Weight of known pixels when patches are "
+                   "compared, 1 to 100; default 20."),),
+        realisations=True,
+        nan_missing=True,
     ),
     "volume": TaskSpec(
         "pnncupy.tasks.volumes",

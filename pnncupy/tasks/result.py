@@ -14,8 +14,9 @@ class Result(NamedTuple):
         The image, or the stack of them.
     index : (H, W, 3) or (n, H, W, 3) int32 array, or None
         (source, row, column) of the pixel that the patch of the largest vote weight puts at each
-        position; fixed pixels have their own. `apply_index` renders other layers through it. None
-        without `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
+        position; fixed pixels have their own, but for hard data, where it is the pixel that would
+        be there without. `apply_index` renders other layers through it. None without
+        `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
     info : dict or None
         Statistics of the run, of plain types: task, engine, method, seed, levels, the axes that
         wrap around (``periodic``, ``source_periodic``), the values that counted as 0 and 1

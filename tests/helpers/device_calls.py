@@ -4,8 +4,17 @@ import cupy_stand_in
 import numpy as np
 
 import pnncupy as pnn
+from pnncupy import arrays
 
 SMALL = {"iterations": 2, "patch_size": 3, "levels": 1}
+
+
+def grid_of(image, known):
+    """Values where they are known, and NaN elsewhere."""
+    xp = arrays.namespace(image)
+    known = known if image.ndim == known.ndim else known[..., None]
+    return xp.where(known, xp.astype(image, xp.float64), xp.asarray(xp.nan))
+
 
 CALLS = {
     "nearest": lambda i, m, **o: pnn.nearest_patches(i, i[:, ::-1], patch_size=3, **o),
@@ -45,6 +54,19 @@ CALLS = {
     "analogy": lambda i, m, **o: pnn.analogy(i, i[::-1], **SMALL, **o),
     "collage": lambda i, m, **o: pnn.collage([i, i[:, ::-1]], **SMALL, **o),
     "edit": lambda i, m, **o: pnn.edit(i, i[::-1], mask=m, **SMALL, **o),
+    "simulate": lambda i, m, **o: pnn.simulate(
+        i, grid_of(i[::-1], m), 2, rng=1, return_index=True, **SMALL, **o
+    ),
+    "simulate, labels, guide": lambda i, m, **o: pnn.simulate(
+        i[..., 0] // 86,
+        grid_of(i[::-1, :, 0] // 86, ~m),
+        rng=1,
+        categorical=True,
+        keys="both",
+        guides=[(i[..., 1], i[::-1, :, 1], 0.5)],
+        **SMALL,
+        **o,
+    ),
 }
 
 GREY = {**SMALL, "coarse_iterations": 2, "channel_axis": None}
@@ -82,6 +104,9 @@ VOLUME_CALLS = {
     ),
     "inpaint": lambda v, m, **o: pnn.inpaint(
         v, m, return_index=True, **{**GREY, "levels": None}, **o
+    ),
+    "simulate": lambda v, m, **o: pnn.simulate(
+        v, grid_of(v[:, ::-1], m), rng=1, periodic=True, **GREY, **o
     ),
     "retarget": lambda v, m, **o: pnn.retarget(
         v, (9, 14, 12), gradual=False, vote="trimmed_mean", **GREY, **o

@@ -439,3 +439,64 @@ def vote_of_patches(values, index, sides, how):
             made = pixels[min(range(len(covering)), key=lambda k: covering[k][1])]
         result[(slice(None), *pixel)] = made
     return result
+
+
+def on_sphere(values, centre, radius):
+    """A pixel as a vector of length `radius`, one value longer."""
+    vector = [float(value) - middle for value, middle in zip(values, centre, strict=True)]
+    return [*vector, math.sqrt(max(0.0, radius**2 - sum(each**2 for each in vector)))]
+
+
+def hard_data_step(query, key, p, known, data, weight):
+    """One step at full size: known pixels count `weight` times, and are put back in the end.
+
+    Images are (C, H, W), `known` is (H, W). Pixels are compared on a sphere of twice the half
+    diagonal of their values, hard data included.
+    """
+    channels = range(len(query))
+    query = np.where(known, data, query)
+    seen = np.concatenate([key.reshape(len(key), -1), data[:, known]], axis=1)
+    centre = [(float(seen[c].min()) + float(seen[c].max())) / 2 for c in channels]
+    half = [(float(seen[c].max()) - float(seen[c].min())) / 2 for c in channels]
+    radius = 2 * math.sqrt(sum(each**2 for each in half))
+
+    def sphere(image):
+        return {
+            place: on_sphere(image[(slice(None), *place)], centre, radius)
+            for place in np.ndindex(image.shape[1:])
+        }
+
+    of_query, of_key = sphere(query), sphere(key)
+    index = np.zeros((query.shape[1] - p + 1, query.shape[2] - p + 1, 3), int)
+    for y, x in patch_places(query, p):
+        best = math.inf, 0, 0
+        for row, column in patch_places(key, p):
+            total = 0.0
+            for dy in range(p):
+                for dx in range(p):
+                    one, two = of_query[y + dy, x + dx], of_key[row + dy, column + dx]
+                    squares = sum((a - b) ** 2 for a, b in zip(one, two, strict=True))
+                    total += squares * (weight if known[y + dy, x + dx] else 1)
+            best = min(best, (total, row, column))
+        index[y, x, 1:] = best[1:]
+    voted = vote([key], index, p, "weighted_mean")
+    return np.where(known, data, voted), index
+
+
+def coarse_hard_data(data, known, ratio, level, shape):
+    """Means (C, h, w) of the known pixels whose centres are in a coarse pixel, and where some are.
+
+    The centre of the image stays where it is.
+    """
+    members = {}
+    for y, x in zip(*np.nonzero(known), strict=True):
+        place = []
+        for at, side, new in zip((y, x), known.shape, shape, strict=True):
+            centre = new / 2 + (at + 0.5 - side / 2) * ratio**level
+            place.append(min(max(math.floor(centre), 0), new - 1))
+        members.setdefault(tuple(place), []).append(data[:, y, x])
+    means, mask = np.zeros((len(data), *shape)), np.zeros(shape, bool)
+    for place, values in members.items():
+        means[(slice(None), *place)] = sum(np.asarray(each, float) for each in values) / len(values)
+        mask[place] = True
+    return means, mask

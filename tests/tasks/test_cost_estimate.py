@@ -126,6 +126,17 @@ def test_what_fits_large_pictures_only_is_tried_on_larger_ones(monkeypatch):
     assert estimate(pnn.inpaint, {"image": image, "mask": hole, "iterations": 1}).scale < 1
 
 
+def test_hard_data_and_the_range_of_their_training_image_are_sampled(quick):
+    training = np.random.default_rng(0).random((300, 300))
+    training[1, 1] = 2
+    grid = np.full((200, 200), np.nan)
+    grid[::40, ::50] = 1.5
+    for data in (grid, np.ma.masked_invalid(grid)):
+        cost = estimate(pnn.simulate, {"training": training, "grid": data, "iterations": 1})
+        assert 0 < cost.scale < 1
+        assert cost.seconds > 0
+
+
 @pytest.mark.slow
 def test_small_sources_of_large_pictures_are_made_smaller_too(quick):
     image = load_sample("rocket")[:60, :60]
