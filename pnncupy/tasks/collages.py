@@ -74,6 +74,8 @@ def collage(
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
     categorical: bool = False,
+    label_costs: LabelCosts | None = None,
+    keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
@@ -140,6 +142,7 @@ def collage(
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, threads=threads, incremental=incremental, executor=executor,
         checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     in_steps = validation.flag("gradual", gradual)
