@@ -175,7 +175,7 @@ def qualities(source: Any, samples: int, noise_std: float, threads: int) -> dict
         "shape": list(source.shape),
         "samples": samples,
         "noise_std": noise_std,
-        "diversity": round(metrics.diversity(made, source), 4),
+        "diversity": round(metrics.diversity(source, made), 4),
         "sharpness_ratio": round(mean(metrics.sharpness_ratio), 4),
         "near_copies": round(mean(lambda *pair: metrics.near_copy(*pair).is_copy), 4),
         "moved_copies": round(statistics.fmean(moved), 4),

@@ -59,7 +59,7 @@ def _microstructure(side: int, threads: int, method: str) -> dict[str, Any]:
         threads=threads, return_info=True, return_index=True,
     )  # fmt: skip
     seconds = time.perf_counter() - start
-    fractions = metrics.phase_fractions(made.image, source=source)
+    fractions = metrics.phase_fractions(source, made.image)
     row = {
         "case": f"{side}^3, three phases, {method}",
         "seconds": round(seconds, 1),
@@ -70,9 +70,7 @@ def _microstructure(side: int, threads: int, method: str) -> dict[str, Any]:
     }
     for axis in range(3):
         errors = [
-            metrics.two_point_correlation(
-                made.image, phase=phase, axis=axis, source=source
-            ).difference
+            metrics.two_point_correlation(source, made.image, phase=phase, axis=axis).difference
             for phase in range(3)
         ]
         row[f"s2_rms_axis_{axis}"] = round(float(np.sqrt(np.mean(np.square(errors)))), 4)

@@ -15,6 +15,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import enlarge, step_shapes
 from pnncupy.images.resize import resize_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.search.exact import NearestNeighborField, SearchSettings, search
 from pnncupy.search.incremental import ReuseStatistics, incremental_search
 from pnncupy.search.method import is_approximate
@@ -37,6 +38,7 @@ _PATCHES_AT_COARSEST = 4.0
 _GRAIN = 2.0**-24
 
 
+@hint_at_names
 @on_engine_device
 def bidirectional_similarity(
     image: Any,

@@ -6,25 +6,39 @@ where its backend is interactive, so that sliders can move.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, validation
+from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.display import index_colours, middle_slices, preview, slices_at
+from pnncupy.figure_inputs import (
+    check_index_map,
+    check_same_size,
+    check_source,
+    checked_opacity,
+    host_index,
+    host_planes,
+    image_list,
+    named_images,
+    point_in_volumes,
+    result_list,
+    volume_planes,
+)
 from pnncupy.images.intensity_encoding import value_range
-from pnncupy.images.planes import ChannelAxis, as_planes
+from pnncupy.images.planes import ChannelAxis
+from pnncupy.images.result_images import is_list
 from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
-from pnncupy.search.index_map import checked_index
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
 _MOST_COLUMNS = 4
-_MOST_CHANNELS = 4
 _ASPECT = 16 / 9
 
 
+@hint_at_names
 def compare(
     images: Any,
     titles: Any = None,
@@ -76,16 +90,17 @@ def compare(
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['source', 'half']
     """
-    given, labels = _named("images", images, titles)
+    given, labels = named_images("images", images, titles)
     names = [f"images[{number}]" for number in range(len(given))]
     shown = _previews(names, given, channel_axis, data_range)
     width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
     return panel_figure(panels_of(shown, labels), width, size)
 
 
+@hint_at_names
 def samples(
-    samples: Any,
-    source: Any = None,
+    source: Any,
+    result: Any,
     *,
     data_range: tuple[float, float] | None = None,
     channel_axis: ChannelAxis = "auto",
@@ -96,11 +111,11 @@ def samples(
 
     Parameters
     ----------
-    samples : (n, H, W) or (n, H, W, C) array, or list of images
+    source : (H, W) or (H, W, C) array, or None
+        Their source; None shows the samples only.
+    result : (n, H, W) or (n, H, W, C) array, or list of images
         What ``generate`` returns with `n`, or images as in `compare`; of volumes, (n, Z, Y, X) or
         (n, Z, Y, X, C), the three middle slices are shown.
-    source : (H, W) or (H, W, C) array, optional
-        Their source.
     data_range : (float, float), optional
         The values that are black and white. Default: those of the source, or of the first sample,
         as in `compare`.
@@ -125,11 +140,12 @@ def samples(
     >>> import numpy as np, pnncupy as pnn
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> made = pnn.generate(image, 3, rng=1, iterations=2)
-    >>> len(pnn.plot.samples(made, image).axes)
+    >>> len(pnn.plot.samples(image, made).axes)
     4
     """
-    images = _stack_or_list(samples)
-    names = [f"samples[{number}]" for number in range(len(images))]
+    check_source(source, result, channel_axis)
+    images = result_list(result)
+    names = [f"result[{number}]" for number in range(len(images))]
     titles = [f"sample {number}" for number in range(len(images))]
     if source is not None:
         images, names, titles = [source, *images], ["source", *names], ["source", *titles]
@@ -138,6 +154,7 @@ def samples(
     return panel_figure(panels_of(shown, titles), width, size)
 
 
+@hint_at_names
 def slices(
     volumes: Any,
     titles: Any = None,
@@ -190,15 +207,14 @@ def slices(
     >>> [slider.val for slider in figure.sliders]
     [2, 5, 7]
     """
-    given, labels = _named("volumes", volumes, titles)
+    given, labels = named_images("volumes", volumes, titles)
     names = [f"volumes[{number}]" for number in range(len(given))]
     planes = [
-        _volume_planes(name, volume, channel_axis)
-        for name, volume in zip(names, given, strict=True)
+        volume_planes(name, volume, channel_axis) for name, volume in zip(names, given, strict=True)
     ]
     limits = value_range(planes[:1], data_range)
     sides = [max(each.shape[1 + axis] for each in planes) for axis in range(3)]
-    point = _point(position, planes[0].shape[1:], sides)
+    point = point_in_volumes(position, planes[0].shape[1:], sides)
 
     def shown(point: Sequence[int]) -> list[Array]:
         return [preview(np.moveaxis(slices_at(each, point), 0, -1), limits) for each in planes]
@@ -215,10 +231,11 @@ def slices(
     return figure
 
 
+@hint_at_names
 def index_map(
+    source: Any,
     index: Any,
-    sources: Any,
-    image: Any = None,
+    result: Any = None,
     *,
     opacity: float = 0.7,
     data_range: tuple[float, float] | None = None,
@@ -234,11 +251,11 @@ def index_map(
 
     Parameters
     ----------
+    source : (H, W) or (H, W, C) array, or a list of them
+        What the index map points into, in the order of the task.
     index : (H, W, 3) or (H, W, 2) integer array
         (source, row, column) of each pixel, as tasks return it; or (row, column) in one source.
-    sources : (H, W) or (H, W, C) array, or a list of them
-        What the index map points into, in the order of the task.
-    image : (H, W) or (H, W, C) array, optional
+    result : (H, W) or (H, W, C) array, optional
         The image that the map belongs to. It is shown below the map's colours.
     opacity : float, default 0.7
         Of the colours over the images, which are grey below them: from 0, only the images, to
@@ -269,25 +286,26 @@ def index_map(
     >>> import numpy as np, pnncupy as pnn
     >>> image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     >>> made = pnn.generate(image, rng=1, iterations=2, return_index=True)
-    >>> figure = pnn.plot.index_map(made.index, image, made.image)
+    >>> figure = pnn.plot.index_map(image, made.index, made.image)
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['where pixels come from', 'source']
     """
-    cover = _opacity(opacity)
-    if isinstance(sources, (list, tuple)):
-        images = _list("sources", sources)
-        names = [f"sources[{number}]" for number in range(len(images))]
+    cover = checked_opacity(opacity)
+    check_index_map(source, index)
+    if is_list(source):
+        images = image_list("source", source)
+        names = [f"source[{number}]" for number in range(len(images))]
     else:
-        images, names = [sources], ["sources"]
+        images, names = [source], ["source"]
     count = len(images)
-    if image is not None:
-        images, names = [*images, image], [*names, "image"]
+    if result is not None:
+        images, names = [*images, result], [*names, "result"]
     shown = _previews(names, images, channel_axis, data_range)
     shapes = [panel.shape[:2] for panel in shown[:count]]
-    numbers = _host_index(index, shapes)
+    numbers = host_index(index, shapes)
     colours = index_colours(numbers, shapes)
-    if image is not None:
-        _check_same_size(shown[-1], numbers)
+    if result is not None:
+        check_same_size(shown[-1], numbers)
         colours = _over(shown[-1], colours, cover)
     keys = [
         _over(panel, index_colours(_positions(number, panel.shape[:2]), shapes), cover)
@@ -297,91 +315,6 @@ def index_map(
     panels = panels_of([colours, *keys], ["where pixels come from", *titles])
     width = validation.optional_integer("columns", columns, 1) or _MOST_COLUMNS
     return panel_figure(panels, width, size)
-
-
-def _named(name: str, images: Any, titles: Any) -> tuple[list[Any], list[str]]:
-    """Images and their titles, which a dict has as keys."""
-    if isinstance(images, Mapping):
-        if titles is not None:
-            raise ValueError(
-                f"`titles` must be None where `{name}` is a dict, whose keys are titles, got "
-                f"{validation.shortened(titles)}"
-            )
-        titles, images = list(images), list(images.values())
-    given = _list(name, images)
-    return given, _titles(titles, len(given))
-
-
-def _volume_planes(name: str, volume: Any, channel_axis: ChannelAxis) -> Array:
-    """A checked volume as a (C, Z, Y, X) NumPy array."""
-    if channel_axis is None and getattr(volume, "ndim", 0) == 4:
-        channel_axis = -1 if volume.shape[-1] <= _MOST_CHANNELS else None
-    planes = _host_planes(name, volume, channel_axis)
-    if planes.ndim != 4:
-        raise ValueError(f"`{name}` must be a volume, got an image of shape {tuple(volume.shape)}")
-    return planes
-
-
-def _point(position: Any, first: Sequence[int], sides: Sequence[int]) -> list[int]:
-    """Slice, row and column inside of these sides; by default the middle of the first volume."""
-    if position is None:
-        return [side // 2 for side in first]
-    rule = "(slice, row, column), three integers of at least 0"
-    if not validation.is_sequence(position) or len(position) != 3:
-        raise ValueError(f"`position` must be {rule}, got {validation.shortened(position)}")
-    point = [validation.integer("position", place, 0, rule) for place in position]
-    if any(place >= side for place, side in zip(point, sides, strict=True)):
-        raise ValueError(
-            f"`position` must be inside of the volumes, of {tuple(sides)} voxels, got {point}"
-        )
-    return point
-
-
-def _list(name: str, images: Any) -> list[Any]:
-    """Images that are given one by one; an array could be a single image."""
-    alone = hasattr(images, "dtype") or isinstance(images, (str, bytes))
-    if alone or not isinstance(images, Iterable):
-        raise TypeError(
-            f"`{name}` must be a list of arrays, got {type(images).__qualname__}; put a single "
-            "image into a list"
-        )
-    found = list(images)
-    if not found:
-        raise ValueError(f"`{name}` must hold at least one image, got none")
-    return found
-
-
-def _stack_or_list(samples: Any) -> list[Any]:
-    """Images along the first axis of an array, or those of a list."""
-    if not hasattr(samples, "dtype"):
-        return _list("samples", samples)
-    arrays.library("samples", samples)
-    if samples.ndim not in (3, 4, 5) or len(samples) == 0:
-        raise ValueError(
-            "`samples` must be a list of images or an array of shape (n, H, W) or (n, H, W, C), "
-            f"or of volumes, got shape {samples.shape}"
-        )
-    return [samples[number] for number in range(len(samples))]
-
-
-def _titles(titles: Any, count: int) -> list[str]:
-    """As many titles as images."""
-    if titles is None:
-        return [""] * count
-    if isinstance(titles, (str, bytes)) or not isinstance(titles, Iterable):
-        raise TypeError(f"`titles` must be a list of strings, got {titles!r}")
-    found = [str(title) for title in titles]
-    if len(found) != count:
-        raise ValueError(f"`titles` must hold one for each of the {count} images, got {len(found)}")
-    return found
-
-
-def _opacity(opacity: Any) -> float:
-    """A number from 0 to 1."""
-    value = validation.non_negative("opacity", opacity)
-    if value > 1:
-        raise ValueError(f"`opacity` must be a number from 0 to 1, got {opacity!r}")
-    return value
 
 
 def _columns_of_a_screen(shown: Sequence[Array]) -> int:
@@ -396,7 +329,7 @@ def _previews(
 ) -> list[Array]:
     """Images as 8-bit RGB on the host, in the value range of the first."""
     planes = [
-        _host_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
+        host_planes(name, image, channel_axis) for name, image in zip(names, images, strict=True)
     ]
     limits = value_range(planes[:1], data_range)
     return [preview(np.moveaxis(_flat(each), 0, -1), limits) for each in planes]
@@ -405,32 +338,6 @@ def _previews(
 def _flat(planes: Array) -> Array:
     """An image as it is; of a volume its three middle slices, side by side."""
     return planes if planes.ndim == 3 else middle_slices(planes)
-
-
-def _host_planes(name: str, image: Any, channel_axis: ChannelAxis) -> Array:
-    """A checked image as a (C, H, W) NumPy array."""
-    arrays.library(name, image)
-    on_host = arrays.on_host(image)
-    planes = as_planes(name, on_host, channel_axis)
-    arrays.check_finite(name, on_host, np)
-    return planes
-
-
-def _host_index(index: Any, shapes: Sequence[tuple[int, int]]) -> Array:
-    """An index map that is inside of its sources, as a NumPy array."""
-    arrays.library("index", index)
-    numbers = arrays.on_host(index)
-    without_source = numbers.ndim == 3 and numbers.shape[2] == 2 and len(shapes) == 1
-    parts = checked_index("index", numbers, shapes, not without_source, 1)
-    return np.stack(parts, axis=-1)
-
-
-def _check_same_size(image: Array, index: Array) -> None:
-    if image.shape[:2] != index.shape[:2]:
-        raise ValueError(
-            f"`image` must have the height and width of `index`, {index.shape[:2]}, got "
-            f"{image.shape[:2]}"
-        )
 
 
 def _positions(source: int, shape: tuple[int, int]) -> Array:

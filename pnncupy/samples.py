@@ -7,6 +7,7 @@ import numpy as np
 
 from pnncupy import validation
 from pnncupy.arrays import Array
+from pnncupy.parameter_hints import hint_at_names
 
 # Name -> credit.
 CREDITS = {
@@ -16,6 +17,7 @@ CREDITS = {
 }
 
 
+@hint_at_names
 def load_sample(name: str) -> Array:
     """A bundled photograph.
 

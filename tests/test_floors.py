@@ -9,12 +9,22 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. Names are modules or packages of pnncupy; those of one floor do not know each
 # other. A package's own modules may import each other without a circle.
 FLOORS = (
-    ("_version", "validation", "errors", "arrays", "memory_limit", "terminal", "display"),
+    (
+        "_version",
+        "validation",
+        "errors",
+        "arrays",
+        "memory_limit",
+        "terminal",
+        "display",
+        "parameter_hints",
+    ),
     ("rng", "atomic_files", "patch_shape", "axis_sums", "panel_figure"),
     ("file_locks", "slice_sliders"),
     ("images", "parallel", "kernels"),
     ("io", "engine"),
     ("samples", "search"),
+    ("figure_inputs",),
     ("synthesis", "metrics", "plot"),
     ("tasks",),
     ("baselines",),

@@ -127,8 +127,8 @@ def test_every_dtype_and_number_of_channels(dtype, channels, random):
     limits = limits or (float(picture.min()), float(picture.max()))
     for figure in (
         plot.compare([picture], channel_axis=-1),
-        plot.samples([picture], channel_axis=-1),
-        plot.samples([picture], picture, channel_axis=-1),
+        plot.samples(None, [picture], channel_axis=-1),
+        plot.samples(picture, [picture], channel_axis=-1),
     ):
         np.testing.assert_array_equal(shown(figure)[0], preview(picture, limits))
 
@@ -145,7 +145,7 @@ def test_channels_may_come_first(image):
     planes = np.moveaxis(image, -1, 0)
     np.testing.assert_array_equal(shown(plot.compare([planes], channel_axis=0))[0], image)
     stack = np.stack([planes, planes])
-    np.testing.assert_array_equal(shown(plot.samples(stack, channel_axis=0))[1], image)
+    np.testing.assert_array_equal(shown(plot.samples(None, stack, channel_axis=0))[1], image)
 
 
 @pytest.mark.parametrize("grey", [False, True])
@@ -153,23 +153,23 @@ def test_samples_come_after_their_source(grey, image, random):
     source = image[..., 0] if grey else image
     made = random.integers(0, 256, (5, *source.shape)).astype(np.uint8)
     for given in (made, list(made)):
-        figure = plot.samples(given, source)
+        figure = plot.samples(source, given)
         assert titles(figure) == ["source", *(f"sample {number}" for number in range(5))]
         for picture, pixels in zip([source, *made], shown(figure), strict=True):
             np.testing.assert_array_equal(pixels, preview(picture, (0, 255)))
-    assert len(plot.samples(made).axes) == 5
+    assert len(plot.samples(None, made).axes) == 5
 
 
 def test_samples_fill_a_screen(random):
     made = random.random((50, 10, 10))
-    width, height = plot.samples(made).get_size_inches()
+    width, height = plot.samples(None, made).get_size_inches()
     assert 1.3 < width / height < 2.2
-    width, height = plot.samples(made, columns=2).get_size_inches()
+    width, height = plot.samples(None, made, columns=2).get_size_inches()
     assert width < height / 5
 
 
 def test_an_index_map_is_shown_in_the_colours_of_its_source(image, index):
-    figure = plot.index_map(index, image, opacity=1)
+    figure = plot.index_map(image, index, opacity=1)
     colours, key = shown(figure)
     assert titles(figure) == ["where pixels come from", "source"]
     np.testing.assert_array_equal(colours, index_colours(index, [(14, 16)]))
@@ -178,18 +178,18 @@ def test_an_index_map_is_shown_in_the_colours_of_its_source(image, index):
 
 def test_an_index_map_lies_over_its_picture(image, index):
     made = pnn.apply_index(image, index)
-    colours, key = shown(plot.index_map(index, image, made, opacity=0.25))
+    colours, key = shown(plot.index_map(image, index, made, opacity=0.25))
     everywhere = np.stack([np.zeros((14, 16), int), *np.indices((14, 16))], axis=-1)
     np.testing.assert_array_equal(colours, over(made, index_colours(index, [(14, 16)]), 0.25))
     np.testing.assert_array_equal(key, over(image, index_colours(everywhere, [(14, 16)]), 0.25))
-    grey, _ = shown(plot.index_map(index, image, made, opacity=0))
+    grey, _ = shown(plot.index_map(image, index, made, opacity=0))
     np.testing.assert_array_equal(grey[..., 0], np.rint(made.mean(axis=2)))
 
 
 def test_an_index_map_of_several_sources(image, index):
     sources = [image, image[:, :, :1].repeat(2, axis=1)]
     index[..., 0] = np.arange(11) % 2
-    figure = plot.index_map(index, sources, opacity=1)
+    figure = plot.index_map(sources, index, opacity=1)
     colours, *keys = shown(figure)
     assert titles(figure)[1:] == ["source 0", "source 1"]
     assert [key.shape for key in keys] == [(14, 16, 3), (14, 32, 3)]
@@ -197,19 +197,19 @@ def test_an_index_map_of_several_sources(image, index):
 
 
 def test_an_index_map_without_source_numbers(image, index):
-    with_source, without = (plot.index_map(each, image) for each in (index, index[..., 1:]))
+    with_source, without = (plot.index_map(image, each) for each in (index, index[..., 1:]))
     np.testing.assert_array_equal(shown(with_source)[0], shown(without)[0])
 
 
 def test_arrays_on_a_device(cupy, image, index):
     device = cupy.asarray
     np.testing.assert_array_equal(shown(plot.compare([device(image), image]))[0], image)
-    figure = plot.samples(device(np.stack([image, image])), device(image))
+    figure = plot.samples(device(image), device(np.stack([image, image])))
     assert [np.array_equal(picture, image) for picture in shown(figure)] == [True] * 3
     made = pnn.apply_index(image, index)
     for mine, other in zip(
-        shown(plot.index_map(index, image, made)),
-        shown(plot.index_map(device(index), device(image), device(made))),
+        shown(plot.index_map(image, index, made)),
+        shown(plot.index_map(device(image), device(index), device(made))),
         strict=True,
     ):
         np.testing.assert_array_equal(mine, other)
@@ -220,15 +220,15 @@ def test_nothing_is_modified(image, index):
     for array in (image, index):
         array.flags.writeable = False
     plot.compare([image])
-    plot.samples(image[None], image)
-    plot.index_map(index, image, image[:9, :11])
+    plot.samples(image, image[None])
+    plot.index_map(image, index, image[:9, :11])
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(index, before[1])
 
 
 def test_a_figure_shows_itself_without_pyplot(image, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
-    figure = plot.samples([image])
+    figure = plot.samples(None, [image])
     assert figure._repr_png_().startswith(b"\x89PNG")
     assert pickle.loads(pickle.dumps(figure))._repr_png_() == figure._repr_png_()
 
@@ -247,31 +247,31 @@ def test_a_missing_matplotlib_is_named(image, monkeypatch):
         ({"index": (0, 14, 0)}, r"`index` must lie inside of the images of \[\(14, 16\)\]"),
         ({"index": (0, 0, -1)}, "`index` must lie inside"),
         ({"index": (1, 0, 0)}, "`index` must lie inside"),
-        ({"image": (9, 12, 3)}, r"`image` must have the height and width of `index`, \(9, 11\)"),
+        ({"result": (9, 12, 3)}, r"`result` must have the height and width of `index`, \(9, 11\)"),
         ({"opacity": 1.5}, "`opacity` must be a number from 0 to 1"),
         ({"opacity": -1}, "`opacity` must be"),
-        ({"sources": []}, "`sources` must hold at least one image"),
+        ({"source": []}, "`source` must hold at least one image"),
         ({"size": 0}, "`size` must be"),
         ({"columns": 0}, "`columns` must be"),
     ],
 )
 def test_wrong_index_maps(change, message, image, index):
-    arguments = {"sources": image, **change}
+    arguments = {"source": image, **change}
     if "index" in change:
         index[3, 4] = arguments.pop("index")
-    if "image" in change:
-        arguments["image"] = np.zeros(change["image"], np.uint8)
+    if "result" in change:
+        arguments["result"] = np.zeros(change["result"], np.uint8)
     with pytest.raises(ValueError, match=message):
-        plot.index_map(index, **arguments)
+        plot.index_map(index=index, **arguments)
 
 
 def test_an_index_map_must_be_an_array_of_integers(image, index):
     with pytest.raises(TypeError, match="`index` must hold integers"):
-        plot.index_map(index.astype(float), image)
-    with pytest.raises(TypeError, match="`index` must be a NumPy or CuPy array"):
-        plot.index_map(index.tolist(), image)
+        plot.index_map(image, index.astype(float))
+    with pytest.raises(TypeError, match=r"got a list; the order is \(source, index, result\)"):
+        plot.index_map(image, index.tolist())
     with pytest.raises(ValueError, match=r"`index` must have shape \(rows, columns, 3\)"):
-        plot.index_map(index[..., 1:], [image, image])
+        plot.index_map([image, image], index[..., 1:])
 
 
 @pytest.mark.parametrize(
@@ -297,13 +297,13 @@ def test_wrong_pictures(arguments, error, message):
 
 def test_wrong_samples(image):
     with pytest.raises(ValueError, match=r"an array of shape \(n, H, W\) or \(n, H, W, C\)"):
-        plot.samples(image[..., 0])
+        plot.samples(None, image[..., 0])
     with pytest.raises(ValueError, match=r"got shape \(0, 14, 16, 3\)"):
-        plot.samples(np.zeros((0, 14, 16, 3)))
+        plot.samples(None, np.zeros((0, 14, 16, 3)))
     with pytest.raises(TypeError, match="`source` must be a NumPy or CuPy array"):
-        plot.samples([image], "a.png")
+        plot.samples("a.png", [image])
     with pytest.raises(ValueError, match="`data_range` must have low < high"):
-        plot.samples([image], data_range=(1, 0))
+        plot.samples(None, [image], data_range=(1, 0))
 
 
 @pytest.fixture
@@ -370,11 +370,11 @@ def test_volumes_with_channels_and_realisations(volume, random):
     (picture,) = shown(plot.slices([colours], position=(1, 2, 3)))
     np.testing.assert_array_equal(picture[:6, :8], colours[1])
     made = np.stack([volume, volume[::-1]])
-    figure = plot.samples(made, volume, channel_axis=None)
+    figure = plot.samples(volume, made, channel_axis=None)
     assert titles(figure) == ["source", "sample 0", "sample 1"]
     for picture, each in zip(shown(figure), (volume, *made), strict=True):
         np.testing.assert_array_equal(picture, panel(each, (2, 3, 4)))
-    figure = plot.samples(np.stack([colours] * 2))
+    figure = plot.samples(None, np.stack([colours] * 2))
     np.testing.assert_array_equal(shown(figure)[1][:6, :8], colours[2])
 
 

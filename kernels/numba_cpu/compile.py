@@ -31,6 +31,14 @@ def inlined[Function: Callable[..., Any]](function: Function) -> Function:
     return cast(Function, njit(nogil=True)(function))
 
 
+def code_folder() -> str:
+    """Folder in which machine code is kept; "" where no folder can be written."""
+    try:
+        return str(CodeCache(inlined).cache_path)
+    except RuntimeError:
+        return ""
+
+
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile at the first call, and keep the machine code on disk if there is a place for it."""
     kernel = njit(nogil=True)(function)

@@ -10,6 +10,7 @@ from pnncupy import validation
 from pnncupy.images import intensity_encoding
 from pnncupy.images.mask_judgement import mask_choice
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
+from pnncupy.parameter_hints import right_name
 from pnncupy.tasks.automatic_sizes import is_auto
 from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
@@ -45,9 +46,9 @@ def check_arguments(
     allowed = arguments_of_jobs(verb) - set(refused)
     for name in given:
         if name not in allowed:
-            raise ValueError(
-                f"{verb} has no argument `{name}`; it has {', '.join(sorted(allowed))}"
-            )
+            meant = right_name(name, allowed, given)
+            rest = f"use `{meant}`" if meant else f"it has {', '.join(sorted(allowed))}"
+            raise ValueError(f"{verb} has no argument `{name}`; {rest}")
     for image in spec.images:
         if image.required and image.name not in given:
             raise ValueError(f"{verb} needs `{image.name}`")

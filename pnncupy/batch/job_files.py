@@ -17,6 +17,7 @@ from pnncupy.batch.volume_inputs import check_one_kind, with_kinds
 from pnncupy.io import read_image
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import SUFFIXES, default_suffix
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.tasks.registry import TASKS, ImageParameter
 
 # Samples of one image, more than can ever be synthesised.
@@ -24,6 +25,7 @@ _MOST_SAMPLES = 10**12
 _LONGEST_NAME = 200
 
 
+@hint_at_names
 def jobs_of_folder(
     folder: str | os.PathLike[str],
     count: int,
@@ -166,6 +168,7 @@ def _suffix(file: Path, verb: str) -> str:
         return ".png"
 
 
+@hint_at_names
 def jobs_of_toml(file: str | os.PathLike[str]) -> JobList:
     """Read the jobs of a list: tables ``[[job]]`` with a verb, its images, and its arguments.
 

@@ -40,6 +40,7 @@ from pnncupy.parallel.executors import (
     worker_count,
 )
 from pnncupy.parallel.process_pool import ProcessPool
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.tasks.registry import TASKS
 
 # Jobs under way for each worker: one to work on, and one to go on with.
@@ -165,6 +166,7 @@ def make_jobs(
     return JobList([Series(job, count, suffix, numbered=count > 1)]), arrays
 
 
+@hint_at_names
 def run(
     jobs: Sequence[Job],
     folder: str | os.PathLike[str],

@@ -63,6 +63,11 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ValueError(at_line(file, line, f"not in UTF-8 ({error.reason})")) from error
+    return parse_toml(file, text), text
+
+
+def parse_toml(file: Path, text: str) -> dict[str, Any]:
+    """Parse the text of a file; errors as in `read_toml`."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:  # it names the line
@@ -76,7 +81,7 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         raise ValueError(at_line(file, line, message)) from error
     for name, value in content.items():
         _check_tables(file, text, name, value)
-    return content, text
+    return content
 
 
 def _check_tables(file: Path, text: str, name: str, value: Any) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import click
 
-from pnncupy._version import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
+from pnncupy.cli.command import Command, meant_command
+from pnncupy.cli.doctor_command import doctor, say_version
 from pnncupy.cli.report_command import report
 from pnncupy.cli.samples_command import samples
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
@@ -18,6 +19,8 @@ from pnncupy.tasks.registry import TASKS
 from pnncupy.terminal import guarded_output, say, visible
 
 INTERRUPTED = 130
+# Columns of help texts in wide terminals.
+WIDEST_HELP = 110
 # Parameters of the library that have another name on the command line.
 _OPTION_NAMES = {
     "image": "IMAGE", "images": "IMAGE", "source": "IMAGE", "rng": "--seed", "n": "-n",
@@ -122,14 +125,44 @@ class _Commands(click.Group):
 
         return task_command(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a word; one that there is not may have another name here."""
+        word = args[0]
+        known = self.get_command(ctx, word) is not None or word.startswith("-")
+        if not known and not ctx.resilient_parsing:
+            meant = meant_command(word, self.list_commands(ctx))
+            raise click.UsageError(
+                f"No such command {word!r}. "
+                + (f"Did you mean {meant}?" if meant else "pnncupy --help lists all."), ctx,
+            )  # fmt: skip
+        return super().resolve_command(ctx, args)
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="pnncupy")
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, the tasks first."""
+        for title, names in (
+            ("Tasks", list(TASKS)), ("Other commands", [*sorted(self.commands)]),
+        ):  # fmt: skip
+            commands = [self.get_command(ctx, name) for name in names]
+            limit = formatter.width - 6 - max(map(len, names))
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(each.name or "", each.get_short_help_str(limit)) for each in commands if each]
+                )
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=say_version,
+              help="Show the version, engines and devices, and exit.")  # fmt: skip
 def commands() -> None:
     """Synthesise new images from the patches of an example image, without training."""
 
 
-@click.command()
+@click.command(cls=Command)
 def engines() -> None:
     """List compute engines and their availability."""
     from pnncupy.engine.registry import engines as find_engines
@@ -139,5 +172,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, report, samples):
+for command in (engines, batch, report, samples, doctor):
     commands.add_command(command)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from pnncupy.cli import completion
+from pnncupy.cli.command import BASIC, write_groups
 from pnncupy.cli.options import FactorsCommand
 from pnncupy.cli.scheduler import dask_client
 from pnncupy.tasks.registry import TASKS
@@ -28,6 +30,8 @@ class _BatchCommand(FactorsCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words; the task among them decides which options there are."""
         verb = _verb_among(args)
+        if ctx.resilient_parsing and (verb not in TASKS or TASKS[verb].volume):
+            verb = "generate"  # while a shell completes the word
         if verb not in TASKS:
             raise click.UsageError(f"--verb must be one of {', '.join(TASKS)}, got {verb!r}", ctx)
         if TASKS[verb].volume:
@@ -58,16 +62,14 @@ class _BatchCommand(FactorsCommand):
         return [*own, *_task_options(_verb_of(ctx))]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options in two groups."""
+        """Write the options in groups, those of the task apart from those of the command."""
         of_task = {each.name for each in _task_options(_verb_of(ctx))}
-        groups: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
-        for each in self.get_params(ctx):
-            text = each.get_help_record(ctx)
-            if isinstance(each, click.Option) and text is not None:
-                groups[each.name in of_task].append(text)
-        for is_of_task, title in ((False, "Options"), (True, f"Options of {_verb_of(ctx)}")):
-            with formatter.section(title):
-                formatter.write_dl(groups[is_of_task])
+        parameters = self.get_params(ctx)
+        own, others = (
+            [each for each in parameters if (each.name in of_task) is is_of_task]
+            for is_of_task in (False, True)
+        )
+        write_groups(formatter, ctx, {BASIC: own, f"Options of {_verb_of(ctx)}": others})
 
 
 def _verb_among(words: Sequence[str]) -> str:
@@ -116,6 +118,7 @@ def _refuse_image(ctx: click.Context, parameter: click.Parameter, source: Path) 
 @click.option("-n", "count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Images to make of each in a folder.")  # fmt: skip
 @click.option("--verb", metavar="TASK", default="generate", show_default=True,
+              shell_complete=completion.words(*(verb for verb in TASKS if not TASKS[verb].volume)),
               help="Task for a folder; --verb TASK --help lists its options.")  # fmt: skip
 @click.option("--recursive", is_flag=True,
               help="Include the images of subfolders; results are in subfolders, too.")  # fmt: skip

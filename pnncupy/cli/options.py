@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from pnncupy import samples, validation
+from pnncupy.cli import completion
+from pnncupy.cli.command import Command
 from pnncupy.tasks.registry import PERIODIC_WORDS
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False)
@@ -108,7 +110,7 @@ class PerAxis(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return numbers if "," in value else numbers[0]
 
 
-class FactorsCommand(click.Command):
+class FactorsCommand(Command):
     """A command whose option --scale takes one word or two: click's take a fixed number."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -167,12 +169,13 @@ SYNTHESIS_OPTIONS = [
     click.option("--alpha", type=float,
                  help="Completeness: smaller values, about 0.005, use more of the source; inf "
                  "disables it."),
-    click.option("--levels", type=NumberOrAuto(),
+    click.option("--levels", type=NumberOrAuto(), shell_complete=completion.words("auto"),
                  help="Pyramid levels below full size; auto, for generate: as many as the noise "
                  "moves patches at."),
     click.option("--downscale", type=PerAxis(float), metavar="F|FZ,FY,FX",
                  help="Factor between neighbouring levels; 1 keeps an axis as it is."),
     click.option("--patch-size", type=PerAxis(int, ("auto",)), metavar="P|PZ,PY,PX|auto",
+                 shell_complete=completion.words("auto"),
                  help="Side of a patch, or one for each axis; default 7; auto: by the detail of "
                  "IMAGE."),
     click.option("--iterations", type=int, help="Steps at each level; default 10."),
@@ -201,10 +204,12 @@ SYNTHESIS_OPTIONS = [
                  help="File of the state: the same command, with its --seed, continues where it "
                  "was killed."),
     click.option("--nodata", metavar="VALUE|nan|none",
+                 shell_complete=completion.words("nan", "none"),
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
     click.option("--categorical", is_flag=True, default=None,
                  help="Values are labels: votes are majorities, and no new values appear."),
     click.option("--channel-weights", metavar="std|W1,W2,...",
+                 shell_complete=completion.words("std"),
                  help="Weight of each channel when patches are compared; std: all the same."),
     click.option("--max-memory", metavar="SIZE",
                  help="Most memory for the synthesis, such as 500M or 2G; default: "
@@ -215,6 +220,7 @@ SYNTHESIS_OPTIONS = [
 
 GUIDE_OPTION = click.option(
     "--guide", "guide_files", nargs=3, multiple=True, metavar="SOURCE TARGET WEIGHT",
+    shell_complete=completion.files_or_words(),
     help="Images that are compared too, but never enter the result: one on IMAGE, one on the "
     "result. Can be repeated.",
 )  # fmt: skip

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from pnncupy.cli.command import Command
 from pnncupy.terminal import say
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the files (created if missing).")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace files that exist.")

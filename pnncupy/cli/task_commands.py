@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from pnncupy.cli import completion
+from pnncupy.cli.command import Command
 from pnncupy.cli.options import (
     COUNT_OPTION,
     DEPTH_OPTION,
@@ -40,7 +42,7 @@ def task_command(verb: str) -> click.Command:
         _call(verb, spec, given)
 
     call.__doc__ = spec.help
-    kind = FactorsCommand if spec.scalable else click.Command
+    kind = FactorsCommand if spec.scalable else Command
     return click.command(verb, cls=kind)(with_options(*_options(spec))(call))
 
 
@@ -72,6 +74,7 @@ def _image_option(image: ImageParameter) -> Any:
     return click.option(
         f"--{image.name}", image.name, required=image.required, help=image.help,
         metavar="|".join(["FILE", *image.words]),
+        shell_complete=completion.files_or_words(*image.words),
     )  # fmt: skip
 
 

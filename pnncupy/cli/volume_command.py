@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pnncupy.cli.command import Command
 from pnncupy.cli.options import SEED_OPTION, SOURCE_OPTIONS, SYNTHESIS_OPTIONS, with_options
 from pnncupy.tasks.registry import TASKS, task_function
 from pnncupy.terminal import say
@@ -44,7 +45,7 @@ def volume_command(verb: str) -> click.Command:
         _call(verb, given)
 
     call.__doc__ = TASKS[verb].help
-    command = click.command(verb)(call)
+    command = click.command(verb, cls=Command)(call)
     command.params = [
         *(each for each in _parameters(*SOURCE_OPTIONS) if each.name != "volume"),
         *_parameters(*_OWN_OPTIONS),

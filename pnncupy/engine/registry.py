@@ -108,7 +108,7 @@ def engines() -> tuple[EngineStatus, ...]:
     >>> [engine.name for engine in pnn.engines() if engine.available]
     ['numpy', 'numba']
     """
-    return tuple(_status(name) for name in ENGINES)
+    return tuple(status(name) for name in ENGINES)
 
 
 def pick(name: Any, array: Any) -> tuple[str, Engine]:
@@ -199,7 +199,8 @@ def _device_failure(name: str, device: int) -> str:
     return "" if ENGINES[name].library == "numpy" else _wrong_answer(name)
 
 
-def _status(name: str) -> EngineStatus:
+def status(name: str) -> EngineStatus:
+    """Find out whether one engine can run here, by running a small search."""
     reason = _failure(name) or _wrong_answer(name)
     detail = reason or "; ".join([ENGINES[name].description, *_rivals(name)])
     return EngineStatus(name, not reason, detail)

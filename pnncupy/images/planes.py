@@ -12,7 +12,7 @@ from pnncupy.patch_shape import PatchSize, patch_sides, shape_for
 # "auto", None where all axes are space, or an axis.
 ChannelAxis = int | str | None
 # Most channels that "auto" takes the last axis for.
-_MOST_CHANNELS = 4
+MOST_CHANNELS = 4
 
 
 def as_planes(name: str, image: Any, channel_axis: ChannelAxis = "auto") -> Array:
@@ -54,7 +54,7 @@ def channel_axis_of(name: str, shape: Sequence[int], channel_axis: ChannelAxis) 
     if axes == 2:
         return None
     if axis == "auto":
-        if shape[-1] <= _MOST_CHANNELS:
+        if shape[-1] <= MOST_CHANNELS:
             return axes - 1
         remedy = "`channel_axis=None` for a volume, all of whose axes are space, or "
         raise ValueError(

@@ -10,6 +10,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.images import planes
 from pnncupy.images.resize import resize_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
 
 # Side of a level over that of the next finer one, or that along each axis.
@@ -24,6 +25,7 @@ _SHRINKING_STEP = 0.9
 _GROWING_STEP = 1.2
 
 
+@hint_at_names
 def pyramid(
     image: Any,
     levels: int,

@@ -11,6 +11,7 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.axis_sums import AxisSum, Taps, sum_along
 from pnncupy.images import planes
+from pnncupy.parameter_hints import hint_at_names
 
 # float64 sample positions that should be integers may miss them by this much.
 _EPSILON = 1e-9
@@ -18,6 +19,7 @@ _EPSILON = 1e-9
 _SMALLEST_SCALE = 1e-4
 
 
+@hint_at_names
 def resize(
     image: Any,
     scale: Any,

@@ -29,6 +29,7 @@ from pnncupy.io.formats.xmp import ProvenanceRecord, record_in
 from pnncupy.io.formats.xmp_carriers import packets
 from pnncupy.io.image_file import ImageFile
 from pnncupy.io.tiff_image import read_tiff, tiff_metadata
+from pnncupy.parameter_hints import hint_at_names
 
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
@@ -44,6 +45,7 @@ _MOST_METADATA = 1 << 26
 _MOST_PACKETS = 8
 
 
+@hint_at_names
 def read_image(
     path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True,
     masked: bool = False, max_bytes: int | str | None = None,
@@ -239,6 +241,7 @@ def _metadata_of(kind: str, data: bytes) -> Metadata:
     )
 
 
+@hint_at_names
 def read_metadata(
     path: str | os.PathLike[str], *, page: int | None = None, orient: bool = True
 ) -> Metadata:
@@ -292,6 +295,7 @@ def read_metadata(
     return turned(found) if orient else found
 
 
+@hint_at_names
 def read_provenance(path: str | os.PathLike[str]) -> ProvenanceRecord | None:
     """Read what an image was synthesised from by pnncupy, and how.
 

@@ -15,6 +15,7 @@ from pnncupy.io.image_file import ImageFile
 from pnncupy.io.reading import allowed_bytes, opened_file, understood
 from pnncupy.io.tiff_image import named_axis, read_tiff_volume
 from pnncupy.io.writing import new_file, write_whole
+from pnncupy.parameter_hints import hint_at_names
 
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".npy": "npy"}
 
@@ -36,6 +37,7 @@ def voxel_metadata(metadata: Metadata) -> Metadata | None:
     return Metadata(metadata.pixel_size, metadata.unit, slice_size=height)
 
 
+@hint_at_names
 def read_volume(path: str | os.PathLike[str], *, max_bytes: int | str | None = None) -> Any:
     """Read a volume, or a time series of images: all pages of a TIFF stack, or an .npy file.
 
@@ -127,6 +129,7 @@ def _numpy_volume(stream: BinaryIO, limit: int) -> Any:
         raise ImageReadError(f"damaged .npy file: {' '.join(str(error).split())}") from error
 
 
+@hint_at_names
 def write_volume(
     path: str | os.PathLike[str],
     volume: Any,

@@ -12,11 +12,13 @@ from pnncupy.io.formats.png import profile_chunk, with_chunks
 from pnncupy.io.formats.tiff_metadata import Metadata
 from pnncupy.io.formats.xmp import ProvenanceRecord, packet_of
 from pnncupy.io.formats.xmp_carriers import put_into_jpeg, put_into_png
+from pnncupy.parameter_hints import hint_at_names
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _JPEG_QUALITY = 95
 
 
+@hint_at_names
 def write_image(
     path: str | os.PathLike[str],
     image: Any,

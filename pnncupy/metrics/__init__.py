@@ -8,6 +8,10 @@
 | `patch_swd`, `sifid` | how far apart are the distributions of patches, or of learned features |
 | `diversity`, `sharpness_ratio` | how much do samples differ; is a result blurred |
 | `phase_fractions`, `two_point_correlation` | are a material's statistics those of its source |
+
+All take `(source, result)`, `translation_share` an index map. `result` is one image, or several as
+a list or as a stack along a first axis, such as tasks return; measures then return a list with one
+value each, `diversity` one value for all.
 """
 
 from pnncupy.metrics.bidirectional import bidirectional_dissimilarity, coherence, completeness

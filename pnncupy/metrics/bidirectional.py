@@ -7,12 +7,15 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch
+from pnncupy.images.result_images import for_each_result
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.search.nearest import check_span, nearest_patches
 
 
+@hint_at_names
 @on_engine_device
 def coherence(
     source: Any,
@@ -24,15 +27,15 @@ def coherence(
     channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
-) -> float:
+) -> Any:
     """Distance of the patches of a result to the source: what was invented.
 
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype, or a list of them
         The image, or images, that the patches should come from; or volumes.
-    result : (H, W) or (H, W, C) array with the channels of `source`
-        The image to judge, in the units of `source`.
+    result : (H, W) or (H, W, C) array with the channels of `source`, or several
+        The image to judge, in the units of `source`; or a list or stack of them.
     patch_size : int or one per axis, default 7
         Side p of a patch, at least 2; 7 is what the tasks use.
     method : {"exact", "patchmatch", "auto"}
@@ -50,7 +53,7 @@ def coherence(
 
     Returns
     -------
-    float
+    float, or list of float for several results
         Mean over the patches of `result` of the mean squared difference to the nearest patch of
         `source`, in squared units of the value range: 0 if every patch is one of the source's.
 
@@ -77,10 +80,17 @@ def coherence(
     >>> metrics.coherence(source, source[:12, 5:25])
     0.0
     """
-    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
-    return _mean_distance([planes], sources, patch_size, method, engine, threads)
+
+    def measure(image: Any, name: str) -> float:
+        sources, planes = _prepared(
+            source, image, name, patch_size, method, channel_axis, data_range
+        )
+        return _mean_distance([planes], sources, patch_size, method, engine, threads)
+
+    return for_each_result(measure, source, result, channel_axis)
 
 
+@hint_at_names
 @on_engine_device
 def completeness(
     source: Any,
@@ -92,7 +102,7 @@ def completeness(
     channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
-) -> float:
+) -> Any:
     """Distance of the patches of the source to a result: what was lost.
 
     Parameters
@@ -102,7 +112,7 @@ def completeness(
 
     Returns
     -------
-    float
+    float, or list of float for several results
         Mean over the patches of `source` of the mean squared difference to the nearest patch of
         `result`, in squared units of the value range: 0 if the result shows every patch.
 
@@ -123,10 +133,17 @@ def completeness(
     >>> metrics.completeness(source, source), metrics.completeness(source, source[:12]) > 0.01
     (0.0, True)
     """
-    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
-    return _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+    def measure(image: Any, name: str) -> float:
+        sources, planes = _prepared(
+            source, image, name, patch_size, method, channel_axis, data_range
+        )
+        return _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+    return for_each_result(measure, source, result, channel_axis)
 
 
+@hint_at_names
 @on_engine_device
 def bidirectional_dissimilarity(
     source: Any,
@@ -138,7 +155,7 @@ def bidirectional_dissimilarity(
     channel_axis: ChannelAxis = "auto",
     data_range: Any = None,
     threads: int | None = None,
-) -> float:
+) -> Any:
     """Sum of `coherence` and `completeness`: what was invented and what was lost.
 
     Parameters
@@ -148,7 +165,7 @@ def bidirectional_dissimilarity(
 
     Returns
     -------
-    float
+    float, or list of float for several results
         In squared units of the value range; 0 if both images show the same patches, in
         whatever order and number.
 
@@ -170,13 +187,25 @@ def bidirectional_dissimilarity(
     >>> metrics.bidirectional_dissimilarity(black, grey, data_range=(0, 1))
     0.5
     """
-    sources, planes = _prepared(source, result, patch_size, method, channel_axis, data_range)
-    invented = _mean_distance([planes], sources, patch_size, method, engine, threads)
-    return invented + _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+    def measure(image: Any, name: str) -> float:
+        sources, planes = _prepared(
+            source, image, name, patch_size, method, channel_axis, data_range
+        )
+        invented = _mean_distance([planes], sources, patch_size, method, engine, threads)
+        return invented + _mean_distance(sources, [planes], patch_size, method, engine, threads)
+
+    return for_each_result(measure, source, result, channel_axis)
 
 
 def _prepared(
-    source: Any, result: Any, patch_size: Any, method: Any, channel_axis: Any, data_range: Any
+    source: Any,
+    result: Any,
+    name: str,
+    patch_size: Any,
+    method: Any,
+    channel_axis: Any,
+    data_range: Any,
 ) -> tuple[list[Array], Array]:
     """All as scaled planes; checked here, as the search would call them query and key."""
     size = checked_patch_size(patch_size)
@@ -184,10 +213,10 @@ def _prepared(
     given = list(source) if isinstance(source, (list, tuple)) else [source]
     if not given:
         raise ValueError("`source` must hold at least one image, got an empty list")
-    pairs = [pair_of_planes(each, result, channel_axis, volumes=True) for each in given]
+    pairs = [pair_of_planes(each, result, channel_axis, volumes=True, name=name) for each in given]
     sources, planes = [each for each, _ in pairs], pairs[0][1]
-    for name, image in [*(("source", each) for each in sources), ("result", planes)]:
-        check_fits_patch(name, image, size)
+    for whose, image in [*(("source", each) for each in sources), (name, planes)]:
+        check_fits_patch(whose, image, size)
     *scaled, last = scaled_planes(sources, planes, data_range)
     check_span([*scaled, last], shape_for(size, planes.ndim - 1), "set `data_range`")
     return scaled, last

@@ -24,18 +24,23 @@ def finite_planes(
 
 
 def pair_of_planes(
-    source: Any, result: Any, channel_axis: ChannelAxis, *, volumes: bool = False
+    source: Any,
+    result: Any,
+    channel_axis: ChannelAxis,
+    *,
+    volumes: bool = False,
+    name: str = "result",
 ) -> tuple[Array, Array]:
     """Source and result as finite (C, H, W) of one library and as many channels."""
-    arrays.same_library(source=source, result=result)
+    arrays.same_library(**{"source": source, name: result})
     source_planes = finite_planes("source", source, channel_axis, volumes=volumes)
-    result_planes = finite_planes("result", result, channel_axis, volumes=volumes)
+    result_planes = finite_planes(name, result, channel_axis, volumes=volumes)
     if result_planes.ndim != source_planes.ndim:
         raise ValueError(
-            f"`result` must have as many axes of space as `source`, {source_planes.ndim - 1}, got "
+            f"`{name}` must have as many axes of space as `source`, {source_planes.ndim - 1}, got "
             f"{result_planes.ndim - 1}"
         )
-    check_channels("result", result_planes, source_planes)
+    check_channels(name, result_planes, source_planes)
     return source_planes, result_planes
 
 

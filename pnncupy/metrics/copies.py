@@ -11,8 +11,15 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images import intensity_encoding
 from pnncupy.images.planes import ChannelAxis, axes_of
+from pnncupy.images.result_images import (
+    check_one_source,
+    for_each_result,
+    is_list,
+    named_results,
+)
 from pnncupy.metrics.common import pair_of_planes
 from pnncupy.metrics.shift_search import best_shift
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.search.index_map import checked_index
 
 # Above this a sample is called a near-copy of its source.
@@ -50,6 +57,7 @@ class NearCopy(NamedTuple):
     region_box: tuple[int, ...] | None
 
 
+@hint_at_names
 @on_engine_device
 def near_copy(
     source: Any,
@@ -61,17 +69,17 @@ def near_copy(
     channel_axis: ChannelAxis = "auto",
     periodic: bool | tuple[bool, ...] = False,
     source_periodic: bool | tuple[bool, ...] = False,
-) -> NearCopy:
+) -> Any:
     """Find out whether a result is nearly a copy of its source.
 
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype, or a volume
-    result : (H, W) or (H, W, C) array with the channels of `source`, or a volume
-        In the units of `source`; sizes may differ.
+    result : (H, W) or (H, W, C) array with the channels of `source`, a volume, or several
+        In the units of `source`; sizes may differ. Several are a list or a stack.
     index : (H, W, 3) or (H, W, 2) integer array, of volumes (Z, Y, X, 4) or (Z, Y, X, 3), optional
         (0, row, column) or (row, column) of the source's pixel at each place, as tasks return it
-        with ``return_index=True``.
+        with ``return_index=True``; one for each of several results.
     largest_shift : int, default 8
         Most pixels of a shift along either axis, in both directions; without a shift the upper
         left corners coincide. Only overlaps of at least half of the
@@ -89,7 +97,7 @@ def near_copy(
 
     Returns
     -------
-    NearCopy
+    NearCopy, or list of NearCopy for several results
         Of shifts that are equally good, to 1e-9 dB, the shortest wins, then the one with fewer
         rows, then columns; of equal regions the one whose first pixel comes first.
 
@@ -122,32 +130,50 @@ def near_copy(
     (0, -12)
     """
     reach = validation.integer("largest_shift", largest_shift, 0)
-    pair = pair_of_planes(source, result, channel_axis, volumes=True)
-    limits = intensity_encoding.value_range(pair[:1], data_range)
-    axes = pair[0].ndim - 1
-    wraps = [
-        validation.axes(name, given, axes)
-        for name, given in (("periodic", periodic), ("source_periodic", source_periodic))
-    ]
-    best, shift = best_shift(*pair, reach, limits, *wraps)
-    region: tuple[Any, Any, Any] = (None, None, None)
-    if index is not None:
-        arrays.same_library(index=index, result=result)
-        region = largest_region(index, [pair[0].shape[1:]], pair[1].shape[1:], *wraps)
-    return NearCopy(best, shift, best > NEAR_COPY_DECIBELS, *region)
+    check_one_source(source)
+
+    def measure(image: Any, name: str) -> NearCopy:
+        pair = pair_of_planes(source, image, channel_axis, volumes=True, name=name)
+        limits = intensity_encoding.value_range(pair[:1], data_range)
+        axes = pair[0].ndim - 1
+        wraps = [
+            validation.axes(name, given, axes)
+            for name, given in (("periodic", periodic), ("source_periodic", source_periodic))
+        ]
+        best, shift = best_shift(*pair, reach, limits, *wraps)
+        region: tuple[Any, Any, Any] = (None, None, None)
+        if index is not None:
+            own = index if name == "result" else _index_of(name, index, len(result))
+            arrays.same_library(**{"index": own, name: image})
+            region = largest_region(own, [pair[0].shape[1:]], pair[1].shape[1:], *wraps)
+        return NearCopy(best, shift, best > NEAR_COPY_DECIBELS, *region)
+
+    return for_each_result(measure, source, result, channel_axis)
 
 
-def translation_share(index: Array) -> float:
+def _index_of(name: str, index: Any, count: int) -> Any:
+    """The index map of one of several results."""
+    if not hasattr(index, "__len__") or len(index) != count:
+        raise ValueError(
+            f"`index` must hold an index map for each of the {count} results, got "
+            f"{len(index) if hasattr(index, '__len__') else type(index).__qualname__}"
+        )
+    return dict(named_results(index))[name]
+
+
+@hint_at_names
+def translation_share(index: Any) -> Any:
     """Share of pixels that one translation of one source covers, connected or not, 0 to 1.
 
     Parameters
     ----------
-    index : (H, W, 3) integer array, of volumes (Z, Y, X, 4)
-        (source, row, column) of each pixel, as tasks return it with ``return_index=True``.
+    index : (H, W, 3) integer array, of volumes (Z, Y, X, 4), or several
+        (source, row, column) of each pixel, as tasks return it with ``return_index=True``. Several
+        are a list or a stack.
 
     Returns
     -------
-    float
+    float, or list of float for several index maps
 
     Raises
     ------
@@ -167,11 +193,21 @@ def translation_share(index: Array) -> float:
     >>> metrics.translation_share(np.stack([0 * rows, rows + 2, columns], axis=-1))
     1.0
     """
+    if is_list(index):
+        return [_translation_share(f"index[{number}]", each) for number, each in enumerate(index)]
     arrays.library("index", index)
+    if index.ndim in (4, 5) and index.shape[-1] == index.ndim - 1:
+        return [_translation_share(f"index[{number}]", each) for number, each in enumerate(index)]
+    return _translation_share("index", index)
+
+
+def _translation_share(name: str, index: Any) -> float:
+    """The share of one index map."""
+    arrays.library(name, index)
     if index.ndim not in (3, 4) or index.shape[-1] != index.ndim or index.size == 0:
-        raise ValueError(f"`index` must have the shape (H, W, 3), got {tuple(index.shape)}")
+        raise ValueError(f"`{name}` must have the shape (H, W, 3), got {tuple(index.shape)}")
     if index.dtype.kind not in "iu":
-        raise TypeError(f"`index` must hold integers, got {index.dtype}")
+        raise TypeError(f"`{name}` must hold integers, got {index.dtype}")
     found = arrays.on_host(index).astype(np.int64)
     moves = found.reshape(-1, found.shape[-1])
     moves[:, 1:] -= np.indices(found.shape[:-1]).reshape(found.ndim - 1, -1).T

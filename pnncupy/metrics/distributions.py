@@ -9,7 +9,9 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch
 from pnncupy.images.pyramid import fitting_levels, planes_pyramid
+from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import pair_of_planes, scaled_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.rng import seed_sequence
 from pnncupy.search.patch_grid import PatchGrid
 
@@ -19,6 +21,7 @@ _GROUP = 8
 _UNFOLDED = 2**21
 
 
+@hint_at_names
 @on_engine_device
 def patch_swd(
     source: Any,
@@ -30,14 +33,14 @@ def patch_swd(
     rng: Any = 0,
     data_range: Any = None,
     channel_axis: ChannelAxis = "auto",
-) -> tuple[float, ...]:
+) -> Any:
     """Sliced Wasserstein distance of the patches of two images, at several scales.
 
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype
-    result : (H, W) or (H, W, C) array with the channels of `source`
-        In the units of `source`; sizes may differ.
+    result : (H, W) or (H, W, C) array with the channels of `source`, or several
+        In the units of `source`; sizes may differ. Several are a list or a stack.
     patch_size : int, default 7
         Side p of a patch, at least 2.
     scales : int, default 3
@@ -54,7 +57,7 @@ def patch_swd(
 
     Returns
     -------
-    tuple of float
+    tuple of float, or list of them for several results
         One for each scale, from full size to the coarsest: the Wasserstein-1 distance of the
         projected patches, mean over directions, in units of the value range. 0 if both images
         have the same patches, each as often.
@@ -88,21 +91,31 @@ def patch_swd(
     count = validation.integer("scales", scales, 1)
     number = validation.integer("projections", projections, 1)
     seed = seed_sequence(rng)
-    pair = pair_of_planes(source, result, channel_axis)
-    _check_scales(pair, size, count)
-    drawn = np.random.default_rng(seed).standard_normal((number, size**2 * pair[0].shape[0]))
+    check_one_source(source)
+
+    def measure(image: Any, name: str) -> tuple[float, ...]:
+        pair = pair_of_planes(source, image, channel_axis, name=name)
+        _check_scales(pair, name, size, count)
+        directions = _directions(pair[0], number, size, seed)
+        scaled = scaled_planes(pair[:1], pair[1], data_range)
+        pyramids = [planes_pyramid(each, count - 1, 0.5) for each in scaled]
+        return tuple(
+            _distance(here, there, directions, size) for here, there in zip(*pyramids, strict=True)
+        )
+
+    return for_each_result(measure, source, result, channel_axis)
+
+
+def _directions(planes: Array, number: int, patch_size: int, seed: Any) -> Array:
+    """Random unit vectors, (number, C p**2) float32."""
+    drawn = np.random.default_rng(seed).standard_normal((number, patch_size**2 * planes.shape[0]))
     drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
-    directions = arrays.namespace(pair[0]).asarray(drawn.astype(np.float32))
-    scaled = scaled_planes(pair[:1], pair[1], data_range)
-    pyramids = [planes_pyramid(each, count - 1, 0.5) for each in scaled]
-    return tuple(
-        _distance(here, there, directions, size) for here, there in zip(*pyramids, strict=True)
-    )
+    return arrays.namespace(planes).asarray(drawn.astype(np.float32))
 
 
-def _check_scales(pair: tuple[Array, Array], patch_size: int, scales: int) -> None:
-    for name, planes in zip(("source", "result"), pair, strict=True):
-        check_fits_patch(name, planes, patch_size)
+def _check_scales(pair: tuple[Array, Array], name: str, patch_size: int, scales: int) -> None:
+    for whose, planes in zip(("source", name), pair, strict=True):
+        check_fits_patch(whose, planes, patch_size)
     shapes = [tuple(planes.shape[1:]) for planes in pair]
     most = fitting_levels(shapes, patch_size, 0.5) + 1
     if scales > most:

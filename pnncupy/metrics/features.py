@@ -14,7 +14,9 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.intensity_encoding import intensity_encoding_of, value_range
 from pnncupy.images.planes import ChannelAxis, as_planes, from_planes
+from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import pair_of_planes
+from pnncupy.parameter_hints import hint_at_names
 
 Features = Callable[[Any], Any]
 
@@ -27,6 +29,7 @@ _FETCH = "from torchvision.models import inception_v3; inception_v3(weights='DEF
 _SMALLEST_SIDE = 11
 
 
+@hint_at_names
 @on_engine_device
 def sifid(
     source: Any,
@@ -34,14 +37,14 @@ def sifid(
     features: Features | None = None,
     *,
     channel_axis: ChannelAxis = "auto",
-) -> float:
+) -> Any:
     """Fréchet distance of the local features of two images (single-image FID).
 
     Parameters
     ----------
     source : (HS, WS) or (HS, WS, C) array of any real dtype
-    result : (H, W) or (H, W, C) array with the channels of `source`
-        In the units of `source`; sizes may differ.
+    result : (H, W) or (H, W, C) array with the channels of `source`, or several
+        In the units of `source`; sizes may differ. Several are a list or a stack.
     features : callable, optional
         Takes an image, (H, W) or (H, W, C) as it was given here but with its channels last, and
         returns (N, F) or (h, w, F) real numbers: F features at each of N >= 2 places. Default:
@@ -51,7 +54,7 @@ def sifid(
 
     Returns
     -------
-    float
+    float, or list of float for several results
         ``|m1 - m2|**2 + trace(S1 + S2 - 2 (S1 S2)**(1/2))`` of the means and covariances of the
         features, in their squared units; at least 0, and 0 for equal images.
 
@@ -80,19 +83,25 @@ def sifid(
     0.75
     """
     validation.optional_callable("features", features)
-    pair = pair_of_planes(source, result, channel_axis)
-    if features is None:
-        features = inception_features(data_range=value_range(pair[:1], None))
-    gaussians = [
-        _gaussian(features(from_planes(planes, image, -1)))
-        for planes, image in zip(pair, (source, result), strict=True)
-    ]
-    if gaussians[0][0].shape != gaussians[1][0].shape:
-        raise ValueError(
-            "`features` must return as many features for both images, got "
-            f"{gaussians[0][0].size} for `source` and {gaussians[1][0].size} for `result`"
-        )
-    return _frechet_distance(*gaussians)
+    check_one_source(source)
+    found: dict[str, Features] = {} if features is None else {"features": features}
+
+    def measure(image: Any, name: str) -> float:
+        pair = pair_of_planes(source, image, channel_axis, name=name)
+        if not found:  # loaded once, after the images were checked
+            found["features"] = inception_features(data_range=value_range(pair[:1], None))
+        gaussians = [
+            _gaussian(found["features"](from_planes(planes, each, -1)))
+            for planes, each in zip(pair, (source, image), strict=True)
+        ]
+        if gaussians[0][0].shape != gaussians[1][0].shape:
+            raise ValueError(
+                "`features` must return as many features for both images, got "
+                f"{gaussians[0][0].size} for `source` and {gaussians[1][0].size} for `{name}`"
+            )
+        return _frechet_distance(*gaussians)
+
+    return for_each_result(measure, source, result, channel_axis)
 
 
 def _gaussian(found: Any) -> tuple[Any, Any]:
@@ -128,6 +137,7 @@ def _symmetric_root(covariance: Any) -> Any:
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
+@hint_at_names
 def inception_features(
     weights: Any = None, device: str = "cpu", *, data_range: Any = None
 ) -> Features:

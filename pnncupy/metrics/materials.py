@@ -9,7 +9,9 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
+from pnncupy.images.result_images import check_one_source, for_each_result
 from pnncupy.metrics.common import fast_length
+from pnncupy.parameter_hints import hint_at_names
 
 # Arrays with a last axis up to this are images with channels, which are no labels.
 _MOST_CHANNELS = 4
@@ -21,12 +23,12 @@ class PhaseFractions(NamedTuple):
     Attributes
     ----------
     labels : tuple of int or bool
-        The phases, ascending: all that are in the image or, if that was given, in its source;
+        The phases, ascending: all that are in the result or in its source;
         always False and True for bool and thresholded images.
     fractions : tuple of float
         Share of the pixels of each, 0 to 1; they add up to 1.
     difference : tuple of float, or None
-        The fractions less those of the source; None without one.
+        The fractions less those of the source; None without a result.
     """
 
     labels: tuple[int | bool, ...]
@@ -42,9 +44,9 @@ class TwoPointCorrelation(NamedTuple):
     distance : (R + 1,) int64 NumPy array
         0, 1, ... R pixels.
     probability : (R + 1,) float64 NumPy array
-        The probability at each distance, 0 to 1; the first is the phase's share of the image.
+        The probability at each distance, 0 to 1; the first is the phase's share of the pixels.
     difference : (R + 1,) float64 NumPy array, or None
-        The probability less that of the source; None without one.
+        The probability less that of the source; None without a result.
     """
 
     distance: Any
@@ -52,22 +54,25 @@ class TwoPointCorrelation(NamedTuple):
     difference: Any
 
 
+@hint_at_names
 @on_engine_device
-def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) -> PhaseFractions:
+def phase_fractions(source: Any, result: Any = None, *, threshold: Any = None) -> Any:
     """Share of each phase in an image of labels, and how far it is from that in the source.
 
     Parameters
     ----------
-    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+    source : (HS, WS) or (Z, Y, X) array of bool or integers; with a `threshold`, any real dtype
         A label for each pixel.
+    result : (H, W) or (Z, Y, X) array like `source`, or several, optional
+        What is compared with the source; sizes may differ. Several are a list or a stack. Default:
+        the fractions of the source alone are measured.
     threshold : float, optional
         Makes two phases: whether ``image > threshold``.
-    source : (HS, WS) array like `image`, optional
-        What to compare with; `threshold` holds for it too.
 
     Returns
     -------
-    PhaseFractions
+    PhaseFractions, or list of PhaseFractions for several results
+        Of the result, or of the source without one.
 
     Raises
     ------
@@ -86,38 +91,47 @@ def phase_fractions(image: Any, *, threshold: Any = None, source: Any = None) ->
     --------
     >>> import numpy as np
     >>> from pnncupy import metrics
-    >>> metrics.phase_fractions(np.array([[0, 2], [2, 2]]), source=np.array([[0, 1]]))
+    >>> metrics.phase_fractions(np.array([[0, 1]]), np.array([[0, 2], [2, 2]]))
     PhaseFractions(labels=(0, 1, 2), fractions=(0.25, 0.0, 0.75), difference=(-0.25, -0.5, 0.75))
     """
-    images = _labelled(image, source, threshold)
-    counts = [_counts(each) for each in images]
-    labels = tuple(sorted(set().union(*counts)))
-    shares = [
-        tuple(count.get(label, 0) / each.size for label in labels)
-        for count, each in zip(counts, images, strict=True)
-    ]
-    difference = None
-    if source is not None:
-        difference = tuple(here - there for here, there in zip(*shares, strict=True))
-    return PhaseFractions(labels, shares[0], difference)
+    check_one_source(source)
+
+    def measure(image: Any, name: str) -> PhaseFractions:
+        images = _labelled(source, image, name, threshold)
+        counts = [_counts(each) for each in images]
+        labels = tuple(sorted(set().union(*counts)))
+        shares = [
+            tuple(count.get(label, 0) / each.size for label in labels)
+            for count, each in zip(counts, images, strict=True)
+        ]
+        difference = None
+        if image is not None:
+            difference = tuple(here - there for there, here in zip(*shares, strict=True))
+        return PhaseFractions(labels, shares[-1], difference)
+
+    return for_each_result(measure, source, result, None)
 
 
+@hint_at_names
 @on_engine_device
 def two_point_correlation(
-    image: Any,
+    source: Any,
+    result: Any = None,
     *,
     phase: Any = None,
     threshold: Any = None,
     largest_distance: int | None = None,
     axis: int | None = None,
-    source: Any = None,
-) -> TwoPointCorrelation:
+) -> Any:
     """Probability that two pixels at a distance both lie in a phase, S2(r).
 
     Parameters
     ----------
-    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+    source : (HS, WS) or (Z, Y, X) array of bool or integers; with a `threshold`, any real dtype
         A label for each pixel.
+    result : (H, W) or (Z, Y, X) array like `source`, or several, optional
+        What is compared with the source; sizes may differ. Several are a list or a stack. Default:
+        the source alone is measured.
     phase : int or bool, optional
         The label of the phase. Default: True for bool and thresholded images; labels need it.
     threshold : float, optional
@@ -128,13 +142,12 @@ def two_point_correlation(
     axis : int, optional
         Measure along one axis only, whose length limits `largest_distance` then. Default: in all
         directions.
-    source : (HS, WS) array like `image`, optional
-        What to compare with; `phase` and `threshold` hold for it too, sizes may differ.
 
     Returns
     -------
-    TwoPointCorrelation
-        NumPy arrays whatever `image` is: it is a small table. A phase that does not occur has 0
+    TwoPointCorrelation, or list of TwoPointCorrelation for several results
+        Of the result, or of the source without one. NumPy arrays whatever the images are: it is a
+        small table. A phase that does not occur has 0
         everywhere.
 
     Raises
@@ -164,29 +177,34 @@ def two_point_correlation(
     >>> found.distance.tolist(), found.probability.round(3).tolist()
     ([0, 1, 2], [0.5, 0.343, 0.182])
     """
-    images = _labelled(image, source, threshold)
-    wanted = _checked_phase(phase, images[0])
-    along = _checked_axis(axis, images[0].ndim)
-    reach = _checked_distance(largest_distance, images, along)
-    curves = [_probabilities(_in_phase(each, wanted), reach, along) for each in images]
-    difference = None if source is None else curves[0] - curves[1]
-    return TwoPointCorrelation(np.arange(reach + 1), curves[0], difference)
+    check_one_source(source)
+
+    def measure(image: Any, name: str) -> TwoPointCorrelation:
+        images = _labelled(source, image, name, threshold)
+        wanted = _checked_phase(phase, images[0])
+        along = _checked_axis(axis, images[0].ndim)
+        reach = _checked_distance(largest_distance, images, along)
+        curves = [_probabilities(_in_phase(each, wanted), reach, along) for each in images]
+        difference = None if image is None else curves[1] - curves[0]
+        return TwoPointCorrelation(np.arange(reach + 1), curves[-1], difference)
+
+    return for_each_result(measure, source, result, None)
 
 
-def _labelled(image: Any, source: Any, threshold: Any) -> list[Array]:
-    """The image, and the source if there is one, as labels of one kind."""
+def _labelled(source: Any, result: Any, name: str, threshold: Any) -> list[Array]:
+    """The source, and the result if there is one, as labels of one kind."""
     limit = None if threshold is None else validation.finite("threshold", threshold)
-    given = {"image": image} if source is None else {"image": image, "source": source}
+    given = {"source": source} if result is None else {"source": source, name: result}
     arrays.same_library(**given)
-    labelled = [_labels(name, each, limit) for name, each in given.items()]
+    labelled = [_labels(whose, each, limit) for whose, each in given.items()]
     if len({each.ndim for each in labelled}) > 1:
         raise ValueError(
-            f"`source` must have as many axes as `image`, {image.ndim}, got {source.ndim}"
+            f"`{name}` must have as many axes as `source`, {source.ndim}, got {result.ndim}"
         )
     if len({each.dtype.kind == "b" for each in labelled}) > 1:
         raise TypeError(
-            f"`source` must hold labels like those of `image`, {image.dtype}, got {source.dtype}; "
-            "convert one, or give a `threshold`"
+            f"`{name}` must hold labels like those of `source`, {source.dtype}, got "
+            f"{result.dtype}; convert one, or give a `threshold`"
         )
     return labelled
 

@@ -13,7 +13,7 @@ from pnncupy.io.writing import SUFFIXES
 from pnncupy.report.demo import write_demo
 from pnncupy.report.page import write_page
 from pnncupy.report.results import Step, make_all, try_all
-from pnncupy.report.spec import Spec, read_spec
+from pnncupy.report.spec import Spec, read_spec, spec_of_text
 
 # The files of a page that a later one may remove.
 _LIST = "report_files.txt"
@@ -42,9 +42,30 @@ def build_report(
         The page, index.html.
     """
     spec = read_spec(spec_file)
-    _check_inputs(spec, spec_file, folder)
+    if _is_replaced(spec_file, folder):
+        raise ValueError(f"{spec_file} would be replaced by the page; choose another folder")
+    return _build(spec, folder, spec_file.parent, threads, callback, note)
+
+
+def build_report_of_text(
+    text: str,
+    folder: Path,
+    *,
+    threads: int | None = None,
+    callback: Callable[[Step], Any] | None = None,
+    note: Callable[[str], Any] | None = None,
+) -> Path:
+    """Make the page of a spec that is a text, as `build_report`; files are relative to here."""
+    return _build(spec_of_text(text, Path()), folder, Path(), threads, callback, note)
+
+
+def _build(
+    spec: Spec, folder: Path, home: Path, threads: int | None,
+    callback: Callable[[Step], Any] | None, note: Callable[[str], Any] | None,
+) -> Path:  # fmt: skip
+    _check_inputs(spec, folder)
     with _page_folder(folder, _FILES, _FOLDERS) as temporary:
-        _fill(spec, temporary, spec_file.parent.resolve(), threads, callback, note)
+        _fill(spec, temporary, home.resolve(), threads, callback, note)
     return folder / "index.html"
 
 
@@ -103,10 +124,8 @@ def _is_of_page(name: str) -> bool:
     return parts in [(each,) for each in _FILES]
 
 
-def _check_inputs(spec: Spec, spec_file: Path, folder: Path) -> None:
+def _check_inputs(spec: Spec, folder: Path) -> None:
     """Refuse to write the page over its inputs."""
-    if _is_replaced(spec_file, folder):
-        raise ValueError(f"{spec_file} would be replaced by the page; choose another folder")
     for entry in spec.entries:
         named = [
             (name, each)

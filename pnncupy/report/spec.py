@@ -10,12 +10,18 @@ from pnncupy import validation
 from pnncupy.batch.job import Input, Job
 from pnncupy.batch.job_arguments import check_arguments, plain
 from pnncupy.batch.job_files import input_of, take_inputs, taken_volume
-from pnncupy.batch.toml_lines import Table, at_line, line_of_key, lines_of_tables, read_toml
+from pnncupy.batch.toml_lines import (
+    Table,
+    at_line,
+    line_of_key,
+    lines_of_tables,
+    parse_toml,
+    read_toml,
+)
 from pnncupy.batch.volume_inputs import with_kinds
+from pnncupy.report.starter import MOST_SAMPLES
 from pnncupy.tasks.registry import TASKS
 
-MOST_SAMPLES = 50
-# Tasks that the classical method can do too.
 # Arguments that the command line does not have, so that no command could be shown.
 _NOT_IN_REPORTS = ("channel_axis", "incremental")
 # Arguments that the classical method does not know.
@@ -99,6 +105,17 @@ def read_spec(file: Path) -> Spec:
     do not say so. ``[study]`` asks for study sheets.
     """
     content, text = read_toml(file)
+    return _spec_of(file, content, text)
+
+
+def spec_of_text(text: str, folder: Path) -> Spec:
+    """Read a report's TOML from a text; its files are relative to a folder."""
+    file = folder / "report.toml"
+    return _spec_of(file, parse_toml(file, text), text)
+
+
+def _spec_of(file: Path, content: dict[str, Any], text: str) -> Spec:
+    """The spec that a TOML file holds."""
     for name in content:
         if name not in ("title", "study", *TASKS):
             message = (

@@ -37,7 +37,7 @@ def _of_samples(made: Made) -> Table:
     rows = []
     if len(images) > 1:
         diversity = _or_not_defined(
-            made, ".2f", lambda: metrics.diversity(images, first, channel_axis=made.channel_axis)
+            made, ".2f", lambda: metrics.diversity(first, images, channel_axis=made.channel_axis)
         )
         rows.append([f"diversity (standard deviation over the samples, {by})", diversity])
     if made.volume:

@@ -58,7 +58,7 @@ def _measures(volumes: Sequence[Any], label: Any, threshold: float | None) -> li
     differences = [
         statistics.mean(
             float(np.abs(metrics.two_point_correlation(
-                each, phase=label, threshold=threshold, axis=axis, source=source
+                source, each, phase=label, threshold=threshold, axis=axis
             ).difference).mean())
             for each in results
         )

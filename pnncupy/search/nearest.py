@@ -19,6 +19,7 @@ from pnncupy.images.planes import (
     side_words,
 )
 from pnncupy.parallel.threads import thread_count
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, checked_patch_size, patch_sides, shape_for
 from pnncupy.rng import seed_sequence, stream
 from pnncupy.search import blocks
@@ -51,6 +52,7 @@ class Matches(NamedTuple):
     score: Array
 
 
+@hint_at_names
 @on_engine_device
 def nearest_patches(
     query: Any,
@@ -208,6 +210,7 @@ def _checked_start(
     return layout.encode(*parts)[..., None]
 
 
+@hint_at_names
 @on_engine_device
 def key_minimum(
     query: Any,

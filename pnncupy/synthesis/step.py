@@ -9,6 +9,7 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, from_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.search.exact import search
 from pnncupy.search.method import METHODS, chosen
@@ -19,6 +20,7 @@ from pnncupy.search.pruned_search import expected_steps
 from pnncupy.synthesis.voting import VOTES, vote_planes
 
 
+@hint_at_names
 @on_engine_device
 def pnn_step(
     query: Any,

@@ -14,6 +14,7 @@ from pnncupy.engine.interface import Engine
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, check_fits_patch, from_planes, raw_planes
 from pnncupy.parallel.threads import thread_count
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, checked_patch_size, patch_sides, shape_for
 from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index
@@ -64,6 +65,7 @@ VOTES = {
 }
 
 
+@hint_at_names
 @on_engine_device
 def vote(
     value: Any,
@@ -169,6 +171,7 @@ def vote(
     return from_planes(result, values[0], channel_axis)
 
 
+@hint_at_names
 def apply_index(sources: Any, index: Any) -> Array:
     """Render co-registered layers through an index map: each pixel is copied from its source.
 

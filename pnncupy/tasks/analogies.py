@@ -6,6 +6,7 @@ from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import execute, synthesis
@@ -30,6 +31,7 @@ _LEVELS = 5
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def analogy(
     source: Any,

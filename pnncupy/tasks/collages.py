@@ -12,6 +12,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.synthesis.coarse_to_fine import (
     Synthesised,
@@ -44,6 +45,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def collage(
     images: Any,

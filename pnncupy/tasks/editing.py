@@ -11,6 +11,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.missing import data_of
 from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.problem import FixedPixels
@@ -39,6 +40,7 @@ _LEVELS = 5
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def edit(
     source: Any,

@@ -11,6 +11,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio
 from pnncupy.images.stationarity import Stationarity
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, sample_seed, seed_sequence
 from pnncupy.tasks.automatic_depth import chosen_depth
@@ -46,6 +47,7 @@ from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def generate(
     image: Any,

@@ -13,6 +13,7 @@ from pnncupy.images.label_encoding import LabelEncoding, check_labels
 from pnncupy.images.missing import Masked, data_of, missing_pixels, typical, with_colour
 from pnncupy.images.planes import ChannelAxis, as_planes, channel_axis_of, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
 from pnncupy.synthesis.masked_sources import MaskedPyramid
@@ -43,6 +44,7 @@ _AVERAGED_MARGIN = 2
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def inpaint(
     image: Any,

@@ -10,6 +10,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.planes import ChannelAxis
 from pnncupy.images.pyramid import Ratio, step_shapes
 from pnncupy.images.resize import resize_planes
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.synthesis.coarse_to_fine import Synthesised, planned_pairs, synthesise
 from pnncupy.synthesis.memory import Shape
@@ -46,6 +47,7 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def retarget(
     image: Any,

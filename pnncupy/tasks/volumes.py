@@ -23,6 +23,7 @@ from pnncupy.images.pyramid import (
     valid_shares,
 )
 from pnncupy.parallel.threads import thread_count
+from pnncupy.parameter_hints import hint_at_names
 from pnncupy.rng import describe, sample_generator, seed_sequence, stream
 from pnncupy.search import blocks
 from pnncupy.search.exact import SearchSettings
@@ -50,6 +51,7 @@ _AXES = (0, 1, 2)
 
 
 @document_parameters
+@hint_at_names
 @on_engine_device
 def grow_volume(
     images: Any,

@@ -304,7 +304,7 @@ def test_the_help_is_printed_where_no_command_is_named(capsys):
     shown = capsys.readouterr()
     text = shown.out + shown.err
     assert code in (0, 2)
-    assert "Commands:\n" in text
+    assert "Other commands:\n" in text
     assert "\\n" not in text
 
 

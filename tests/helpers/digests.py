@@ -170,7 +170,7 @@ def of_metrics():
     yield "completeness", metrics.completeness(one, other)
     yield "bidirectional_dissimilarity", metrics.bidirectional_dissimilarity(one, other)
     yield "patch_swd", [f"{value:.5g}" for value in metrics.patch_swd(one, other)]
-    yield "diversity", f"{metrics.diversity(np.stack([one, other]), one):.6g}"
+    yield "diversity", f"{metrics.diversity(one, np.stack([one, other])):.6g}"
     yield "sharpness_ratio", f"{metrics.sharpness_ratio(one, other):.6g}"
     yield "near_copy", metrics.near_copy(one, other).shift
     yield "phase_fractions", metrics.phase_fractions(texture, threshold=100)

@@ -165,7 +165,7 @@ def test_psnr_is_that_of_scikit_image(dtype, random):
     expected = skimage.metrics.peak_signal_noise_ratio(image, other, data_range=220)
     assert metrics.psnr(image, other, (10, 230)) == pytest.approx(expected, rel=1e-12)
     assert metrics.psnr(image, image, (0, 1)) == math.inf
-    with pytest.raises(ValueError, match="`other` must have the shape"):
+    with pytest.raises(ValueError, match="`result` must have the shape"):
         metrics.psnr(image, other[:3], (0, 1))
 
 
@@ -199,7 +199,7 @@ def test_psnr_refuses_bad_ranges(data_range, error, message):
 
 
 def test_psnr_refuses_what_is_not_finite():
-    with pytest.raises(ValueError, match="`other` must be finite, got 1 NaN"):
+    with pytest.raises(ValueError, match="`result` must be finite, got 1 NaN"):
         metrics.psnr(np.zeros((1, 1)), np.full((1, 1), np.nan), (0, 1))
 
 
@@ -207,37 +207,37 @@ def test_diversity_by_hand(random):
     source = np.array([[0, 4], [4, 0]], np.uint8)
     samples = np.array([[[0, 4]], [[2, 4]], [[4, 7]]], np.uint16)
     spread = (math.sqrt(8 / 3) + math.sqrt(2)) / 2
-    assert metrics.diversity(samples, source) == pytest.approx(spread / 2, rel=1e-14)
-    assert metrics.diversity([source, source], source) == 0
-    assert metrics.diversity([source > 2, source > 5], source > 2) == pytest.approx(0.5)
+    assert metrics.diversity(source, samples) == pytest.approx(spread / 2, rel=1e-14)
+    assert metrics.diversity(source, [source, source]) == 0
+    assert metrics.diversity(source > 2, [source > 2, source > 5]) == pytest.approx(0.5)
 
 
 def test_diversity_of_colours_is_that_of_their_mean(random):
     samples, source = random.random((4, 7, 9, 5)), random.random((8, 6, 5))
     expected = samples.mean(axis=3).std(axis=0).mean() / source.mean(axis=2).std()
-    found = metrics.diversity(samples, source, channel_axis=-1)
+    found = metrics.diversity(source, samples, channel_axis=-1)
     assert found == pytest.approx(expected, rel=1e-12)
     first = [np.moveaxis(image, -1, 0) for image in samples]
-    found = metrics.diversity(first, np.moveaxis(source, -1, 0), channel_axis=0)
+    found = metrics.diversity(np.moveaxis(source, -1, 0), first, channel_axis=0)
     assert found == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("samples", "source", "error", "message"),
     [
-        ([np.eye(3)], np.eye(3), ValueError, "`samples` must hold at least 2 images, got 1"),
+        ([np.eye(3)], np.eye(3), ValueError, "`result` must hold at least 2 images, got 1"),
         ([np.eye(3), np.eye(4)], np.eye(3), ValueError, r"must all have one shape, got \[\(3, 3\)"),
         (np.eye(3), np.eye(3), ValueError, r"must be a list of images or .* got shape \(3, 3\)"),
         (np.zeros((2, 3, 3)), np.ones((3, 3)), ValueError, "`source` must not be constant"),
-        (np.zeros((3, 3, 3)), np.ones((3, 3, 3)), ValueError, "`samples` must have the channels"),
-        ([np.eye(3), [1]], np.eye(3), TypeError, r"`samples\[1\]` must be a NumPy or CuPy array"),
-        (np.eye(3) * np.ones((2, 1, 1)) / np.nan, np.eye(3), ValueError, r"`samples\[0\]` .* fin"),
-        ("files", np.eye(3), TypeError, "`samples` must be a NumPy or CuPy array"),
+        (np.zeros((3, 3, 3)), np.ones((3, 3, 3)), ValueError, "`result` must have the channels"),
+        ([np.eye(3), [1]], np.eye(3), TypeError, r"`result\[1\]` must be a NumPy or CuPy array"),
+        (np.eye(3) * np.ones((2, 1, 1)) / np.nan, np.eye(3), ValueError, r"`result\[0\]` .* fin"),
+        ("files", np.eye(3), TypeError, "`result` must be a NumPy or CuPy array"),
     ],
 )
 def test_bad_samples(samples, source, error, message):
     with pytest.raises(error, match=message):
-        metrics.diversity(samples, source)
+        metrics.diversity(source, samples)
 
 
 def test_sharpness_is_the_laplacian_of_scipy(random):
@@ -589,7 +589,7 @@ def count_pairs(phase, reach):
 def test_two_point_correlation_against_all_pairs(shape, random):
     image, source = random.integers(0, 3, shape).astype(np.uint8), random.integers(0, 3, (9, 10))
     reach = min(shape) - 1
-    found = metrics.two_point_correlation(image, phase=2, largest_distance=reach, source=source)
+    found = metrics.two_point_correlation(source, image, phase=2, largest_distance=reach)
     np.testing.assert_array_equal(found.distance, np.arange(reach + 1))
     expected = count_pairs(image == 2, reach)
     np.testing.assert_allclose(found.probability, expected, rtol=1e-14)
@@ -622,11 +622,11 @@ def test_counts_of_large_pictures_are_exact(random):
 def test_phase_fractions_by_hand():
     image, source = np.array([[1, 1], [3, 7]], np.int16), np.array([[1, 2, 3, 3]], np.uint8)
     assert metrics.phase_fractions(image) == ((1, 3, 7), (0.5, 0.25, 0.25), None)
-    found = metrics.phase_fractions(image, source=source)
+    found = metrics.phase_fractions(source, image)
     assert found.labels == (1, 2, 3, 7)
     assert found.fractions == (0.5, 0, 0.25, 0.25)
     assert found.difference == (0.25, -0.25, -0.25, 0.25)
-    found = metrics.phase_fractions(image / 10, threshold=0.2, source=source)
+    found = metrics.phase_fractions(source, image / 10, threshold=0.2)
     assert found == ((False, True), (0.5, 0.5), (0.5, -0.5))
     assert metrics.phase_fractions(np.ones((2, 2), bool)) == ((False, True), (0, 1), None)
 
@@ -635,24 +635,24 @@ def test_phase_fractions_by_hand():
 @pytest.mark.parametrize(
     ("image", "options", "error", "message"),
     [
-        (np.eye(3), {}, TypeError, "`image` must hold labels, .* got dtype float64; give a `thr"),
+        (np.eye(3), {}, TypeError, "`source` must hold labels, .* got dtype float64; give a `thr"),
         (
             np.ones(3, bool),
             {},
             ValueError,
-            r"`image` must be a 2-D or 3-D .* got shape \(3,\)",
+            r"`source` must be a 2-D or 3-D .* got shape \(3,\)",
         ),
         (
             np.ones((0, 3), bool),
             {},
             ValueError,
-            "`image` must be a 2-D or 3-D array that is not",
+            "`source` must be a 2-D or 3-D array that is not",
         ),
-        (np.eye(3) / np.nan, {"threshold": 0}, ValueError, "`image` must be finite"),
+        (np.eye(3) / np.nan, {"threshold": 0}, ValueError, "`source` must be finite"),
         (np.eye(3), {"threshold": "half"}, TypeError, "`threshold` must be a real number"),
-        (np.eye(3) > 0, {"source": np.eye(3, dtype=int)}, TypeError, "`source` .* labels like"),
-        (np.eye(3) > 0, {"source": np.eye(3)}, TypeError, "`source` must hold labels, .* float64"),
-        ([[True]], {}, TypeError, "`image` must be a NumPy or CuPy array"),
+        (np.eye(3) > 0, {"result": np.eye(3, dtype=int)}, TypeError, "`result` .* labels like"),
+        (np.eye(3) > 0, {"result": np.eye(3)}, TypeError, "`result` must hold labels, .* float64"),
+        ("files", {}, TypeError, "`source` must be a NumPy or CuPy array"),
     ],
 )
 def test_bad_labels(measure, image, options, error, message):
@@ -821,8 +821,8 @@ def small_index(image):
 
 
 DEVICE = {
-    "diversity": lambda a, b, to: metrics.diversity([a, b, a], a),
-    "diversity of a stack": lambda a, b, to: metrics.diversity(a[:, None], a[:, None][0]),
+    "diversity": lambda a, b, to: metrics.diversity(a, [a, b, a]),
+    "diversity of a stack": lambda a, b, to: metrics.diversity(a[:, None][0], a[:, None]),
     "near_copy": lambda a, b, to: metrics.near_copy(
         a, b, index=to(small_index(a)), largest_shift=3
     ),
@@ -831,13 +831,13 @@ DEVICE = {
     ),
     "patch_swd": lambda a, b, to: metrics.patch_swd(a, b[:, 2:], patch_size=4, scales=2),
     "patch_swd of equal sizes": lambda a, b, to: metrics.patch_swd(a, b, projections=9, scales=1),
-    "phase_fractions": lambda a, b, to: metrics.phase_fractions(a[..., 0], source=b[..., 1]),
+    "phase_fractions": lambda a, b, to: metrics.phase_fractions(b[..., 1], a[..., 0]),
     "psnr": lambda a, b, to: metrics.psnr(a, b, (0, 255)),
     "sharpness_ratio": lambda a, b, to: metrics.sharpness_ratio(a, b),
     "sifid": lambda a, b, to: metrics.sifid(a, b, lambda image: image),
     "thresholded fractions": lambda a, b, to: metrics.phase_fractions(a[..., 0], threshold=99),
     "two_point_correlation": lambda a, b, to: metrics.two_point_correlation(
-        a[..., 0], threshold=120, source=b[..., 1]
+        b[..., 1], a[..., 0], threshold=120
     ),
     "two points of labels": lambda a, b, to: metrics.two_point_correlation(a[..., 0], phase=-1),
 }  # fmt: skip
@@ -876,7 +876,7 @@ def test_inputs_are_not_modified(colours):
     metrics.coherence(colours, flipped)
     metrics.near_copy(colours, flipped)
     metrics.patch_swd(colours, flipped, patch_size=3)
-    metrics.diversity([colours, flipped], colours)
+    metrics.diversity(colours, [colours, flipped])
     metrics.two_point_correlation(colours[..., 0], phase=1)
     metrics.sifid(colours, flipped, lambda image: image)
     np.testing.assert_array_equal(colours, before)

@@ -642,7 +642,7 @@ def test_a_folder_in_use_needs_force(tmp_path, capsys):
 
 def test_the_command_names_its_choices(tmp_path, capsys, monkeypatch):
     assert app.run(["report", "-o", str(tmp_path / "out")]) == 2
-    assert "give either SPEC.toml or --demo" in capsys.readouterr().err
+    assert "give one SPEC.toml, or IMAGEs, or --demo" in capsys.readouterr().err
     monkeypatch.setattr("pnncupy.cli.report_command.find_spec", lambda name: None)
     assert app.run(["report", "--demo", "-o", str(tmp_path / "out")]) == 1
     assert "pip install 'pnncupy[report]'" in capsys.readouterr().err

@@ -136,7 +136,7 @@ def test_measures_of_volumes(report, volumes):
         value = np.mean([getattr(metrics, name)(volumes["grey"], each, **measured)
                          for each in made])  # fmt: skip
         assert row(text, name) == [f"{1000 * value:.3f}"]
-    value = metrics.diversity(made, volumes["grey"], channel_axis=None)
+    value = metrics.diversity(volumes["grey"], made, channel_axis=None)
     assert row(text, "diversity") == [f"{value:.2f}"]
     copies = sum(metrics.near_copy(volumes["grey"], each, channel_axis=None).is_copy
                  for each in made)  # fmt: skip
@@ -150,7 +150,7 @@ def test_measures_of_volumes(report, volumes):
     for axis, cell in enumerate(cells[2:]):
         found = [
             metrics.two_point_correlation(
-                each, threshold=mean, axis=axis, source=volumes["grey"]
+                volumes["grey"], each, threshold=mean, axis=axis
             ).difference
             for each in made
         ]

@@ -199,7 +199,7 @@ def test_metrics(volume, random):
     assert metrics.completeness(volume, volume[2:], patch_size=3, channel_axis=None) > 0
     found = metrics.near_copy(volume, volume[2:, :, 1:], channel_axis=None)
     assert found[:3] == (math.inf, (2, 0, 1), True)
-    assert metrics.diversity([volume, volume[::-1]], volume, channel_axis=None) > 0
+    assert metrics.diversity(volume, [volume, volume[::-1]], channel_axis=None) > 0
     with pytest.raises(ValueError, match="`source` must be an image, got a volume"):
         metrics.sharpness_ratio(volume, volume, channel_axis=None)
     labels = random.integers(0, 3, (5, 6, 7))
