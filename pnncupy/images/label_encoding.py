@@ -8,6 +8,7 @@ import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
+from pnncupy.images.label_costs import LabelCosts, Rows, label_embedding
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class LabelEncoding:
     dtype : dtype of the images
     channel_axis : int or None
         Axis of the one channel, if there is such an axis.
+    embedding : R rows of K floats, or None
+        What stands for the planes where labels are compared, if confusing them has several costs.
     """
 
     labels: Array
     dtype: Any
     channel_axis: int | None
+    embedding: Rows | None = None
 
     def encode(self, image_planes: Array, name: str = "") -> Array:
         """(1, H, W) labels to (K, H, W) float32; `name` is not needed."""
@@ -46,9 +50,18 @@ class LabelEncoding:
         return xp.ascontiguousarray(labels.astype(self.dtype))
 
     @property
+    def compared(self) -> int:
+        """Number of planes that are compared."""
+        return len(self.labels) if self.embedding is None else len(self.embedding)
+
+    @property
     def weights(self) -> Array:
-        """Channel weights that make a distance the share of pixels whose labels differ."""
-        return np.full(len(self.labels), len(self.labels) / 2)
+        """Weights of the compared planes that make a distance the mean cost of a pixel.
+
+        Without costs that is the share of pixels whose labels differ.
+        """
+        factor = 0.5 if self.embedding is None else 1
+        return np.full(self.compared, self.compared * factor)
 
 
 def label_encoding_of(
@@ -57,6 +70,7 @@ def label_encoding_of(
     known: Sequence[Array | None],
     channel_axis: int | None,
     dtype: Any,
+    label_costs: LabelCosts | None = None,
 ) -> LabelEncoding:
     """The form for the labels of some sources, of which only known pixels count."""
     found = []
@@ -71,8 +85,9 @@ def label_encoding_of(
                 f"`{name}` must have one channel with `categorical`, got {image.shape[0]}"
             )
         found.append(np.unique(arrays.on_host(image[0] if mask is None else image[0][mask])))
-    labels = arrays.like(np.unique(np.concatenate(found)), planes[0])
-    return LabelEncoding(labels, dtype, channel_axis)
+    labels = np.unique(np.concatenate(found))
+    embedding = label_embedding(label_costs, labels)
+    return LabelEncoding(arrays.like(labels, planes[0]), dtype, channel_axis, embedding)
 
 
 def check_labels(name: str, image: Array, form: LabelEncoding) -> None:

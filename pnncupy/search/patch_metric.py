@@ -18,6 +18,7 @@ import numpy as np
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.images.intensity_encoding import IntensityEncoding, value_range
+from pnncupy.images.label_costs import Rows
 from pnncupy.images.planes import ChannelAxis, as_planes, axes_of
 from pnncupy.images.pyramid import Ratio, planes_pyramid
 from pnncupy.search.pixel_weights import PixelWeights
@@ -33,6 +34,8 @@ class PatchMetric:
     ----------
     factors : (C, 1, 1) float32 array, or None
         What the channels are multiplied by; None is 1, without guides.
+    embedding : R rows of K floats, or None
+        Combinations of the planes that are compared in their place; see `label_embedding`.
     source_guides : sequence of sequences of (G, h, w) float32
         For each source and level the guides, scaled; empty without guides.
     target_guides : sequence of (G, h, w) float32
@@ -45,6 +48,7 @@ class PatchMetric:
     source_guides: Sequence[Sequence[Array]] = ()
     target_guides: Sequence[Array] = ()
     pixels: PixelWeights | None = None
+    embedding: Rows | None = None
 
     def key(self, planes: Array, source: int, level: int) -> Array:
         """Planes of a source at a level as they are compared."""
@@ -65,12 +69,30 @@ class PatchMetric:
 
     def scaled(self, planes: Array) -> Array:
         """Planes of an image, or of a batch, times the factors of the channels."""
-        return planes if self.factors is None else planes * self.factors
+        if self.factors is None:
+            return planes
+        if self.embedding is not None:
+            planes = embedded(planes, self.embedding, -self.factors.ndim)
+        return planes * self.factors
 
     def _joined(self, planes: Array, guide: Array | None) -> Array:
         if guide is None or self.factors is None:
             return planes
         return arrays.namespace(planes).concat([planes, guide], axis=-self.factors.ndim)
+
+
+def embedded(planes: Array, rows: Rows, axis: int) -> Array:
+    """Combine the planes along an axis, row by row, summed in their order."""
+    xp = arrays.namespace(planes)
+    parts = xp.moveaxis(planes, axis, 0)
+    combined = []
+    for row in rows:
+        total = xp.zeros_like(parts[0])
+        for factor, part in zip(row, parts, strict=True):
+            if factor:
+                total = total + part * np.float32(factor)
+        combined.append(total)
+    return xp.ascontiguousarray(xp.stack(combined, axis=axis))
 
 
 def checked_weights(
@@ -218,9 +240,9 @@ def _checked_guide(
 def patch_metric(
     weights: Array | None, guides: Sequence[Guide], channels: int, levels: int, ratio: Ratio,
     like: Array, axes: int = 2, periodic: tuple[bool, ...] = (),
-    source_periodic: tuple[bool, ...] = (),
+    source_periodic: tuple[bool, ...] = (), embedding: Rows | None = None,
 ) -> PatchMetric:  # fmt: skip
-    """The scaled planes' parts, for a call of this many channels and levels.
+    """The scaled planes' parts, for a call of this many compared channels and levels.
 
     The guides of the result wrap around along `periodic` axes, those of the sources along
     `source_periodic` ones.
@@ -248,7 +270,7 @@ def patch_metric(
         ]
         target = pyramid([guide.target for guide in guides], periodic)
     shaped = xp.asarray(factors.astype(np.float32).reshape(-1, *(1,) * axes))
-    return PatchMetric(shaped, sources, target)
+    return PatchMetric(shaped, sources, target, embedding)
 
 
 def total_channels(guides: Sequence[Guide], channels: int) -> int:

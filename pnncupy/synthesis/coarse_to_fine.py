@@ -25,6 +25,7 @@ from pnncupy.search.nearest import check_span
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import BORDER, PatchMatch, effort
 from pnncupy.synthesis.checkpoint import Checkpoint, Resumption, State
+from pnncupy.synthesis.histogram import FixedLabels, balanced_towards
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.voting import vote_images
 
@@ -141,6 +142,7 @@ def refine(
         run.reporter.begin(level, step, images)
         matches = nearest.search(run.problem.queries(images, level))
         voted = steps.vote(matches, None if index is None else (index, images))
+        voted = steps.balanced(voted)
         last_images, last_kinds = images, kinds
         index, images = matches, steps.with_fixed(voted)
         known = index, steps.layout
@@ -148,6 +150,7 @@ def refine(
         keep(State(level, step + 1, images[0], index[0]))
     if nearest is not None:
         nearest.check()
+    images = steps.balanced(images, completely=True) if level == 0 else images
     return Synthesised(steps.with_copied(images, index), index, steps.layout)
 
 
@@ -288,7 +291,27 @@ class _LevelSteps:
     def vote(self, index: Array, last: tuple[Array, Array] | None) -> Array:
         """The images that matches make; `last` holds other matches and theirs."""
         run = self.run
-        return self._voted(run.schedule.vote, index, last if run.schedule.incremental else None)
+        # Images that were balanced are no votes any more.
+        reused = run.schedule.incremental and run.problem.fractions is None
+        return self._voted(run.schedule.vote, index, last if reused else None)
+
+    def balanced(self, images: Array, *, completely: bool = False) -> Array:
+        """Images moved towards votes that give each label its fraction, if it has one."""
+        problem = self.run.problem
+        if problem.fractions is None:
+            return images
+        fixed = None
+        if problem.fixed is not None:
+            fixed = FixedLabels(problem.fixed.masks[self.level], problem.fixed.pyramid[self.level])
+        embedding = problem.metric.embedding
+        locally = embedding is not None and len(embedding) < len(problem.fractions) - 1
+        moved = [
+            balanced_towards(
+                image, problem.fractions, fixed, locally=locally, completely=completely
+            )
+            for image in images
+        ]
+        return arrays.namespace(images).stack(moved)
 
     def _voted(self, how: str, index: Array, last: tuple[Array, Array] | None) -> Array:
         """The images that matches make by a vote."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,16 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 
 _ROUNDS = 20
+# All of the way sets single pixels where a label is rare; less leaves it lost at coarse levels,
+# from which it does not come back.
+_WAY_OF_CONSTANTS, _WAY_OF_PIXELS = 0.5, 0.75
+
+
+class FixedLabels(NamedTuple):
+    """Pixels (H, W) whose labels stay, and the planes (K, H, W) that hold these."""
+
+    mask: Array
+    values: Array
 
 
 def matched_values(values: Array, reference: Array) -> Array:
@@ -133,7 +144,8 @@ def balanced(votes: Array, shares: Sequence[float]) -> Array:
     Notes
     -----
     The constants are found one after the other, several times: each so that its label wins in its
-    share of the voxels while the other constants stay. Equal votes stay equal.
+    share of the voxels while the other constants stay. Equal votes stay equal, so that shares are
+    only as near as these allow.
     """
     plain = arrays.on_host(votes).reshape(len(votes), -1)
     if len(plain) == 1:
@@ -143,17 +155,84 @@ def balanced(votes: Array, shares: Sequence[float]) -> Array:
         before = shifted[:, 0].copy()
         for label, share in enumerate(shares):
             others = np.delete(shifted, label, axis=0).max(axis=0)
-            margin = others - plain[label]
-            wanted = round(share * margin.size)
-            if wanted == 0:
-                constant = margin.min() - np.float32(1)
-            elif wanted == margin.size:
-                constant = margin.max() + np.float32(1)
-            else:
-                # Between the last winner and the first loser.
-                last, first = np.partition(margin, [wanted - 1, wanted])[wanted - 1 : wanted + 1]
-                constant = (last + first) / np.float32(2)
+            constant = _threshold(others - plain[label], share)
             shifted[label] = plain[label] + constant
         if np.array_equal(before, shifted[:, 0]):
             break
     return arrays.like(np.ascontiguousarray(shifted.reshape(votes.shape)), votes)
+
+
+def _threshold(margin: Array, share: float) -> np.float32:
+    """A value that a share of the margins is below; of equal margins all are, or none."""
+    wanted = round(share * margin.size)
+    if 0 < wanted < margin.size:
+        # Between the last winner and the first loser.
+        last, first = np.partition(margin, [wanted - 1, wanted])[wanted - 1 : wanted + 1]
+        if last < first:
+            return np.float32((last + first) / np.float32(2))
+        below = np.count_nonzero(margin < first)
+        up_to = np.count_nonzero(margin <= first)
+        wanted = below if wanted - below <= up_to - wanted else up_to
+        if 0 < wanted < margin.size:
+            last, first = np.partition(margin, [wanted - 1, wanted])[wanted - 1 : wanted + 1]
+            return np.float32((last + first) / np.float32(2))
+    one = np.float32(1)
+    return margin.min() - one if wanted == 0 else margin.max() + one
+
+
+def balanced_towards(
+    votes: Array, shares: Sequence[float], fixed: FixedLabels | None = None, *,
+    locally: bool = False, completely: bool = False,
+) -> Array:  # fmt: skip
+    """Move votes towards those that give labels their shares, where pixels are not fixed.
+
+    Parameters
+    ----------
+    votes : (K, H, W) float32
+    shares : K floats
+        Wanted in the whole image.
+    fixed : FixedLabels, optional
+    locally : bool
+        Move only pixels whose label changes: where labels are compared as points of which some are
+        between others, a constant of one label would favour its neighbours too.
+    completely : bool
+        So that the largest votes have the shares; else the votes are only moved towards that.
+    """
+    move = _moved_locally if locally else _moved
+    if fixed is None:
+        flat = votes.reshape(len(votes), -1)
+        return move(flat, shares, completely).reshape(votes.shape)
+    if bool(fixed.mask.all()):
+        return votes
+    result = votes.copy()
+    free = votes[:, ~fixed.mask]
+    wanted = _shares_of_free(shares, fixed.values[:, fixed.mask], int(free.shape[1]))
+    result[:, ~fixed.mask] = move(free, wanted, completely)
+    return result
+
+
+def _moved(votes: Array, shares: Sequence[float], completely: bool) -> Array:
+    """Votes (K, M) plus constants with a mean of 0 over the pixels' labels."""
+    xp = arrays.namespace(votes)
+    constants = arrays.on_host((balanced(votes, shares) - votes)[:, 0]).astype(np.float64)
+    mean = math.fsum(share * each for share, each in zip(shares, constants.tolist(), strict=True))
+    way = 1.0 if completely else _WAY_OF_CONSTANTS
+    return votes + xp.asarray((way * (constants - mean)).astype(np.float32)[:, None])
+
+
+def _moved_locally(votes: Array, shares: Sequence[float], completely: bool) -> Array:
+    """Votes (K, M), of which those that another label has to win are moved to that label alone."""
+    xp = arrays.namespace(votes)
+    label = xp.argmax(balanced(votes, shares), axis=0)
+    changed = label != xp.argmax(votes, axis=0)
+    alone = xp.asarray(label == xp.arange(len(votes))[:, None], dtype=xp.float32)
+    way = np.float32(1.0 if completely else _WAY_OF_PIXELS)
+    return xp.where(changed, votes + (alone - votes) * way, votes)
+
+
+def _shares_of_free(shares: Sequence[float], fixed: Array, free: int) -> list[float]:
+    """Shares of labels in the pixels that are not fixed, so that all have the shares given."""
+    own = np.bincount(arrays.on_host(fixed).argmax(axis=0), minlength=len(shares))
+    total = free + int(own.sum())
+    wanted = np.maximum(np.array(shares) * total - own, 0)
+    return [float(each) for each in wanted / wanted.sum()]

@@ -85,6 +85,8 @@ class SynthesisProblem:
         Pixels of the result that are copied from the patch around them in the end, not averaged.
     periodic, source_periodic : tuple of bool
         Axes along which the result, and the sources, wrap around; empty for none.
+    fractions : sequence of floats or None
+        Shares of the labels that a result is to have, one for each plane.
     """
 
     sources: Sequence[Source]
@@ -94,6 +96,7 @@ class SynthesisProblem:
     copied: Array | None = None
     periodic: tuple[bool, ...] = ()
     source_periodic: tuple[bool, ...] = ()
+    fractions: Sequence[float] | None = None
 
     def keys(self, level: int, kind: str) -> list[Array]:
         """Key images of a level, one for each source; see `Source`."""

@@ -18,6 +18,7 @@ from pnncupy.tasks.options import (
     CheckpointPath,
     Executor,
     Guides,
+    LabelCosts,
     Memory,
     Nodata,
     Periodic,
@@ -65,6 +66,8 @@ def analogy(
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
     categorical: bool = False,
+    label_costs: LabelCosts | None = None,
+    keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,
     guides: Guides | None = None,
     max_memory: Memory | None = None,
@@ -123,6 +126,7 @@ def analogy(
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, progress=progress, threads=threads, incremental=incremental,
         executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("source", source, options)

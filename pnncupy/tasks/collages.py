@@ -34,6 +34,7 @@ from pnncupy.tasks.options import (
     ChannelWeights,
     CheckpointPath,
     Executor,
+    LabelCosts,
     Memory,
     Nodata,
     Periodic,
@@ -80,6 +81,8 @@ def collage(
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
     categorical: bool = False,
+    label_costs: LabelCosts | None = None,
+    keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
@@ -146,6 +149,7 @@ def collage(
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, progress=progress, threads=threads, incremental=incremental,
         executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     in_steps = validation.flag("gradual", gradual)

@@ -25,6 +25,7 @@ from pnncupy.tasks.options import (
     CheckpointPath,
     Executor,
     Guides,
+    LabelCosts,
     Memory,
     Nodata,
     Periodic,
@@ -87,6 +88,8 @@ def generate(
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
     categorical: bool = False,
+    label_costs: LabelCosts | None = None,
+    keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,
     guides: Guides | None = None,
     max_memory: Memory | None = None,
@@ -198,6 +201,7 @@ def generate(
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, progress=progress, threads=threads, incremental=incremental,
         executor=executor, checkpoint=checkpoint, nodata=nodata, categorical=categorical,
+        label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("image", image, options)

@@ -11,6 +11,7 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.images.intensity_encoding import given_range
+from pnncupy.images.label_costs import LabelCosts
 from pnncupy.images.missing import checked_nodata
 from pnncupy.images.planes import ChannelAxis, checked_channel_axis
 from pnncupy.images.pyramid import Ratio, checked_downscale, ratio_of
@@ -78,6 +79,8 @@ class TaskOptions:
     checkpoint: CheckpointPath | None = None
     nodata: Nodata | None = None
     categorical: bool = False
+    label_costs: LabelCosts | None = None
+    keep_fractions: bool = False
     channel_weights: ChannelWeights | None = None
     guides: Guides | None = None
     max_memory: Memory | None = None
@@ -101,7 +104,7 @@ class TaskOptions:
         choices = {"keys": KEYS, "vote": VOTES, "method": METHODS, "engine": registry.NAMES}
         for name, allowed in choices.items():
             validation.choice(name, getattr(self, name), tuple(allowed))
-        for name in ("return_index", "return_info", "incremental", "categorical"):
+        for name in ("return_index", "return_info", "incremental", "categorical", "keep_fractions"):
             self._set(name, validation.flag(name, getattr(self, name)))
         if self.data_range is not None:
             given_range(self.data_range)
@@ -120,7 +123,19 @@ class TaskOptions:
     def _check_categorical(self) -> None:
         """Refuse what labels have not."""
         if not self.categorical:
+            for name in ("label_costs", "keep_fractions"):
+                if getattr(self, name) is not getattr(type(self), name):
+                    raise ValueError(
+                        f"`{name}` must be {getattr(type(self), name)} without `categorical`, as "
+                        f"it is about labels, got {validation.shortened(getattr(self, name))}; set "
+                        "`categorical=True` if values are labels"
+                    )
             return
+        if self.keep_fractions and VOTES[self.vote].exact_copy:
+            raise ValueError(
+                "`keep_fractions` must be False with `vote` 'copy', which copies pixels whatever "
+                "their number, got True"
+            )
         for name in ("data_range", "channel_weights"):
             if getattr(self, name) is not None:
                 raise ValueError(

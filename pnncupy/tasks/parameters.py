@@ -81,6 +81,14 @@ categorical : bool, default False
     Values are labels (integers or bool, one channel): the distance of two patches is the share of
     their pixels whose labels differ, votes are majorities, and results contain labels of the source
     only. Each of C labels is one plane, so that memory and time are those of C channels.
+label_costs : mapping of labels to weights, or (K, K) array, optional
+    What confusing labels costs, with `categorical`: the mean of the weights of the two labels (1
+    where none is given), or the entry of a matrix with the K labels of the sources in rising order,
+    such as ``abs(a - b)`` for ordered labels. Matrices have to be squared distances of points.
+    Default: 1 for each pair.
+keep_fractions : bool, default False
+    Give the result the fractions of labels that the sources have, to a pixel or few, fixed pixels
+    included; with `categorical`. Without it rare labels become rarer.
 channel_weights : sequence of C floats or "std", optional
     Factors of the squared differences of the channels. "std" divides each channel by its variance
     over the sources and multiplies all by the mean variance, so that channels of different spread

@@ -134,8 +134,21 @@ class PreparedTask:
         """Build the problem, at the size of the result by default."""
         size = self.shape if shape is None else shape
         return SynthesisProblem(
-            sources, size, fixed, self.metric, copied, self.periodic, self.source_periodic
-        )
+            sources, size, fixed, self.metric, copied, self.periodic, self.source_periodic,
+            self.fractions,
+        )  # fmt: skip
+
+    @property
+    def fractions(self) -> tuple[float, ...] | None:
+        """Share of each label in the known pixels of the sources, if results are to keep it."""
+        if not self.options.keep_fractions or not isinstance(self.encoding, LabelEncoding):
+            return None
+        counts = np.zeros(len(self.encoding.labels))
+        for planes, known in zip(self.planes, self.images.known, strict=True):
+            seen = planes if known is None else planes[:, known]
+            seen = arrays.on_host(seen).reshape(len(counts), -1)
+            counts += np.count_nonzero(seen, axis=1)
+        return tuple((counts / counts.sum()).tolist())
 
     def copied(self, keep_grain: Any) -> Array | None:
         """All pixels of the result, to be copied in the last vote; None where they are not."""
@@ -245,7 +258,9 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
     first = images.originals[0]
     if options.categorical:
         axis = channel_axis_of(images.names[0], first.shape, options.channel_axis)
-        return label_encoding_of(images.names, images.planes, images.known, axis, first.dtype)
+        return label_encoding_of(
+            images.names, images.planes, images.known, axis, first.dtype, options.label_costs
+        )
     seen = [
         image if mask is None else image[:, mask][:, None]
         for image, mask in zip(images.planes, images.known, strict=True)
@@ -336,16 +351,17 @@ def _metric(
     options: TaskOptions,
 ) -> tuple[PatchMetric, int]:
     """Build the patch metric, and count the planes compared."""
+    channels, embedding = _channels(encoding, images.planes[0]), None
     if isinstance(encoding, LabelEncoding):
-        weights = encoding.weights
+        weights, channels, embedding = encoding.weights, encoding.compared, encoding.embedding
     else:
         weights = checked_weights(options.channel_weights, planes, images.known)
-    first, channels = images.originals[0], _channels(encoding, images.planes[0])
+    first = images.originals[0]
     guides = checked_guides(options.guides, images.shapes, result, options.channel_axis, first)
     axes = images.axes
     metric = patch_metric(
         weights, guides, channels, schedule.levels, schedule.ratio, first, axes,
-        options.periodic_axes(axes), options.source_periodic_axes(axes),
+        options.periodic_axes(axes), options.source_periodic_axes(axes), embedding,
     )  # fmt: skip
     return metric, total_channels(guides, channels)
 
