@@ -8,36 +8,75 @@
 | `patch_swd`, `sifid` | how far apart are the distributions of patches, or of learned features |
 | `diversity`, `sharpness_ratio` | how much do samples differ; is a result blurred |
 | `phase_fractions`, `two_point_correlation` | are a material's statistics those of its source |
+| `cluster_correlation`, `connectivity_function` | how far do clusters of a phase reach |
+| `lineal_path`, `chord_lengths` | how long are straight pieces of a phase |
+| `local_thickness`, `thickness_distribution` | how thick is a phase, how large are pores |
+| `surface_area`, `euler_characteristic` | how much boundary has a phase, and is it connected |
+| `variogram` | how do values differ with their distance |
+| `rev_curve` | how large must an image be |
 """
 
 from pnncupy.metrics.bidirectional import bidirectional_dissimilarity, coherence, completeness
+from pnncupy.metrics.clusters import (
+    ClusterCorrelation,
+    ConnectivityFunction,
+    cluster_correlation,
+    connectivity_function,
+)
 from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy, translation_share
 from pnncupy.metrics.distributions import patch_swd
 from pnncupy.metrics.features import inception_features, sifid
 from pnncupy.metrics.image_quality import diversity, psnr, sharpness_ratio
+from pnncupy.metrics.line_segments import ChordLengths, LinealPath, chord_lengths, lineal_path
 from pnncupy.metrics.materials import (
     PhaseFractions,
     TwoPointCorrelation,
     phase_fractions,
     two_point_correlation,
 )
+from pnncupy.metrics.minkowski import SurfaceArea, euler_characteristic, surface_area
+from pnncupy.metrics.representative_size import RevCurve, rev_curve
+from pnncupy.metrics.thickness import (
+    ThicknessDistribution,
+    local_thickness,
+    thickness_distribution,
+)
+from pnncupy.metrics.variograms import Variogram, variogram
 
 __all__ = [
     "NEAR_COPY_DECIBELS",
+    "ChordLengths",
+    "ClusterCorrelation",
+    "ConnectivityFunction",
+    "LinealPath",
     "NearCopy",
     "PhaseFractions",
+    "RevCurve",
+    "SurfaceArea",
+    "ThicknessDistribution",
     "TwoPointCorrelation",
+    "Variogram",
     "bidirectional_dissimilarity",
+    "chord_lengths",
+    "cluster_correlation",
     "coherence",
     "completeness",
+    "connectivity_function",
     "diversity",
+    "euler_characteristic",
     "inception_features",
+    "lineal_path",
+    "local_thickness",
     "near_copy",
     "patch_swd",
     "phase_fractions",
     "psnr",
+    "rev_curve",
     "sharpness_ratio",
     "sifid",
+    "surface_area",
+    "thickness_distribution",
     "translation_share",
     "two_point_correlation",
+    "variogram",
 ]
