@@ -46,7 +46,7 @@ def rev_curve(
 ) -> RevCurve:
     """Variation of the fraction of a phase between windows, for each of several sizes.
 
-    The size from which on it hardly varies is that of a representative elementary volume (REV).
+    The size from which on it nearly stays the same is that of a representative elementary volume (REV).
 
     Parameters
     ----------
