@@ -14,6 +14,7 @@
 | `surface_area`, `euler_characteristic` | how much boundary has a phase, and is it connected |
 | `variogram` | how do values differ with their distance |
 | `rev_curve` | how large must an image be |
+| `describe`, `compare` | all of these, of one image or of a source and its realisations |
 """
 
 from pnncupy.metrics.bidirectional import bidirectional_dissimilarity, coherence, completeness
@@ -23,7 +24,9 @@ from pnncupy.metrics.clusters import (
     cluster_correlation,
     connectivity_function,
 )
+from pnncupy.metrics.comparison import Comparison, DescriptorComparison, compare
 from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy, translation_share
+from pnncupy.metrics.description import Curve, Description, PhaseDescription, Value, describe
 from pnncupy.metrics.distributions import patch_swd
 from pnncupy.metrics.features import inception_features, sifid
 from pnncupy.metrics.image_quality import diversity, psnr, sharpness_ratio
@@ -47,21 +50,29 @@ __all__ = [
     "NEAR_COPY_DECIBELS",
     "ChordLengths",
     "ClusterCorrelation",
+    "Comparison",
     "ConnectivityFunction",
+    "Curve",
+    "Description",
+    "DescriptorComparison",
     "LinealPath",
     "NearCopy",
+    "PhaseDescription",
     "PhaseFractions",
     "RevCurve",
     "SurfaceArea",
     "ThicknessDistribution",
     "TwoPointCorrelation",
+    "Value",
     "Variogram",
     "bidirectional_dissimilarity",
     "chord_lengths",
     "cluster_correlation",
     "coherence",
+    "compare",
     "completeness",
     "connectivity_function",
+    "describe",
     "diversity",
     "euler_characteristic",
     "inception_features",

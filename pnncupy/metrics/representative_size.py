@@ -46,7 +46,7 @@ def rev_curve(
 ) -> RevCurve:
     """Variation of the fraction of a phase between windows, for each of several sizes.
 
-    The size from which on it nearly stays the same is that of a representative elementary volume (REV).
+    Where it has become small, a window is a representative elementary volume (REV).
 
     Parameters
     ----------
