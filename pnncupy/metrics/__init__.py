@@ -14,6 +14,7 @@
 | `surface_area`, `euler_characteristic` | how much boundary has a phase, and is it connected |
 | `variogram` | how do values differ with their distance |
 | `rev_curve` | how large must an image be |
+| `ensemble` | how do realisations differ, pixel by pixel |
 | `describe`, `compare` | all of these, of one image or of a source and its realisations |
 """
 
@@ -28,6 +29,7 @@ from pnncupy.metrics.comparison import Comparison, DescriptorComparison, compare
 from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy, translation_share
 from pnncupy.metrics.description import Curve, Description, PhaseDescription, Value, describe
 from pnncupy.metrics.distributions import patch_swd
+from pnncupy.metrics.ensembles import Ensemble, LabelEnsemble, ensemble
 from pnncupy.metrics.features import inception_features, sifid
 from pnncupy.metrics.image_quality import diversity, psnr, sharpness_ratio
 from pnncupy.metrics.line_segments import ChordLengths, LinealPath, chord_lengths, lineal_path
@@ -55,6 +57,8 @@ __all__ = [
     "Curve",
     "Description",
     "DescriptorComparison",
+    "Ensemble",
+    "LabelEnsemble",
     "LinealPath",
     "NearCopy",
     "PhaseDescription",
@@ -74,6 +78,7 @@ __all__ = [
     "connectivity_function",
     "describe",
     "diversity",
+    "ensemble",
     "euler_characteristic",
     "inception_features",
     "lineal_path",
