@@ -11,6 +11,7 @@ import click
 from pnncupy._version import __version__
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
+from pnncupy.cli.ensemble_command import ensemble
 from pnncupy.cli.report_command import report
 from pnncupy.cli.samples_command import samples
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
@@ -139,5 +140,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, report, samples):
+for command in (engines, batch, ensemble, report, samples):
     commands.add_command(command)
