@@ -9,7 +9,7 @@ from bench.common import write_results
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
     "pictures", "table", "dependencies", "pruning", "defects", "removals", "periodic", "solid",
-    "volumes", "sass", "device_check",
+    "volumes", "sass", "device_check", "descriptors",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
+from pnncupy.curve_figure import descriptors as descriptors
 from pnncupy.display import index_colours, middle_slices, preview, slices_at
 from pnncupy.images.intensity_encoding import value_range
 from pnncupy.images.planes import ChannelAxis, as_planes
@@ -154,10 +155,10 @@ def slices(
     Parameters
     ----------
     volumes : list of (Z, Y, X) or (Z, Y, X, C) arrays, or dict of them by title
-        As in `compare`. The slice of rows and columns is at the top left, beside it that of rows
+        As in `plot.compare`. The slice of rows and columns is at the top left, beside it that of rows
         and slices, below it that of slices and columns.
     titles : list of str, optional
-        As in `compare`.
+        As in `plot.compare`.
     position : (int, int, int), optional
         Slice, row and column of the point in all volumes; a smaller one shows its last slice.
         Default: the middle of the first volume.
@@ -165,7 +166,7 @@ def slices(
         Whether there is a slider for each axis. Default: where matplotlib's backend is
         interactive; then pyplot manages the figure, and ``matplotlib.pyplot.show()`` opens it.
     data_range, columns, size
-        As in `compare`.
+        As in `plot.compare`.
     channel_axis : int, None or "auto", default None
         Axis of the channels of 4-D arrays; None is their last one, if it is 1 to 4 long. 3-D
         arrays have none.

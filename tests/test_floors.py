@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("_version", "validation", "errors", "arrays", "memory_limit", "terminal", "display"),
     ("rng", "atomic_files", "patch_shape", "axis_sums", "panel_figure"),
-    ("file_locks", "slice_sliders"),
+    ("file_locks", "slice_sliders", "curve_figure"),
     ("images", "parallel", "kernels"),
     ("io", "engine"),
     ("samples", "search"),

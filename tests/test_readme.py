@@ -31,6 +31,7 @@ SMALLER = {
 # Pages whose blocks use the names of README's Python, after it.
 PAGES = (
     "index-maps", "periodic", "scientific-data", "quality", "large-images", "defects", "volumes",
+    "descriptors",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"

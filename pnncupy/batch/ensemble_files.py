@@ -69,7 +69,7 @@ def result_files(folder: Path, *, volume: bool = False) -> list[Path]:
     Raises
     ------
     ValueError
-        There is none.
+        No file of the folder is a result.
     """
     if (folder / NAME).is_file():
         found = sorted(file for file, _ in Manifest(folder).results() if file.is_file())

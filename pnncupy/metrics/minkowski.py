@@ -24,7 +24,7 @@ class SurfaceArea(NamedTuple):
     area : float
         Boundary inside of the image, in pixels or squared pixels; its borders do not count.
     density : float
-        Boundary for each pixel, as of a medium that goes on outside: what pixels at the borders
+        Boundary for each pixel, as of a medium that continues outside: what pixels at the borders
         have beyond them is not known, and left out.
     """
 
