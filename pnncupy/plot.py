@@ -155,8 +155,8 @@ def slices(
     Parameters
     ----------
     volumes : list of (Z, Y, X) or (Z, Y, X, C) arrays, or dict of them by title
-        As in `plot.compare`. The slice of rows and columns is at the top left, beside it that of rows
-        and slices, below it that of slices and columns.
+        As in `plot.compare`. The slice of rows and columns is at the top left, beside it that of
+        rows and slices, below it that of slices and columns.
     titles : list of str, optional
         As in `plot.compare`.
     position : (int, int, int), optional

@@ -184,7 +184,7 @@ def compare(
     >>> source, *results = random.random((4, 16, 16)) < 0.5
     >>> found = metrics.compare(source, results, phases=[True], largest_distance=3)
     >>> found.realisations, found.values[0].descriptor, found.values[0].source.tolist()
-    (3, 'fraction', [0.47265625])
+    (3, 'fraction', [0.453125])
     """
     images = _listed(results)
     first = labels_if_any("source", source, threshold)
