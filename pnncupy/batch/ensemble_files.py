@@ -19,7 +19,7 @@ from pnncupy.io.writing import write_image
 from pnncupy.metrics.ensembles import Ensemble, LabelEnsemble, ensemble
 
 # What commands write beside their results.
-_BESIDE_RESULTS = re.compile(r"_contact$|_tiled(_\d+)?$|^ensemble_")
+_BESIDE_RESULTS = re.compile(r"_contact$|_tiled(_\d+)?$|(^|_)ensemble_")
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,16 @@ def statistics_of_files(
 
 
 def write_statistics(
-    files: ResultFiles, folder: Path, *, quantiles: Sequence[float] = (), overwrite: bool = False
+    files: ResultFiles,
+    folder: Path,
+    *,
+    quantiles: Sequence[float] = (),
+    overwrite: bool = False,
+    prefix: str = "",
 ) -> list[Path]:
     """Write the statistics of an ensemble as TIFF files into a folder, created if missing.
+
+    `prefix` is put before their names.
 
     Returns
     -------
@@ -131,7 +138,7 @@ def write_statistics(
         One of the files exists, without `overwrite`; nothing is written.
     """
     images = statistics_of_files(files, quantiles)
-    names = {name: folder / f"{name}.tif" for name in images}
+    names = {name: folder / f"{prefix}{name}.tif" for name in images}
     existing = [file for file in names.values() if file.exists()]
     if existing and not overwrite:
         raise FileExistsError(f"{existing[0]} exists; pass overwrite=True (--force) to replace it")

@@ -133,3 +133,38 @@ def test_what_cannot_be_combined_is_named(folder, tmp_path, capsys):
     assert run(["ensemble", str(empty), "-o", str(tmp_path), "--categorical"]) == 2
     assert "which are no labels" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.tif"))
+
+
+def test_a_task_writes_the_statistics_of_its_results(tmp_path, images, capsys):
+    io.write_image(tmp_path / "photo.png", images[0])
+    out = tmp_path / "out"
+    call = ["generate", str(tmp_path / "photo.png"), "-o", str(out), "--seed", "1", "--quiet",
+            "--patch-size", "3", "--iterations", "1", "--ensemble"]  # fmt: skip
+    assert run(call) == 2
+    assert "--ensemble needs several images: -n of at least 2" in capsys.readouterr().err
+    assert not out.exists()
+    assert run([*call, "-n", "3"]) == 0
+    stem = "photo_generate_seed1_"
+    assert f"wrote {out / stem}ensemble_mean.tif" in capsys.readouterr().out
+    results = np.array([io.read_image(out / f"{stem}{number:03}.png") for number in range(3)])
+    expected = {
+        "mean": results.mean(axis=0), "std": results.std(axis=0),
+        "quantile_0.05": np.quantile(results, 0.05, axis=0),
+        "quantile_0.5": np.quantile(results, 0.5, axis=0),
+        "quantile_0.95": np.quantile(results, 0.95, axis=0),
+    }  # fmt: skip
+    assert len(list(out.glob("*ensemble*"))) == len(expected)
+    for name, values in expected.items():
+        found = io.read_image(out / f"{stem}ensemble_{name}.tif")
+        np.testing.assert_allclose(found, values, rtol=1e-6, atol=1e-9)
+    for file in out.glob("*.png"):
+        file.unlink()
+    assert run([*call, "-n", "3"]) == 2
+    assert "exists; choose another -o or replace with --force" in capsys.readouterr().err
+    labels = ["-n", "3", "--force", "--categorical"]
+    assert run([*call, *labels]) == 0
+    entropy = io.read_image(out / f"{stem}ensemble_entropy.tif")
+    assert 0 <= entropy.min() <= entropy.max() <= np.log2(3) + 1e-6
+    # They are no results themselves.
+    assert run(["ensemble", str(out), "-o", str(tmp_path)]) == 0
+    assert "3 results in" in capsys.readouterr().err
