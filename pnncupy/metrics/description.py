@@ -231,7 +231,9 @@ def describe(
             labels_of("image", values, None)  # which says what is missing
         return Description((), of_values)
     labels = labels_of("image", values, limit)
-    options = {"reach": reach, "wraps": wraps, "connectivity": connectivity, "sizes": sizes}
+    options: dict[str, Any] = {
+        "reach": reach, "wraps": wraps, "connectivity": connectivity, "sizes": sizes
+    }  # fmt: skip
     found = [
         _phase(arrays.on_host(in_phase(labels, phase)), phase, **options)
         for phase in checked_phases(phases, labels)

@@ -17,7 +17,7 @@ class Ensemble(NamedTuple):
 
     Attributes
     ----------
-    count : int
+    realisations : int
         Number of realisations.
     known : int64 NumPy array of the shape of an image
         Realisations in which each pixel is known.
@@ -28,7 +28,7 @@ class Ensemble(NamedTuple):
         Each of the quantiles.
     """
 
-    count: int
+    realisations: int
     known: Any
     mean: Any
     std: Any
@@ -40,7 +40,7 @@ class LabelEnsemble(NamedTuple):
 
     Attributes
     ----------
-    count : int
+    realisations : int
         Number of realisations.
     labels : tuple of int or bool
         All labels, ascending.
@@ -52,7 +52,7 @@ class LabelEnsemble(NamedTuple):
         The most frequent label; of equally frequent ones the lowest.
     """
 
-    count: int
+    realisations: int
     labels: tuple[int | bool, ...]
     probability: Any
     entropy: Any

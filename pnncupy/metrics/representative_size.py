@@ -89,7 +89,7 @@ def rev_curve(
         counts = _counts_in_windows(inside, side, wraps)
         shares = counts / side**inside.ndim
         rows.append((shares.mean(), shares.var(), shares.min(), shares.max()))
-    columns = np.array(rows, dtype=np.float64).T
+    mean, variance, minimum, maximum = np.array(rows, dtype=np.float64).T
     windows = [
         int(np.prod([
             length if each else length - side + 1
@@ -97,7 +97,7 @@ def rev_curve(
         ]))
         for side in sides
     ]  # fmt: skip
-    return RevCurve(np.array(sides), *columns, np.array(windows))
+    return RevCurve(np.array(sides), mean, variance, minimum, maximum, np.array(windows))
 
 
 def _counts_in_windows(inside: Any, side: int, wraps: tuple[bool, ...]) -> Any:

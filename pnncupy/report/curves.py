@@ -56,7 +56,9 @@ def curves_of(number: int, made: Made, files: PictureFiles) -> list[Shown]:
     file, _ = files.add_picture(f"{number}_{title}_curves", pixels)
     alt = f"Descriptors of the source (red) in the envelope of the results (blue): {title}"
     curves = Shown(file, pixels.shape[1], pixels.shape[0], alt)
-    entropy = metrics.ensemble(made.images, categorical=True).entropy
+    spread = metrics.ensemble(made.images, categorical=True)
+    assert isinstance(spread, metrics.LabelEnsemble)
+    entropy = spread.entropy
     alt = f"Entropy of the label of each pixel over the results, white is the largest: {title}"
     limits = (0.0, float(entropy.max()) or 1.0)
     return [curves, files.add(f"{number}_{title}_entropy", entropy, limits, alt)]

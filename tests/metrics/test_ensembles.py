@@ -31,7 +31,7 @@ def test_moments_and_quantiles_are_those_of_numpy(shape, random):
         assert list(found.quantiles) == sorted(LEVELS)
         for level, values in found.quantiles.items():
             np.testing.assert_allclose(values, np.quantile(wide, level, axis=0), rtol=1e-14)
-        assert found.count == 13
+        assert found.realisations == 13
         np.testing.assert_array_equal(found.known, np.full(shape, 13))
     assert given.times == 1 + -(-shape[0] // max(1, 4 * shape[0] // 13))
     once = metrics.ensemble(iter(images))
