@@ -9,7 +9,7 @@ from bench.common import write_results
 FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
     "pictures", "table", "dependencies", "pruning", "defects", "removals", "periodic", "solid",
-    "volumes", "sass", "device_check", "napari_window", "hard_data",
+    "volumes", "sass", "device_check", "napari_window", "hard_data", "descriptors",
 )  # fmt: skip
 
 

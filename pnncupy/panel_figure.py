@@ -104,7 +104,7 @@ def panel_figure(
             left += column + GAP
         top += grid.height(row) + GAP
     # Without pyplot a notebook knows no other way to show a figure.
-    figure._repr_png_ = partial(_png, figure)
+    figure._repr_png_ = partial(png, figure)
     return figure
 
 
@@ -138,7 +138,8 @@ def _draw(
     )
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Render a figure as the bytes of a PNG file."""
     stream = BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()

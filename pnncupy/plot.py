@@ -13,6 +13,7 @@ import numpy as np
 
 from pnncupy import validation
 from pnncupy.arrays import Array
+from pnncupy.curve_figure import descriptors as descriptors
 from pnncupy.display import index_colours, middle_slices, preview, slices_at
 from pnncupy.figure_inputs import (
     check_index_map,
@@ -34,7 +35,7 @@ from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
-__all__ = ["compare", "index_map", "samples", "slices"]
+__all__ = ["compare", "descriptors", "index_map", "samples", "slices"]
 
 _MOST_COLUMNS = 4
 _ASPECT = 16 / 9
@@ -173,10 +174,10 @@ def slices(
     Parameters
     ----------
     volumes : list of (Z, Y, X) or (Z, Y, X, C) arrays, or dict of them by title
-        As in `compare`. The slice of rows and columns is at the top left, beside it that of rows
-        and slices, below it that of slices and columns.
+        As in `plot.compare`. The slice of rows and columns is at the top left, beside it that of
+        rows and slices, below it that of slices and columns.
     titles : list of str, optional
-        As in `compare`.
+        As in `plot.compare`.
     position : (int, int, int), optional
         Slice, row and column of the point in all volumes; a smaller one shows its last slice.
         Default: the middle of the first volume.

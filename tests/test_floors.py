@@ -20,7 +20,7 @@ FLOORS = (
         "parameter_hints",
     ),
     ("rng", "atomic_files", "patch_shape", "axis_sums", "panel_figure"),
-    ("file_locks", "slice_sliders"),
+    ("file_locks", "slice_sliders", "curve_figure"),
     ("images", "parallel", "kernels"),
     ("io", "engine"),
     ("samples", "search"),

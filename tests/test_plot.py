@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
-from pnncupy import plot
+from pnncupy import metrics, plot
 from pnncupy.display import index_colours, preview
 from pnncupy.panel_figure import figure_class
 
@@ -55,6 +55,43 @@ def rendered(figure):
 def over(picture, colours, opacity):
     grey = picture.astype(float).mean(axis=2, keepdims=True)
     return np.rint(grey * (1 - opacity) + colours * opacity)
+
+
+def test_descriptors_shows_the_source_and_its_envelope(random):
+    source, *results = random.random((4, 16, 16)) < 0.5
+    compared = metrics.compare(source, results, phases=[True], largest_distance=5)
+    figure = plot.descriptors(compared, ["lineal path", "two-point correlation"])
+    assert titles(figure) == ["two-point correlation, phase True", "lineal path, phase True"]
+    curves = {curve.descriptor: curve for curve in compared.curves}
+    for axes, name in zip(figure.axes, ["two-point correlation", "lineal path"], strict=True):
+        mean, own = axes.lines
+        np.testing.assert_array_equal(mean.get_ydata(), curves[name].mean)
+        np.testing.assert_array_equal(own.get_ydata(), curves[name].source)
+        extremes, inner = (each.get_paths()[0].vertices[:, 1] for each in axes.collections)
+        assert (extremes.min(), extremes.max()) == (
+            curves[name].minimum.min(), curves[name].maximum.max()
+        )  # fmt: skip
+        assert (inner.min(), inner.max()) == (curves[name].low.min(), curves[name].high.max())
+    every = plot.descriptors(compared, columns=3, size=2)
+    assert len(every.axes) == len(compared.curves) - 2  # without those along an axis
+    assert every._repr_png_()[:4] == b"\x89PNG"
+    assert tuple(every.get_size_inches()) == pytest.approx((6, 2 * 0.8 * 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"comparison": 3}, TypeError, "`comparison` must be what `metrics.compare` returns"),
+        ({"descriptor": "nothing"}, ValueError, "`descriptor` must be one of .*'lineal path'"),
+        ({"columns": 0}, ValueError, "`columns` must be an integer of at least 1"),
+        ({"size": 0}, ValueError, "`size` must be a finite number above 0"),
+    ],
+)
+def test_bad_descriptors(changes, error, message, random):
+    image = random.random((16, 16)) < 0.5
+    call = {"comparison": metrics.compare(image, [image])}
+    with pytest.raises(error, match=message):
+        plot.descriptors(**call | changes)
 
 
 def test_compare_shows_the_pictures_as_they_are(image):

@@ -12,6 +12,7 @@ from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
 from pnncupy.cli.command import Command, meant_command
 from pnncupy.cli.doctor_command import doctor, say_version
+from pnncupy.cli.ensemble_command import ensemble
 from pnncupy.cli.report_command import report
 from pnncupy.cli.samples_command import samples
 from pnncupy.errors import CheckpointError, EngineUnavailable, ImageReadError
@@ -172,5 +173,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, report, samples, doctor):
+for command in (engines, batch, ensemble, report, samples, doctor):
     commands.add_command(command)

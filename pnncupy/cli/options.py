@@ -45,6 +45,11 @@ SOURCE_OPTIONS = [
                  help="All pages of a stack, or an array, are one volume or series."),
 ]  # fmt: skip
 
+ENSEMBLE_OPTION = click.option(
+    "--ensemble", is_flag=True,
+    help="Also write mean, spread and quantiles of each pixel over the images, of labels their "
+         "probabilities and entropy, as NAME_ensemble_...tif.",
+)  # fmt: skip
 RESULT_OPTIONS = [
     click.option("-o", "--output", "output", type=click.Path(path_type=Path),
                  help="Folder for the results (created if missing) or one image file.  [required]"),

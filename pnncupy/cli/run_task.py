@@ -21,7 +21,7 @@ _NOTICED = 0.5
 # Options that are in the provenance elsewhere, or say where a result goes, or name a machine.
 _NOT_RECORDED = {
     "files", "sample_names", "seed", "output", "save_index", "save_mask", "force", "quiet",
-    "dry_run", "scheduler", "checkpoint", "preview_tiled",
+    "dry_run", "scheduler", "checkpoint", "preview_tiled", "ensemble",
 }  # fmt: skip
 # Options whose parameters have other names.
 _PARAMETERS = {"count": "n", "guide_files": "guides"}
@@ -85,13 +85,21 @@ def run_task(
         command.output, stem, options.get("n"), sources[0], command.save_index, command.force,
         made_from, command.save_mask, bool(command.preview_tiled), volume=volume,
     )  # fmt: skip
+    statistics = None
+    if command.ensemble:
+        from pnncupy.cli.ensemble_results import EnsembleFiles
+
+        statistics = EnsembleFiles.plan(files, bool(options.get("categorical")))
     with files.in_use(_inputs(spec)):
         for note in made_from.notes(files.images[0].suffix):
             say(note, error=True)
         made, seconds = _run(task_function(verb), given, command, files)
         _write_more(files, made, sources, given, changed, spec.margin_patches)
+        written = [] if statistics is None else statistics.write()
     for line in _remarks(made.info):
         say(line)
+    for file in written:
+        say(f"wrote {file}")
     _report(files, f"{seconds:.1f} s, {made.info['levels']} levels below full size")
     return made.image
 
@@ -108,6 +116,7 @@ class _CommandOptions:
     scheduler: str | None
     save_mask: Path | None
     preview_tiled: bool | None
+    ensemble: bool | None
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> "_CommandOptions":

@@ -12,6 +12,7 @@ from pnncupy.cli.command import Command
 from pnncupy.cli.options import (
     COUNT_OPTION,
     DEPTH_OPTION,
+    ENSEMBLE_OPTION,
     EXISTING_FILE,
     GUIDE_OPTION,
     MASK_CHOICE_OPTIONS,
@@ -61,6 +62,7 @@ def _options(spec: TaskSpec) -> list[Any]:
         *SYNTHESIS_OPTIONS,
         *([GUIDE_OPTION] if "guides" in spec.takes else []),
         *RESULT_OPTIONS,
+        *([ENSEMBLE_OPTION] if spec.realisations else []),
         *([MASK_RESULT_OPTION] if spec.keeps_origin else []),
     ]
 

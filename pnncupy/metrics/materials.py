@@ -1,20 +1,22 @@
 """Statistics of images of materials: shares of phases, and how they are correlated."""
 
-import functools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnncupy import arrays, validation
-from pnncupy.arrays import Array
+from pnncupy import validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.images.result_images import check_one_source, for_each_result
-from pnncupy.metrics.common import fast_length
+from pnncupy.metrics.displacements import Displacements, all_axes, pair_counts
+from pnncupy.metrics.phases import (
+    checked_axis,
+    checked_distance,
+    checked_phase,
+    counts,
+    in_phase,
+    labelled,
+)
 from pnncupy.parameter_hints import hint_at_names
-
-# Arrays with a last axis up to this are images with channels, which are no labels.
-_MOST_CHANNELS = 4
 
 
 class PhaseFractions(NamedTuple):
@@ -97,12 +99,12 @@ def phase_fractions(source: Any, result: Any = None, *, threshold: Any = None) -
     check_one_source(source)
 
     def measure(image: Any, name: str) -> PhaseFractions:
-        images = _labelled(source, image, name, threshold)
-        counts = [_counts(each) for each in images]
-        labels = tuple(sorted(set().union(*counts)))
+        images = labelled(source, image, name, threshold)
+        found = [counts(each) for each in images]
+        labels = tuple(sorted(set().union(*found)))
         shares = [
             tuple(count.get(label, 0) / each.size for label in labels)
-            for count, each in zip(counts, images, strict=True)
+            for count, each in zip(found, images, strict=True)
         ]
         difference = None
         if image is not None:
@@ -122,6 +124,7 @@ def two_point_correlation(
     threshold: Any = None,
     largest_distance: int | None = None,
     axis: int | None = None,
+    periodic: bool | tuple[bool, ...] = False,
 ) -> Any:
     """Probability that two pixels at a distance both lie in a phase, S2(r).
 
@@ -142,6 +145,9 @@ def two_point_correlation(
     axis : int, optional
         Measure along one axis only, whose length limits `largest_distance` then. Default: in all
         directions.
+    periodic : bool or tuple of bool, default False
+        Whether the images wrap around: along all axes, or one value for each. Then each pixel
+        begins a pair of each displacement, and `largest_distance` is at most half of the side.
 
     Returns
     -------
@@ -158,15 +164,15 @@ def two_point_correlation(
         libraries.
     ValueError
         An image is not 2-D or 3-D, empty or not finite, `axis` is not one of its axes, `phase` is
-        missing, or `largest_distance` is too large.
+        missing, `periodic` has another number of axes, or `largest_distance` is too large.
 
     Notes
     -----
-    S2 of Torquato 2002, doi:10.1007/978-1-4757-6355-3. Borders are not periodic: at each distance
-    it is the number of pairs of pixels that both lie in the phase over the number of all pairs in
-    the image, over all displacements whose length rounds to the distance. Pairs are counted by a
-    zero-padded FFT in float64 and rounded, which is exact. Cost O(pixels log pixels), memory
-    O(pixels).
+    S2 of Torquato 2002, doi:10.1007/978-1-4757-6355-3. At each distance it is the number of pairs
+    of pixels that both lie in the phase over the number of all pairs in the image, over all
+    displacements whose length rounds to the distance. Pairs are counted by an FFT in float64, which
+    is padded along axes that do not wrap around, and rounded, which is exact. Cost O(pixels log
+    pixels), memory O(pixels).
 
     Examples
     --------
@@ -180,141 +186,18 @@ def two_point_correlation(
     check_one_source(source)
 
     def measure(image: Any, name: str) -> TwoPointCorrelation:
-        images = _labelled(source, image, name, threshold)
-        wanted = _checked_phase(phase, images[0])
-        along = _checked_axis(axis, images[0].ndim)
-        reach = _checked_distance(largest_distance, images, along)
-        curves = [_probabilities(_in_phase(each, wanted), reach, along) for each in images]
+        images = labelled(source, image, name, threshold)
+        wanted = checked_phase(phase, images[0])
+        along = checked_axis(axis, images[0].ndim)
+        wraps = validation.axes("periodic", periodic, images[0].ndim)
+        shapes = [tuple(map(int, each.shape)) for each in images]
+        reach = checked_distance(largest_distance, shapes, along, wraps)
+        curves = []
+        for each, shape in zip(images, shapes, strict=True):
+            grid = Displacements(shape, all_axes(along, len(shape)), reach, wraps)
+            pairs = grid.totals(pair_counts(in_phase(each, wanted), grid))
+            curves.append(pairs / grid.totals(grid.pairs))
         difference = None if image is None else curves[1] - curves[0]
         return TwoPointCorrelation(np.arange(reach + 1), curves[-1], difference)
 
     return for_each_result(measure, source, result, None)
-
-
-def _labelled(source: Any, result: Any, name: str, threshold: Any) -> list[Array]:
-    """The source, and the result if there is one, as labels of one kind."""
-    limit = None if threshold is None else validation.finite("threshold", threshold)
-    given = {"source": source} if result is None else {"source": source, name: result}
-    arrays.same_library(**given)
-    labelled = [_labels(whose, each, limit) for whose, each in given.items()]
-    if len({each.ndim for each in labelled}) > 1:
-        raise ValueError(
-            f"`{name}` must have as many axes as `source`, {source.ndim}, got {result.ndim}"
-        )
-    if len({each.dtype.kind == "b" for each in labelled}) > 1:
-        raise TypeError(
-            f"`{name}` must hold labels like those of `source`, {source.dtype}, got "
-            f"{result.dtype}; convert one, or give a `threshold`"
-        )
-    return labelled
-
-
-def _labels(name: str, image: Any, threshold: float | None) -> Array:
-    arrays.check_real(name, image)
-    if image.ndim == 3 and 0 < image.shape[2] <= _MOST_CHANNELS:
-        raise ValueError(
-            f"`{name}` must be a 2-D array, or a volume of more than {_MOST_CHANNELS} columns, "
-            f"with one label for each pixel, got shape {tuple(image.shape)}"
-        )
-    if image.ndim not in (2, 3) or 0 in image.shape:
-        raise ValueError(
-            f"`{name}` must be a 2-D or 3-D array that is not empty, got shape {tuple(image.shape)}"
-        )
-    image = arrays.native(image)
-    if threshold is not None:
-        arrays.check_finite(name, image, arrays.namespace(image))
-        return image > threshold
-    if image.dtype.kind == "f":
-        raise TypeError(
-            f"`{name}` must hold labels, bool or integers, got dtype {image.dtype}; give a "
-            "`threshold`"
-        )
-    return image
-
-
-def _counts(labels: Array) -> dict[int | bool, int]:
-    """Pixels of each label."""
-    xp = arrays.namespace(labels)
-    if labels.dtype.kind == "b":
-        count = int(xp.sum(labels))
-        return {False: int(labels.size) - count, True: count}
-    values, counts = (
-        arrays.on_host(each).tolist() for each in xp.unique(labels, return_counts=True)
-    )
-    return dict(zip(values, counts, strict=True))
-
-
-def _checked_phase(phase: Any, labels: Array) -> int | bool:
-    """The label of the phase."""
-    if labels.dtype.kind == "b":
-        return True if phase is None else validation.flag("phase", phase)
-    if phase is None:
-        raise ValueError(
-            f"`phase` must be given for labels of dtype {labels.dtype}: the label of the phase to "
-            "measure"
-        )
-    return validation.integer("phase", phase, -(2**63))
-
-
-def _in_phase(labels: Array, phase: int | bool) -> Array:
-    """Indicator of the phase, float64 of 0 and 1."""
-    xp = arrays.namespace(labels)
-    if labels.dtype.kind != "b":
-        limits = np.iinfo(labels.dtype)
-        if not limits.min <= phase <= limits.max:
-            return xp.zeros(labels.shape, dtype=xp.float64)
-    return xp.astype(labels == phase, xp.float64)
-
-
-def _checked_axis(axis: Any, axes: int) -> int | None:
-    """The axis along which is measured, from 0; None is every direction."""
-    if axis is None:
-        return None
-    rule = f"an axis of the image, {-axes} to {axes - 1}"
-    number = validation.integer("axis", axis, -axes, rule)
-    if number >= axes:
-        raise ValueError(f"`axis` must be {rule}, got {number}")
-    return number % axes
-
-
-def _checked_distance(largest: Any, images: list[Array], axis: int | None) -> int:
-    """The largest distance that is measured."""
-    sides = [image.shape if axis is None else image.shape[axis : axis + 1] for image in images]
-    side = min(int(side) for each in sides for side in each)
-    if largest is None:
-        return side // 2
-    reach = validation.integer("largest_distance", largest, 0)
-    if reach >= side:
-        raise ValueError(
-            f"`largest_distance` must be less than the smallest side, {side} pixels, got {reach}"
-        )
-    return reach
-
-
-def _probabilities(phase: Array, reach: int, axis: int | None) -> Any:
-    """S2 at the distances 0 to `reach`, along one axis or in all directions."""
-    steps = np.arange(-reach, reach + 1)
-    axes = tuple(range(phase.ndim)) if axis is None else (axis,)
-    overlap = [phase.shape[each] - np.abs(steps) for each in axes]
-    others = phase.size // math.prod(phase.shape[each] for each in axes)
-    pairs = others * functools.reduce(np.multiply.outer, overlap).astype(np.float64)
-    squares = functools.reduce(np.add.outer, [steps**2] * len(axes))
-    distance = np.rint(np.sqrt(squares)).astype(np.int64)
-    inside = distance <= reach
-    hits = np.bincount(distance[inside], weights=_pair_counts(phase, steps, axes)[inside])
-    return hits / np.bincount(distance[inside], weights=pairs[inside])
-
-
-def _pair_counts(phase: Array, steps: Any, axes: tuple[int, ...]) -> Any:
-    """Pairs of pixels of the phase for all displacements by these steps, on the host."""
-    xp = arrays.namespace(phase)
-    # Padded to this, displacements do not reach round to the other side.
-    shape = tuple(fast_length(phase.shape[axis] + int(steps[-1])) for axis in axes)
-    spectrum = xp.fft.rfftn(phase, s=shape, axes=axes)
-    power = xp.abs(spectrum) ** 2
-    counts = xp.fft.irfftn(power, s=shape, axes=axes)
-    for axis, length in zip(axes, shape, strict=True):
-        counts = xp.take(counts, xp.asarray(steps % length), axis=axis)
-    for axis in reversed([each for each in range(phase.ndim) if each not in axes]):
-        counts = xp.sum(counts, axis=axis)
-    return np.rint(arrays.on_host(counts))

@@ -1,5 +1,6 @@
 """The slow oracle: what is computed, in plain loops and float64, written for reading only."""
 
+import itertools
 import math
 
 import numpy as np
@@ -500,3 +501,157 @@ def coarse_hard_data(data, known, ratio, level, shape):
         means[(slice(None), *place)] = sum(np.asarray(each, float) for each in values) / len(values)
         mask[place] = True
     return means, mask
+
+
+# Descriptors
+
+
+def pair_differences(shape, wraps, axis=None):
+    """(distance, place, other) of all pairs of pixels, both orders, the shortest ways around."""
+    places = list(np.ndindex(*shape))
+    for place in places:
+        for other in places:
+            square = 0
+            for one, two, side, each in zip(place, other, shape, wraps, strict=True):
+                steps = abs(one - two)
+                square += min(steps, side - steps) ** 2 if each else steps**2
+            along = all(place[each] == other[each] for each in range(len(shape)) if each != axis)
+            if axis is None or along:
+                yield round(math.sqrt(square)), place, other
+
+
+def pair_share(shape, wraps, reach, counted, among=None, axis=None):
+    """Share of the pairs at each distance that are counted, among others or all."""
+    hits, pairs = np.zeros(reach + 1), np.zeros(reach + 1)
+    for distance, place, other in pair_differences(shape, wraps, axis):
+        if distance <= reach and (among is None or among(place, other)):
+            pairs[distance] += 1
+            hits[distance] += counted(place, other)
+    with np.errstate(invalid="ignore"):
+        return hits / pairs
+
+
+def neighbours(place, shape, wraps, connectivity):
+    """Positions of the neighbours of a pixel."""
+    for step in np.ndindex(*(3,) * len(shape)):
+        moves = [move - 1 for move in step]
+        if not 0 < sum(map(abs, moves)) <= connectivity:
+            continue
+        near = [one + move for one, move in zip(place, moves, strict=True)]
+        near = [
+            one % side if each else one for one, side, each in zip(near, shape, wraps, strict=True)
+        ]
+        if all(0 <= one < side for one, side in zip(near, shape, strict=True)):
+            yield tuple(near)
+
+
+def clusters(phase, connectivity, wraps):
+    """Numbers of the connected clusters of True from 1 on, by filling them one by one."""
+    numbers = np.zeros(phase.shape, int)
+    count = 0
+    for place in np.ndindex(*phase.shape):
+        if not phase[place] or numbers[place]:
+            continue
+        count += 1
+        numbers[place], ahead = count, [place]
+        while ahead:
+            for near in neighbours(ahead.pop(), phase.shape, wraps, connectivity):
+                if phase[near] and not numbers[near]:
+                    numbers[near] = count
+                    ahead.append(near)
+    return numbers, count
+
+
+def lines(phase, axis):
+    """All lines of pixels along an axis."""
+    for place in np.ndindex(*np.delete(phase.shape, axis)):
+        yield [bool(phase[(*place[:axis], k, *place[axis:])]) for k in range(phase.shape[axis])]
+
+
+def lineal_path(phase, axes, wraps, reach):
+    """Share of the segments that are wholly inside, for each distance of their ends."""
+    hits, places = np.zeros(reach + 1), np.zeros(reach + 1)
+    for axis in axes:
+        for line in lines(phase, axis):
+            for start in range(len(line)):
+                for distance in range(reach + 1):
+                    if not wraps[axis] and start + distance >= len(line):
+                        continue
+                    segment = [line[(start + k) % len(line)] for k in range(distance + 1)]
+                    places[distance] += 1
+                    hits[distance] += all(segment)
+    return hits / places
+
+
+def chord_lengths(phase, axes, wraps, cut):
+    """Lengths of all chords, ascending."""
+    found = []
+    for axis in axes:
+        for line in lines(phase, axis):
+            side = len(line)
+            for start in range(side):
+                for length in range(1, side):
+                    if start + length > side and not wraps[axis]:
+                        continue
+                    before, after = start - 1, start + length
+                    ends = 0
+                    for end in (before, after):
+                        if wraps[axis] or 0 <= end < side:
+                            ends += not line[end % side]
+                        else:
+                            ends += cut
+                    inside = all(line[(start + k) % side] for k in range(length))
+                    if inside and ends == 2:
+                        found.append(length)
+            if cut and not wraps[axis] and all(line):
+                found.append(side)
+    return sorted(found)
+
+
+def local_thickness(phase, wraps):
+    """Diameter of the largest ball inside of the phase around each pixel, by trying all."""
+    others = [place for place in np.ndindex(*phase.shape) if not phase[place]]
+    found = np.zeros(phase.shape)
+
+    def squared(one, other):
+        total = 0
+        for a, b, side, each in zip(one, other, phase.shape, wraps, strict=True):
+            steps = abs(a - b)
+            total += min(steps, side - steps) ** 2 if each else steps**2
+        return total
+
+    for centre in np.ndindex(*phase.shape):
+        if phase[centre]:
+            least = min(squared(centre, other) for other in others)
+            for place in np.ndindex(*phase.shape):
+                if squared(centre, place) < least:
+                    found[place] = max(found[place], 2 * math.sqrt(least))
+    return found
+
+
+def variogram(values, wraps, reach, axis=None):
+    """Semivariance and number of pairs at each distance; NaN is unknown."""
+    sums, pairs = np.zeros(reach + 1), np.zeros(reach + 1)
+    for distance, place, other in pair_differences(values.shape, wraps, axis):
+        difference = float(values[place]) - float(values[other])
+        if distance <= reach and not math.isnan(difference):
+            pairs[distance] += 1
+            sums[distance] += difference**2 / 2
+    with np.errstate(invalid="ignore"):
+        return sums / pairs, np.where(np.arange(reach + 1) > 0, pairs / 2, pairs)
+
+
+def window_shares(phase, side, wraps):
+    """Share of the phase in all windows of a size."""
+    starts = [
+        range(length if each else length - side + 1)
+        for length, each in zip(phase.shape, wraps, strict=True)
+    ]
+    found = []
+    for start in itertools.product(*starts):
+        inside = [
+            phase[tuple((a + b) % n for a, b, n in zip(start, step, phase.shape, strict=True))]
+            for step in np.ndindex(*(side,) * phase.ndim)
+        ]
+        found.append(np.mean(inside))
+    return np.array(found)
