@@ -71,10 +71,13 @@ def through_numpy[**Parameters, Returned](
             return function(image, *arguments, **options)
         own: Any = image.__array_namespace__().asarray
         made: Any = function(np.from_dlpack(image), *arguments, **options)
-        returned: Returned = [own(each) for each in made] if isinstance(made, list) else own(made)
+        moved: Any = [own(each) for each in made] if isinstance(made, list) else own(made)
+        returned: Returned = moved
         return returned
 
-    return call
+    wrapped: Any = call
+    result: Callable[Concatenate[Any, Parameters], Returned] = wrapped
+    return result
 
 
 def contiguous(value: Array) -> Array:
