@@ -7,6 +7,7 @@ from typing import Any
 
 from pnncupy import validation
 from pnncupy.panel_figure import Figure, figure_class, png
+from pnncupy.parameter_hints import hint_at_names
 
 _MOST_COLUMNS = 4
 # Of one pair of axes, relative to its width.
@@ -14,6 +15,7 @@ _HEIGHT = 0.8
 _SOURCE, _RESULTS = "#c0392b", "#2e6da4"
 
 
+@hint_at_names
 def descriptors(
     comparison: Any,
     descriptor: str | Sequence[str] | None = None,

@@ -17,7 +17,7 @@ LabelCosts = Mapping[Any, float] | Sequence[Sequence[float]]
 
 
 def label_embedding(label_costs: Any, labels: Sequence[Any]) -> Rows | None:
-    """Vectors of the labels whose squared distances are their costs.
+    """Find vectors of the labels whose squared distances are their costs.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _factor(gram: list[list[float]], tolerance: float) -> list[list[float]] | No
             for row in range(size)
         ]
         if rest[pivot] <= tolerance:
-            # The label lies where the others put it; what is left is rounding, or no point.
+            # The others fix the place of this label; what is left is rounding, or no point.
             if rest[pivot] < -tolerance or max(map(abs, rest[pivot:])) > math.sqrt(tolerance):
                 return None
             columns.append([0.0] * size)
@@ -141,7 +141,7 @@ def _factor(gram: list[list[float]], tolerance: float) -> list[list[float]] | No
 
 
 def _missing_constant(costs: list[list[float]]) -> float:
-    """What to add to costs so that they are squared distances (Lingoes 1971)."""
+    """Constant that makes costs squared distances when it is added to them (Lingoes 1971)."""
     matrix = np.array(costs)
     centred = matrix - matrix.mean(axis=0) - matrix.mean(axis=1)[:, None] + matrix.mean()
     # Of the double-centred Gram matrix, -centred / 2, the lowest eigenvalue, twice.

@@ -26,7 +26,7 @@ class LabelEncoding:
     channel_axis : int or None
         Axis of the one channel, if there is such an axis.
     embedding : R rows of K floats, or None
-        What stands for the planes where labels are compared, if confusing them has several costs.
+        Combinations that replace the planes where labels are compared, if costs differ.
     """
 
     labels: Array

@@ -13,6 +13,7 @@ from pnncupy.metrics.phases import (
     checked_distance,
     indicator,
 )
+from pnncupy.parameter_hints import hint_at_names
 
 
 class ClusterCorrelation(NamedTuple):
@@ -55,6 +56,7 @@ class ConnectivityFunction(NamedTuple):
     crosses: tuple[bool, ...]
 
 
+@hint_at_names
 @on_engine_device
 def cluster_correlation(
     image: Any,
@@ -70,7 +72,9 @@ def cluster_correlation(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     largest_distance, axis, periodic
         As in `metrics.two_point_correlation`; clusters go on at the other border.
@@ -109,6 +113,7 @@ def cluster_correlation(
     return ClusterCorrelation(np.arange(grid.reach + 1), probability)
 
 
+@hint_at_names
 @on_engine_device
 def connectivity_function(
     image: Any,
@@ -124,7 +129,9 @@ def connectivity_function(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     largest_distance, axis, periodic
         As in `metrics.two_point_correlation`; clusters go on at the other border.

@@ -12,6 +12,7 @@ from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.metrics.description import checked_phases, describe
 from pnncupy.metrics.phases import Phase, check_same_kind, checked_distance, labels_of
+from pnncupy.parameter_hints import hint_at_names
 
 _LOW, _HIGH = 0.05, 0.95
 _COLUMNS = ("source", "mean", "low", "high", "minimum", "maximum")
@@ -129,6 +130,7 @@ class Comparison:
         return stream.getvalue()
 
 
+@hint_at_names
 def compare(
     source: Any,
     results: Iterable[Any],

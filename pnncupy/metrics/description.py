@@ -29,6 +29,7 @@ from pnncupy.metrics.phases import (
 from pnncupy.metrics.representative_size import RevCurve, rev_curve
 from pnncupy.metrics.thickness import ThicknessDistribution, thickness_distribution
 from pnncupy.metrics.variograms import Variogram, variogram
+from pnncupy.parameter_hints import hint_at_names
 
 # An image with more labels than this is rather one of intensities.
 _MOST_PHASES = 32
@@ -165,6 +166,7 @@ class Description:
         return [value for phase in self.phases for value in phase.values()]
 
 
+@hint_at_names
 @on_engine_device
 def describe(
     image: Any,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pnncupy import arrays, validation
+from pnncupy.parameter_hints import hint_at_names
 
 # Values of one pass over the realisations for exact quantiles, as a multiple of one image.
 _IMAGES_OF_A_PASS = 4
@@ -59,6 +60,7 @@ class LabelEnsemble(NamedTuple):
     most_likely: Any
 
 
+@hint_at_names
 def ensemble(
     results: Iterable[Any], *, categorical: bool = False, quantiles: Sequence[float] = ()
 ) -> Ensemble | LabelEnsemble:

@@ -7,6 +7,7 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.phases import checked_axis, checked_distance, indicator
+from pnncupy.parameter_hints import hint_at_names
 
 
 class LinealPath(NamedTuple):
@@ -62,6 +63,7 @@ class Runs(NamedTuple):
     is_closed: Any
 
 
+@hint_at_names
 @on_engine_device
 def lineal_path(
     image: Any,
@@ -76,7 +78,9 @@ def lineal_path(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     largest_distance : int, optional
         R in pixels, less than the smallest side. Default: half of that side.
@@ -125,6 +129,7 @@ def lineal_path(
     return LinealPath(distance, hits / places)
 
 
+@hint_at_names
 @on_engine_device
 def chord_lengths(
     image: Any,
@@ -139,7 +144,9 @@ def chord_lengths(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     axis : int, optional
         Measure along one axis only. Default: the chords along all axes together.

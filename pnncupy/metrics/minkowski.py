@@ -9,6 +9,7 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.phases import indicator
+from pnncupy.parameter_hints import hint_at_names
 
 # Share of the sphere of the directions along an edge, a diagonal of a face and one of the cube:
 # that of the Voronoi cell of each of the 13 directions between neighbours, both ways.
@@ -32,6 +33,7 @@ class SurfaceArea(NamedTuple):
     density: float
 
 
+@hint_at_names
 @on_engine_device
 def surface_area(
     image: Any,
@@ -44,7 +46,9 @@ def surface_area(
 
     Parameters
     ----------
-    image, phase, threshold, periodic
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold, periodic
         As in `metrics.two_point_correlation`.
 
     Returns
@@ -91,6 +95,7 @@ def surface_area(
     return SurfaceArea(area, density)
 
 
+@hint_at_names
 @on_engine_device
 def euler_characteristic(
     image: Any,
@@ -106,7 +111,9 @@ def euler_characteristic(
 
     Parameters
     ----------
-    image, phase, threshold, periodic
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold, periodic
         As in `metrics.two_point_correlation`.
     connectivity : int, default 1
         1 if pixels are neighbours that share a face (an edge, of images), the number of axes if

@@ -7,6 +7,7 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.phases import indicator
+from pnncupy.parameter_hints import hint_at_names
 
 # Window sizes that are measured by default.
 _DEFAULT_SIZES = 20
@@ -35,6 +36,7 @@ class RevCurve(NamedTuple):
     windows: Any
 
 
+@hint_at_names
 @on_engine_device
 def rev_curve(
     image: Any,
@@ -50,7 +52,9 @@ def rev_curve(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     sizes : sequence of int, optional
         Sides of the square or cubic windows, 1 to the smallest side of the image. Default: up to

@@ -7,6 +7,7 @@ import numpy as np
 from pnncupy import validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.phases import indicator
+from pnncupy.parameter_hints import hint_at_names
 
 
 class ThicknessDistribution(NamedTuple):
@@ -28,6 +29,7 @@ class ThicknessDistribution(NamedTuple):
     std: float
 
 
+@hint_at_names
 @on_engine_device
 def local_thickness(
     image: Any,
@@ -41,7 +43,9 @@ def local_thickness(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     periodic : bool or tuple of bool, default False
         Whether the image wraps around: along all axes, or one value for each. Else the phase may
@@ -91,6 +95,7 @@ def local_thickness(
     return found
 
 
+@hint_at_names
 @on_engine_device
 def thickness_distribution(
     image: Any,
@@ -104,7 +109,9 @@ def thickness_distribution(
 
     Parameters
     ----------
-    image, phase, threshold
+    image : (H, W) or (Z, Y, X) array of bool or integers; with a `threshold`, of any real dtype
+        A label for each pixel.
+    phase, threshold
         As in `metrics.two_point_correlation`.
     periodic, sizes
         As in `metrics.local_thickness`.

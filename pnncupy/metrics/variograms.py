@@ -8,6 +8,7 @@ from pnncupy import arrays, validation
 from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.displacements import Displacements, all_axes, pair_sums, ratio
 from pnncupy.metrics.phases import checked_axis, checked_distance, one_value_per_pixel
+from pnncupy.parameter_hints import hint_at_names
 
 
 class Variogram(NamedTuple):
@@ -28,6 +29,7 @@ class Variogram(NamedTuple):
     pairs: Any
 
 
+@hint_at_names
 @on_engine_device
 def variogram(
     image: Any,

@@ -387,6 +387,8 @@ def test_phases_are_chosen_as_for_correlations(measure, random):
     ],
 )
 def test_bad_arguments(measure, image, options, error, message):
+    # What others call the image is the source of a measure that compares.
+    message = message.replace("`image`", "`(image|source)`")
     with pytest.raises(error, match=message):
         measure(image, **options)
 
