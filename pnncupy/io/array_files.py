@@ -89,7 +89,7 @@ def encode_array(array: Any, kind: str) -> bytes:
     if kind == "npy":
         np.save(buffer, array, allow_pickle=False)
     else:
-        np.savez_compressed(buffer, allow_pickle=False, array=array)
+        np.savez_compressed(buffer, array=array)
     return buffer.getvalue()
 
 

@@ -405,7 +405,7 @@ def test_results_are_those_of_the_command(verb, options, folder, image):
         ("--verb inpaint --mask none.png", 2, "--mask must name a file, or be nodata or alpha: "),
         ("--verb inpaint --mask nodata --fill no.png", 2, "--fill: there is no file"),
         ("--verb analogy", 2, "Missing option '--structure'"),
-        ("--verb analogy --structure no.png", 2, "File 'no.png' does not exist"),
+        ("--verb analogy --structure no.png", 2, "'no.png' does not exist"),
         ("--alpha -1", 2, "--alpha must be a number above 0"),
         ("--levels -1", 2, "--levels must be an integer of at least 0, got -1"),
         ("--patch-size 1", 2, "--patch-size must be an integer of at least 2, got 1"),

@@ -113,7 +113,7 @@ def test_several_pictures_have_several_index_files(folder):
         (["retarget", "{folder}/cat.png", "--scale", "1,2"], 2, "got '1,2'"),
         (["retarget", "{folder}/cat.png", "--scale", 1, 2, 3], 2,
          "--scale must be one factor, or two of the height and the width, got 3: 1 2 3"),
-        (["retarget", "{folder}/cat.png", "--scale", 1, "--gradual", 2], 2, "File '2' does not"),
+        (["retarget", "{folder}/cat.png", "--scale", 1, "--gradual", 2], 2, "'2' does not"),
         *((["retarget", "{folder}/cat.png", "--scale", *words], 2,
            "--scale must be a finite number above 0, got")
           for words in ([0], [-1], [1, -2], ["nan"], ["inf"], [1, "inf"])),
