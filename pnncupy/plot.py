@@ -185,12 +185,12 @@ def slices(
         Whether there is a slider for each axis. Default: where matplotlib's backend is
         interactive; then pyplot manages the figure, and ``matplotlib.pyplot.show()`` opens it.
     data_range
-        As in `compare`.
+        As in `plot.compare`.
     channel_axis : int, None or "auto", default None
         Axis of the channels of 4-D arrays; None is their last one, if it is 1 to 4 long. 3-D
         arrays have none.
     columns, size
-        As in `compare`.
+        As in `plot.compare`.
 
     Returns
     -------

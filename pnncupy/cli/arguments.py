@@ -38,6 +38,8 @@ def parse_numbers(options: dict[str, Any]) -> None:
         options["nodata"] = _number_or_word(options["nodata"])
     if options.get("channel_weights") is not None:
         options["channel_weights"] = _weights(options["channel_weights"])
+    if options.get("label_costs") is not None:
+        options["label_costs"] = _label_costs(options["label_costs"])
 
 
 def _nodata_of(files: Sequence[Path]) -> float | None:
@@ -99,6 +101,21 @@ def _weights(words: str) -> Any:
         raise click.UsageError(
             f"--channel-weights must be std or numbers with commas, such as 1,1,0.5, got {words!r}"
         ) from None
+
+
+def _label_costs(words: str) -> Any:
+    """Weights by label, or the lines of a file with the costs of all pairs."""
+    rule = f"--label-costs must be LABEL=WEIGHT,... such as 0=1,2=5, or a file, got {words!r}"
+    try:
+        if "=" in words:
+            pairs = [word.split("=") for word in words.split(",")]
+            return {int(label): float(weight) for label, weight in pairs}
+        lines = Path(words).read_text(encoding="utf-8").splitlines()
+        return [[float(word) for word in line.split(",")] for line in lines if line.strip()]
+    except OSError as error:
+        raise click.UsageError(f"{rule}: {error.strerror}") from None
+    except ValueError:
+        raise click.UsageError(f"{rule}, whose lines hold numbers with commas") from None
 
 
 def mask_choice_of(words: str | None, above: float | None) -> MaskChoice:

@@ -16,7 +16,8 @@ GROUPS = {
     ),
     "Search": ("method", "engine"),
     "Scientific data": (
-        "page", "volume", "depth", "nodata", "categorical", "channel_weights", "data_range",
+        "page", "volume", "depth", "nodata", "categorical", "label_costs", "keep_fractions",
+        "channel_weights", "data_range",
         "guide_files",
     ),
     "Files": ("force", "save_index", "save_mask", "preview_tiled"),

@@ -233,6 +233,11 @@ SYNTHESIS_OPTIONS = [
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
     click.option("--categorical", is_flag=True, default=None,
                  help="Values are labels: votes are majorities, and no new values appear."),
+    click.option("--label-costs", metavar="LABEL=WEIGHT,...|FILE",
+                 help="Weights of labels where they are confused, or a file with the costs of all "
+                 "pairs: numbers with commas, a line for each label."),
+    click.option("--keep-fractions", is_flag=True, default=None,
+                 help="Give results the fractions of labels that the sources have."),
     click.option("--channel-weights", metavar="std|W1,W2,...",
                  shell_complete=completion.words("std"),
                  help="Weight of each channel when patches are compared; std: all the same."),

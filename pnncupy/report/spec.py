@@ -23,9 +23,12 @@ from pnncupy.report.starter import MOST_SAMPLES
 from pnncupy.tasks.registry import TASKS
 
 # Arguments that the command line does not have, so that no command could be shown.
-_NOT_IN_REPORTS = ("channel_axis", "incremental")
+_NOT_IN_REPORTS = ("channel_axis", "incremental", "label_costs")
 # Arguments that the classical method does not know.
-_NOT_IN_BASELINE = ("nodata", "categorical", "channel_weights", "periodic", "source_periodic")
+_NOT_IN_BASELINE = (
+    "nodata", "categorical", "label_costs", "keep_fractions", "channel_weights", "periodic",
+    "source_periodic",
+)  # fmt: skip
 # Parameter of a task -> what its image is called beside the result.
 INPUT_NAMES = {
     "image": "Source", "mask": "Hole", "fill": "Fill", "source": "Source",

@@ -270,7 +270,7 @@ def patch_metric(
         ]
         target = pyramid([guide.target for guide in guides], periodic)
     shaped = xp.asarray(factors.astype(np.float32).reshape(-1, *(1,) * axes))
-    return PatchMetric(shaped, sources, target, embedding)
+    return PatchMetric(shaped, sources, target, embedding=embedding)
 
 
 def total_channels(guides: Sequence[Guide], channels: int) -> int:

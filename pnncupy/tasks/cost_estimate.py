@@ -39,7 +39,8 @@ _SMALLER = 1.6
 _POWERS = {"exact": (1.0, 2.0), "patchmatch": (1.0, 1.0)}
 # Arguments that look like sizes but are none.
 _NO_IMAGES = (
-    "data_range", "channel_weights", "periodic", "source_periodic", "patch_size", "downscale",
+    "data_range", "channel_weights", "label_costs", "periodic", "source_periodic", "patch_size",
+    "downscale",
 )  # fmt: skip
 
 
