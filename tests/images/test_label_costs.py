@@ -83,7 +83,7 @@ def test_the_nearest_patch_is_that_of_the_least_mean_cost(random, engine):
     source = random.integers(0, 3, (9, 10), dtype=np.uint8)
     target = random.integers(0, 3, (7, 8), dtype=np.uint8)
     found = pnn.analogy(
-        source, target, categorical=True, label_costs=costs, patch_size=p, levels=0, iterations=1,
+        source, target, categorical=True, label_costs=costs, patch_size=p, levels=0, alpha=np.inf,
         coarse_iterations=1, vote="copy", keys="sharp", return_index=True, engine=engine,
     )  # fmt: skip
     places = itertools.product(range(9 - p + 1), range(10 - p + 1))
