@@ -24,7 +24,8 @@ class Stationarity(NamedTuple):
     mean_share : float
         Share of the variance between the means of the blocks, 0 to 1.
     std_spread : float
-        Standard deviation of the blocks' standard deviations over their mean.
+        Standard deviation of the blocks' standard deviations over their mean; 0 of labels, where
+        deviations follow from the means.
     """
 
     mean_share: float
@@ -74,9 +75,8 @@ def stationarity(
     if None in found:
         return None
     measured = [each for each in found if each is not None]
-    return Stationarity(
-        max(each.mean_share for each in measured), max(each.std_spread for each in measured)
-    )
+    spread = 0.0 if labels else max(each.std_spread for each in measured)
+    return Stationarity(max(each.mean_share for each in measured), spread)
 
 
 def _layers(planes: Sequence[Any], labels: bool) -> Iterator[list[Any]]:

@@ -122,13 +122,14 @@ def generate(
         Start from random tiles of the source instead of the source with noise, two levels finer: a
         texture without its layout, whose realisations are independent. "auto" does so where the
         sources are stationary, which `Result.info` says: the means of 4 x 4 blocks make up at most
-        0.10 of the variance, and their standard deviations differ by at most 0.15 of their mean, in
-        the intensities or for each label. Textures of few elements need True; False keeps the
-        layout.
+        0.10 of the variance, of the intensities or of each label, and the standard deviations of
+        intensities in the blocks differ by at most 0.15 of their mean. Textures of few elements
+        need True; False keeps the layout.
     distinct : bool, default False
         Synthesise realisations again that copy a source: of which one translation covers more than
-        0.6, or with more than 30 dB at a shift of up to 8 pixels. One level less is tried first,
-        then `noise_std` 1.5 too, with the same seed; `Result.info` says it.
+        0.6, or with more than 30 dB at a shift of up to 8 pixels, of labels with an agreement of
+        more than 0.6 (Cohen's kappa). One level less is tried first, then `noise_std` 1.5 too, and
+        for labels an independent start, with the same seed; `Result.info` says it.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise and the tiles; an integer makes the call reproducible. A Generator is
         advanced.

@@ -1,5 +1,6 @@
 """Realisations that are new: without the source's layout, and no copies of it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +28,8 @@ from pnncupy.tasks.source_images import SourceImages
 FEWER_LEVELS = 2
 # Blocks of fewer patches than this say more about single elements than about the texture.
 _PATCHES_OF_A_BLOCK = 2
-# One translation of more than this share of a result is a copy to the eye.
+# One translation of more than this share of a result is a copy to the eye; so are labels that agree
+# by more than this, where 0 is by chance and 1 wholly (Cohen's kappa).
 _LARGEST_TRANSLATION = 0.6
 # Noise of the named varieties, in units of the value range.
 VARIETIES = {"low": 0.75, "medium": 1.1, "high": 1.5}
@@ -152,10 +154,16 @@ def attempts(
     problem = other.problem(other.sources())
     noisy = replace(first, noise_std=max(first.noise_std, _NOISE_OF_LAST_TRY))
     levels = f"levels {other.schedule.levels}"
-    return [
+    found = [
         Attempt(levels, other, problem, first),
         Attempt(f"{levels}, noise_std {noisy.noise_std:g}", other, problem, noisy),
     ]
+    if isinstance(task.encoding, LabelEncoding) and not first.independent:
+        # Few labels are told apart in any noise: what is left is another start.
+        tiled = prepare(max(0, task.schedule.levels - FEWER_LEVELS))
+        start = FirstGuess(independent=True, noise_std=first.noise_std)
+        found.append(Attempt("independent", tiled, tiled.problem(tiled.sources()), start))
+    return found
 
 
 def distinct_work(
@@ -191,8 +199,8 @@ def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised)
     index_map = _within_a_period(task, index_map_of(task, index, made.layout))
     if translation_share(index_map) > _LARGEST_TRANSLATION:
         return True
-    if isinstance(task.encoding, LabelEncoding):  # labels have no distances
-        return False
+    if isinstance(task.encoding, LabelEncoding):
+        return _copies_labels(task, task.encoding, planes)
     result = task.encoding.decode(planes)
     axis = task.options.channel_axis
     for source in task.images.originals:
@@ -204,6 +212,30 @@ def _is_copy(task: PreparedTask, planes: Array, index: Array, made: Synthesised)
         except ValueError:  # of another size, so that they hardly overlap
             continue
         if found.is_copy:
+            return True
+    return False
+
+
+def _copies_labels(task: PreparedTask, encoding: LabelEncoding, planes: Array) -> bool:
+    """Test whether the labels of a result are those of a source, at the best shift.
+
+    Many pixels of one label are alike, so that index maps do not show it.
+    """
+    result = encoding.encode(encoding.decode(planes)[None])
+    for source in task.planes:
+        try:
+            found = near_copy(
+                source, result, data_range=(0, 1), channel_axis=0, periodic=task.periodic,
+                source_periodic=task.source_periodic,
+            )  # fmt: skip
+        except ValueError:  # of another size, so that they hardly overlap
+            continue
+        # Two planes of K differ where labels do.
+        different = 10 ** (-found.psnr / 10) * len(source) / 2
+        xp = arrays.namespace(result)
+        own, other = ([float(xp.mean(plane)) for plane in image] for image in (result, source))
+        chance = math.fsum(one * two for one, two in zip(own, other, strict=True))
+        if chance == 1 or 1 - different / (1 - chance) > _LARGEST_TRANSLATION:
             return True
     return False
 

@@ -93,3 +93,31 @@ def test_fixed_labels_count_and_stay(random):
 def test_what_is_about_labels_needs_labels(phases, options, message):
     with pytest.raises(ValueError, match=message):
         pnn.generate(phases, **options)
+
+
+def agreement(source, image):
+    """Cohen's kappa without a shift."""
+    chance = sum((source == label).mean() * (image == label).mean() for label in np.unique(source))
+    return ((source == image).mean() - chance) / (1 - chance)
+
+
+def test_labels_without_a_layout_start_from_tiles(phases):
+    made = pnn.generate(phases, 2, return_info=True, **OPTIONS)
+    assert made.info["independent"] is True
+    assert max(agreement(phases, image) for image in made.image) < 0.6
+
+
+def test_labels_with_a_layout_keep_it(phases):
+    layers = np.where(np.arange(64)[:, None] < 30, phases, 7).astype(np.uint8)
+    made = pnn.generate(layers, return_info=True, **OPTIONS)
+    assert made.info["independent"] is False
+
+
+def test_copies_of_labels_are_made_again(phases):
+    options = {**OPTIONS, "independent": False, "noise_std": 0.1, "return_info": True}
+    copy = pnn.generate(phases, **options)
+    assert agreement(phases, copy.image) > 0.9
+    assert "remade" not in copy.info["samples"][0]
+    made = pnn.generate(phases, distinct=True, **options)
+    assert made.info["samples"][0]["remade"]
+    assert agreement(phases, made.image) < 0.6
