@@ -167,7 +167,7 @@ def _dependencies() -> Section:
     for line in importlib.metadata.requires("pnncupy") or []:
         required, _, condition = line.partition(";")
         named = re.search(r"extra == [\"']([\w-]+)", condition)
-        if named is None or named[1] not in ("test", "lint", "bench"):
+        if named is None or named[1] not in ("test", "lint", "bench", "docs"):
             extras.setdefault(re.split(r"[^\w.-]", required)[0], named[1] if named else "")
     found: Section = {}
     for name, extra in sorted(extras.items(), key=lambda pair: (pair[1] != "", pair[0])):

@@ -350,7 +350,7 @@ def test_wrong_calls(pictures, tmp_path, photograph, pool, capsys):
     (tmp_path / "empty").mkdir()
     out = str(tmp_path / "out")
     assert run(["batch", str(tmp_path / "empty"), "-o", out]) == 2
-    assert "holds no images (.jp" in capsys.readouterr().err
+    assert "holds no images (.avif" in capsys.readouterr().err
     (tmp_path / "jobs.toml").write_text("[[job]]")
     assert run(["batch", str(tmp_path / "jobs.toml"), "-o", out, "-n", "3"]) == 2
     assert "are for folders; set them in the list" in capsys.readouterr().err

@@ -91,8 +91,18 @@ def test_volumes_and_series(tmp_path):
         read_volume(path)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "float16", "float64"])
-@pytest.mark.parametrize("channels", [(), (3,)])
+@pytest.mark.parametrize(
+    ("dtype", "channels"),
+    [
+        ("bool", ()), ("uint8", (3,)), ("float16", ()),
+        # Each starts several processes that import zarr.
+        *(
+            pytest.param(dtype, channels, marks=pytest.mark.exhaustive)
+            for dtype in ("bool", "uint8", "int32", "float16", "float64")
+            for channels in ((), (3,))
+        ),
+    ],
+)  # fmt: skip
 def test_what_is_written_is_read_again(tmp_path, dtype, channels):
     image, volume = values((10, 12, *channels), dtype), values((3, 10, 12, *channels), dtype)
     names = ("a", "b", "c") if channels else ()

@@ -41,7 +41,7 @@ def nvvm():
 @pytest.mark.parametrize(
     ("arguments", "equal"),
     [
-        pytest.param(("7.5", "short"), 6, id="what every engine has to do"),
+        pytest.param(("7.5", "short"), 6, marks=pytest.mark.exhaustive, id="short"),
         pytest.param(("9.0",), 16, marks=pytest.mark.exhaustive, id="all"),
     ],
 )
