@@ -43,6 +43,11 @@ _MORE = """\
 # source = "photo.png"
 # edited = "rough.png"
 
+# [[simulate]]
+# training = "photo.png"
+# grid = "grid.tif"      # known values, and NaN where values are simulated
+# n = 4
+
 # Pairs of a real and a generated image, for a user study:
 
 # [study]

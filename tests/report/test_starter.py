@@ -80,6 +80,9 @@ def test_every_comment_of_a_written_spec_is_a_setting(folder):
     for name in ("photo.png", "mask.png", "rough.png"):
         mask = np.where(np.indices(SMALL.shape)[0] < 5, 255, 0).astype(np.uint8)
         write_image(folder / name, mask if name == "mask.png" else SMALL)
+    grid = np.full(SMALL.shape[:2], np.nan)
+    grid[3, 4] = SMALL.max()
+    write_image(folder / "grid.tif", grid)
     lines = [line for line in text.splitlines() if re.match(r"# (\w+ = |\[)", line)]
     assert len(lines) > 15
     opened = re.sub(r"(?m)^# (?=\w+ = |\[)", "", text)

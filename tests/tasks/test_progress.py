@@ -92,7 +92,7 @@ def test_every_task_shows_it(verb, image, terminal):
     calls = {
         "generate": (image,), "retarget": (image, (16, 14)), "inpaint": (image, image > 0.9),
         "analogy": (image, image), "collage": ([image, image],), "edit": (image, image),
-        "volume": (image, (8, 8, 8)),
+        "volume": (image, (8, 8, 8)), "simulate": (image, np.full((12, 12), np.nan)),
     }  # fmt: skip
     task = task_function(verb)
     assert inspect.signature(task).parameters["progress"].default == "auto"
