@@ -71,7 +71,7 @@ def _matrix(label_costs: Any, labels: Sequence[Any]) -> list[list[float]]:
     """The costs of all pairs of labels."""
     count = len(labels)
     if isinstance(label_costs, Mapping):
-        known = [label.item() if isinstance(label, np.generic) else label for label in labels]
+        known = list(labels)
         foreign = [label for label in label_costs if label not in known]
         if foreign:
             raise ValueError(

@@ -86,7 +86,7 @@ def label_encoding_of(
             )
         found.append(np.unique(arrays.on_host(image[0] if mask is None else image[0][mask])))
     labels = np.unique(np.concatenate(found))
-    embedding = label_embedding(label_costs, labels)
+    embedding = label_embedding(label_costs, labels.tolist())
     return LabelEncoding(arrays.like(labels, planes[0]), dtype, channel_axis, embedding)
 
 

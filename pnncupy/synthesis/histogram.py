@@ -177,7 +177,7 @@ def _threshold(margin: Array, share: float) -> np.float32:
             last, first = np.partition(margin, [wanted - 1, wanted])[wanted - 1 : wanted + 1]
             return np.float32((last + first) / np.float32(2))
     one = np.float32(1)
-    return margin.min() - one if wanted == 0 else margin.max() + one
+    return np.float32(margin.min() - one if wanted == 0 else margin.max() + one)
 
 
 def balanced_towards(

@@ -11,7 +11,7 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.engine import registry
 from pnncupy.images.intensity_encoding import given_range
-from pnncupy.images.label_costs import LabelCosts
+from pnncupy.images.label_costs import LabelCosts as LabelCosts
 from pnncupy.images.missing import checked_nodata
 from pnncupy.images.planes import ChannelAxis, checked_channel_axis
 from pnncupy.images.pyramid import Ratio, checked_downscale, ratio_of

@@ -25,12 +25,12 @@ def squared_distances(rows):
     ],
 )
 def test_costs_are_squared_distances(costs):
-    rows = label_embedding(costs, np.arange(len(costs)))
+    rows = label_embedding(costs, range(len(costs)))
     np.testing.assert_allclose(squared_distances(rows), np.array(costs, float), atol=1e-12)
 
 
 def test_weights_of_labels_are_averaged():
-    rows = label_embedding({3: 5, 7: 2}, np.array([1, 3, 7]))
+    rows = label_embedding({3: 5, 7: 2}, [1, 3, 7])
     weights = [1, 5, 2]
     expected = [[0 if a == b else (a + b) / 2 for b in weights] for a in weights]
     np.testing.assert_allclose(squared_distances(rows), expected, atol=1e-12)
@@ -56,7 +56,7 @@ def test_points_on_a_line_have_one_plane():
 def test_other_costs_are_refused(costs, error, message):
     count = 3 if len(np.shape(costs)) == 2 and len(costs) == 3 else 2
     with pytest.raises(error, match=message):
-        label_embedding(costs, np.arange(count))
+        label_embedding(costs, range(count))
 
 
 def test_the_constant_that_is_named_makes_costs_distances():
