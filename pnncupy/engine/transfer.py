@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import errors
+from pnncupy import arrays, errors
 from pnncupy.engine import registry
 from pnncupy.images.missing import Masked
 from pnncupy.memory_limit import checked_limit
@@ -71,10 +71,7 @@ def _other_library(found: Sequence[Any]) -> type | None:
     kinds = {type(array) for array in found}
     if len(kinds) != 1:
         return None
-    kind = kinds.pop()
-    known = kind.__module__.partition(".")[0] in ("numpy", "cupy")
-    standard = hasattr(kind, "__array_namespace__") and hasattr(kind, "__dlpack__")
-    return kind if standard and not known else None
+    return kinds.pop() if arrays.is_of_standard(found[0]) else None
 
 
 def arrays_among(values: Any) -> Iterator[Any]:

@@ -5,11 +5,9 @@ one, but for those that compare the results with each other.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from pnncupy.images.planes import MOST_CHANNELS, ChannelAxis, channel_axis_of
-
-Measured = TypeVar("Measured")
 
 
 def for_each_result[Measured](

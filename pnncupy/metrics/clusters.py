@@ -17,7 +17,7 @@ from pnncupy.parameter_hints import hint_at_names
 
 
 class ClusterCorrelation(NamedTuple):
-    """Measure the probability that two pixels at a distance are in one cluster.
+    """Probability that two pixels at a distance are in one cluster.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ClusterCorrelation(NamedTuple):
 
 
 class ConnectivityFunction(NamedTuple):
-    """Measure the probability that two pixels of a phase are connected.
+    """Probability that two pixels of a phase are connected.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def cluster_correlation(
     phase, threshold
         As in `metrics.two_point_correlation`.
     largest_distance, axis, periodic
-        As in `metrics.two_point_correlation`; clusters go on at the other border.
+        As in `metrics.two_point_correlation`; clusters continue at the other border.
     connectivity : int, default 1
         Number of coordinates in which neighbours may differ: 1 for those that share a face (an
         edge, of 2-D images), up to the number of axes for those that share a corner.
@@ -134,7 +134,7 @@ def connectivity_function(
     phase, threshold
         As in `metrics.two_point_correlation`.
     largest_distance, axis, periodic
-        As in `metrics.two_point_correlation`; clusters go on at the other border.
+        As in `metrics.two_point_correlation`; clusters continue at the other border.
     connectivity : int, default 1
         As in `metrics.cluster_correlation`.
 

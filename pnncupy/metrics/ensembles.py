@@ -14,7 +14,7 @@ _MOST_LABELS = 256
 
 
 class Ensemble(NamedTuple):
-    """Measure each pixel over realisations.
+    """Statistics of each pixel over realisations.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Ensemble(NamedTuple):
 
 
 class LabelEnsemble(NamedTuple):
-    """Measure the label of each pixel over realisations.
+    """Statistics of the label of each pixel over realisations.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from pnncupy.parameter_hints import hint_at_names
 
 
 class LinealPath(NamedTuple):
-    """Measure the probability that a whole segment is in a phase.
+    """Probability that a whole segment is in a phase.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class LinealPath(NamedTuple):
 
 
 class ChordLengths(NamedTuple):
-    """Measure the lengths of the chords of a phase.
+    """Distribution of the chord lengths of a phase.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def lineal_path(
     axis : int, optional
         Measure along one axis only. Default: the segments along all axes together.
     periodic : bool or tuple of bool, default False
-        Whether segments go on at the other border: along all axes, or one value for each.
+        Whether segments continue at the other border: along all axes, or one value for each.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def chord_lengths(
     axis : int, optional
         Measure along one axis only. Default: the chords along all axes together.
     periodic : bool or tuple of bool, default False
-        Whether chords go on at the other border: along all axes, or one value for each.
+        Whether chords continue at the other border: along all axes, or one value for each.
     cut_chords : bool, default False
         Whether to count chords that a border of the image cuts too, by their visible part.
 
@@ -207,7 +207,7 @@ def runs_of(inside: Any, axis: int, wraps: bool) -> Runs:
     if not wraps:
         return Runs(length, cut, closed)
     closed = length == side
-    # A run at the end of a line goes on in the one at its beginning.
+    # A run at the end of a line continues in the one at its beginning.
     first = np.full(len(lines), -1)
     begins, ends = (start == 0) & ~closed, (end == side) & ~closed
     first[line[begins]] = np.nonzero(begins)[0]

@@ -18,7 +18,7 @@ _SHARES_2D = {1: 0.25, 2: 0.25}
 
 
 class SurfaceArea(NamedTuple):
-    """Measure the boundary of a phase: a length in images, an area in volumes.
+    """Boundary of a phase: a length in images, an area in volumes.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ _DEFAULT_SIZES = 20
 
 
 class RevCurve(NamedTuple):
-    """Measure how the fraction of a phase varies between windows of one size.
+    """Variation of the fraction of a phase between windows of one size.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def rev_curve(
         Sides of the square or cubic windows, 1 to the smallest side of the image. Default: up to
         20 of them, evenly spaced on a logarithmic scale, up to half of the smallest side.
     periodic : bool or tuple of bool, default False
-        Whether windows go on at the other border: along all axes, or one value for each.
+        Whether windows continue at the other border: along all axes, or one value for each.
 
     Returns
     -------

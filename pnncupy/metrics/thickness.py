@@ -11,7 +11,7 @@ from pnncupy.parameter_hints import hint_at_names
 
 
 class ThicknessDistribution(NamedTuple):
-    """Measure the distribution of the local thickness of a phase.
+    """Distribution of the local thickness of a phase.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ def local_thickness(
         As in `metrics.two_point_correlation`.
     periodic : bool or tuple of bool, default False
         Whether the image wraps around: along all axes, or one value for each. Else the phase may
-        go on behind a border as well as not: balls may be cut by it.
+        continue beyond a border or not: balls may be cut by it.
     sizes : int, optional
         Number of radii, at least 2, evenly spaced from the smallest to the largest: diameters are
         rounded down to the next of these, which is faster. Default: all radii, exact.

@@ -12,7 +12,7 @@ from pnncupy.parameter_hints import hint_at_names
 
 
 class Variogram(NamedTuple):
-    """Measure half the mean squared difference of values at a distance.
+    """Half the mean squared difference of values at a distance.
 
     Attributes
     ----------
