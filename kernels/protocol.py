@@ -185,6 +185,44 @@ class StepRequest:
     needed: Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MeanRequest:
+    """Weights of the key patches of a query image, by their distances.
+
+    A key patch whose sum of squared differences to a query patch is ``D < limit`` has the weight
+    ``exp2((least - D) * scale)``, see `kernels.exp2`, and others have 0.
+
+    Attributes
+    ----------
+    query, key : (C, HQ, WQ) and (C, HK, WK) float32
+        Key pixels that must not be used are infinite.
+    patch_size : int
+        Side p of a patch.
+    least, limit : (HQ-p+1, WQ-p+1) float32
+        Of each query patch the sum that has weight 1, and that from which on there is none; minus
+        infinity for patches without any weights.
+    scale : float32
+        Halvings of the weight for each unit of D.
+    """
+
+    query: Array
+    key: Array
+    patch_size: int
+    least: Array
+    limit: Array
+    scale: np.float32
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Query patches along each axis."""
+        return tuple(self.least.shape)
+
+    @property
+    def key_shape(self) -> tuple[int, ...]:
+        """Key patches along each axis."""
+        return tuple(pixels - self.patch_size + 1 for pixels in self.key.shape[1:])
+
+
 class StepSearch(Protocol):
     """Searches that follow each other without a word to the host; see `Engine.step_search`."""
 
@@ -403,4 +441,43 @@ class Engine(Protocol):
             One side of the separable weights of the offsets.
         total, weights : (C, N, H, W) and (N, H, W) float32
             Weighted sums and sums of weights; views of any strides.
+        """
+
+    def add_weights(
+        self, request: MeanRequest, total: Array, *, threads: int, tick: Tick
+    ) -> Any:  # fmt: skip
+        """Add the weights of all key patches to `total`, (HQ-p+1, WQ-p+1), key by key in order.
+
+        Returns what `add_values` of the same request needs to know of it.
+        """
+
+    def add_values(
+        self,
+        request: MeanRequest,
+        factor: Array,
+        reached: Any,
+        value: Array,
+        window: Array,
+        out: Array,
+        *,
+        threads: int,
+        tick: Tick,
+    ) -> None:
+        """Add value patches times weights, factors and window to the pixels that they cover.
+
+        Pixel by pixel in the order of the displacements between query and key, by rows, then by
+        columns: the value at that displacement times the convolution of the weights (times
+        `factor` of their query) with `window` along rows, then columns, each summed from the first
+        offset in the patch on.
+
+        Parameters
+        ----------
+        factor : (HQ-p+1, WQ-p+1) float32
+        reached
+            What `add_weights` returned.
+        value : (CV, HK, WK) float32
+            Finite.
+        window : (p,) float32
+            One side of the separable weights of offsets in the patch.
+        out : (CV, HQ, WQ) float32
         """

@@ -4,14 +4,17 @@ One displacement between query and key at a time, over the whole image: memory O
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
+from pnncupy.kernels.exp2 import exp2
 from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.protocol import (
     Array,
+    MeanRequest,
     PassRequest,
     SearchRequest,
     Tick,
@@ -285,3 +288,59 @@ def _vote_ranked(
         for rank in range(first + 1, end):
             total += covering[:, rank]
         out[(slice(None), *pixel)] = total / np.float32(end - first)
+
+
+def _walk(request: MeanRequest, tick: Tick) -> Iterator[tuple[Array, tuple[Any, ...], int, int]]:
+    """Weights at one displacement after the other, and the query patches that have a key there."""
+    margin = request.patch_size - 1
+    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+    with np.errstate(invalid="ignore", over="ignore"):
+        for dy in range(1 - rows, key_rows):
+            ys, key_ys = _overlap(rows, key_rows, dy)
+            for dx in range(1 - columns, key_columns):
+                xs, key_xs = _overlap(columns, key_columns, dx)
+                sums = patch_distances(
+                    request.query[:, ys.start : ys.stop + margin, xs.start : xs.stop + margin],
+                    request.key[
+                        :, key_ys.start : key_ys.stop + margin, key_xs.start : key_xs.stop + margin
+                    ],
+                    request.patch_size,
+                )  # fmt: skip
+                here = ys, xs
+                weights = exp2((request.least[here] - sums) * request.scale)
+                yield np.where(sums < request.limit[here], weights, np.float32(0)), here, dy, dx
+            tick((ys.stop - ys.start) * columns * key_columns)
+
+
+def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick) -> None:
+    """Add displacement by displacement; see `protocol.Engine.add_weights`."""
+    for weights, here, _, _ in _walk(request, tick):
+        total[here] += weights
+
+
+def add_values(
+    request: MeanRequest, factor: Array, reached: None, value: Array, window: Array, out: Array,
+    *, threads: int, tick: Tick,
+) -> None:  # fmt: skip
+    """Add displacement by displacement; see `protocol.Engine.add_values`."""
+    for weights, here, dy, dx in _walk(request, tick):
+        if not weights.any():
+            continue
+        spread = weights * factor[here]
+        for axis in (1, 0):
+            spread = _convolved(spread, window, axis)
+        ys, xs = (
+            slice(at.start, at.start + count)
+            for at, count in zip(here, spread.shape, strict=True)
+        )
+        there = (slice(ys.start + dy, ys.stop + dy), slice(xs.start + dx, xs.stop + dx))
+        out[:, ys, xs] += spread * value[(slice(None), *there)]
+
+
+def _convolved(values: Array, window: Array, axis: int) -> Array:
+    """Full convolution along an axis, summed from the first offset on."""
+    values = np.moveaxis(values, axis, 0)
+    made = np.zeros((len(values) + len(window) - 1, *values.shape[1:]), np.float32)
+    for offset, weight in enumerate(window):
+        made[offset : offset + len(values)] += weight * values
+    return np.moveaxis(made, 0, axis)

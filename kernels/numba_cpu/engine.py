@@ -10,6 +10,7 @@ from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
 from pnncupy.kernels.numba_cpu.slice_votes import add_slice_votes
 from pnncupy.kernels.numba_cpu.volume_patchmatch import patchmatch_pass
 from pnncupy.kernels.numba_cpu.vote import vote
+from pnncupy.kernels.numba_cpu.weighted_mean import add_values, add_weights
 
 __all__ = [
     "LEAST_PAIRS_FOR_LISTS",
@@ -18,6 +19,8 @@ __all__ = [
     "SUPPORTS_TOP_K",
     "TREE_AXES",
     "add_slice_votes",
+    "add_values",
+    "add_weights",
     "build_tree",
     "compilation_seconds",
     "pair_sums",

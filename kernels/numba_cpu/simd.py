@@ -17,6 +17,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from pnncupy.kernels.numba_cpu.compile import inlined
+from pnncupy.kernels.exp2 import (
+    EXP2_COEFFICIENTS,
+    LEAST_EXPONENT,
+    MANTISSA_BITS,
+    ROUND_TO_INTEGER,
+)
 from pnncupy.kernels.sum_order import powers, tree_sum
 
 
@@ -230,6 +236,37 @@ def either_less(
         return builder.icmp_unsigned("!=", lanes, _MASK(0))
 
     return types.boolean(vector, vector, vector, vector), generate
+
+
+@_intrinsic
+def weights_below(typing_context: Any, sums: Any, least: Any, limit: Any, scale: Any) -> Any:
+    """Weights ``2**((least - sums) * scale)``, 0 where ``sums < limit`` is false; see `exp2`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, least, limit, scale = arguments
+        power = builder.fmul(builder.fsub(least, sums), scale)
+        smallest = _constant(LEAST_EXPONENT)
+        power = builder.select(builder.fcmp_ordered(">", power, smallest), power, smallest)
+        magic = _constant(ROUND_TO_INTEGER)
+        whole = builder.fsub(builder.fadd(power, magic), magic)
+        rest = builder.fsub(power, whole)
+        total = _constant(EXP2_COEFFICIENTS[0])
+        for coefficient in EXP2_COEFFICIENTS[1:]:
+            total = builder.fadd(builder.fmul(total, rest), _constant(coefficient))
+        integers = ir.VectorType(ir.IntType(32), LANES)
+        exponent = builder.shl(
+            builder.fptosi(whole, integers), ir.Constant(integers, [MANTISSA_BITS] * LANES)
+        )
+        weights = builder.bitcast(
+            builder.add(builder.bitcast(total, integers), exponent), _VECTOR
+        )
+        return builder.select(builder.fcmp_ordered("<", sums, limit), weights, _constant(0.0))
+
+    return vector(vector, vector, vector, vector), generate
+
+
+def _constant(value: float) -> Any:
+    return ir.Constant(_VECTOR, [value] * LANES)
 
 
 # A sliding sum over the last p vectors pushed, in the order that `protocol` fixes. Its history is

@@ -3,6 +3,7 @@
 from pnncupy.kernels.match_words import pack, unpack
 from pnncupy.kernels.protocol import (
     Engine,
+    MeanRequest,
     PassRequest,
     SearchRequest,
     StepRequest,
@@ -12,6 +13,6 @@ from pnncupy.kernels.protocol import (
 from pnncupy.kernels.random_bits import combined, drawn
 
 __all__ = [
-    "Engine", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined", "drawn", "pack",
+    "Engine", "MeanRequest", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined", "drawn", "pack",
     "refuse_lists", "unpack",
 ]  # fmt: skip

@@ -45,7 +45,20 @@ from pnncupy.tasks.realisations import (
     measured_stationarity,
     realised,
 )
+from pnncupy.tasks.samplers import (
+    COARSEST_PATCHES,
+    DOWNSCALE,
+    Diffusion,
+    PatchSizes,
+    check_engine,
+    checked_sampler,
+    defaults_of,
+    diffused,
+)
 from pnncupy.tasks.source_images import SourceImages
+
+# Options of one sampler only.
+_OF_DIFFUSION = ("steps", "sigma_max", "sigma_min", "patch_sizes")
 
 
 @document_parameters
@@ -62,6 +75,11 @@ def generate(
     variety: str | None = None,
     independent: bool | str = "auto",
     distinct: bool = False,
+    sampler: str = "patches",
+    steps: int = 10,
+    sigma_max: float = 1.0,
+    sigma_min: float = 0.02,
+    patch_sizes: PatchSizes | None = None,
     alpha: float = math.inf,
     rng: Any = None,
     patch_size: PatchSize | str = 7,
@@ -130,6 +148,24 @@ def generate(
         0.6, or with more than 30 dB at a shift of up to 8 pixels, of labels with an agreement of
         more than 0.6 (Cohen's kappa). One level less is tried first, then `noise_std` 1.5 too, and
         for labels an independent start, with the same seed; `Result.info` says it.
+    sampler : {"patches", "diffusion"}
+        How patches become an image. "patches": from the noisy coarsest level, each patch is
+        replaced by its nearest one. "diffusion": from noise alone, patches are replaced by means of
+        all patches of the source, weighted by their distances, at noise that falls in steps: more
+        diverse on scenes, smoother on fine structure. It needs one channel unit and no labels, and
+        takes the four options below in place of those that are about nearest patches.
+    steps : int, default 10
+        With "diffusion": noise levels at the coarsest pyramid level; below half as many, at least
+        four. At least 2.
+    sigma_max : float, default 1
+        With "diffusion": largest noise, in units of the value range, above 0. Below the coarsest
+        level it begins with a quarter of that.
+    sigma_min : float, default 0.02
+        With "diffusion": smallest noise, above 0 and at most `sigma_max`.
+    patch_sizes : int or one per level, optional
+        With "diffusion": side of a patch in pixels, or one for each level from full size, at
+        least 2. Default: 15. The default of `downscale` is 2 then, and that of `levels` such that
+        the smallest side is about 24 pixels (1.6 patches) at the coarsest level.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise and the tiles; an integer makes the call reproducible. A Generator is
         advanced.
@@ -183,6 +219,11 @@ def generate(
     >>> pnn.generate(volume, patch_size=3, channel_axis=None, iterations=1, rng=1).shape
     (12, 14, 16)
     """
+    diffusion = None
+    if checked_sampler(sampler, locals(), _DEFAULTS, _OF_DIFFUSION):
+        diffusion = Diffusion.of(steps, sigma_max, sigma_min, patch_sizes)
+        patch_size, independent = diffusion.finest_patch, False
+        downscale = DOWNSCALE if downscale == _DEFAULTS["downscale"] else downscale
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)
     std = checked_noise(noise_std, variety)
@@ -206,6 +247,8 @@ def generate(
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
     images = SourceImages.of("image", image, options)
+    if diffusion is not None:
+        return _diffuse(images, shape, options, diffusion, count, first, seed)
     measured, tiled = _independence(checked_independence(independent), images, options)
     fewer = FEWER_LEVELS if tiled else 0
 
@@ -247,6 +290,35 @@ def generate(
     return execute(task, work, info, count=count)
 
 
+def _diffuse(
+    images: SourceImages,
+    shape: tuple[int, ...] | None,
+    options: TaskOptions,
+    diffusion: Diffusion,
+    count: int | None,
+    first: int,
+    seed: Any,
+) -> Any:
+    """Generate by diffusion."""
+    requirements = Requirements(realisations=count, coarsest_patches=COARSEST_PATCHES)
+    task = prepare_task(images, shape, options, requirements)
+    check_engine(task)
+    problem = task.problem(task.sources())
+    noise = diffusion.noise
+    info = {
+        "task": "generate", "seed": describe(seed), "sampler": "diffusion", "steps": noise.steps,
+        "sigma_max": noise.sigma_max, "sigma_min": noise.sigma_min,
+        "patch_sizes": diffusion.sizes(task),
+    }  # fmt: skip
+
+    def work(numbers: range) -> Work:
+        return diffused(
+            task, problem, diffusion, [sample_seed(seed, first + number) for number in numbers]
+        )
+
+    return execute(task, work, info, count=count)
+
+
 def _independence(
     independent: bool | str, images: SourceImages, options: TaskOptions
 ) -> tuple[Stationarity | None, bool]:
@@ -259,3 +331,6 @@ def _independence(
     if independent is True:
         return measured, True
     return measured, measured is not None and measured.is_stationary
+
+
+_DEFAULTS = defaults_of(generate)

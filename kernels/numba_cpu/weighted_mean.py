@@ -1,0 +1,388 @@
+"""Weighted means of all key patches, for engine `numba`.
+
+Displacements are walked as in the search of a tile, but lanes are columns of the image: for one
+displacement between query and key the weights of all query patches are a plane, whose convolution
+with the window says what each key pixel counts in each pixel of the result. A pair of patches costs
+about 2 C + 16 operations whatever the patch size is, and 4 p + 3 C more only where it has a weight,
+or one of its neighbours.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pnncupy.kernels.numba_cpu.candidate_list import aligned
+from pnncupy.kernels.numba_cpu.compile import HELPERS_REVISION, compiled, inlined
+from pnncupy.kernels.numba_cpu.simd import (
+    LANES,
+    any_less,
+    broadcast,
+    load,
+    store,
+    weights_below,
+)
+from pnncupy.kernels.protocol import Array, MeanRequest, Tick
+from pnncupy.kernels.sum_order import powers
+from pnncupy.kernels.tiling import pairs_of_rows, run
+
+_MOST_PAIRS_PER_STEP = 1e8
+_STEPS_PER_THREAD = 8
+# Blocks of query rows of which is noted by which displacements they reach a key with a weight.
+_MOST_BLOCKS, _LEAST_ROWS = 16, 8
+_NOTHING = np.zeros(0, np.float32)
+
+
+@inlined
+def _squared_row(
+    query: Array, place: int, query_plane: int, key: Array, key_place: int, key_plane: int,
+    channels: int,
+) -> Any:  # fmt: skip
+    """Squared differences of neighbouring pixels of a row, summed over channels."""
+    difference = load(query, place) - load(key, key_place)
+    total = difference * difference
+    for channel in range(1, channels):
+        difference = load(query, place + channel * query_plane) - load(
+            key, key_place + channel * key_plane
+        )
+        total = total + difference * difference
+    return total
+
+
+@inlined
+def _begin_row(row: int, width: int, kept: Array, first: Array, now: Array, back: Array,
+               behind: Array, part: Array) -> None:  # fmt: skip
+    """Places in the ring of the sums that a row of pixels makes, and of those that it needs."""
+    parts = 0
+    for level in range(len(kept) - 1, -1, -1):
+        depth = kept[level]
+        now[level] = (first[level] + row % depth) * width
+        back[level] = (first[level] + (row - (1 << level)) % depth) * width
+        if behind[level] >= 0:
+            part[parts] = (first[level] + (row - behind[level]) % depth) * width
+            parts += 1
+
+
+@inlined
+def _sum_rows(
+    query: Array, place: int, query_plane: int, key: Array, key_place: int, key_plane: int,
+    channels: int, length: int, levels: int, parts: int, ring: Array, now: Array, back: Array,
+    part: Array, sums: Array,
+) -> None:  # fmt: skip
+    """Take a row of pixels: sums over as many rows as a patch has, wrong ones before there are."""
+    for x in range(0, length, LANES):
+        newest = _squared_row(
+            query, place + x, query_plane, key, key_place + x, key_plane, channels
+        )  # fmt: skip
+        for level in range(levels - 1):
+            store(ring, now[level] + x, newest)
+            newest = load(ring, back[level] + x) + newest
+        store(ring, now[levels - 1] + x, newest)
+        total = load(ring, part[0] + x)
+        for k in range(1, parts):
+            total = total + load(ring, part[k] + x)
+        store(sums, x, total)
+
+
+@inlined
+def _sum_columns(sums: Array, width: int, length: int, levels: int) -> None:
+    """Sums of 2, 4, ... neighbours of a row, one row of `sums` for each."""
+    for level in range(levels - 1):
+        step = 1 << level
+        source, target = level * width, (level + 1) * width
+        for x in range(0, length, LANES):
+            store(sums, target + x, load(sums, source + x) + load(sums, source + x + step))
+
+
+@inlined
+def _patch_sums(sums: Array, x: int, parts: int, column_part: Array) -> Any:
+    """Sums over the columns of patches that begin at neighbouring places."""
+    total = load(sums, column_part[0] + x)
+    for k in range(1, parts):
+        total = total + load(sums, column_part[k] + x)
+    return total
+
+
+@inlined
+def _weights_of_row(
+    sums: Array, count: int, parts: int, column_part: Array, least: Array, limit: Array,
+    factor: Array, place: int, scale: Array, weights: Array, first: int, found: Array,
+) -> Any:  # fmt: skip
+    """Weights of neighbouring queries times their factors, where any is above 0; tell whether."""
+    any_found = False
+    for x in range(0, count, LANES):
+        total = _patch_sums(sums, x, parts, column_part)
+        most = load(limit, place + x)
+        if any_less(total, most):
+            weight = weights_below(total, load(least, place + x), most, broadcast(scale, 0))
+            store(weights, first + x, weight * load(factor, place + x))
+            found[x // LANES] = True
+            any_found = True
+    return any_found
+
+
+@inlined
+def _spread(
+    weights: Array, first: int, found: Array, chunks: int, neighbours: int, window: Array,
+    spread: Array, place: int, history: Array,
+) -> None:  # fmt: skip
+    """Convolve a row of weights with the window where it is not 0, and note where that is."""
+    for chunk in range(chunks):
+        holds = False
+        for before in range(max(0, chunk - neighbours), chunk + 1):
+            holds |= found[before]
+        history[chunk] <<= 1
+        if holds:
+            history[chunk] |= 1
+            at = first + chunk * LANES
+            total = broadcast(window, 0) * load(weights, at)
+            for k in range(1, len(window)):
+                total = total + broadcast(window, k) * load(weights, at - k)
+            store(spread, place + chunk * LANES, total)
+
+
+@inlined
+def _add_values(
+    spread: Array, row: int, width: int, chunks: int, history: Array, window: Array, value: Array,
+    value_place: int, value_plane: int, out: Array, out_place: int, out_plane: int, channels: int,
+) -> None:  # fmt: skip
+    """Convolve the last rows of weights, and add the values times that to a row of the result."""
+    size = len(window)
+    for chunk in range(chunks):
+        rows = history[chunk] & ((1 << size) - 1)
+        if rows == 0:
+            continue
+        x = chunk * LANES
+        first = 0
+        while rows & (1 << first) == 0:
+            first += 1
+        total = broadcast(window, first) * load(spread, (row - first) % size * width + x)
+        for k in range(first + 1, size):
+            if rows & (1 << k) != 0:
+                total = total + broadcast(window, k) * load(spread, (row - k) % size * width + x)
+        for channel in range(channels):
+            at = out_place + channel * out_plane + x
+            store(out, at, load(out, at)
+                  + total * load(value, value_place + channel * value_plane + x))  # fmt: skip
+
+
+@inlined
+def _order_of_sums(
+    patch_size: int, kept: Array, first: Array, behind: Array, column_part: Array, width: int
+) -> Any:
+    """Fill the tables of sums of 2**k rows or columns: how many are kept, and which are parts."""
+    top = len(kept) - 1
+    parts, done = 0, 0
+    for level in range(top, -1, -1):
+        behind[level] = -1
+        if patch_size >> level & 1:
+            length = 1 << level
+            behind[level] = patch_size - done - length
+            column_part[parts] = level * width + done
+            done += length
+            parts += 1
+    total = 0
+    for level in range(top + 1):
+        needed = 1 << level if level < top else 0
+        kept[level] = max(needed, behind[level]) + 1
+        first[level] = total
+        total += kept[level]
+    return parts
+
+
+@cache
+def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
+    """Kernel for a patch size and numbers of channels, compiled at its first call.
+
+    One call walks the displacement rows [first_dy, end_dy). Without `value_channels` it adds the
+    weights of the keys to the totals of the query rows [first_row, last_row); with them it adds the
+    values of the keys to these rows of the result.
+
+    All images are flat, with rows of `stride` and `key_stride` pixels: behind a row of keys there
+    are infinities, behind a row of limits minus infinities, and otherwise zeros, and behind the
+    last row as many as a vector may stick out.
+    """
+    margin = patch_size - 1
+    levels = patch_size.bit_length()
+    parts = len(powers(patch_size))
+    neighbours = -(-margin // LANES)
+    revision = HELPERS_REVISION
+
+    @compiled
+    def walk(
+        query: Array, stride: int, plane: int, key: Array, key_stride: int, key_plane: int,
+        rows: int, columns: int, key_rows: int, key_columns: int, least: Array, limit: Array,
+        scale: Array, factor: Array, reached: Array, block_rows: int, total: Array, value: Array,
+        window: Array, out: Array, first_row: int, last_row: int, first_dy: int, end_dy: int,
+    ) -> None:  # fmt: skip
+        width = stride + 2 * LANES + 2 * patch_size
+        kept, first = np.empty(levels, np.int64), np.empty(levels, np.int64)
+        behind, column_part = np.empty(levels, np.int64), np.empty(levels, np.int64)
+        now, back = np.empty(levels, np.int64), np.empty(levels, np.int64)
+        part = np.empty(levels, np.int64)
+        _order_of_sums(patch_size, kept, first, behind, column_part, width)
+        ring = aligned(kept.sum() * width + 0 * revision, np.float32(0))
+        sums = aligned(levels * width, np.float32(0))
+        weights = aligned(width + (neighbours + 2) * LANES, np.float32(0))
+        begin = neighbours * LANES
+        spread = aligned(patch_size * width, np.float32(0))
+        found = np.zeros(width // LANES + 1, np.bool_)
+        history = np.zeros(width // LANES + 1, np.int64)
+        for dy in range(first_dy, end_dy):
+            for dx in range(1 - columns, key_columns):
+                start, end = max(0, -dy), min(rows, key_rows - dy)
+                start = max(start, first_row - margin if value_channels > 0 else first_row)
+                end = min(end, last_row)
+                if value_channels > 0:
+                    lowest, highest = end, start
+                    for block in range(start // block_rows, (end - 1) // block_rows + 1):
+                        if reached[block, dy + rows - 1, dx + columns - 1]:
+                            lowest = min(lowest, block * block_rows)
+                            highest = max(highest, (block + 1) * block_rows)
+                    start, end = max(start, lowest), min(end, highest)
+                if start >= end:
+                    continue
+                left = max(0, -dx)
+                count = min(columns, key_columns - dx) - left
+                length = count + LANES + margin
+                chunks = (count + margin - 1) // LANES + 1
+                if value_channels > 0:
+                    history[:] = 0
+                for row in range(start, end + margin):
+                    _begin_row(row - start, width, kept, first, now, back, behind, part)
+                    _sum_rows(
+                        query, row * stride + left, plane, key, (row + dy) * key_stride + left + dx,
+                        key_plane, channels, length, levels, parts, ring, now, back, part, sums,
+                    )  # fmt: skip
+                    y = row - margin
+                    if y < start:
+                        continue
+                    _sum_columns(sums, width, length, levels)
+                    place = y * stride + left
+                    if value_channels == 0:
+                        for x in range(0, count, LANES):
+                            summed = _patch_sums(sums, x, parts, column_part)
+                            most = load(limit, place + x)
+                            if any_less(summed, most):
+                                weight = weights_below(
+                                    summed, load(least, place + x), most, broadcast(scale, 0)
+                                )
+                                store(total, place + x, load(total, place + x) + weight)
+                                reached[
+                                    y // block_rows, dy + rows - 1, dx + columns - 1
+                                ] = True  # fmt: skip
+                        continue
+                    holds = _weights_of_row(
+                        sums, count, parts, column_part, least, limit, factor, place, scale,
+                        weights, begin, found,
+                    )  # fmt: skip
+                    _spread(weights, begin, found, chunks, neighbours, window, spread,
+                            y % patch_size * width, history)  # fmt: skip
+                    if holds:
+                        found[:] = False
+                        weights[:] = 0
+                    if y >= first_row:
+                        _add_values(
+                            spread, y, width, chunks, history, window, value,
+                            (y + dy) * key_stride + left + dx, key_plane, out, y * stride + left,
+                            plane, value_channels,
+                        )  # fmt: skip
+                if value_channels > 0:
+                    for y in range(end, min(end + margin, last_row)):
+                        for chunk in range(chunks):
+                            history[chunk] <<= 1
+                        if y >= first_row:
+                            _add_values(
+                                spread, y, width, chunks, history, window, value,
+                                (y + dy) * key_stride + left + dx, key_plane, out,
+                                y * stride + left, plane, value_channels,
+                            )  # fmt: skip
+
+    return walk
+
+
+
+def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick) -> Array:
+    """Add up weights; see `protocol.Engine.add_weights`."""
+    blocks = min(_MOST_BLOCKS, -(-request.shape[0] // _LEAST_ROWS))
+    displacements = [
+        count + key_count - 1
+        for count, key_count in zip(request.shape, request.key_shape, strict=True)
+    ]
+    reached = np.zeros((blocks, *displacements), np.bool_)
+    sums = _padded(total, _stride(request.query), 0)
+    images = _Images(request, reached, sums)
+    run(_jobs(request, images, request.shape[0], 0, threads), threads, tick)
+    rows, columns = total.shape
+    total[...] = sums[: rows * images.stride].reshape(rows, -1)[:, :columns]
+    return reached
+
+
+def add_values(
+    request: MeanRequest, factor: Array, reached: Array, value: Array, window: Array, out: Array,
+    *, threads: int, tick: Tick,
+) -> None:  # fmt: skip
+    """Add weighted values; see `protocol.Engine.add_values`."""
+    stride = _stride(request.query)
+    made = _padded(out, stride, 0)
+    images = _Images(
+        request, reached, _NOTHING, _padded(factor, stride, 0),
+        _padded(value, _stride(request.key), 0), window, made,
+    )  # fmt: skip
+    rows = request.query.shape[1]
+    run(_jobs(request, images, rows, len(value), threads), threads, tick)
+    planes = made[: len(value) * rows * stride].reshape(len(value), rows, stride)
+    out[...] = planes[..., : out.shape[2]]
+
+
+class _Images:
+    """Images of a request as the kernel reads them, see `mean_kernel`."""
+
+    def __init__(
+        self, request: MeanRequest, reached: Array, total: Array, factor: Array = _NOTHING,
+        value: Array = _NOTHING, window: Array = _NOTHING, out: Array = _NOTHING,
+    ):  # fmt: skip
+        self.stride, self.key_stride = _stride(request.query), _stride(request.key)
+        blocks = len(reached)
+        self.arguments = (
+            _padded(request.query, self.stride, 0), self.stride,
+            request.query.shape[1] * self.stride, _padded(request.key, self.key_stride, np.inf),
+            self.key_stride, request.key.shape[1] * self.key_stride, *request.shape,
+            *request.key_shape, _padded(request.least, self.stride, 0),
+            _padded(request.limit, self.stride, -np.inf), np.array([request.scale], np.float32),
+            factor, reached, -(-request.shape[0] // blocks), total, value, window, out,
+        )  # fmt: skip
+
+
+def _stride(image: Array) -> int:
+    return int(image.shape[2]) + 2 * LANES
+
+
+def _padded(image: Array, stride: int, fill: float) -> Array:
+    """Flat planes with `fill` behind each row, and behind all."""
+    padded = np.full((*image.shape[:-1], stride), fill, np.float32)
+    padded[..., : image.shape[-1]] = image
+    return np.concatenate([padded.ravel(), np.full(stride, fill, np.float32)])
+
+
+def _jobs(
+    request: MeanRequest, images: _Images, rows: int, value_channels: int, threads: int
+) -> list[Iterator[int]]:
+    """Bands of rows, each in steps of some displacements."""
+    kernel = mean_kernel(request.patch_size, len(request.query), value_channels)
+    (_, columns), (key_rows, key_columns) = request.shape, request.key_shape
+    pairs = request.shape[0] * columns * key_rows * key_columns
+    most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
+    edges = [rows * k // threads for k in range(threads + 1)]
+
+    def walk(top: int, bottom: int) -> Iterator[int]:
+        step = max(1, int(most / ((bottom - top) * columns * key_columns)))
+        for first_dy in range(1 - request.shape[0], key_rows, step):
+            end_dy = min(first_dy + step, key_rows)
+            kernel(*images.arguments, top, bottom, first_dy, end_dy)
+            last = min(bottom, request.shape[0])
+            yield pairs_of_rows(top, last, key_rows, first_dy, end_dy) * columns * key_columns
+
+    return [walk(top, bottom) for top, bottom in pairwise(edges) if top < bottom]

@@ -1,0 +1,230 @@
+"""Diffusion over the patches of the sources: noise becomes an image by weighted means of them.
+
+If the patches of the sources are all the data there are, the best denoiser at a noise level sigma
+is known in closed form: the mean of all patches k, with weights ``exp(-|q - k|**2 / (2 sigma**2))``
+for a noisy patch q. That is non-local means (Buades et al. 2005, doi:10.1109/CVPR.2005.38). A
+diffusion model with this denoiser needs no training: Kamb and Ganguli 2024,
+doi:10.48550/arXiv.2412.20292, and for the patches of one image from coarse to fine Qiu, Kutulakos
+and Lindell 2026, doi:10.48550/arXiv.2606.04299. Each step goes from one noise level to the next one
+without new noise (Song et al. 2020, doi:10.48550/arXiv.2010.02502).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pnncupy import arrays
+from pnncupy.arrays import Array
+from pnncupy.engine.interface import MeanRequest
+from pnncupy.images.pyramid import enlarge
+from pnncupy.rng import draw_normal
+from pnncupy.search.candidate_lists import Candidates, Keys, next_above
+from pnncupy.search.incremental import incremental_search
+from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.synthesis.coarse_to_fine import Synthesised
+from pnncupy.synthesis.problem import SynthesisRun
+
+# Side of the window of a vote over that of a patch, see `window`: 0.2 keeps edges sharp.
+VOTE_WIDTH = 0.2
+# Noise below the coarsest level over the largest noise: what is larger has been decided before.
+_FINER_NOISE = 0.25
+_LEAST_STEPS = 4
+# All weights that are left out add up to less than this power of two of those that count.
+_BITS = 24
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """Noise levels of a diffusion, in units of the value range.
+
+    Attributes
+    ----------
+    steps : int
+        At the coarsest level; half as many below, four at least.
+    sigma_max, sigma_min : float
+        From the largest noise at the coarsest level, and from a quarter of it below, to the
+        smallest one, in equal ratios.
+    """
+
+    steps: int
+    sigma_max: float
+    sigma_min: float
+
+    def levels(self, *, coarsest: bool) -> list[float]:
+        """Noise levels of a pyramid level, falling."""
+        first, count = self.sigma_max, self.steps
+        if not coarsest:
+            first = max(self.sigma_min, _FINER_NOISE * first)
+            count = min(count, max(_LEAST_STEPS, count // 2))
+        return [float(sigma) for sigma in np.geomspace(first, self.sigma_min, count)]
+
+
+def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
+    """One side of the separable weights of a patch's offsets, float32, 1 at the centre.
+
+    ``exp(-t**2 / (2 width**2))`` for t from -1 to 1.
+    """
+    if patch_size == 1:
+        return np.ones(1, np.float32)
+    at = np.linspace(-1, 1, patch_size)
+    return np.exp(-(at**2) / (2 * width**2)).astype(np.float32)
+
+
+def diffuse(
+    run: SynthesisRun,
+    noise: NoiseSchedule,
+    patch_sizes: Sequence[int],
+    generators: Sequence[np.random.Generator],
+) -> Synthesised:
+    """Make an image of noise for each generator, from the coarsest level to full size.
+
+    Parameters
+    ----------
+    run : SynthesisRun
+    noise : NoiseSchedule
+    patch_sizes : sequence of int
+        Of each level, from full size.
+    generators : sequence of Generator
+        Of the noise, drawn at each level.
+
+    Returns
+    -------
+    Synthesised
+        Without an index: no pixel has one origin.
+    """
+    coarsest = run.schedule.levels
+    run.reporter.plan(run.schedule, _planned_pairs(run, noise, patch_sizes, len(generators)))
+    run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
+    images: list[Array] = []
+    for level in range(coarsest, -1, -1):
+        sized = replace(run, settings=replace(run.settings, patch_size=patch_sizes[level]))
+        shape = run.shape(level)
+        if level == coarsest:
+            middle = _mean_colour(run)
+            images = [middle + np.zeros((1, *shape), np.float32) for _ in generators]
+        else:
+            images = [
+                enlarge(image, run.schedule.ratio, shape, run.problem.periodic) for image in images
+            ]
+        images = _diffused(sized, level, noise.levels(coarsest=level == coarsest), images, generators)
+    xp = arrays.namespace(images[0])
+    nothing = [xp.zeros((0,) * len(run.problem.shape), dtype=xp.int32) for _ in images]
+    return Synthesised(xp.stack(images), xp.stack(nothing), run.layout(0))
+
+
+def _mean_colour(run: SynthesisRun) -> Array:
+    """Mean of the first source at the coarsest level, (C, 1, 1)."""
+    planes = run.problem.sources[0].sharp[-1]
+    axes = tuple(range(1, planes.ndim))
+    return planes.mean(axis=axes, dtype=np.float64, keepdims=True).astype(np.float32)
+
+
+def _planned_pairs(
+    run: SynthesisRun, noise: NoiseSchedule, patch_sizes: Sequence[int], images: int
+) -> dict[tuple[int, int], int]:
+    """Pairs of patches by (level, step): each is searched, and weighted twice."""
+    planned = {}
+    for level in range(run.schedule.levels, -1, -1):
+        sized = replace(run, settings=replace(run.settings, patch_size=patch_sizes[level]))
+        pairs = sized.grid(run.shape(level)).count * sized.layout(level).patch_count(
+            patch_sizes[level]
+        )
+        for step, _ in enumerate(noise.levels(coarsest=level == run.schedule.levels)):
+            planned[level, step] = 3 * images * pairs
+    return planned
+
+
+def _diffused(
+    run: SynthesisRun,
+    level: int,
+    sigmas: Sequence[float],
+    images: Sequence[Array],
+    generators: Sequence[np.random.Generator],
+) -> list[Array]:
+    """Add noise to the images of a level, and take it away step by step."""
+    noisy = [
+        image + (draw_normal(generator, image.shape) * sigmas[0]).astype(np.float32)
+        for image, generator in zip(images, generators, strict=True)
+    ]
+    denoisers = [Denoiser(run, level) for _ in images]
+    for step, sigma in enumerate(sigmas):
+        run.reporter.begin(level, step, noisy)
+        clean = [each.denoise(image, sigma) for each, image in zip(denoisers, noisy, strict=True)]
+        if step + 1 < len(sigmas):
+            left = np.float32(sigmas[step + 1] / sigma)
+            noisy = [best + left * (image - best) for best, image in zip(clean, noisy, strict=True)]
+        else:
+            noisy = clean
+        run.reporter.end(clean)
+    return noisy
+
+
+class Denoiser:
+    """Closed-form denoiser of images of a level, one after the other."""
+
+    def __init__(self, run: SynthesisRun, level: int):
+        self._settings = run.settings
+        self._grid = run.grid(run.shape(level))
+        self._values = run.values(level)
+        images = run.keys(level, "sharp")
+        self._keys = Keys(images, Layout.of(images))
+        self._search = incremental_search(
+            run.settings, images, self._keys.layout, None, None, run.reporter.reuse
+        )
+        self._window = window(run.settings.patch_size)
+
+    def denoise(self, image: Array, sigma: float) -> Array:
+        """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
+        settings = self._settings
+        query = np.ascontiguousarray(self._grid.wrapped(image))
+        requests = self._requests(query, sigma)
+        total = np.zeros(requests[0].shape, np.float32)
+        reached = [
+            settings.engine.add_weights(
+                each, total, threads=settings.threads, tick=settings.tick
+            )
+            for each in requests
+        ]  # fmt: skip
+        made = np.zeros((len(self._values[0]), *query.shape[1:]), np.float32)
+        for request, noted, value in zip(requests, reached, self._values, strict=True):
+            settings.engine.add_values(
+                request, np.float32(1) / total, noted, value, self._window, made,
+                threads=settings.threads, tick=settings.tick,
+            )  # fmt: skip
+        weights = _window_sums(total.shape, self._window)[None]
+        return _folded(made, self._grid) / _folded(weights, self._grid)
+
+    def _requests(self, query: Array, sigma: float) -> list[MeanRequest]:
+        """What the weights of the keys of each source are computed from."""
+        settings, keys = self._settings, self._keys
+        nearest = Candidates(settings, keys, query, 1)
+        nearest.index[..., 0] = self._search(query).index
+        least = nearest.sums(query, None)[..., 0]
+        scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
+        bits = np.float32(_BITS + math.log2(keys.patches(settings.patch_size)))
+        limit = np.maximum(least + bits / scale, next_above(least))
+        return [
+            MeanRequest(query, image, settings.patch_size, least, limit, scale)
+            for image in keys.images
+        ]
+
+
+def _window_sums(shape: tuple[int, ...], side: Array) -> Array:
+    """Sum of the weights of the offsets of all patches that cover a pixel."""
+    rows, columns = (np.convolve(np.ones(count), side.astype(np.float64)) for count in shape)
+    return np.multiply.outer(rows, columns).astype(np.float32)
+
+
+def _folded(planes: Array, grid: PatchGrid) -> Array:
+    """Sums of the pixels (..., h, w) of a wrapped image that are one pixel of the grid's image."""
+    for axis, (side, margin) in enumerate(
+        zip(grid.spatial_shape, grid.margins, strict=True), start=planes.ndim - 2
+    ):
+        planes = np.moveaxis(planes, axis, 0)
+        inside = planes[:side].copy()
+        if margin:
+            inside[:margin] += planes[side:]
+        planes = np.moveaxis(inside, 0, axis)
+    return np.ascontiguousarray(planes)

@@ -1,0 +1,186 @@
+"""Samplers of a task: nearest patches, or diffusion over all patches."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from pnncupy import errors, validation
+from pnncupy.images.planes import side_words
+from pnncupy.synthesis.coarse_to_fine import Synthesised
+from pnncupy.synthesis.diffusion import NoiseSchedule, diffuse
+from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
+from pnncupy.synthesis.progress import ProgressReporter
+from pnncupy.tasks.execute import Work
+from pnncupy.tasks.prepare import PreparedTask
+
+SAMPLERS = ("patches", "diffusion")
+# One number for all levels, or one for each, from full size.
+PatchSizes = int | Sequence[int]
+
+# Smallest side of the coarsest level in patches, side of a patch, and factor between levels, that
+# diffusion is sharpest and most diverse with.
+COARSEST_PATCHES = 1.6
+_PATCH_SIZE = 15
+DOWNSCALE = 2.0
+# Why options of nearest patches are refused.
+_UNUSED = {
+    "patch_size": "which takes `patch_sizes`",
+    "return_index": "which averages patches, so that no pixel has one origin",
+    "independent": "which starts from noise alone",
+    "noise_std": "which starts from noise alone; set `sigma_max`",
+    "variety": "which starts from noise alone; set `sigma_max`",
+    "iterations": "which takes `steps`",
+    "coarse_iterations": "which takes `steps`",
+    "alpha": "which averages patches",
+    "keys": "which averages patches",
+    "vote": "which averages patches",
+    "method": "which averages patches exactly",
+    "initial_guess": "which starts from noise alone",
+    "distinct": "which makes no copies to be looked for",
+    "checkpoint": "which has none",
+    "executor": "which has no blocks",
+    "categorical": "which would average labels",
+    "label_costs": "which would average labels",
+    "keep_fractions": "which would average labels",
+    "channel_weights": "whose noise has one unit for all channels",
+    "guides": "whose noise has one unit for all channels",
+    "max_memory": "whose memory is not planned",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """Options of diffusion.
+
+    Attributes
+    ----------
+    noise : NoiseSchedule
+    patch_sizes : int, sequence of int, or None
+    """
+
+    noise: NoiseSchedule
+    patch_sizes: PatchSizes | None
+
+    @classmethod
+    def of(cls, steps: Any, sigma_max: Any, sigma_min: Any, patch_sizes: Any) -> "Diffusion":
+        """Check the options.
+
+        Raises
+        ------
+        TypeError, ValueError
+            One is wrong, whatever the images are.
+        """
+        count = validation.integer("steps", steps, 2)
+        largest = validation.positive("sigma_max", sigma_max)
+        smallest = validation.positive("sigma_min", sigma_min)
+        if smallest > largest:
+            raise ValueError(
+                f"`sigma_min` must be at most `sigma_max`, {largest}, got {smallest}"
+            )
+        return cls(NoiseSchedule(count, largest, smallest), _checked_sizes(patch_sizes))
+
+    @property
+    def finest_patch(self) -> int:
+        """Side of a patch at full size."""
+        if self.patch_sizes is None:
+            return _PATCH_SIZE
+        return self.patch_sizes if isinstance(self.patch_sizes, int) else self.patch_sizes[0]
+
+    def sizes(self, task: PreparedTask) -> list[int]:
+        """Side of a patch at each level of a task, from full size."""
+        levels = range(task.schedule.levels + 1)
+        if isinstance(self.patch_sizes, Sequence):
+            if len(self.patch_sizes) != len(levels):
+                raise ValueError(
+                    f"`patch_sizes` must have one number for each of the {len(levels)} levels, "
+                    f"got {len(self.patch_sizes)}; or set `levels` to {len(self.patch_sizes) - 1}"
+                )
+            sizes = list(self.patch_sizes)
+        else:
+            sizes = [self.finest_patch for _ in levels]
+        for level, size in zip(levels, sizes, strict=True):
+            for shape in (task.shape, *task.images.shapes):
+                sides = task.schedule.shape(shape, level)
+                if min(sides) < size:
+                    raise ValueError(
+                        f"`patch_sizes` must be at most {min(sides)} at level {level}, which is "
+                        f"{side_words(sides)} pixels, got {size}; use fewer `levels`"
+                    )
+        return sizes
+
+
+def checked_sampler(
+    sampler: Any, given: Mapping[str, Any], defaults: Mapping[str, Any], options: Sequence[str]
+) -> bool:
+    """Return whether a call is one of diffusion; refuse options that its sampler does not have.
+
+    `given` are the arguments of the call, `defaults` those of its signature, and `options` the
+    names of those of diffusion.
+    """
+    validation.choice("sampler", sampler, SAMPLERS)
+    diffusion = bool(sampler == "diffusion")
+    for name in _UNUSED if diffusion else options:
+        value, default = given[name], defaults[name]
+        if value is default or (type(value) is type(default) and value == default):
+            continue
+        why = _UNUSED[name] if diffusion else "which takes nearest patches"
+        raise ValueError(
+            f"`{name}` must be {default!r} with `sampler` {sampler!r}, {why}, got "
+            f"{validation.shortened(value)}"
+        )
+    return diffusion
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the defaults of a function's parameters by name."""
+    return {name: each.default for name, each in signature(function).parameters.items()}
+
+
+def diffused(
+    task: PreparedTask,
+    problem: SynthesisProblem,
+    diffusion: Diffusion,
+    seeds: Sequence[np.random.SeedSequence],
+) -> Work:
+    """The work of some realisations by diffusion."""
+    sizes = diffusion.sizes(task)
+
+    def work(reporter: ProgressReporter) -> Synthesised:
+        run = SynthesisRun(problem, task.schedule, task.settings, reporter)
+        generators = [np.random.default_rng(seed) for seed in seeds]
+        return diffuse(run, diffusion.noise, sizes, generators)
+
+    return work
+
+
+def check_engine(task: PreparedTask) -> None:
+    """Refuse engines without weighted means, and volumes.
+
+    Raises
+    ------
+    EngineUnavailable, ValueError
+    """
+    if not hasattr(task.settings.engine, "add_weights"):
+        raise errors.EngineUnavailable(
+            f"engine {task.engine_name!r} has no diffusion yet; use `engine` 'numba' and NumPy "
+            "arrays, as of `cupy.asnumpy`"
+        )
+    if len(task.shape) != 2:
+        raise ValueError(
+            "`sampler` must be 'patches' for volumes, got 'diffusion'; or make slices one by one"
+        )
+
+
+def _checked_sizes(patch_sizes: Any) -> PatchSizes | None:
+    if patch_sizes is None:
+        return None
+    if validation.is_sequence(patch_sizes):
+        sizes = [validation.integer("patch_sizes", size, 2) for size in patch_sizes]
+        if not sizes:
+            raise ValueError("`patch_sizes` must have one number for each level, got none")
+        return sizes
+    return validation.integer("patch_sizes", patch_sizes, 2)
