@@ -199,7 +199,7 @@ class MeanRequest:
     patch_size : int
         Side p of a patch.
     least, limit : (HQ-p+1, WQ-p+1) float32
-        Of each query patch the sum that has weight 1, and that from which on there is none; minus
+        Of each query patch the sum that has weight 1, and that from which on keys have none; minus
         infinity for patches without any weights.
     scale : float32
         Halvings of the weight for each unit of D.
@@ -448,7 +448,8 @@ class Engine(Protocol):
     ) -> Any:  # fmt: skip
         """Add the weights of all key patches to `total`, (HQ-p+1, WQ-p+1), key by key in order.
 
-        Returns what `add_values` of the same request needs to know of it.
+        Returns what `add_values` of the same request needs to know of it. Engines without
+        diffusion have neither.
         """
 
     def add_values(

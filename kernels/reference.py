@@ -330,8 +330,7 @@ def add_values(
         for axis in (1, 0):
             spread = _convolved(spread, window, axis)
         ys, xs = (
-            slice(at.start, at.start + count)
-            for at, count in zip(here, spread.shape, strict=True)
+            slice(at.start, at.start + count) for at, count in zip(here, spread.shape, strict=True)
         )
         there = (slice(ys.start + dy, ys.stop + dy), slice(xs.start + dx, xs.stop + dx))
         out[:, ys, xs] += spread * value[(slice(None), *there)]

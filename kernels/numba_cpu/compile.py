@@ -18,8 +18,8 @@ if config.DISABLE_JIT:
 # others too, whose checksum is one of the constants that tell cached kernels apart; the small
 # functions that a kernel calls are not cached by themselves but as parts of it.
 _HELPERS = (
-    "simd.py", "candidate_list.py", "patchmatch.py", "../random_bits.py", "../sum_order.py", "../exp2.py",
-    "search_tree/projection.py", "search_tree/tree.py",
+    "simd.py", "candidate_list.py", "patchmatch.py", "../random_bits.py", "../sum_order.py",
+    "../exp2.py", "search_tree/projection.py", "search_tree/tree.py",
 )  # fmt: skip
 HELPERS_REVISION = zlib.crc32(
     b"".join((Path(__file__).parent / helper).read_bytes() for helper in _HELPERS)

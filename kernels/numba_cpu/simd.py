@@ -16,13 +16,13 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from pnncupy.kernels.numba_cpu.compile import inlined
 from pnncupy.kernels.exp2 import (
     EXP2_COEFFICIENTS,
     LEAST_EXPONENT,
     MANTISSA_BITS,
     ROUND_TO_INTEGER,
 )
+from pnncupy.kernels.numba_cpu.compile import inlined
 from pnncupy.kernels.sum_order import powers, tree_sum
 
 
@@ -257,9 +257,7 @@ def weights_below(typing_context: Any, sums: Any, least: Any, limit: Any, scale:
         exponent = builder.shl(
             builder.fptosi(whole, integers), ir.Constant(integers, [MANTISSA_BITS] * LANES)
         )
-        weights = builder.bitcast(
-            builder.add(builder.bitcast(total, integers), exponent), _VECTOR
-        )
+        weights = builder.bitcast(builder.add(builder.bitcast(total, integers), exponent), _VECTOR)
         return builder.select(builder.fcmp_ordered("<", sums, limit), weights, _constant(0.0))
 
     return vector(vector, vector, vector, vector), generate

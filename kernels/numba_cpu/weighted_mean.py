@@ -193,10 +193,10 @@ def _order_of_sums(
 
 
 @cache
-def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
-    """Kernel for a patch size and numbers of channels, compiled at its first call.
+def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
+    """Kernel for a patch size and number of channels, compiled at its first call.
 
-    One call walks the displacement rows [first_dy, end_dy). Without `value_channels` it adds the
+    One call walks the displacement rows [first_dy, end_dy). Without `with_values` it adds the
     weights of the keys to the totals of the query rows [first_row, last_row); with them it adds the
     values of the keys to these rows of the result.
 
@@ -208,14 +208,15 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
     levels = patch_size.bit_length()
     parts = len(powers(patch_size))
     neighbours = -(-margin // LANES)
-    revision = HELPERS_REVISION
+    revision, valued = HELPERS_REVISION, int(with_values)
 
     @compiled
     def walk(
         query: Array, stride: int, plane: int, key: Array, key_stride: int, key_plane: int,
         rows: int, columns: int, key_rows: int, key_columns: int, least: Array, limit: Array,
         scale: Array, factor: Array, reached: Array, block_rows: int, total: Array, value: Array,
-        window: Array, out: Array, first_row: int, last_row: int, first_dy: int, end_dy: int,
+        value_channels: int, window: Array, out: Array, first_row: int, last_row: int,
+        first_dy: int, end_dy: int,
     ) -> None:  # fmt: skip
         width = stride + 2 * LANES + 2 * patch_size
         kept, first = np.empty(levels, np.int64), np.empty(levels, np.int64)
@@ -233,9 +234,9 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
         for dy in range(first_dy, end_dy):
             for dx in range(1 - columns, key_columns):
                 start, end = max(0, -dy), min(rows, key_rows - dy)
-                start = max(start, first_row - margin if value_channels > 0 else first_row)
+                start = max(start, first_row - margin if valued else first_row)
                 end = min(end, last_row)
-                if value_channels > 0:
+                if valued:
                     lowest, highest = end, start
                     for block in range(start // block_rows, (end - 1) // block_rows + 1):
                         if reached[block, dy + rows - 1, dx + columns - 1]:
@@ -248,7 +249,7 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
                 count = min(columns, key_columns - dx) - left
                 length = count + LANES + margin
                 chunks = (count + margin - 1) // LANES + 1
-                if value_channels > 0:
+                if valued:
                     history[:] = 0
                 for row in range(start, end + margin):
                     _begin_row(row - start, width, kept, first, now, back, behind, part)
@@ -261,7 +262,7 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
                         continue
                     _sum_columns(sums, width, length, levels)
                     place = y * stride + left
-                    if value_channels == 0:
+                    if not valued:
                         for x in range(0, count, LANES):
                             summed = _patch_sums(sums, x, parts, column_part)
                             most = load(limit, place + x)
@@ -289,7 +290,7 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
                             (y + dy) * key_stride + left + dx, key_plane, out, y * stride + left,
                             plane, value_channels,
                         )  # fmt: skip
-                if value_channels > 0:
+                if valued:
                     for y in range(end, min(end + margin, last_row)):
                         for chunk in range(chunks):
                             history[chunk] <<= 1
@@ -303,7 +304,6 @@ def mean_kernel(patch_size: int, channels: int, value_channels: int) -> Any:
     return walk
 
 
-
 def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick) -> Array:
     """Add up weights; see `protocol.Engine.add_weights`."""
     blocks = min(_MOST_BLOCKS, -(-request.shape[0] // _LEAST_ROWS))
@@ -314,7 +314,7 @@ def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick)
     reached = np.zeros((blocks, *displacements), np.bool_)
     sums = _padded(total, _stride(request.query), 0)
     images = _Images(request, reached, sums)
-    run(_jobs(request, images, request.shape[0], 0, threads), threads, tick)
+    run(_jobs(request, images, request.shape[0], False, threads), threads, tick)
     rows, columns = total.shape
     total[...] = sums[: rows * images.stride].reshape(rows, -1)[:, :columns]
     return reached
@@ -329,10 +329,10 @@ def add_values(
     made = _padded(out, stride, 0)
     images = _Images(
         request, reached, _NOTHING, _padded(factor, stride, 0),
-        _padded(value, _stride(request.key), 0), window, made,
+        _padded(value, _stride(request.key), 0), len(value), window, made,
     )  # fmt: skip
     rows = request.query.shape[1]
-    run(_jobs(request, images, rows, len(value), threads), threads, tick)
+    run(_jobs(request, images, rows, True, threads), threads, tick)
     planes = made[: len(value) * rows * stride].reshape(len(value), rows, stride)
     out[...] = planes[..., : out.shape[2]]
 
@@ -342,7 +342,8 @@ class _Images:
 
     def __init__(
         self, request: MeanRequest, reached: Array, total: Array, factor: Array = _NOTHING,
-        value: Array = _NOTHING, window: Array = _NOTHING, out: Array = _NOTHING,
+        value: Array = _NOTHING, value_channels: int = 0, window: Array = _NOTHING,
+        out: Array = _NOTHING,
     ):  # fmt: skip
         self.stride, self.key_stride = _stride(request.query), _stride(request.key)
         blocks = len(reached)
@@ -352,7 +353,8 @@ class _Images:
             self.key_stride, request.key.shape[1] * self.key_stride, *request.shape,
             *request.key_shape, _padded(request.least, self.stride, 0),
             _padded(request.limit, self.stride, -np.inf), np.array([request.scale], np.float32),
-            factor, reached, -(-request.shape[0] // blocks), total, value, window, out,
+            factor, reached, -(-request.shape[0] // blocks), total, value, value_channels, window,
+            out,
         )  # fmt: skip
 
 
@@ -368,10 +370,10 @@ def _padded(image: Array, stride: int, fill: float) -> Array:
 
 
 def _jobs(
-    request: MeanRequest, images: _Images, rows: int, value_channels: int, threads: int
+    request: MeanRequest, images: _Images, rows: int, with_values: bool, threads: int
 ) -> list[Iterator[int]]:
     """Bands of rows, each in steps of some displacements."""
-    kernel = mean_kernel(request.patch_size, len(request.query), value_channels)
+    kernel = mean_kernel(request.patch_size, len(request.query), with_values)
     (_, columns), (key_rows, key_columns) = request.shape, request.key_shape
     pairs = request.shape[0] * columns * key_rows * key_columns
     most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))

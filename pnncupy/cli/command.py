@@ -12,7 +12,8 @@ from pnncupy.parameter_hints import right_name
 GROUPS = {
     "Synthesis": (
         "downscale", "patch_size", "iterations", "coarse_iterations", "keys", "vote", "periodic",
-        "source_periodic", "independent", "keep_grain", "gradual", "keep_known",
+        "source_periodic", "independent", "keep_grain", "gradual", "keep_known", "sampler", "steps",
+        "sigma_max", "sigma_min", "patch_sizes",
     ),
     "Search": ("method", "engine"),
     "Scientific data": (

@@ -89,7 +89,7 @@ def _own_option(option: OwnOption) -> Any:
     if "/" in option.flag:
         return click.option(option.flag, option.parameter, default=None, help=option.help)
     if option.value is None:
-        return click.option(option.flag, option.parameter, type=float, help=option.help)
+        return click.option(option.flag, option.parameter, type=option.number, help=option.help)
     return click.option(
         option.flag, option.parameter, flag_value=option.value, is_flag=True, default=None,
         type=bool, help=option.help,
@@ -130,7 +130,8 @@ def _call(verb: str, spec: TaskSpec, given: dict[str, Any]) -> None:
     if spec.realisations:
         given["n"], stem = count, f"{stem}_seed{seed}"
         if spec.has_option("distinct"):
-            given["distinct"] = count > 1 if given["distinct"] is None else given["distinct"]
+            several = count > 1 and given["sampler"] != "diffusion"
+            given["distinct"] = several if given["distinct"] is None else given["distinct"]
     made = run_task(verb, images, stem, sources, given)
     if spec.draws(images | given):
         say(f"seed {seed}")

@@ -13,6 +13,6 @@ from pnncupy.kernels.protocol import (
 from pnncupy.kernels.random_bits import combined, drawn
 
 __all__ = [
-    "Engine", "MeanRequest", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined", "drawn", "pack",
-    "refuse_lists", "unpack",
+    "Engine", "MeanRequest", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined",
+    "drawn", "pack", "refuse_lists", "unpack",
 ]  # fmt: skip

@@ -182,7 +182,8 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
     if TASKS[job.verb].realisations:
         if TASKS[job.verb].has_option("distinct"):
             # As on the command line, whose commands the page shows.
-            arguments.setdefault("distinct", entry.count > 1)
+            several = entry.count > 1 and arguments.get("sampler") != "diffusion"
+            arguments.setdefault("distinct", several)
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(

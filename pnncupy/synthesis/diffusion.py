@@ -31,6 +31,8 @@ VOTE_WIDTH = 0.2
 # Noise below the coarsest level over the largest noise: what is larger has been decided before.
 _FINER_NOISE = 0.25
 _LEAST_STEPS = 4
+# Steps at the smallest noise that follow without any: overlapping patches come to agree.
+_SETTLING = 3
 # All weights that are left out add up to less than this power of two of those that count.
 _BITS = 24
 
@@ -53,12 +55,13 @@ class NoiseSchedule:
     sigma_min: float
 
     def levels(self, *, coarsest: bool) -> list[float]:
-        """Noise levels of a pyramid level, falling."""
+        """Noise levels of a pyramid level, falling to the smallest one, which is repeated."""
         first, count = self.sigma_max, self.steps
         if not coarsest:
             first = max(self.sigma_min, _FINER_NOISE * first)
             count = min(count, max(_LEAST_STEPS, count // 2))
-        return [float(sigma) for sigma in np.geomspace(first, self.sigma_min, count)]
+        falling = [float(sigma) for sigma in np.geomspace(first, self.sigma_min, count)]
+        return falling + [self.sigma_min] * _SETTLING
 
 
 def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
@@ -108,7 +111,8 @@ def diffuse(
             images = [
                 enlarge(image, run.schedule.ratio, shape, run.problem.periodic) for image in images
             ]
-        images = _diffused(sized, level, noise.levels(coarsest=level == coarsest), images, generators)
+        sigmas = noise.levels(coarsest=level == coarsest)
+        images = _diffused(sized, level, sigmas, images, generators)
     xp = arrays.namespace(images[0])
     nothing = [xp.zeros((0,) * len(run.problem.shape), dtype=xp.int32) for _ in images]
     return Synthesised(xp.stack(images), xp.stack(nothing), run.layout(0))
@@ -152,11 +156,9 @@ def _diffused(
     for step, sigma in enumerate(sigmas):
         run.reporter.begin(level, step, noisy)
         clean = [each.denoise(image, sigma) for each, image in zip(denoisers, noisy, strict=True)]
-        if step + 1 < len(sigmas):
-            left = np.float32(sigmas[step + 1] / sigma)
-            noisy = [best + left * (image - best) for best, image in zip(clean, noisy, strict=True)]
-        else:
-            noisy = clean
+        following = sigmas[step + 1] if step + 1 < len(sigmas) else sigma
+        left = np.float32(following / sigma if following < sigma else 0)
+        noisy = [best + left * (image - best) for best, image in zip(clean, noisy, strict=True)]
         run.reporter.end(clean)
     return noisy
 
@@ -197,7 +199,7 @@ class Denoiser:
         return _folded(made, self._grid) / _folded(weights, self._grid)
 
     def _requests(self, query: Array, sigma: float) -> list[MeanRequest]:
-        """What the weights of the keys of each source are computed from."""
+        """Requests for the weights of the keys, one for each source."""
         settings, keys = self._settings, self._keys
         nearest = Candidates(settings, keys, query, 1)
         nearest.index[..., 0] = self._search(query).index

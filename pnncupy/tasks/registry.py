@@ -60,6 +60,8 @@ class OwnOption:
         What a flag without a value sets; None for an option that takes a number or a word.
     choices : mapping of str to object
         Words that it takes, and what they set.
+    number : type
+        Of the number that an option without words takes.
     """
 
     flag: str
@@ -67,6 +69,7 @@ class OwnOption:
     help: str
     value: object = None
     choices: Mapping[str, object] = field(default_factory=dict)
+    number: type[float] = float
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,16 @@ TASKS = {
                    "layout; auto, the default: where it is a stationary texture.",
                    choices={"auto": "auto", "yes": True, "no": False}),
          OwnOption("--distinct", "distinct", "Synthesise results again that copy IMAGE; default: "
-                   "yes for -n above 1.", choices={"yes": True, "no": False})),
+                   "yes for -n above 1.", choices={"yes": True, "no": False}),
+         OwnOption("--sampler", "sampler", "Nearest patches, the default, or diffusion over all "
+                   "patches: more diverse, smoother in fine structure.",
+                   choices={"patches": "patches", "diffusion": "diffusion"}),
+         OwnOption("--steps", "steps", "With diffusion: noise levels; default 10.", number=int),
+         OwnOption("--sigma-max", "sigma_max", "With diffusion: largest noise, in units of the "
+                   "value range; default 1."),
+         OwnOption("--sigma-min", "sigma_min", "With diffusion: smallest noise; default 0.02."),
+         OwnOption("--patch-sizes", "patch_sizes", "With diffusion: side of a patch; default 15.",
+                   number=int)),
         realisations=True,
     ),
     "inpaint": TaskSpec(

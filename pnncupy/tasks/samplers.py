@@ -1,6 +1,5 @@
 """Samplers of a task: nearest patches, or diffusion over all patches."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -78,9 +77,7 @@ class Diffusion:
         largest = validation.positive("sigma_max", sigma_max)
         smallest = validation.positive("sigma_min", sigma_min)
         if smallest > largest:
-            raise ValueError(
-                f"`sigma_min` must be at most `sigma_max`, {largest}, got {smallest}"
-            )
+            raise ValueError(f"`sigma_min` must be at most `sigma_max`, {largest}, got {smallest}")
         return cls(NoiseSchedule(count, largest, smallest), _checked_sizes(patch_sizes))
 
     @property

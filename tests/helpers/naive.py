@@ -448,6 +448,33 @@ def on_sphere(values, centre, radius):
     return [*vector, math.sqrt(max(0.0, radius**2 - sum(each**2 for each in vector)))]
 
 
+def weighted_mean(query, keys, values, p, sigma, side):
+    """Denoised image (C, H, W): weighted means of all patches, and a weighted vote of these.
+
+    Double precision, with all weights; `side` is one axis of the vote's weights.
+    """
+    total = np.zeros((len(values[0]), *query.shape[1:]))
+    weights = np.zeros(query.shape[1:])
+    for y, x in patch_places(query, p):
+        sums = [
+            (number, row, column, patch_distance(query, key, y, x, row, column, p) * p * p
+             * len(query))
+            for number, key in enumerate(keys) for row, column in patch_places(key, p)
+        ]  # fmt: skip
+        least = min(each[3] for each in sums)
+        mean, whole = np.zeros((len(values[0]), p, p)), 0.0
+        for number, row, column, squares in sums:
+            weight = math.exp(-(squares - least) / (2 * sigma**2))
+            whole += weight
+            mean += weight * values[number][:, row : row + p, column : column + p]
+        for dy in range(p):
+            for dx in range(p):
+                weight = side[dy] * side[dx]
+                total[:, y + dy, x + dx] += weight * mean[:, dy, dx] / whole
+                weights[y + dy, x + dx] += weight
+    return total / weights
+
+
 def hard_data_step(query, key, p, known, data, weight):
     """One step at full size: known pixels count `weight` times, and are put back in the end.
 

@@ -30,7 +30,9 @@ PROPERTIES = (
     "SUPPORTS_TOP_K", "LEAST_PAIRS_FOR_LISTS", "TREE_AXES", "STEPS_ON_DEVICE",
     "QUERIES_PER_SEARCH",
 )  # fmt: skip
-OPTIONAL = {"build_tree", "search_tree", "step_search", "vote_step"}
+OPTIONAL = {
+    "add_values", "add_weights", "build_tree", "search_tree", "step_search", "vote_step",
+}  # fmt: skip
 # Name -> module, and whether it works on the stand-in for a device. `numba-cuda` goes through the
 # same checks in Numba's simulator, in a process of its own: see test_numba_cuda.py.
 ENGINES = {
