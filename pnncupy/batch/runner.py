@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from pnncupy import validation
-from pnncupy.arrays import library
+from pnncupy.arrays import array_digest, library
 from pnncupy.atomic_files import remove_left_over, whole_file
-from pnncupy.batch.job import Input, Job, Made, array_digest, early_error, execute
+from pnncupy.batch.job import Input, Job, Made, early_error, execute
 from pnncupy.batch.job_arguments import (
     check_arguments,
     check_for_volume,

@@ -45,12 +45,14 @@ from pnncupy.tasks.realisations import (
     measured_stationarity,
     realised,
 )
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters
 @hint_at_names
 @labelled("image")
+@recorded
 @on_engine_device
 def generate(
     image: Any,
@@ -239,7 +241,8 @@ def generate(
         return distinct_work(made, task, seeds, others) if different else made
 
     info = {
-        "task": "generate", "seed": describe(seed), "independent": tiled, "noise_std": std,
+        "task": "generate", "seed": describe(seed), "first_sample": first, "independent": tiled,
+        "noise_std": std,
         "stationarity": None if measured is None else list(measured),
     }  # fmt: skip
     if shares is not None:
