@@ -88,7 +88,7 @@ PATCHMATCH = Reference(
 )  # fmt: skip
 BIHARMONIC = Reference(
     "damelin2018surface", '`fill="smooth"` of `inpaint`',
-    (("Steven B.", "Damelin"), ("Nguyen Phong", "Hoang")),
+    (("S. B.", "Damelin"), ("N. S.", "Hoang")),
     "On Surface Completion and Image Inpainting by Biharmonic Functions: Numerical Aspects",
     "International Journal of Mathematics and Mathematical Sciences", 2018, "10.1155/2018/3950312",
 )  # fmt: skip

@@ -41,6 +41,7 @@ _WORDS_OF_COMMANDS = {
     "batch": "jobs folder run",
     "simulate": "conditional condition mps geostatistics realisations hard-data simulation",
     "report": "page html web",
+    "cite": "citation bibtex reference references publication doi",
     "doctor": "diagnose info bug debug env check version status",
 }  # fmt: skip
 

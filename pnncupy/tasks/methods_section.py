@@ -111,7 +111,8 @@ class _Run:
     def _what(self) -> str:
         """What was synthesised from what, and with what."""
         shape = self.info.get("shape")
-        volume = len(shape) == 3 if shape else self.verb == "volume" or "volume" in self.arguments
+        volume = self.verb == "volume" or bool(self.arguments.get("volume"))
+        volume = len(shape) == 3 if shape else volume
         noun, unit = ("volume", "voxels") if volume else ("image", "pixels")
         size = f" of {' × '.join(map(str, shape))} {unit}" if shape else ""
         how, called = _HOW[self.verb]
@@ -121,6 +122,7 @@ class _Run:
         # Names of files may be those of the first few only.
         if sources and "name" in sources[0]:
             origin = ", ".join(map(_image, sources))
+        origin = origin if sources else "sources without names"
         place = "pnncupy.baselines" if self.spec is None else "pnncupy"
         method = "Bidirectional Similarity" if self.spec is None else "GPNN"
         votes = ""
@@ -151,7 +153,7 @@ class _Run:
                 )
         if "grid" in self.inputs:
             found.append(self._hard_data(_image(self.inputs["grid"])))
-        if "guides" in self.inputs:
+        if self.inputs.get("guides"):
             found.append(_guided(self.inputs["guides"]))
         if "initial_guess" in self.inputs:
             found.append(f"The coarsest level was given ({_image(self.inputs['initial_guess'])}).")
@@ -200,14 +202,14 @@ class _Run:
 
     def _settings(self) -> list[str]:
         """Sentences on patches, levels, the search and all parameters that are no defaults."""
-        found, said = [], ["shape"]
+        found, said = [], ["volume"]
         if "patch_size" in self.info and "levels" in self.info:
             levels = self.info["levels"]
             found.append(
                 f"Patches had {self._patch()}, and the pyramid had {_counted(levels, 'level')} "
                 "below full size."
             )
-            said = [name for name in _SAID if self.arguments.get(name) != "auto"]
+            said += [name for name in _SAID if self.arguments.get(name) != "auto"]
         search = "exactly"
         if self.approximate:
             name = f"PatchMatch ({citation.PATCHMATCH.short})"
@@ -298,7 +300,7 @@ def _guided(guides: Sequence[Any]) -> str:
         several = source if isinstance(source, list) else [source]
         layers.append(
             f"source {_listed(map(_image, several), '; ')}; target {_image(target)}; "
-            f"weight {_value(weight)}"
+            f"weight {weight}"
         )
     subject = _counted(len(guides), "guide")
     listed = _listed([f"({each})" for each in layers])

@@ -55,19 +55,25 @@ class _Call:
     ):
         self._function, self._given, self._options = function, given, options
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether anybody sees statistics: the caller, or a callback with each result."""
+        return bool(self._options.get("return_info")) or "callback" in self._options
+
     @cached_property
     def entries(self) -> dict[str, Any]:
         """Entries of the statistics that say what the call was."""
         signature = inspect.signature(self._function)
         bound = signature.bind(*self._given, **self._options).arguments
+        known = plain_defaults(self._function)
         inputs, arguments = {}, {}
         for name, value in bound.items():
             if name in NOT_RECORDED:
                 continue
             if name != "label_costs" and _holds_arrays(value):
                 inputs[name] = _described(value)
-            elif (words := plain(value)) != plain(signature.parameters[name].default):
-                arguments[name] = words
+            elif name not in known or plain(value) != known[name]:
+                arguments[name] = plain(value)
         found = {"version": __version__, "inputs": inputs, "arguments": arguments}
         if "rng" in signature.parameters:
             found["seed_drawn"] = bound.get("rng") is None
@@ -94,9 +100,9 @@ def recorded[**Parameters, Returned](
 
 
 def with_call(info: Mapping[str, Any]) -> RunInfo:
-    """Add what the call was to statistics; images are read once for their digests."""
+    """Add what the call was to statistics that are seen; images are read once for their digests."""
     call = _CALL.get()
-    return RunInfo(info if call is None else {**info, **call.entries})
+    return RunInfo({**info, **call.entries} if call and call.is_reported else info)
 
 
 def _holds_arrays(value: Any) -> bool:
@@ -122,6 +128,12 @@ def _described(value: Any) -> Any:
     return {
         "shape": list(host.shape), "dtype": str(host.dtype), "sha256": arrays.array_digest(host),
     }  # fmt: skip
+
+
+def plain_defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the defaults of parameters in types that JSON has."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: plain(each.default) for each in parameters if each.default is not each.empty}
 
 
 def plain(value: Any) -> Any:

@@ -362,6 +362,16 @@ def test_results_of_events_say_the_same(image):
     assert made.info["inputs"] == events[-1].result.info["inputs"]
 
 
+def test_images_are_read_for_their_digests_where_these_are_seen(image, monkeypatch):
+    read = []
+    monkeypatch.setattr("pnncupy.arrays.array_digest", lambda array: read.append(array) or "0")
+    quick = {"iterations": 1, "levels": 0, "engine": "numpy"}
+    pnn.generate(image, rng=1, **quick)
+    assert read == []
+    pnn.generate(image, 2, rng=1, callback=lambda event: True, **quick)
+    assert len(read) == 1
+
+
 def test_a_call_within_a_callback_is_one_of_its_own(image, grey):
     inner = []
 
