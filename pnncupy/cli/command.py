@@ -20,7 +20,7 @@ GROUPS = {
         "channel_weights", "data_range",
         "guide_files",
     ),
-    "Files": ("force", "save_index", "save_mask", "preview_tiled", "ensemble"),
+    "Files": ("force", "save_index", "save_mask", "preview_tiled", "ensemble", "ro_crate"),
     "Running": (
         "workers", "threads", "scheduler", "max_memory", "checkpoint", "dry_run", "quiet",
     ),

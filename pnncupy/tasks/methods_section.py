@@ -73,18 +73,18 @@ class _Run:
 
     @property
     def approximate(self) -> bool:
-        """Whether PatchMatch searched, or may have."""
+        """Test whether PatchMatch searched, or may have."""
         return self.info.get("method", self.arguments.get("method")) in ("patchmatch", "auto")
 
     @property
     def continued(self) -> bool:
-        """Whether a hole began with a biharmonic continuation."""
+        """Test whether a hole began with a biharmonic continuation."""
         fill = self.arguments.get("fill")
         without = isinstance(self.arguments.get("mask"), str) and "fill" not in self.inputs
         return self.verb == "inpaint" and (fill == "smooth" or (fill is None and without))
 
     def references(self) -> tuple[Reference, ...]:
-        """What is to be cited, the method first."""
+        """References of the run, the method first."""
         found = [self.method]
         found += [citation.SOLID_TEXTURES] if self.verb == "volume" else []
         found += [citation.PATCHMATCH] if self.approximate else []
@@ -109,7 +109,7 @@ class _Run:
         return " ".join(sentences)
 
     def _what(self) -> str:
-        """What was synthesised from what, and with what."""
+        """The sentence on results, their sources, the task and the method."""
         shape = self.info.get("shape")
         volume = self.verb == "volume" or bool(self.arguments.get("volume"))
         volume = len(shape) == 3 if shape else volume
@@ -184,7 +184,7 @@ class _Run:
         )
 
     def _start(self) -> list[str]:
-        """What realisations began with."""
+        """A sentence on the first guess of realisations, where it is known."""
         began = f"{'The' if self.count == 1 else 'Each'} realisation began with"
         if self.verb == "simulate":
             return [f"{began} random tiles of the training image{'s' if self.several else ''}."]

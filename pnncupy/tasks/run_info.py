@@ -57,7 +57,7 @@ class _Call:
 
     @property
     def is_reported(self) -> bool:
-        """Whether anybody sees statistics: the caller, or a callback with each result."""
+        """Test whether the caller sees statistics, or a callback does with each result."""
         return bool(self._options.get("return_info")) or "callback" in self._options
 
     @cached_property
