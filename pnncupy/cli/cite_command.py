@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pnncupy import citation
+from pnncupy._version import __version__
 from pnncupy.cli.command import Command
 from pnncupy.tasks.registry import TASKS, TaskSpec, task_function
 from pnncupy.terminal import say
@@ -63,9 +64,7 @@ def _say_package(form: str) -> None:
             say(each.text())
 
 
-def _say_entries(
-    references: "Sequence[Reference]", form: str, version: str = citation.__version__
-) -> None:
+def _say_entries(references: "Sequence[Reference]", form: str, version: str = __version__) -> None:
     """Print entries of the package and of publications."""
     if form == "text":
         lines = [citation.software_text(version), *(each.text() for each in references)]

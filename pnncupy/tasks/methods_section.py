@@ -101,8 +101,7 @@ class _Run:
         """All sentences."""
         sentences = [
             self._what(), *self._images(), *self._start(), *self._settings(), *self._seed(),
-            f"The {self.results} {'has' if self.count == 1 else 'have'} the same bits on every "
-            "compute engine and for any number of threads.",
+            self._same_bits(),
         ]  # fmt: skip
         if _has_digest(self.inputs):
             sentences.append("SHA-256 digests cover shape, dtype and values.")
@@ -185,12 +184,12 @@ class _Run:
 
     def _start(self) -> list[str]:
         """A sentence on the first guess of realisations, where it is known."""
+        if "initial_guess" in self.inputs:
+            return []
         began = f"{'The' if self.count == 1 else 'Each'} realisation began with"
         if self.verb == "simulate":
             return [f"{began} random tiles of the training image{'s' if self.several else ''}."]
         if self.verb != "generate" or "independent" not in self.info:
-            return []
-        if "initial_guess" in self.inputs:
             return []
         if self.info["independent"]:
             return [f"{began} random tiles of the source{'s' if self.several else ''}."]
@@ -231,6 +230,17 @@ class _Run:
             *found,
             f"The other parameters that differed from their defaults were {_listed(listed)}.",
         ]
+
+    def _same_bits(self) -> str:
+        """The sentence on engines, of which "auto" may choose other methods."""
+        the = "The"
+        if self.arguments.get("method") == "auto":
+            known = self.info.get("method")
+            the = f'With method = "{known}" the' if known else "With one method of search the"
+        return (
+            f"{the} {self.results} {'has' if self.count == 1 else 'have'} the same bits on every "
+            "compute engine and for any number of threads."
+        )
 
     def _patch(self) -> str:
         size = self.info["patch_size"]

@@ -66,7 +66,8 @@ class _Call:
         signature = inspect.signature(self._function)
         bound = signature.bind(*self._given, **self._options).arguments
         known = plain_defaults(self._function)
-        inputs, arguments = {}, {}
+        inputs: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for name, value in bound.items():
             if name in NOT_RECORDED:
                 continue
@@ -74,7 +75,7 @@ class _Call:
                 inputs[name] = _described(value)
             elif name not in known or plain(value) != known[name]:
                 arguments[name] = plain(value)
-        found = {"version": __version__, "inputs": inputs, "arguments": arguments}
+        found: dict[str, Any] = {"version": __version__, "inputs": inputs, "arguments": arguments}
         if "rng" in signature.parameters:
             found["seed_drawn"] = bound.get("rng") is None
         return found

@@ -251,6 +251,30 @@ def test_guides_and_a_guess(grey):
     assert "began with" not in text
 
 
+def test_a_guess_instead_of_tiles(grey):
+    grid = np.full((24, 32), np.nan)
+    guess = np.zeros((24, 32))
+    text = pnn.simulate(
+        grey, grid, rng=1, levels=0, initial_guess=guess, **QUICK
+    ).info.methods_text()
+    assert f"The coarsest level was given ({words(guess)})." in text
+    assert "began with" not in text
+
+
+def test_the_method_that_auto_chose(grey):
+    text = pnn.retarget(grey, (24, 30), method="auto", **QUICK).info.methods_text()
+    assert "Nearest patches were searched exactly." in text
+    assert 'were iterations = 1 and method = "auto".' in text
+    assert 'With method = "exact" the result has the same bits on every compute engine' in text
+    info = {"task": "generate", "version": "1", "arguments": {"method": "auto"}}
+    assert (
+        "searched exactly, or by PatchMatch (Barnes et al. 2009) where the search was large. The "
+        'only other parameter that differed from its default was method = "auto". With one method '
+        "of search the results have the same bits"
+    ) in methods_section(info)
+    assert references(info)[1].key == "barnes2009patchmatch"
+
+
 def test_volumes(random):
     volume = random.random((8, 9, 10))
     text = pnn.generate(
