@@ -34,6 +34,8 @@ _DEFAULTS = {
     "license": "Unknown: pnncupy does not know the rights in the sources; say the licence here.",
 }
 _LONGEST_IDENTIFIER = 60
+# Entries of a record that describe an image.
+_NEEDED = {"inputs", "files", "arguments", "seed", "sample", "versions"}
 
 
 class _Source(NamedTuple):
@@ -117,7 +119,8 @@ class _Crate:
             return "its name has characters that no identifier can have"
         if file_digest(file) != record["sha256"]:
             return "it has changed since it was made"
-        return "" if record.get("verb") in TASKS else "its task is unknown"
+        known = record.get("verb") in TASKS and set(record) >= _NEEDED
+        return "" if known else "another version of pnncupy has noted it"
 
     def add(self, output: str, record: Mapping[str, Any]) -> None:
         """Add an image, and the action that made it."""
@@ -148,7 +151,8 @@ class _Crate:
                 name: _name(all_[0]) if len(all_) == 1 else [_name(each) for each in all_]
                 for name, all_ in by_parameter.items()
             },
-            **arguments, "seed": provenance.seed,
+            **arguments, **({"volume": True} if record.get("volume") else {}),
+            "seed": provenance.seed,
             "sample": record["sample"] if spec.realisations else None,
         }  # fmt: skip
         action = f"#create-{result}"

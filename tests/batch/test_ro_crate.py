@@ -296,6 +296,30 @@ def test_manifests_of_older_versions_have_no_times(folder, made):
         assert not {"startTime", "endTime"} & set(action)
 
 
+def test_records_of_other_versions_are_left_out(folder, made):
+    made()
+    records = manifest.Manifest(folder / "out").records()
+    first, second = records
+    del records[first]["versions"]
+    records[second]["verb"] = "paint"
+    assert write_crate(folder / "out", records) == [
+        f"{name}: another version of pnncupy has noted it; it is not in the RO-Crate"
+        for name in (first, second)
+    ]
+    assert list(kinds(graph_of(folder / "out"), "File")) == ["manifest.jsonl"]
+
+
+def test_volumes(folder, executor, random):
+    np.save("in/v.npy", random.random((8, 9, 10)))
+    (folder / "in" / "a b#é.png").unlink()
+    jobs = batch.jobs_of_folder("in", 1, 7, {**FAST, "patch_size": 3}, volume=True)
+    assert batch.run(jobs, "out", executor=executor, ro_crate=True).failures == []
+    graph = graph_of(folder / "out")
+    (action,) = kinds(graph, "CreateAction").values()
+    assert parameters_of(graph, action)["volume"] is True
+    assert graph[action["result"]["@id"]]["encodingFormat"] == "image/tiff"
+
+
 # ------------------------------------------------------------------- crates that are there already
 
 
