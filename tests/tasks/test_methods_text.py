@@ -415,3 +415,9 @@ def test_arrays_of_xarray(grey):
     text = pnn.generate(labelled, rng=1, levels=0, **QUICK).info.methods_text()
     assert words(grey) in text
     assert "iterations = 1 and nodata = -1.0." in text
+
+
+def test_arrays_of_the_standard(grey):
+    strict = pytest.importorskip("array_api_strict")
+    made = pnn.generate(strict.asarray(grey), rng=1, levels=0, **QUICK)
+    assert words(grey) in made.info.methods_text()
