@@ -30,7 +30,7 @@ class RunInfo(dict[str, Any]):
     >>> made = pnn.generate(image, 2, rng=1, iterations=2, return_info=True)
     >>> made.info["arguments"]
     {'iterations': 2}
-    >>> made.info.methods_text()[:71]
+    >>> made.info.methods_text()[:72]
     'Two images of 24 × 32 pixels were synthesised by diverse generation from'
     """
 
