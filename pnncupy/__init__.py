@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pnncupy.synthesis.voting import apply_index, vote
     from pnncupy.tasks import (
         Result,
+        RunInfo,
         analogy,
         collage,
         edit,
@@ -52,6 +53,7 @@ __all__ = [
     "ImageReadError",
     "Matches",
     "Result",
+    "RunInfo",
     "analogy",
     "apply_index",
     "collage",
@@ -87,6 +89,7 @@ _NAMES_BY_MODULE = {
     "synthesis.step": ("pnn_step",),
     "tasks": (
         "Result",
+        "RunInfo",
         "analogy",
         "collage",
         "edit",

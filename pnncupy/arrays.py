@@ -1,5 +1,6 @@
 """Array libraries: which one an array belongs to, and checks that depend on it."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -91,6 +92,15 @@ def on_host(value: Array) -> Array:
     if library("array", value) == "numpy":
         return value
     return import_module("cupy").asnumpy(value)
+
+
+def array_digest(array: np.ndarray[Any, Any]) -> str:
+    """SHA-256 of a NumPy array, which depends on its shape and dtype too."""
+    digest = hashlib.sha256(f"{array.shape} {array.dtype.str}".encode())
+    # A copy in C order, where one is needed, is never one of the whole array.
+    for part in [array] if array.flags.c_contiguous else array:
+        digest.update(np.ascontiguousarray(part))
+    return digest.hexdigest()
 
 
 def bits(values: Array) -> Array:

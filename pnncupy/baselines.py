@@ -29,6 +29,7 @@ from pnncupy.tasks.execute import execute
 from pnncupy.tasks.level_count import Requirements
 from pnncupy.tasks.options import Progress, TaskOptions
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
 
 __all__ = ["bidirectional_similarity"]
@@ -41,6 +42,7 @@ _GRAIN = 2.0**-24
 
 
 @hint_at_names
+@recorded
 @on_engine_device
 def bidirectional_similarity(
     image: Any,

@@ -19,7 +19,7 @@ FLOORS = (
         "display",
         "parameter_hints",
     ),
-    ("rng", "atomic_files", "patch_shape", "axis_sums", "panel_figure"),
+    ("rng", "atomic_files", "citation", "patch_shape", "axis_sums", "panel_figure"),
     ("file_locks", "slice_sliders", "curve_figure"),
     ("images", "parallel", "kernels"),
     ("io", "engine"),

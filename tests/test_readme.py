@@ -88,7 +88,9 @@ def test_the_readme_and_its_pages_run_as_printed(run, tmp_path):
 
 @pytest.mark.process
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["getting-started/first-steps", "explanation/memory"])
+@pytest.mark.parametrize(
+    "page", ["getting-started/first-steps", "explanation/memory", "publishing"]
+)
 def test_other_pages_run_alone(run, page):
     found = blocks(f"docs/{page}.md")
     assert found

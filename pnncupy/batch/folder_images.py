@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from pnncupy.batch.earlier_crate import NAME as CRATE
 from pnncupy.batch.manifest import NAME, Manifest
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import READ_SUFFIXES
@@ -189,7 +190,7 @@ class _Search:
         if entry.name.startswith("."):
             if is_image:
                 self.found.pass_over(_HIDDEN, entry)
-        elif real == self.output or (entry.name == NAME and str(real) in self.reasons):
+        elif real == self.output or self._is_record(entry.name, real):
             return
         elif _is_folder(entry) and (self.recursive or not is_image):
             self._sort_folder(entry)
@@ -199,6 +200,10 @@ class _Search:
             self.found.pass_over(reason, entry)
         else:
             self.found.files.append(entry)
+
+    def _is_record(self, name: str, real: Path) -> bool:
+        """Test for the manifest of a batch that is known, and its description beside it."""
+        return name in (NAME, CRATE) and str(real.parent / NAME) in self.reasons
 
     def _sort_folder(self, entry: Path) -> None:
         if not self.recursive:

@@ -16,6 +16,7 @@ import numpy as np
 
 from pnncupy import errors
 from pnncupy._version import __version__
+from pnncupy.arrays import array_digest
 from pnncupy.batch.job_arguments import MASK_CHOICE, check_for_volume
 from pnncupy.batch.provenance import Provenance, provenance
 from pnncupy.images.mask_judgement import (
@@ -411,12 +412,6 @@ def file_digest(file: Path) -> str:
         raise errors.ImageReadError(f"{file}: not a regular file; save the image to one first")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def array_digest(array: Any) -> str:
-    """SHA-256 of an array, which depends on its shape and dtype too."""
-    described = f"{array.shape} {array.dtype.str}".encode()
-    return hashlib.sha256(described + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _as_tuple(given: Any) -> tuple[Any, ...]:

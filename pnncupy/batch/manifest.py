@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from pnncupy.batch.job_list import JobList
 
 NAME = "manifest.jsonl"
 # Entries of a line that say nothing of the origin of the image; inputs count by their contents.
-_NOT_COMPARED = ("files", "sha256", "seconds")
+_NOT_COMPARED = ("files", "sha256", "seconds", "ended")
 _CHECKSUM = "checksum"
 
 
@@ -80,6 +81,12 @@ class Manifest:
         for output, noted in self._noted.items():
             yield folder / output, [folder / name for name in noted.sources]
 
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the last record of each image that was noted, by its name."""
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            found = [record for line in stream if (record := _checked(line)) is not None]
+        return {record["output"]: record for record in found}
+
     def holds(self, job: Job, folder: Path) -> bool:
         """Test whether the result of this very job exists and is unchanged."""
         noted = self._noted.get(job.output)
@@ -98,6 +105,7 @@ class Manifest:
         record = job.record(self._file.parent) | {
             "sha256": made.digest,
             "seconds": round(made.seconds, 3),
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         line = json.dumps(record | {_CHECKSUM: _digest(record)}) + "\n"
         try:

@@ -145,17 +145,17 @@ def provenance(
             problem = str(error).removeprefix(f"{file}: ")
     kept, dropped = for_result(metadata, origin_kept=TASKS[verb].keeps_origin, channels=channels)
     names = tuple(_printable(Path(source).name) for source in sources)
-    plain = {name: _plain(value) for name, value in (arguments or {}).items()}
+    plain = {name: without_folders(value) for name, value in (arguments or {}).items()}
     return Provenance(verb, names, seed, partly, kept, dropped, problem, plain)
 
 
-def _plain(value: Any) -> Any:
+def without_folders(value: Any) -> Any:
     """A value in types that JSON has, without folders."""
     if isinstance(value, str | Path):
         return _printable(Path(value).name if len(Path(value).parts) > 1 else str(value))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+    return [without_folders(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _printable(name: str) -> str:

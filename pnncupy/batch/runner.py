@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from pnncupy import validation
-from pnncupy.arrays import library
+from pnncupy.arrays import array_digest, library
 from pnncupy.atomic_files import remove_left_over, whole_file
-from pnncupy.batch.job import Input, Job, Made, array_digest, early_error, execute
+from pnncupy.batch.job import Input, Job, Made, early_error, execute
 from pnncupy.batch.job_arguments import (
     check_arguments,
     check_for_volume,
@@ -29,6 +29,7 @@ from pnncupy.batch.job_arguments import (
 from pnncupy.batch.job_files import checked_count, checked_output
 from pnncupy.batch.job_list import JobList, Series
 from pnncupy.batch.manifest import NAME, Manifest
+from pnncupy.batch.ro_crate import check_crate, write_crate
 from pnncupy.file_locks import locked
 from pnncupy.parallel.executors import (
     SchedulerLost,
@@ -177,6 +178,7 @@ def run(
     workers: int | None = None,
     threads: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
+    ro_crate: bool = False,
 ) -> Report:
     """Make the images of all jobs that are not there yet.
 
@@ -197,6 +199,10 @@ def run(
         Threads of each of these processes; default: the cores divided by the workers.
     callback : callable, optional
         Called with a `Progress` after every job; what it raises ends the batch.
+    ro_crate : bool, default False
+        Describe all images of the folder, also of earlier runs, as an RO-Crate
+        (``ro-crate-metadata.json``). What was added to an earlier one by hand is kept: properties
+        of the root, such as ``license``, and further files. Needs ``pip install 'pnncupy[crate]'``.
 
     Returns
     -------
@@ -206,7 +212,8 @@ def run(
     Raises
     ------
     ValueError
-        Two jobs have the same output, or an array is missing.
+        Two jobs have the same output, an array is missing, or the folder is the RO-Crate of
+        something else.
     OSError
         The folder cannot be written to, or the disk is full, or the scheduler of a Dask cluster
         has gone (`SchedulerLost`): the images noted so far are whole.
@@ -214,6 +221,8 @@ def run(
         Another process works on the folder.
     EngineUnavailable
         A worker of a Dask cluster has another version of Python, pnncupy, NumPy or Numba.
+    ModuleNotFoundError
+        The package for `ro_crate` is missing.
 
     Notes
     -----
@@ -221,6 +230,9 @@ def run(
     its job done again, up to ten times.
     """
     place, listed = Path(folder), _checked_list(jobs)
+    crate = validation.flag("ro_crate", ro_crate)
+    if crate:
+        check_crate(place)
     with locked(place / NAME, place):
         manifest = Manifest(place)
         kept = manifest.kept(listed, place)
@@ -235,6 +247,8 @@ def run(
                     _work(listed, kept, place, pool, sent, manifest, report, callback)
             except SchedulerLost as lost:
                 raise SchedulerLost(f"{lost} ({report.made} images of this run)") from lost
+        if crate and report.made + report.kept:
+            report.notes += write_crate(place, manifest.records())
     return report
 
 

@@ -10,6 +10,7 @@ import click
 
 from pnncupy.cli import signals
 from pnncupy.cli.batch_command import batch
+from pnncupy.cli.cite_command import cite
 from pnncupy.cli.command import Command, meant_command
 from pnncupy.cli.doctor_command import doctor, say_version
 from pnncupy.cli.ensemble_command import ensemble
@@ -173,5 +174,5 @@ def engines() -> None:
         say(f"{engine.name:12}{state:12}{engine.detail}")
 
 
-for command in (engines, batch, ensemble, report, samples, doctor):
+for command in (engines, batch, cite, ensemble, report, samples, doctor):
     commands.add_command(command)

@@ -133,6 +133,8 @@ def _refuse_image(ctx: click.Context, parameter: click.Parameter, source: Path) 
               help="CPU threads of each process; default: cores over workers.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS",
               help="Let a Dask cluster work, such as tcp://host:8786.")  # fmt: skip
+@click.option("--ro-crate", is_flag=True,
+              help="Describe images, sources and calls in the folder as an RO-Crate.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option(
     "--dry-run",
@@ -148,6 +150,7 @@ def batch(
     workers: int | None,
     threads: int | None,
     scheduler: str | None,
+    ro_crate: bool,
     quiet: bool,
     dry_run: bool,
     **options: Any,
@@ -167,6 +170,8 @@ def batch(
     from pnncupy import batch as batches
     from pnncupy.cli.progress_bars import counting_bar
 
+    if ro_crate:
+        _check_crate(output)
     if scheduler is not None and threads is not None:
         raise click.UsageError("--threads is for processes here, not for a cluster's workers")
     jobs = _listed(ctx, source, output, options)
@@ -177,10 +182,13 @@ def batch(
         return
     with dask_client(scheduler) as executor, counting_bar(quiet) as show:
         report = batches.run(
-            jobs, output, executor=executor, workers=workers, threads=threads, callback=show
-        )
+            jobs, output, executor=executor, workers=workers, threads=threads, callback=show,
+            ro_crate=ro_crate,
+        )  # fmt: skip
     for note in report.notes[len(jobs.notes) :]:
         say(note, error=True)
+    if ro_crate and report.made + report.kept:
+        say(f"wrote {output / 'ro-crate-metadata.json'}")
     kept = f", {report.kept} were there already" if report.kept else ""
     say(f"made {report.made} images in {output}{kept}")
     if report.failures:
@@ -190,6 +198,18 @@ def batch(
         raise click.ClickException(
             f"{len(report.failures)} of {len(jobs)} failed; the same command tries them again"
         )
+
+
+def _check_crate(output: Path) -> None:
+    """Refuse to begin where the description could not be written in the end."""
+    from pnncupy.batch.ro_crate import check_crate
+
+    try:
+        check_crate(output)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            "--ro-crate needs rocrate; install it with `pip install 'pnncupy[crate]'`"
+        ) from error
 
 
 def _count(jobs: "JobList", output: Path, quiet: bool) -> None:

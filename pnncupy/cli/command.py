@@ -21,7 +21,7 @@ GROUPS = {
         "channel_weights", "data_range",
         "guide_files",
     ),
-    "Files": ("force", "save_index", "save_mask", "preview_tiled", "ensemble"),
+    "Files": ("force", "save_index", "save_mask", "preview_tiled", "ensemble", "ro_crate"),
     "Running": (
         "workers", "threads", "scheduler", "max_memory", "checkpoint", "dry_run", "quiet",
     ),
@@ -42,6 +42,7 @@ _WORDS_OF_COMMANDS = {
     "batch": "jobs folder run",
     "simulate": "conditional condition mps geostatistics realisations hard-data simulation",
     "report": "page html web",
+    "cite": "citation bibtex reference references publication doi",
     "doctor": "diagnose info bug debug env check version status",
 }  # fmt: skip
 

@@ -16,18 +16,21 @@ if TYPE_CHECKING:
     from pnncupy.tasks.inpainting import inpaint
     from pnncupy.tasks.result import Result
     from pnncupy.tasks.retargeting import retarget
+    from pnncupy.tasks.run_info import RunInfo
     from pnncupy.tasks.simulation import simulate
     from pnncupy.tasks.volumes import grow_volume
 
 __all__ = [
-    "Result", "analogy", "collage", "edit", "generate", "grow_volume", "inpaint", "retarget",
-    "simulate",
+    "Result", "RunInfo", "analogy", "collage", "edit", "generate", "grow_volume", "inpaint",
+    "retarget", "simulate",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name == "Result":
         return import_module("pnncupy.tasks.result").Result
+    if name == "RunInfo":
+        return import_module("pnncupy.tasks.run_info").RunInfo
     verb = verbs_by_function().get(name)
     if verb is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,6 +27,7 @@ from pnncupy.tasks.options import (
 )
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import prepare_task
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _LEVELS = 5
@@ -35,6 +36,7 @@ _LEVELS = 5
 @document_parameters
 @hint_at_names
 @labelled("source", "structure")
+@recorded
 @on_engine_device
 def analogy(
     source: Any,

@@ -44,12 +44,14 @@ from pnncupy.tasks.options import (
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.retargeting import gradual_synthesis, levels_of, refuse_with_gradual
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
 
 
 @document_parameters
 @hint_at_names
 @labelled("images")
+@recorded
 @on_engine_device
 def collage(
     images: Any,

@@ -16,6 +16,7 @@ from pnncupy.synthesis.voting import VOTES, apply_index, pixel_numbers
 from pnncupy.tasks.prepare import PreparedTask, range_of
 from pnncupy.tasks.progress_display import reported
 from pnncupy.tasks.result import Result
+from pnncupy.tasks.run_info import RunInfo, with_call
 
 # Synthesises a batch of realisations.
 Work = Callable[[ProgressReporter], Synthesised]
@@ -67,7 +68,7 @@ def execute(
     ``work(numbers)`` synthesises a batch of realisations. `stages` are the pairs of its plans, if
     it has several; it is `resumable` if it has one run of the loop.
     """
-    info = (
+    info = with_call(
         info
         | dict(task.options.chosen_by)
         | {
@@ -117,7 +118,7 @@ def _realise(
     task: PreparedTask,
     work: Work,
     reporter: ProgressReporter,
-    info: dict[str, Any],
+    info: RunInfo,
     numbers: range,
     kept: KeptPixels | None,
 ) -> list[Result]:
@@ -140,13 +141,19 @@ def _realise(
     }
     records = [_with_remade(record, reporter, number) for number in range(count)]
     results = [
-        Result(*each, {**info, "samples": [own]})
-        for each, own in zip(finished, records, strict=True)
+        Result(*each, _info_of_one(info, number, own))
+        for each, number, own in zip(finished, numbers, records, strict=True)
     ]
     for number, result in zip(numbers, results, strict=True):
         reporter.complete(number, result)
     info["samples"] += records
     return results
+
+
+def _info_of_one(info: RunInfo, number: int, record: dict[str, Any]) -> RunInfo:
+    """The statistics of one of the realisations."""
+    own = {"first_sample": info["first_sample"] + number} if "first_sample" in info else {}
+    return RunInfo({**info, **own, "samples": [record]})
 
 
 def _with_remade(record: dict[str, Any], reporter: ProgressReporter, number: int) -> dict[str, Any]:

@@ -45,6 +45,7 @@ from pnncupy.tasks.realisations import (
     measured_stationarity,
     realised,
 )
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.samplers import (
     COARSEST_PATCHES,
     DOWNSCALE,
@@ -64,6 +65,7 @@ _OF_DIFFUSION = ("steps", "sigma_max", "sigma_min", "patch_sizes")
 @document_parameters
 @hint_at_names
 @labelled("image")
+@recorded
 @on_engine_device
 def generate(
     image: Any,
@@ -282,7 +284,8 @@ def generate(
         return distinct_work(made, task, seeds, others) if different else made
 
     info = {
-        "task": "generate", "seed": describe(seed), "independent": tiled, "noise_std": std,
+        "task": "generate", "seed": describe(seed), "first_sample": first, "independent": tiled,
+        "noise_std": std,
         "stationarity": None if measured is None else list(measured),
     }  # fmt: skip
     if shares is not None:

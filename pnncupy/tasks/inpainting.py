@@ -38,6 +38,7 @@ from pnncupy.tasks.options import (
 )
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _FILLS = ("mean", "noise", "smooth")
@@ -48,6 +49,7 @@ _AVERAGED_MARGIN = 2
 @document_parameters
 @hint_at_names
 @labelled("image", "image", ("mask", "fill"))
+@recorded
 @on_engine_device
 def inpaint(
     image: Any,

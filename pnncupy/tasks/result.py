@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from pnncupy.arrays import Array
+from pnncupy.tasks.run_info import RunInfo
 
 
 class Result(NamedTuple):
@@ -17,8 +18,11 @@ class Result(NamedTuple):
         position; fixed pixels have their own, but for hard data, where it is the pixel that would
         be there without. `apply_index` renders other layers through it. None without
         `return_index`. Of volumes (Z, Y, X, 4) for (source, slice, row, column).
-    info : dict or None
-        Statistics of the run, of plain types: task, engine, method, seed, levels, the axes that
+    info : RunInfo or None
+        Statistics of the run, a dictionary of plain types, whose `RunInfo.methods_text` is for a
+        publication: version, the images given (``inputs``, with their SHA-256), all other
+        ``arguments`` that are not the defaults, task, engine, method, seed, whether the system drew
+        it (``seed_drawn``), the first realisation (``first_sample``), levels, the axes that
         wrap around (``periodic``, ``source_periodic``), the values that counted as 0 and 1
         (``data_range``, None of labels), and for each realisation the pairs of
         patches of a plain run (``pairs``), those that searches covered, by comparing or through a
@@ -29,7 +33,7 @@ class Result(NamedTuple):
 
     image: Array
     index: Array | None  # type: ignore[assignment]  # shadows tuple.index, as the name is fixed
-    info: dict[str, Any] | None
+    info: RunInfo | None
 
     def __repr__(self) -> str:
         return (

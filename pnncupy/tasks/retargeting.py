@@ -36,6 +36,7 @@ from pnncupy.tasks.options import (
 )
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
 
 # The paper says four patches; with three, objects of a third of the image keep their shape too
@@ -51,6 +52,7 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 @document_parameters
 @hint_at_names
 @labelled("image")
+@recorded
 @on_engine_device
 def retarget(
     image: Any,

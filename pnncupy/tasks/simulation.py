@@ -35,6 +35,7 @@ from pnncupy.tasks.options import (
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.realisations import FEWER_LEVELS, FirstGuess, realised
+from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
 
 # Weights far above lose the other pixels in the rounding of float32.
@@ -44,6 +45,7 @@ _LARGEST_WEIGHT = 100.0
 @document_parameters
 @hint_at_names
 @labelled("training", "grid")
+@recorded
 @on_engine_device
 def simulate(
     training: Any,
@@ -198,7 +200,8 @@ def simulate(
         return realised(task, problem, FirstGuess(independent=True, noise_std=0.0), seeds)
 
     info = {
-        "task": "simulate", "seed": describe(seed), "data_weight": factor, "hard_data": data.count,
+        "task": "simulate", "seed": describe(seed), "first_sample": first, "data_weight": factor,
+        "hard_data": data.count,
     }  # fmt: skip
     kept = KeptPixels(data.original, data.known, in_source=False)
     return execute(task, work, info, count=count, kept=kept)

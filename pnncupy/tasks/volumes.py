@@ -43,6 +43,7 @@ from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import Encoding, range_of, source_of
 from pnncupy.tasks.progress_display import reported
 from pnncupy.tasks.result import Result
+from pnncupy.tasks.run_info import recorded, with_call
 from pnncupy.tasks.source_images import SourceImages
 
 # Smallest side of an image at the coarsest level, in patches. Deeper pyramids smooth boundaries: at
@@ -53,6 +54,7 @@ _AXES = (0, 1, 2)
 
 @document_parameters
 @hint_at_names
+@recorded
 @on_engine_device
 def grow_volume(
     images: Any,
@@ -310,7 +312,8 @@ class _VolumeTask:
         image = self.encoding.decode(grow(run, first))
         info = {
             "task": "grow_volume", "seed": describe(seed), "engine": self.engine_name,
-            "method": settings.method, "threads": settings.threads, "levels": self.schedule.levels,
+            "method": settings.method, "threads": settings.threads,
+            "patch_size": settings.patch_size, "levels": self.schedule.levels,
             "shape": list(self.problem.shape), "axes": list(self.problem.axes),
             "data_range": range_of(self.encoding),
             "samples": [
@@ -322,7 +325,7 @@ class _VolumeTask:
                 }
             ],
         }  # fmt: skip
-        result = Result(image, None, info)
+        result = Result(image, None, with_call(info))
         reporter.complete(0, result)
         return result
 

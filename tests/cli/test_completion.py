@@ -17,6 +17,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 COMPLETED = {
     "pnncupy gen": "pnncupy generate",
     "pnncupy eng": "pnncupy engines",
+    "pnncupy ci": "pnncupy cite",
+    "pnncupy cite --format bi": "pnncupy cite --format bibtex",
+    "pnncupy batch --ro": "pnncupy batch --ro-crate",
     "pnncupy generate --iter": "pnncupy generate --iterations",
     "pnncupy generate --vote trim": "pnncupy generate --vote trimmed_mean",
     "pnncupy generate --periodic r": "pnncupy generate --periodic rows",
