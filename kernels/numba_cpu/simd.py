@@ -356,6 +356,82 @@ def _slide(builder: Any, history: Any, value: Any) -> Any:
 
 
 @_intrinsic_of_literals
+def sum_of_rows(
+    typing_context: Any, newest: Any, ring: Any, offset: Any, now: Any, back: Any, part: Any,
+    levels: Any, parts: Any,
+) -> Any:  # fmt: skip
+    """Push a vector to a ring of rows of sums of 2**k vectors, and return the sum of `parts` rows.
+
+    The sum of 2**k rows is kept at ``now[k] + offset``, and made of that of half as many rows at
+    ``back[k - 1] + offset`` and the newest one; the parts, of these sums, are at ``part[k] +
+    offset``. `levels` and `parts` are constants.
+    """
+    signature = vector(newest, ring, types.intp, now, back, part, levels, parts)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        newest, ring, offset = arguments[:3]
+        tables = [
+            context.make_array(given)(context, builder, argument).data
+            for given, argument in zip(signature.args[3:6], arguments[3:6], strict=True)
+        ]
+        sums = context.make_array(signature.args[1])(context, builder, ring).data
+
+        def address(table: Any, k: int) -> Any:
+            place = builder.load(builder.gep(table, [offset.type(k)]))
+            return builder.gep(sums, [builder.add(place, offset)])
+
+        count = levels.literal_value
+        for level in range(count):
+            _store(builder, newest, address(tables[0], level))
+            if level < count - 1:
+                newest = builder.fadd(_load(builder, address(tables[1], level)), newest)
+        added = [_load(builder, address(tables[2], k)) for k in range(parts.literal_value)]
+        return functools.reduce(builder.fadd, added)
+
+    return signature, generate
+
+
+@_intrinsic_of_literals
+def sum_of_columns(typing_context: Any, last: Any, newest: Any, size: Any) -> Any:
+    """Push a vector of a row: the last vectors, and sums of `size` neighbours of the oldest one.
+
+    `last` is a tuple of as many vectors as `size` - 1 neighbours reach into; `size` is a constant.
+    """
+    result = types.Tuple((last, vector))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vectors = [builder.extract_value(arguments[0], k) for k in range(last.count)]
+        vectors.append(arguments[1])
+        levels = [vectors]
+        for k in range(size.literal_value.bit_length() - 1):
+            sums = levels[-1]
+            levels.append(
+                [builder.fadd(each, _shifted(builder, sums, place, 1 << k))
+                 for place, each in enumerate(sums)]
+            )  # fmt: skip
+        parts = [
+            _shifted(builder, levels[length.bit_length() - 1], 0, first)
+            for first, length in powers(size.literal_value)
+        ]
+        total = functools.reduce(builder.fadd, parts)
+        return context.make_tuple(
+            builder, result, [context.make_tuple(builder, last, vectors[1:]), total]
+        )
+
+    return result(last, newest, size), generate
+
+
+def _shifted(builder: Any, vectors: Any, place: int, shift: int) -> Any:
+    """Emit the elements that begin `shift` after those of one of the vectors; undefined beyond."""
+    place, shift = place + shift // LANES, shift % LANES
+    two = [vectors[k] if k < len(vectors) else _UNDEFINED for k in (place, place + 1)]
+    if shift == 0:
+        return two[0]
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(shift, shift + LANES)))
+    return builder.shuffle_vector(*two, lanes)
+
+
+@_intrinsic_of_literals
 def sum_of_stored(typing_context: Any, array: Any, position: Any, count: Any) -> Any:
     """Sum of `count` consecutive vectors of a flat array, in the order that `protocol` fixes."""
     number = count.literal_value

@@ -20,8 +20,11 @@ from pnncupy.kernels.numba_cpu.simd import (
     LANES,
     any_less,
     broadcast,
+    infinite_history,
     load,
     store,
+    sum_of_columns,
+    sum_of_rows,
     weights_below,
 )
 from pnncupy.kernels.protocol import Array, MeanRequest, Tick
@@ -57,70 +60,12 @@ def _begin_row(row: int, width: int, kept: Array, first: Array, now: Array, back
     """Places in the ring of the sums that a row of pixels makes, and of those that it needs."""
     parts = 0
     for level in range(len(kept) - 1, -1, -1):
-        depth = kept[level]
-        now[level] = (first[level] + row % depth) * width
-        back[level] = (first[level] + (row - (1 << level)) % depth) * width
+        wrap = kept[level] - 1
+        now[level] = (first[level] + (row & wrap)) * width
+        back[level] = (first[level] + ((row - (1 << level)) & wrap)) * width
         if behind[level] >= 0:
-            part[parts] = (first[level] + (row - behind[level]) % depth) * width
+            part[parts] = (first[level] + ((row - behind[level]) & wrap)) * width
             parts += 1
-
-
-@inlined
-def _sum_rows(
-    query: Array, place: int, query_plane: int, key: Array, key_place: int, key_plane: int,
-    channels: int, length: int, levels: int, parts: int, ring: Array, now: Array, back: Array,
-    part: Array, sums: Array,
-) -> None:  # fmt: skip
-    """Take a row of pixels: sums over as many rows as a patch has, wrong ones before there are."""
-    for x in range(0, length, LANES):
-        newest = _squared_row(
-            query, place + x, query_plane, key, key_place + x, key_plane, channels
-        )  # fmt: skip
-        for level in range(levels - 1):
-            store(ring, now[level] + x, newest)
-            newest = load(ring, back[level] + x) + newest
-        store(ring, now[levels - 1] + x, newest)
-        total = load(ring, part[0] + x)
-        for k in range(1, parts):
-            total = total + load(ring, part[k] + x)
-        store(sums, x, total)
-
-
-@inlined
-def _sum_columns(sums: Array, width: int, length: int, levels: int) -> None:
-    """Sums of 2, 4, ... neighbours of a row, one row of `sums` for each."""
-    for level in range(levels - 1):
-        step = 1 << level
-        source, target = level * width, (level + 1) * width
-        for x in range(0, length, LANES):
-            store(sums, target + x, load(sums, source + x) + load(sums, source + x + step))
-
-
-@inlined
-def _patch_sums(sums: Array, x: int, parts: int, column_part: Array) -> Any:
-    """Sums over the columns of patches that begin at neighbouring places."""
-    total = load(sums, column_part[0] + x)
-    for k in range(1, parts):
-        total = total + load(sums, column_part[k] + x)
-    return total
-
-
-@inlined
-def _weights_of_row(
-    sums: Array, count: int, parts: int, column_part: Array, least: Array, limit: Array,
-    factor: Array, place: int, scale: Array, weights: Array, first: int, found: Array,
-) -> Any:  # fmt: skip
-    """Weights of neighbouring queries times their factors, where any is above 0; tell whether."""
-    any_found = False
-    for x in range(0, count, LANES):
-        total = _patch_sums(sums, x, parts, column_part)
-        most = load(limit, place + x)
-        if any_less(total, most):
-            weight = weights_below(total, load(least, place + x), most, broadcast(scale, 0))
-            store(weights, first + x, weight * load(factor, place + x))
-            found[x // LANES] = True
-            any_found = True
-    return any_found
 
 
 @inlined
@@ -169,27 +114,25 @@ def _add_values(
 
 
 @inlined
-def _order_of_sums(
-    patch_size: int, kept: Array, first: Array, behind: Array, column_part: Array, width: int
-) -> Any:
-    """Fill the tables of sums of 2**k rows or columns: how many are kept, and which are parts."""
+def _order_of_sums(patch_size: int, kept: Array, first: Array, behind: Array) -> None:
+    """Fill the tables of sums of 2**k rows: how many are kept, and which are parts of a patch."""
     top = len(kept) - 1
-    parts, done = 0, 0
+    done = 0
     for level in range(top, -1, -1):
         behind[level] = -1
         if patch_size >> level & 1:
             length = 1 << level
             behind[level] = patch_size - done - length
-            column_part[parts] = level * width + done
             done += length
-            parts += 1
     total = 0
     for level in range(top + 1):
         needed = 1 << level if level < top else 0
-        kept[level] = max(needed, behind[level]) + 1
+        # A power of two, so that places wrap around without a division.
+        kept[level] = 1
+        while kept[level] <= max(needed, behind[level]):
+            kept[level] *= 2
         first[level] = total
         total += kept[level]
-    return parts
 
 
 @cache
@@ -208,6 +151,7 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
     levels = patch_size.bit_length()
     parts = len(powers(patch_size))
     neighbours = -(-margin // LANES)
+    beyond = neighbours * LANES
     revision, valued = HELPERS_REVISION, int(with_values)
 
     @compiled
@@ -220,14 +164,12 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
     ) -> None:  # fmt: skip
         width = stride + 2 * LANES + 2 * patch_size
         kept, first = np.empty(levels, np.int64), np.empty(levels, np.int64)
-        behind, column_part = np.empty(levels, np.int64), np.empty(levels, np.int64)
+        behind = np.empty(levels, np.int64)
         now, back = np.empty(levels, np.int64), np.empty(levels, np.int64)
         part = np.empty(levels, np.int64)
-        _order_of_sums(patch_size, kept, first, behind, column_part, width)
+        _order_of_sums(patch_size, kept, first, behind)
         ring = aligned(kept.sum() * width + 0 * revision, np.float32(0))
-        sums = aligned(levels * width, np.float32(0))
         weights = aligned(width + (neighbours + 2) * LANES, np.float32(0))
-        begin = neighbours * LANES
         spread = aligned(patch_size * width, np.float32(0))
         found = np.zeros(width // LANES + 1, np.bool_)
         history = np.zeros(width // LANES + 1, np.int64)
@@ -247,39 +189,48 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
                     continue
                 left = max(0, -dx)
                 count = min(columns, key_columns - dx) - left
-                length = count + LANES + margin
+                rounded = -(-count // LANES) * LANES
                 chunks = (count + margin - 1) // LANES + 1
                 if valued:
                     history[:] = 0
                 for row in range(start, end + margin):
                     _begin_row(row - start, width, kept, first, now, back, behind, part)
-                    _sum_rows(
-                        query, row * stride + left, plane, key, (row + dy) * key_stride + left + dx,
-                        key_plane, channels, length, levels, parts, ring, now, back, part, sums,
-                    )  # fmt: skip
+                    place, key_place = row * stride + left, (row + dy) * key_stride + left + dx
                     y = row - margin
                     if y < start:
+                        for x in range(0, rounded + beyond, LANES):
+                            newest = _squared_row(
+                                query, place + x, plane, key, key_place + x, key_plane, channels
+                            )  # fmt: skip
+                            sum_of_rows(newest, ring, x, now, back, part, levels, parts)
                         continue
-                    _sum_columns(sums, width, length, levels)
-                    place = y * stride + left
+                    last = infinite_history(neighbours)
+                    at = y * stride + left - beyond
+                    holds = False
+                    for x in range(0, rounded + beyond, LANES):
+                        newest = _squared_row(
+                            query, place + x, plane, key, key_place + x, key_plane, channels
+                        )  # fmt: skip
+                        newest = sum_of_rows(newest, ring, x, now, back, part, levels, parts)
+                        last, summed = sum_of_columns(last, newest, patch_size)
+                        if x < beyond:
+                            continue
+                        most = load(limit, at + x)
+                        if any_less(summed, most):
+                            weight = weights_below(
+                                summed, load(least, at + x), most, broadcast(scale, 0)
+                            )
+                            holds = True
+                            if valued:
+                                store(weights, x, weight * load(factor, at + x))
+                                found[(x - beyond) // LANES] = True
+                            else:
+                                store(total, at + x, load(total, at + x) + weight)
                     if not valued:
-                        for x in range(0, count, LANES):
-                            summed = _patch_sums(sums, x, parts, column_part)
-                            most = load(limit, place + x)
-                            if any_less(summed, most):
-                                weight = weights_below(
-                                    summed, load(least, place + x), most, broadcast(scale, 0)
-                                )
-                                store(total, place + x, load(total, place + x) + weight)
-                                reached[
-                                    y // block_rows, dy + rows - 1, dx + columns - 1
-                                ] = True  # fmt: skip
+                        if holds:
+                            reached[y // block_rows, dy + rows - 1, dx + columns - 1] = True
                         continue
-                    holds = _weights_of_row(
-                        sums, count, parts, column_part, least, limit, factor, place, scale,
-                        weights, begin, found,
-                    )  # fmt: skip
-                    _spread(weights, begin, found, chunks, neighbours, window, spread,
+                    _spread(weights, beyond, found, chunks, neighbours, window, spread,
                             y % patch_size * width, history)  # fmt: skip
                     if holds:
                         found[:] = False
