@@ -199,10 +199,12 @@ class MeanRequest:
     patch_size : int
         Side p of a patch.
     least, limit : (HQ-p+1, WQ-p+1) float32
-        Of each query patch the sum that has weight 1, and that from which on keys have none; minus
-        infinity for patches without any weights.
+        Of each query patch the sum that has weight 1, not above any D, and that from which on keys
+        have none.
     scale : float32
         Halvings of the weight for each unit of D.
+    index_stride, first_index : int
+        As in `SearchRequest`.
     """
 
     query: Array
@@ -211,6 +213,8 @@ class MeanRequest:
     least: Array
     limit: Array
     scale: np.float32
+    index_stride: int
+    first_index: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -443,20 +447,40 @@ class Engine(Protocol):
             Weighted sums and sums of weights; views of any strides.
         """
 
-    def add_weights(
-        self, request: MeanRequest, total: Array, *, threads: int, tick: Tick
-    ) -> Any:  # fmt: skip
-        """Add the weights of all key patches to `total`, (HQ-p+1, WQ-p+1), key by key in order.
+    def lower_least(self, request: MeanRequest, *, threads: int, tick: Tick) -> Any:
+        """Lower `least` of a request to the smallest sums, in place, and return what was reached.
 
-        Returns what `add_values` of the same request needs to know of it. Engines without
-        diffusion have neither.
+        Only sums below `limit`, which is above `least`, are looked for. What is returned tells
+        where they are: for `add_weights` and `add_values` of a request with the same images, and
+        limits that are not above. Engines without diffusion have none of these three.
+        """
+
+    def add_weights(
+        self,
+        request: MeanRequest,
+        reached: Any,
+        total: Array,
+        index: Array,
+        *,
+        threads: int,
+        tick: Tick,
+    ) -> None:
+        """Add the weights of all key patches to `total`, key by key in order.
+
+        Parameters
+        ----------
+        request : MeanRequest
+        reached
+            What `lower_least` returned.
+        total, index : (HQ-p+1, WQ-p+1) float32 and int32
+            `index` becomes that of the first key whose sum is `least`, where it is -1.
         """
 
     def add_values(
         self,
         request: MeanRequest,
-        factor: Array,
         reached: Any,
+        factor: Array,
         value: Array,
         window: Array,
         out: Array,
@@ -473,9 +497,9 @@ class Engine(Protocol):
 
         Parameters
         ----------
+        request, reached
+            As in `add_weights`.
         factor : (HQ-p+1, WQ-p+1) float32
-        reached
-            What `add_weights` returned.
         value : (CV, HK, WK) float32
             Finite.
         window : (p,) float32

@@ -6,7 +6,6 @@ One displacement between query and key at a time, over the whole image: memory O
 import functools
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -290,8 +289,10 @@ def _vote_ranked(
         out[(slice(None), *pixel)] = total / np.float32(end - first)
 
 
-def _walk(request: MeanRequest, tick: Tick) -> Iterator[tuple[Array, tuple[Any, ...], int, int]]:
-    """Weights at one displacement after the other, and the query patches that have a key there."""
+def _walk(
+    request: MeanRequest, tick: Tick
+) -> Iterator[tuple[Array, tuple[slice, slice], tuple[slice, slice]]]:
+    """Sums of squared differences at one displacement after the other: queries and their keys."""
     margin = request.patch_size - 1
     (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
     with np.errstate(invalid="ignore", over="ignore"):
@@ -306,34 +307,54 @@ def _walk(request: MeanRequest, tick: Tick) -> Iterator[tuple[Array, tuple[Any, 
                     ],
                     request.patch_size,
                 )  # fmt: skip
-                here = ys, xs
-                weights = exp2((request.least[here] - sums) * request.scale)
-                yield np.where(sums < request.limit[here], weights, np.float32(0)), here, dy, dx
+                yield sums, (ys, xs), (key_ys, key_xs)
             tick((ys.stop - ys.start) * columns * key_columns)
 
 
-def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick) -> None:
+def _weights(request: MeanRequest, sums: Array, here: tuple[slice, slice]) -> Array:
+    """Weights of keys by their sums."""
+    weights = exp2((request.least[here] - sums) * request.scale)
+    return np.where(sums < request.limit[here], weights, np.float32(0))
+
+
+def lower_least(request: MeanRequest, *, threads: int, tick: Tick) -> None:
+    """Lower displacement by displacement; see `protocol.Engine.lower_least`."""
+    for sums, here, _ in _walk(request, tick):
+        request.least[here] = np.fmin(request.least[here], sums)
+
+
+def add_weights(
+    request: MeanRequest, reached: None, total: Array, index: Array, *, threads: int, tick: Tick
+) -> None:  # fmt: skip
     """Add displacement by displacement; see `protocol.Engine.add_weights`."""
-    for weights, here, _, _ in _walk(request, tick):
-        total[here] += weights
+    numbers = request.first_index + np.add.outer(
+        np.arange(request.key_shape[0], dtype=np.int32) * np.int32(request.index_stride),
+        np.arange(request.key_shape[1], dtype=np.int32),
+    )
+    for sums, here, there in _walk(request, tick):
+        total[here] += _weights(request, sums, here)
+        nearest = (sums == request.least[here]) & (index[here] < 0)
+        np.copyto(index[here], numbers[there], where=nearest)
 
 
 def add_values(
-    request: MeanRequest, factor: Array, reached: None, value: Array, window: Array, out: Array,
+    request: MeanRequest, reached: None, factor: Array, value: Array, window: Array, out: Array,
     *, threads: int, tick: Tick,
 ) -> None:  # fmt: skip
     """Add displacement by displacement; see `protocol.Engine.add_values`."""
-    for weights, here, dy, dx in _walk(request, tick):
+    for sums, here, there in _walk(request, tick):
+        weights = _weights(request, sums, here)
         if not weights.any():
             continue
         spread = weights * factor[here]
         for axis in (1, 0):
             spread = _convolved(spread, window, axis)
-        ys, xs = (
-            slice(at.start, at.start + count) for at, count in zip(here, spread.shape, strict=True)
-        )
-        there = (slice(ys.start + dy, ys.stop + dy), slice(xs.start + dx, xs.stop + dx))
-        out[:, ys, xs] += spread * value[(slice(None), *there)]
+        pixels, key_pixels = (
+            tuple(slice(at.start, at.start + count)
+                  for at, count in zip(place, spread.shape, strict=True))
+            for place in (here, there)
+        )  # fmt: skip
+        out[(slice(None), *pixels)] += spread * value[(slice(None), *key_pixels)]
 
 
 def _convolved(values: Array, window: Array, axis: int) -> Array:

@@ -10,7 +10,7 @@ from pnncupy.kernels.numba_cpu.search_tree.tree import build as build_tree
 from pnncupy.kernels.numba_cpu.slice_votes import add_slice_votes
 from pnncupy.kernels.numba_cpu.volume_patchmatch import patchmatch_pass
 from pnncupy.kernels.numba_cpu.vote import vote
-from pnncupy.kernels.numba_cpu.weighted_mean import add_values, add_weights
+from pnncupy.kernels.numba_cpu.weighted_mean import add_values, add_weights, lower_least
 
 __all__ = [
     "LEAST_PAIRS_FOR_LISTS",
@@ -23,6 +23,7 @@ __all__ = [
     "add_weights",
     "build_tree",
     "compilation_seconds",
+    "lower_least",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

@@ -214,6 +214,27 @@ def less_lanes(typing_context: Any, left: Any, right: Any) -> Any:
 
 
 @_intrinsic
+def equal_lanes(typing_context: Any, left: Any, right: Any) -> Any:
+    """Bit k is set where lane k has ``left == right``; NaN never is."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = builder.bitcast(builder.fcmp_ordered("==", *arguments), _MASK)
+        return builder.zext(lanes, ir.IntType(64))
+
+    return types.int64(vector, vector), generate
+
+
+@_intrinsic
+def minimum(typing_context: Any, left: Any, right: Any) -> Any:
+    """The smaller one in each lane; `right` where either is NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+    return vector(vector, vector), generate
+
+
+@_intrinsic
 def lowest_bit(typing_context: Any, bits: Any) -> Any:
     """Number of the lowest bit that is set in a 64-bit integer other than 0."""
 

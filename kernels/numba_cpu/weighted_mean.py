@@ -7,6 +7,7 @@ about 2 C + 16 operations whatever the patch size is, and 4 p + 3 C more only wh
 or one of its neighbours.
 """
 
+import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -20,8 +21,11 @@ from pnncupy.kernels.numba_cpu.simd import (
     LANES,
     any_less,
     broadcast,
+    equal_lanes,
     infinite_history,
     load,
+    lowest_bit,
+    minimum,
     store,
     sum_of_columns,
     sum_of_rows,
@@ -35,7 +39,9 @@ _MOST_PAIRS_PER_STEP = 1e8
 _STEPS_PER_THREAD = 8
 # Blocks of query rows of which is noted by which displacements they reach a key with a weight.
 _MOST_BLOCKS, _LEAST_ROWS = 16, 8
-_NOTHING = np.zeros(0, np.float32)
+_NOTHING, _NO_NUMBERS = np.zeros(0, np.float32), np.zeros(0, np.int32)
+# Purposes of the kernel.
+LEAST, WEIGHTS, VALUES = range(3)
 
 
 @inlined
@@ -66,6 +72,16 @@ def _begin_row(row: int, width: int, kept: Array, first: Array, now: Array, back
         if behind[level] >= 0:
             part[parts] = (first[level] + ((row - behind[level]) & wrap)) * width
             parts += 1
+
+
+@inlined
+def _note_nearest(bits: int, index: Array, place: int, number: int) -> None:
+    """Note the keys of some lanes for their queries, where there is none yet."""
+    while bits != 0:
+        lane = lowest_bit(bits)
+        bits &= bits - 1
+        if index[place + lane] < 0:
+            index[place + lane] = number + lane
 
 
 @inlined
@@ -136,12 +152,13 @@ def _order_of_sums(patch_size: int, kept: Array, first: Array, behind: Array) ->
 
 
 @cache
-def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
-    """Kernel for a patch size and number of channels, compiled at its first call.
+def mean_kernel(patch_size: int, channels: int, purpose: int) -> Any:
+    """Kernel for a patch size, number of channels and purpose, compiled at its first call.
 
-    One call walks the displacement rows [first_dy, end_dy). Without `with_values` it adds the
-    weights of the keys to the totals of the query rows [first_row, last_row); with them it adds the
-    values of the keys to these rows of the result.
+    One call walks the displacement rows [first_dy, end_dy). The purpose is to lower the least sums
+    of the query rows [first_row, last_row), and to note by which displacements blocks of these rows
+    reach a key; to add the weights of the keys to the totals of these rows; or to add the values of
+    the keys to these rows of the result.
 
     All images are flat, with rows of `stride` and `key_stride` pixels: behind a row of keys there
     are infinities, behind a row of limits minus infinities, and otherwise zeros, and behind the
@@ -152,15 +169,16 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
     parts = len(powers(patch_size))
     neighbours = -(-margin // LANES)
     beyond = neighbours * LANES
-    revision, valued = HELPERS_REVISION, int(with_values)
+    revision = HELPERS_REVISION
+    lowering, valued = int(purpose == LEAST), int(purpose == VALUES)
 
     @compiled
     def walk(
         query: Array, stride: int, plane: int, key: Array, key_stride: int, key_plane: int,
         rows: int, columns: int, key_rows: int, key_columns: int, least: Array, limit: Array,
-        scale: Array, factor: Array, reached: Array, block_rows: int, total: Array, value: Array,
-        value_channels: int, window: Array, out: Array, first_row: int, last_row: int,
-        first_dy: int, end_dy: int,
+        scale: Array, first_index: int, index_stride: int, reached: Array, block_rows: int,
+        total: Array, index: Array, factor: Array, value: Array, value_channels: int,
+        window: Array, out: Array, first_row: int, last_row: int, first_dy: int, end_dy: int,
     ) -> None:  # fmt: skip
         width = stride + 2 * LANES + 2 * patch_size
         kept, first = np.empty(levels, np.int64), np.empty(levels, np.int64)
@@ -178,7 +196,7 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
                 start, end = max(0, -dy), min(rows, key_rows - dy)
                 start = max(start, first_row - margin if valued else first_row)
                 end = min(end, last_row)
-                if valued:
+                if not lowering:
                     lowest, highest = end, start
                     for block in range(start // block_rows, (end - 1) // block_rows + 1):
                         if reached[block, dy + rows - 1, dx + columns - 1]:
@@ -216,18 +234,25 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
                         if x < beyond:
                             continue
                         most = load(limit, at + x)
-                        if any_less(summed, most):
-                            weight = weights_below(
-                                summed, load(least, at + x), most, broadcast(scale, 0)
-                            )
-                            holds = True
-                            if valued:
-                                store(weights, x, weight * load(factor, at + x))
-                                found[(x - beyond) // LANES] = True
-                            else:
-                                store(total, at + x, load(total, at + x) + weight)
+                        if not any_less(summed, most):
+                            continue
+                        holds = True
+                        lowest_sums = load(least, at + x)
+                        if lowering:
+                            store(least, at + x, minimum(summed, lowest_sums))
+                            continue
+                        weight = weights_below(summed, lowest_sums, most, broadcast(scale, 0))
+                        if valued:
+                            store(weights, x, weight * load(factor, at + x))
+                            found[(x - beyond) // LANES] = True
+                            continue
+                        store(total, at + x, load(total, at + x) + weight)
+                        bits = equal_lanes(summed, lowest_sums)
+                        if bits != 0:
+                            number = first_index + (y + dy) * index_stride + left + dx + x - beyond
+                            _note_nearest(bits, index, at + x, number)
                     if not valued:
-                        if holds:
+                        if lowering and holds:
                             reached[y // block_rows, dy + rows - 1, dx + columns - 1] = True
                         continue
                     _spread(weights, beyond, found, chunks, neighbours, window, spread,
@@ -255,87 +280,101 @@ def mean_kernel(patch_size: int, channels: int, with_values: bool) -> Any:
     return walk
 
 
-def add_weights(request: MeanRequest, total: Array, *, threads: int, tick: Tick) -> Array:
-    """Add up weights; see `protocol.Engine.add_weights`."""
+def lower_least(request: MeanRequest, *, threads: int, tick: Tick) -> Array:
+    """Lower smallest sums; see `protocol.Engine.lower_least`."""
     blocks = min(_MOST_BLOCKS, -(-request.shape[0] // _LEAST_ROWS))
     displacements = [
         count + key_count - 1
         for count, key_count in zip(request.shape, request.key_shape, strict=True)
     ]
     reached = np.zeros((blocks, *displacements), np.bool_)
-    sums = _padded(total, _stride(request.query), 0)
-    images = _Images(request, reached, sums)
-    run(_jobs(request, images, request.shape[0], False, threads), threads, tick)
-    rows, columns = total.shape
-    total[...] = sums[: rows * images.stride].reshape(rows, -1)[:, :columns]
+    images = _Images(request, reached)
+    images.walk(LEAST, request.shape[0], threads, tick)
+    request.least[...] = images.rows_of(images.least, request.least.shape)
     return reached
 
 
+def add_weights(
+    request: MeanRequest, reached: Array, total: Array, index: Array, *, threads: int, tick: Tick
+) -> None:  # fmt: skip
+    """Add up weights; see `protocol.Engine.add_weights`."""
+    images = _Images(request, reached)
+    sums, numbers = images.padded(total, 0), images.padded(index, -1)
+    images.walk(WEIGHTS, request.shape[0], threads, tick, total=sums, index=numbers)
+    total[...] = images.rows_of(sums, total.shape)
+    index[...] = images.rows_of(numbers, index.shape)
+
+
 def add_values(
-    request: MeanRequest, factor: Array, reached: Array, value: Array, window: Array, out: Array,
+    request: MeanRequest, reached: Array, factor: Array, value: Array, window: Array, out: Array,
     *, threads: int, tick: Tick,
 ) -> None:  # fmt: skip
     """Add weighted values; see `protocol.Engine.add_values`."""
-    stride = _stride(request.query)
-    made = _padded(out, stride, 0)
-    images = _Images(
-        request, reached, _NOTHING, _padded(factor, stride, 0),
-        _padded(value, _stride(request.key), 0), len(value), window, made,
+    images = _Images(request, reached)
+    made = images.padded(out, 0)
+    images.walk(
+        VALUES, request.query.shape[1], threads, tick, factor=images.padded(factor, 0),
+        value=_padded(value, images.key_stride, 0), channels=len(value), window=window, out=made,
     )  # fmt: skip
-    rows = request.query.shape[1]
-    run(_jobs(request, images, rows, True, threads), threads, tick)
-    planes = made[: len(value) * rows * stride].reshape(len(value), rows, stride)
-    out[...] = planes[..., : out.shape[2]]
+    out[...] = images.rows_of(made, out.shape)
 
 
 class _Images:
     """Images of a request as the kernel reads them, see `mean_kernel`."""
 
-    def __init__(
-        self, request: MeanRequest, reached: Array, total: Array, factor: Array = _NOTHING,
-        value: Array = _NOTHING, value_channels: int = 0, window: Array = _NOTHING,
-        out: Array = _NOTHING,
-    ):  # fmt: skip
-        self.stride, self.key_stride = _stride(request.query), _stride(request.key)
-        blocks = len(reached)
-        self.arguments = (
-            _padded(request.query, self.stride, 0), self.stride,
-            request.query.shape[1] * self.stride, _padded(request.key, self.key_stride, np.inf),
-            self.key_stride, request.key.shape[1] * self.key_stride, *request.shape,
-            *request.key_shape, _padded(request.least, self.stride, 0),
-            _padded(request.limit, self.stride, -np.inf), np.array([request.scale], np.float32),
-            factor, reached, -(-request.shape[0] // blocks), total, value, value_channels, window,
-            out,
+    def __init__(self, request: MeanRequest, reached: Array):
+        query, key = request.query, request.key
+        self._request = request
+        self._stride, self.key_stride = query.shape[2] + 2 * LANES, key.shape[2] + 2 * LANES
+        self.least = self.padded(request.least, 0)
+        self._first_arguments = (
+            self.padded(query, 0), self._stride, query.shape[1] * self._stride,
+            _padded(key, self.key_stride, np.inf), self.key_stride,
+            key.shape[1] * self.key_stride, *request.shape, *request.key_shape, self.least,
+            self.padded(request.limit, -np.inf), np.array([request.scale], np.float32),
+            request.first_index, request.index_stride, reached,
+            -(-request.shape[0] // len(reached)),
         )  # fmt: skip
 
+    def padded(self, image: Array, fill: float) -> Array:
+        """An image of the query's rows, flat."""
+        return _padded(image, self._stride, fill)
 
-def _stride(image: Array) -> int:
-    return int(image.shape[2]) + 2 * LANES
+    def rows_of(self, flat: Array, shape: tuple[int, ...]) -> Array:
+        """What is not padding of such an image."""
+        *rest, columns = shape
+        rows = math.prod(rest) * self._stride
+        return flat[:rows].reshape(*rest, self._stride)[..., :columns]
+
+    def walk(
+        self, purpose: int, rows: int, threads: int, tick: Tick, *, total: Array = _NOTHING,
+        index: Array = _NO_NUMBERS, factor: Array = _NOTHING, value: Array = _NOTHING,
+        channels: int = 0, window: Array = _NOTHING, out: Array = _NOTHING,
+    ) -> None:  # fmt: skip
+        """Walk all displacements, in bands of rows and steps of displacements."""
+        request = self._request
+        kernel = mean_kernel(request.patch_size, len(request.query), purpose)
+        arguments = (
+            *self._first_arguments, total, index, factor, value, channels, window, out
+        )  # fmt: skip
+        (query_rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+        pairs = query_rows * columns * key_rows * key_columns
+        most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
+
+        def band(top: int, bottom: int) -> Iterator[int]:
+            step = max(1, int(most / ((bottom - top) * columns * key_columns)))
+            for first_dy in range(1 - query_rows, key_rows, step):
+                end_dy = min(first_dy + step, key_rows)
+                kernel(*arguments, top, bottom, first_dy, end_dy)
+                last = min(bottom, query_rows)
+                yield pairs_of_rows(top, last, key_rows, first_dy, end_dy) * columns * key_columns
+
+        edges = [rows * k // threads for k in range(threads + 1)]
+        run([band(*ends) for ends in pairwise(edges) if ends[0] < ends[1]], threads, tick)
 
 
 def _padded(image: Array, stride: int, fill: float) -> Array:
     """Flat planes with `fill` behind each row, and behind all."""
-    padded = np.full((*image.shape[:-1], stride), fill, np.float32)
+    padded = np.full((*image.shape[:-1], stride), fill, image.dtype)
     padded[..., : image.shape[-1]] = image
-    return np.concatenate([padded.ravel(), np.full(stride, fill, np.float32)])
-
-
-def _jobs(
-    request: MeanRequest, images: _Images, rows: int, with_values: bool, threads: int
-) -> list[Iterator[int]]:
-    """Bands of rows, each in steps of some displacements."""
-    kernel = mean_kernel(request.patch_size, len(request.query), with_values)
-    (_, columns), (key_rows, key_columns) = request.shape, request.key_shape
-    pairs = request.shape[0] * columns * key_rows * key_columns
-    most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
-    edges = [rows * k // threads for k in range(threads + 1)]
-
-    def walk(top: int, bottom: int) -> Iterator[int]:
-        step = max(1, int(most / ((bottom - top) * columns * key_columns)))
-        for first_dy in range(1 - request.shape[0], key_rows, step):
-            end_dy = min(first_dy + step, key_rows)
-            kernel(*images.arguments, top, bottom, first_dy, end_dy)
-            last = min(bottom, request.shape[0])
-            yield pairs_of_rows(top, last, key_rows, first_dy, end_dy) * columns * key_columns
-
-    return [walk(top, bottom) for top, bottom in pairwise(edges) if top < bottom]
+    return np.concatenate([padded.ravel(), np.full(stride, fill, image.dtype)])

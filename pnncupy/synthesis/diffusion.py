@@ -12,6 +12,7 @@ without new noise (Song et al. 2020, doi:10.48550/arXiv.2010.02502).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from pnncupy.engine.interface import MeanRequest
 from pnncupy.images.pyramid import enlarge
 from pnncupy.rng import draw_normal
 from pnncupy.search.candidate_lists import Candidates, Keys, next_above
-from pnncupy.search.incremental import incremental_search
+from pnncupy.search.exact import NO_FINITE_DISTANCE
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.coarse_to_fine import Synthesised
 from pnncupy.synthesis.problem import SynthesisRun
@@ -164,7 +165,16 @@ def _diffused(
 
 
 class Denoiser:
-    """Closed-form denoiser of images of a level, one after the other."""
+    """Closed-form denoiser of images of a level, one after the other.
+
+    Keys near the best one of the image before bound the distances that matter: what is farther has
+    no weight, and is passed over.
+
+    Parameters
+    ----------
+    run : SynthesisRun
+    level : int
+    """
 
     def __init__(self, run: SynthesisRun, level: int):
         self._settings = run.settings
@@ -172,45 +182,55 @@ class Denoiser:
         self._values = run.values(level)
         images = run.keys(level, "sharp")
         self._keys = Keys(images, Layout.of(images))
-        self._search = incremental_search(
-            run.settings, images, self._keys.layout, None, None, run.reporter.reuse
-        )
+        self._index = np.full((*self._grid.shape, 1), -1, np.int32)
         self._window = window(run.settings.patch_size)
 
     def denoise(self, image: Array, sigma: float) -> Array:
         """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
-        settings = self._settings
+        engine = self._settings.engine
+        how: dict[str, Any] = {"threads": self._settings.threads, "tick": self._settings.tick}
         query = np.ascontiguousarray(self._grid.wrapped(image))
-        requests = self._requests(query, sigma)
-        total = np.zeros(requests[0].shape, np.float32)
-        reached = [
-            settings.engine.add_weights(
-                each, total, threads=settings.threads, tick=settings.tick
-            )
-            for each in requests
-        ]  # fmt: skip
+        requests, reached = self._requests(query, sigma)
+        total = np.zeros(self._grid.shape, np.float32)
+        index = np.full(self._grid.shape, -1, np.int32)
+        for request, noted in zip(requests, reached, strict=True):
+            engine.add_weights(request, noted, total, index, **how)
+        self._index = index[..., None]
+        factor = np.float32(1) / total
         made = np.zeros((len(self._values[0]), *query.shape[1:]), np.float32)
         for request, noted, value in zip(requests, reached, self._values, strict=True):
-            settings.engine.add_values(
-                request, np.float32(1) / total, noted, value, self._window, made,
-                threads=settings.threads, tick=settings.tick,
-            )  # fmt: skip
+            engine.add_values(request, noted, factor, value, self._window, made, **how)
         weights = _window_sums(total.shape, self._window)[None]
         return _folded(made, self._grid) / _folded(weights, self._grid)
 
-    def _requests(self, query: Array, sigma: float) -> list[MeanRequest]:
-        """Requests for the weights of the keys, one for each source."""
+    def _requests(self, query: Array, sigma: float) -> tuple[list[MeanRequest], list[Any]]:
+        """Requests for the weights of the keys of each source, and what they reach."""
         settings, keys = self._settings, self._keys
-        nearest = Candidates(settings, keys, query, 1)
-        nearest.index[..., 0] = self._search(query).index
-        least = nearest.sums(query, None)[..., 0]
+        known = Candidates(settings, keys, query, 1)
+        known.index[...] = self._index
+        least = known.sums(query, None)[..., 0]
         scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
-        bits = np.float32(_BITS + math.log2(keys.patches(settings.patch_size)))
-        limit = np.maximum(least + bits / scale, next_above(least))
-        return [
-            MeanRequest(query, image, settings.patch_size, least, limit, scale)
-            for image in keys.images
+        widest = np.float32(_BITS + math.log2(keys.patches(settings.patch_size))) / scale
+        requests = [
+            MeanRequest(
+                query, image, settings.patch_size, least, _limit(least, widest), scale,
+                keys.layout.width, first,
+            )
+            for image, first in zip(keys.images, keys.layout.first_indices, strict=True)
+        ]  # fmt: skip
+        reached = [
+            settings.engine.lower_least(each, threads=settings.threads, tick=settings.tick)
+            for each in requests
         ]
+        if not np.isfinite(least).all():
+            raise ValueError(NO_FINITE_DISTANCE)
+        limit = _limit(least, widest)
+        return [replace(each, limit=limit) for each in requests], reached
+
+
+def _limit(least: Array, widest: np.float32) -> Array:
+    """Sums from which on keys have no weight; some have."""
+    return np.maximum(least + widest, next_above(least))
 
 
 def _window_sums(shape: tuple[int, ...], side: Array) -> Array:

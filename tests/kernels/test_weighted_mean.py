@@ -1,6 +1,7 @@
 """Weighted means of all patches: engines beside each other, and beside plain loops."""
 
 import math
+from dataclasses import replace
 
 import naive
 import numpy as np
@@ -29,17 +30,25 @@ def case_of(random, channels, shape, key_shape, size, sigma, values, unusable=Tr
     """A request, and values, of random images."""
     query = random.random((channels, *shape), np.float32)
     key = random.random((channels, *key_shape), np.float32)
-    if unusable and size > 1 and size < 7:
+    if unusable and 1 < size < 7:
         key[0, 2, 3] = np.inf
     counts = tuple(side - size + 1 for side in shape)
-    score = np.full((*counts, 1), np.inf, np.float32)
-    search = SearchRequest(query, key, size, None, score, np.full((*counts, 1), -1, np.int32),
-                           key_shape[1])  # fmt: skip
-    reference.update_nearest(search, threads=1, tick=no_tick)
-    least = score[..., 0]
     scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
-    request = MeanRequest(query, key, size, least, least + np.float32(30) / scale, scale)
+    # The key of some patch may be the best one, or near it.
+    bound = np.full(counts, np.inf, np.float32)
+    bound[::2] = bound_of(query, key, size)[::2]
+    request = MeanRequest(
+        query, key, size, bound, bound + np.float32(30) / scale, scale, key_shape[1] + 3, 11
+    )
     return request, random.random((values, *key_shape), np.float32)
+
+
+def bound_of(query, key, size):
+    """Sums of the query patches and the key patch in the last corner."""
+    rows, columns = (side - size for side in key.shape[1:])
+    corner = key[:, None, None, rows:, columns:]
+    patches = np.lib.stride_tricks.sliding_window_view(query, (size, size), axis=(1, 2))
+    return ((patches - corner) ** 2).sum(axis=(0, 3, 4)).astype(np.float32) * np.float32(1.001)
 
 
 def side_of(size):
@@ -49,14 +58,19 @@ def side_of(size):
 
 
 def means(engine, request, value, threads=1):
+    """Smallest sums, totals, nearest keys and weighted sums of values."""
+    how = {"threads": threads, "tick": no_tick}
+    least = request.least.copy()
+    reached = engine.lower_least(replace(request, least=least), **how)
+    request = replace(request, least=least, limit=least + np.float32(30) / request.scale)
     total = np.zeros(request.shape, np.float32)
-    reached = engine.add_weights(request, total, threads=threads, tick=no_tick)
+    index = np.full(request.shape, -1, np.int32)
+    engine.add_weights(request, reached, total, index, **how)
     out = np.zeros((len(value), *request.query.shape[1:]), np.float32)
     engine.add_values(
-        request, np.float32(1) / total, reached, value, side_of(request.patch_size), out,
-        threads=threads, tick=no_tick,
-    )  # fmt: skip
-    return total, out
+        request, reached, np.float32(1) / total, value, side_of(request.patch_size), out, **how
+    )
+    return least, total, index, out
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -65,7 +79,7 @@ def test_engines_have_the_same_bits(random, case, threads):
     request, value = case_of(random, *case)
     expected = means(reference, request, value)
     found = means(weighted_mean, request, value, threads)
-    assert (expected[0] >= 1).all()
+    assert (expected[1] >= 1).all()
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -85,7 +99,7 @@ def test_neither_steps_nor_blocks_of_rows_change_a_bit(random, monkeypatch, pair
 @pytest.mark.parametrize("sigma", [1.0, 0.3, 0.1])
 def test_means_are_those_of_plain_loops(random, engine, sigma):
     request, value = case_of(random, 2, (9, 8), (8, 10), 3, sigma, 2, unusable=False)
-    _, out = means(engine, request, value)
+    *_, out = means(engine, request, value)
     side = side_of(3)
     weights = np.multiply.outer(
         np.convolve(np.ones(7), side), np.convolve(np.ones(6), side)
@@ -97,19 +111,33 @@ def test_means_are_those_of_plain_loops(random, engine, sigma):
     np.testing.assert_allclose(out / weights, expected, rtol=2e-5)
 
 
-def test_progress_counts_all_pairs_of_both_passes(random):
+def test_sums_and_nearest_keys_are_those_of_the_search(random):
     request, value = case_of(random, *CASES[0])
+    score = np.full((*request.shape, 1), np.inf, np.float32)
+    index = np.full(score.shape, -1, np.int32)
+    search = SearchRequest(request.query, request.key, 5, None, score, index, 20, 11)
+    reference.update_nearest(search, threads=1, tick=no_tick)
+    least, _, nearest, _ = means(weighted_mean, request, value, 2)
+    np.testing.assert_array_equal(least, score[..., 0])
+    np.testing.assert_array_equal(nearest, index[..., 0])
+
+
+def test_what_has_no_weight_is_passed_over(random):
+    request, _ = case_of(random, *CASES[1])
+    bound = request.least.copy()
+    reached = weighted_mean.lower_least(request, threads=1, tick=no_tick)
+    assert reached.any()
+    assert np.isinf(bound).any()
+    again = replace(request, limit=request.least + np.float32(30) / request.scale)
+    assert weighted_mean.lower_least(again, threads=1, tick=no_tick).sum() < reached.sum() / 2
+
+
+@pytest.mark.parametrize("engine", [reference, weighted_mean], ids=["numpy", "numba"])
+def test_progress_counts_all_pairs(random, engine):
+    request, _ = case_of(random, *CASES[0])
     counted = []
-    total = np.zeros(request.shape, np.float32)
-    reached = weighted_mean.add_weights(request, total, threads=2, tick=counted.append)
-    pairs = math.prod(request.shape) * math.prod(request.key_shape)
-    assert sum(counted) == pairs
-    out = np.zeros((len(value), *request.query.shape[1:]), np.float32)
-    weighted_mean.add_values(
-        request, np.float32(1) / total, reached, value, side_of(5), out, threads=2,
-        tick=counted.append,
-    )  # fmt: skip
-    assert sum(counted) <= 3 * pairs
+    engine.lower_least(request, threads=2, tick=counted.append)
+    assert sum(counted) == math.prod(request.shape) * math.prod(request.key_shape)
 
 
 def test_powers_of_two_are_as_exact_as_is_said():
