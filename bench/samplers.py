@@ -18,6 +18,7 @@ COLUMNS = (
     "swd_p90", "copies", "pictures_copied", "seconds",
 )  # fmt: skip
 SIDE = 128
+PICTURE = Path(__file__).parent / "pictures" / "samplers.png"
 SAMPLERS: dict[str, dict[str, Any]] = {
     "patches": {},
     "patches, high variety": {"variety": "high"},
@@ -29,6 +30,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 def measure(threads: int, images: Path | None = None, samples: int = 3) -> list[dict[str, Any]]:
     samples = min(samples, 10)
     pictures = list(bundled()) if images is None else list(readable(_files(images)))
+    write_picture(threads)
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in SAMPLERS}
     for number, (name, picture) in enumerate(pictures):
         source = reduced(picture)
@@ -43,13 +45,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def reduced(picture: Any) -> Any:
-    """A picture with a longer side of at most `SIDE` pixels."""
+    """A picture with a longer side of at most `SIDE` pixels, in its dtype."""
+    import numpy as np
+
     import pnncupy as pnn
 
     longer = max(picture.shape[:2])
     if longer <= SIDE:
         return picture
-    return pnn.resize(picture, SIDE / longer)
+    resized = pnn.resize(picture, SIDE / longer)
+    if picture.dtype.kind != "u":
+        return resized
+    return np.clip(np.rint(resized), 0, np.iinfo(picture.dtype).max).astype(picture.dtype)
 
 
 def qualities(source: Any, samples: int, options: dict[str, Any], threads: int) -> dict[str, Any]:
@@ -85,6 +92,29 @@ def row_of(name: str, rows: list[dict[str, Any]], samples: int) -> dict[str, Any
         "copies": mean("copies"), "pictures_copied": sum(row["copies"] > 0 for row in rows),
         "seconds": mean("seconds"),
     }  # fmt: skip
+
+
+def write_picture(threads: int) -> None:
+    """The bundled photographs, and two samples of each sampler."""
+    from matplotlib.figure import Figure
+
+    import pnncupy as pnn
+
+    shown = ("patches", "diffusion")
+    pictures = list(bundled())
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.subplots(len(pictures), 5)
+    for line, (name, picture) in zip(axes, pictures, strict=True):
+        source = reduced(picture)
+        panels = [(name, source)]
+        for sampler in shown:
+            made = pnn.generate(source, 2, rng=0, threads=threads, **SAMPLERS[sampler])
+            panels += [(sampler, each) for each in made]
+        for axis, (title, image) in zip(line, panels, strict=True):
+            axis.set_title(title, fontsize=9)
+            axis.set(xticks=[], yticks=[])
+            axis.imshow(image, cmap="gray", interpolation="nearest")
+    figure.savefig(PICTURE, dpi=90)
 
 
 def report(rows: list[dict[str, Any]]) -> str:
