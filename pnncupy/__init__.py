@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         EngineUnavailable,
         FilesInUse,
         ImageReadError,
+        LabelsHint,
     )
     from pnncupy.images.pyramid import pyramid
     from pnncupy.images.resize import resize
@@ -50,6 +51,7 @@ __all__ = [
     "Event",
     "FilesInUse",
     "ImageReadError",
+    "LabelsHint",
     "Matches",
     "Result",
     "analogy",
@@ -78,6 +80,7 @@ _NAMES_BY_MODULE = {
         "EngineUnavailable",
         "FilesInUse",
         "ImageReadError",
+        "LabelsHint",
     ),
     "engine.registry": ("EngineStatus", "engines"),
     "search.nearest": ("Matches", "key_minimum", "nearest_patches"),

@@ -32,6 +32,7 @@ from pnncupy.io.masks import read_mask, read_mask_of_volume, read_transparent
 from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.sources import read_source
 from pnncupy.io.volume_files import read_volume, write_volume
+from pnncupy.tasks.labels_hint import labels_note
 from pnncupy.tasks.registry import TASKS, task_function
 
 # Images that a worker keeps, since the next job mostly needs them again.
@@ -136,8 +137,8 @@ class Made:
     number : int or None
         The operating system's number of the error, if it has one.
     notes : tuple of str
-        A line with the number of pixels of the hole, if there is a mask, and one for each thing of
-        the source's metadata that the image does not keep.
+        A line with the number of pixels of the hole, if there is a mask, one if the source may hold
+        labels, and one for each thing of its metadata that the image does not keep.
     """
 
     digest: str = ""
@@ -172,7 +173,7 @@ def execute(
         write = write_volume if job.volume else write_image
         write(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
         notes = (
-            *_changes_of(job), *hole_notes(job, arguments), *made_from.notes(file.suffix)
+            *_changes_of(job), *input_notes(job, arguments), *made_from.notes(file.suffix)
         )  # fmt: skip
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
@@ -259,6 +260,8 @@ def task_call(
         arguments["nodata"] = None
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
+    if arguments.get("categorical") is None:
+        arguments["categorical"] = False  # `input_notes` reports images that may hold labels
     # Images of files have their channels on the last axis.
     axis = None if job.volume and first.ndim == 3 else -1
     return task_function(job.verb), {"channel_axis": axis, **inputs, **arguments}
@@ -296,11 +299,24 @@ def job_mask_choice(job: Job) -> MaskChoice:
     return mask_choice(*(job.arguments.get(name) for name in MASK_CHOICE))
 
 
-def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
-    """Line with the number of pixels of the hole of a job; none without a mask from files.
+def input_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
+    """Lines on the images of a job: the pixels of its hole, and whether it may hold labels.
 
     `arguments` are those of its call.
     """
+    source, *_ = _as_tuple(job.inputs[TASKS[job.verb].images[0].name])
+    images = arguments[TASKS[job.verb].images[0].name]
+    labels = labels_note(
+        Path(_name(source)).name,
+        images if isinstance(images, list) else [images],
+        {**arguments, "categorical": job.arguments.get("categorical")},
+        ("set categorical=True (--categorical)", "categorical=False (--no-categorical)"),
+    )
+    return [*_hole_notes(job, arguments), *([labels] if labels else [])]
+
+
+def _hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
+    """Line with the number of pixels of the hole of a job; none without a mask from files."""
     mask, word = job.inputs.get("mask"), job.arguments.get("mask")
     if mask is not None and mask.kind != "array":
         return [hole_count(Path(mask.path).name, _judged(mask, job_mask_choice(job)))]

@@ -32,6 +32,17 @@ def spoken_arguments(
         options["guides"] = [_guide(*each, volume=volume) for each in guides]
 
 
+def settle_labels(name: str, sources: Sequence[Any], options: dict[str, Any]) -> None:
+    """Report sources that may hold labels, and take them for intensities, in place."""
+    from pnncupy.tasks.labels_hint import labels_note
+
+    note = labels_note(name, sources, options, ("--categorical", "--no-categorical"))
+    if note:
+        say(note, error=True)
+    if options.get("categorical") is None:
+        options["categorical"] = False
+
+
 def parse_numbers(options: dict[str, Any]) -> None:
     """Turn numbers in words into numbers, in place; the nodata value "none" becomes None."""
     if options.get("nodata") is not None:

@@ -231,8 +231,9 @@ SYNTHESIS_OPTIONS = [
     click.option("--nodata", metavar="VALUE|nan|none",
                  shell_complete=completion.words("nan", "none"),
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
-    click.option("--categorical", is_flag=True, default=None,
-                 help="Values are labels: votes are majorities, and no new values appear."),
+    click.option("--categorical/--no-categorical", default=None,
+                 help="Values are labels: votes are majorities, and no new values appear; or "
+                 "intensities, the default."),
     click.option("--label-costs", metavar="LABEL=WEIGHT,...|FILE",
                  help="Weights of labels where they are confused, or a file with the costs of all "
                  "pairs: numbers with commas, a line for each label."),

@@ -62,7 +62,7 @@ def _parameters(*options: Any) -> list[click.Parameter]:
 
 def _call(verb: str, given: dict[str, Any]) -> None:
     """Read the images of a command, run its task and report."""
-    from pnncupy.cli.arguments import spoken_arguments
+    from pnncupy.cli.arguments import settle_labels, spoken_arguments
     from pnncupy.cli.inputs import read_sources
     from pnncupy.cli.outputs import ResultFiles
     from pnncupy.cli.progress_bars import progress_bar
@@ -78,6 +78,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
     made_from = _provenance(verb, sources, files, samples, seed)
     given["axes"] = _axes(given["axes"])
     spoken_arguments(given, files)
+    settle_labels(made_from.sources[0], sources, given)
     target = _target(output, f"{name}_{verb}_seed{seed}", sources[0])
     metadata = voxel_metadata(made_from.metadata)
     if metadata is None:

@@ -9,6 +9,7 @@ from pnncupy.arrays import Array
 from pnncupy.images.missing import split_missing
 from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.synthesis.memory import Shape
+from pnncupy.tasks.labels_hint import hint_at_labels
 from pnncupy.tasks.options import TaskOptions
 
 
@@ -67,6 +68,7 @@ class SourceImages:
             check_fits_patch(name, own, options.patch_size)
             arrays.check_finite(name, image, xp)
             check_like(name, image, own, images[0], planes[0])
+        hint_at_labels(names[0].partition("[")[0], planes, known, options)
         return cls(names, images, known, planes)
 
     @property
@@ -109,7 +111,7 @@ def without_missing(
     pairs = [
         split_missing(
             name, source, options.missing_value, options.channel_axis,
-            categorical=options.categorical,
+            categorical=options.holds_labels,
         )
         for name, source in zip(names, sources, strict=True)
     ]  # fmt: skip

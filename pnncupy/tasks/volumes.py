@@ -75,7 +75,7 @@ def grow_volume(
     threads: int | None = None,
     incremental: bool = True,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
     """Make a volume whose slices along each axis look like given images.
@@ -116,11 +116,12 @@ def grow_volume(
         Return a `Result` with statistics of the run; its `index` is None.
     callback : callable, optional
         As in `generate`; what ``event.render()`` returns is a volume.
-    categorical : bool, default False
-        Values are labels (integers or bool, one channel): the distance of two patches is the share
-        of their pixels whose labels differ, and the label with most votes wins, where votes are
-        shifted so that each label keeps its share of the images. Each of C labels is one plane, so
-        that memory and time are those of C channels.
+    categorical : bool, optional
+        True: values are labels (integers or bool, one channel): the distance of two patches is the
+        share of their pixels whose labels differ, and the label with most votes wins, where votes
+        are shifted so that each label keeps its share of the images. Each of C labels is one plane,
+        so that memory and time are those of C channels. Default: False, with a `LabelsHint` as in
+        `generate`.
 
     Returns
     -------
@@ -390,7 +391,7 @@ def _workload(
         sources=images.shapes,
         channels=channels,
         masked=any(mask is not None for mask in images.known),
-        weighted=options.categorical,
+        weighted=options.holds_labels,
         normalised=not math.isinf(options.alpha),
         returned=math.prod(shape)
         * (1 if options.categorical else len(first))
