@@ -114,7 +114,9 @@ def test_missing_pixels_do_not_count():
 
 
 def test_several_channels_are_no_labels():
-    assert label_like_values([np.zeros((3, 4, 4), np.uint8) + np.eye(4, dtype=np.uint8)], [None]) == []
+    assert (
+        label_like_values([np.zeros((3, 4, 4), np.uint8) + np.eye(4, dtype=np.uint8)], [None]) == []
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
