@@ -21,5 +21,5 @@ class FilesInUse(OSError):  # noqa: N818 - says what it is
     """Another process writes the same files; the message names it."""
 
 
-class LabelsHint(UserWarning):  # noqa: N818 - a hint
+class LabelsHint(UserWarning):
     """An image of few integers may hold labels, and the call does not say whether it does."""

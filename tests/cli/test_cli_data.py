@@ -1,5 +1,7 @@
 """The command line with missing pixels, labels, weights and guides."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -222,7 +224,6 @@ def test_a_batch_reports_each_file_that_may_hold_labels(phases, capsys):
 
 
 def test_a_report_notes_files_that_may_hold_labels(phases, capsys):
-    with open("spec.toml", "w") as spec:
-        spec.write(f"[[generate]]\nimage = '{phases}'\niterations = 1\nlevels = 0\n")
+    Path("spec.toml").write_text(f"[[generate]]\nimage = '{phases}'\niterations = 1\nlevels = 0\n")
     assert app.run(["report", "spec.toml", "-o", "page", "--quiet"]) == 0
     assert "phases.png: 3 different values" in capsys.readouterr().err
