@@ -260,11 +260,12 @@ def task_call(
         arguments["nodata"] = None
     elif "nodata" not in arguments:
         arguments["nodata"] = _nodata_of_all(job)
-    if arguments.get("categorical") is None:
-        arguments["categorical"] = False  # `input_notes` reports images that may hold labels
     # Images of files have their channels on the last axis.
     axis = None if job.volume and first.ndim == 3 else -1
-    return task_function(job.verb), {"channel_axis": axis, **inputs, **arguments}
+    call = {"channel_axis": axis, **inputs, **arguments}
+    if _labels_note(job, call):  # which `input_notes` reports
+        call["categorical"] = False
+    return task_function(job.verb), call
 
 
 def _set_sides(arguments: dict[str, Any], sides: tuple[int, ...]) -> None:
@@ -304,15 +305,21 @@ def input_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
 
     `arguments` are those of its call.
     """
-    source, *_ = _as_tuple(job.inputs[TASKS[job.verb].images[0].name])
-    images = arguments[TASKS[job.verb].images[0].name]
-    labels = labels_note(
+    labels = _labels_note(job, arguments)
+    return [*_hole_notes(job, arguments), *([labels] if labels else [])]
+
+
+def _labels_note(job: Job, arguments: Mapping[str, Any]) -> str:
+    """Line that the source of a job may hold labels; "" if it is clear."""
+    parameter = TASKS[job.verb].images[0].name
+    source, *_ = _as_tuple(job.inputs[parameter])
+    images = arguments[parameter]
+    return labels_note(
         Path(_name(source)).name,
         images if isinstance(images, list) else [images],
         {**arguments, "categorical": job.arguments.get("categorical")},
         ("set categorical=True (--categorical)", "categorical=False (--no-categorical)"),
     )
-    return [*_hole_notes(job, arguments), *([labels] if labels else [])]
 
 
 def _hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:

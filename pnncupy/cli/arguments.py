@@ -32,14 +32,19 @@ def spoken_arguments(
         options["guides"] = [_guide(*each, volume=volume) for each in guides]
 
 
-def settle_labels(name: str, sources: Sequence[Any], options: dict[str, Any]) -> None:
-    """Report sources that may hold labels, and take them for intensities, in place."""
-    from pnncupy.tasks.labels_hint import labels_note
+def settle_labels(
+    name: str, sources: Sequence[Any], options: dict[str, Any], *, grown: bool = False
+) -> None:
+    """Report sources that may hold labels, and take them for intensities, in place.
 
-    note = labels_note(name, sources, options, ("--categorical", "--no-categorical"))
+    `grown` says whether the task is `grow_volume`.
+    """
+    from pnncupy.tasks.labels_hint import FEWEST, FEWEST_GROWN, labels_note
+
+    remedy = ("--categorical", "--no-categorical")
+    note = labels_note(name, sources, options, remedy, FEWEST_GROWN if grown else FEWEST)
     if note:
         say(note, error=True)
-    if options.get("categorical") is None:
         options["categorical"] = False
 
 

@@ -78,7 +78,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
     made_from = _provenance(verb, sources, files, samples, seed)
     given["axes"] = _axes(given["axes"])
     spoken_arguments(given, files)
-    settle_labels(made_from.sources[0], sources, given)
+    settle_labels(made_from.sources[0], sources, given, grown=True)
     target = _target(output, f"{name}_{verb}_seed{seed}", sources[0])
     metadata = voxel_metadata(made_from.metadata)
     if metadata is None:

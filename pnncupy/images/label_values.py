@@ -27,7 +27,7 @@ def label_like_values(planes: Sequence[Array], known: Sequence[Array | None]) ->
     -------
     list of int
         The 2 to 16 different values of integer images of one channel; empty of all others. Images
-        of bool are not listed: their results have two values anyway.
+        of bool have none: their results have two values anyway.
     """
     found: set[int] = set()
     for image, mask in zip(planes, known, strict=True):

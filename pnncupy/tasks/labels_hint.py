@@ -14,21 +14,37 @@ from pnncupy.synthesis.voting import VOTES
 from pnncupy.tasks.options import TaskOptions
 
 _PACKAGE = str(Path(__file__).parents[1])
+# Fewest labels that results mix; those of `grow_volume`, which keeps the histogram, mix no two.
+FEWEST, FEWEST_GROWN = 2, 3
 # Options that only intensities have.
 _OF_INTENSITIES = ("data_range", "channel_weights")
 
 
 def hint_at_labels(
-    name: str, planes: Sequence[Array], known: Sequence[Array | None], options: TaskOptions
+    name: str,
+    planes: Sequence[Array],
+    known: Sequence[Array | None],
+    options: TaskOptions,
+    fewest: int = FEWEST,
 ) -> None:
-    """Warn, at the caller's line, that images (C, H, W) may hold labels.
+    """Warn, at the caller's line, that images may hold labels.
 
-    `name` is the parameter of the images, `known` (H, W) their pixels that are not missing.
+    Parameters
+    ----------
+    name : str
+        Parameter of the images.
+    planes : sequence of (C, H, W) or (C, Z, Y, X) arrays
+    known : sequence of (H, W) or (Z, Y, X) bool arrays or None
+        Pixels that are not missing.
+    options : TaskOptions
+    fewest : int
+        Least number of labels that a result without `categorical` would mix.
     """
     given = {each: getattr(options, each) for each in ("categorical", "vote", *_OF_INTENSITIES)}
     if not _is_open(given):
         return
-    if values := label_like_values(planes, known):
+    values = label_like_values(planes, known)
+    if len(values) >= fewest:
         warnings.warn(
             f"`{name}` holds {value_words(values)} and is taken for intensities, so that votes "
             "average them; set `categorical=True` if they are labels, `categorical=False` if not",
@@ -38,7 +54,11 @@ def hint_at_labels(
 
 
 def labels_note(
-    name: str, images: Sequence[Any], given: Mapping[str, Any], remedy: tuple[str, str]
+    name: str,
+    images: Sequence[Any],
+    given: Mapping[str, Any],
+    remedy: tuple[str, str],
+    fewest: int = FEWEST,
 ) -> str:
     """Return a line that says that images may hold labels; "" if it is clear.
 
@@ -51,13 +71,20 @@ def labels_note(
         Arguments of the call.
     remedy : (str, str)
         How to say that values are labels, and that they are not.
+    fewest : int
+        As in `hint_at_labels`.
     """
     if not _is_open(given):
         return ""
-    nodata, axis = checked_nodata(given.get("nodata")), given.get("channel_axis", "auto")
-    split = [split_missing(name, image, nodata, axis) for image in images]
-    planes = [as_planes(name, plain, axis) for plain, _ in split]
-    if not (values := label_like_values(planes, [known for _, known in split])):
+    axis = given.get("channel_axis", "auto")
+    try:
+        nodata = checked_nodata(given.get("nodata"))
+        split = [split_missing(name, image, nodata, axis) for image in images]
+        planes = [as_planes(name, plain, axis) for plain, _ in split]
+    except (TypeError, ValueError):  # which the task itself reports
+        return ""
+    values = label_like_values(planes, [known for _, known in split])
+    if len(values) < fewest:
         return ""
     return (
         f"{name}: {value_words(values)} are taken for intensities, so that votes average them; "

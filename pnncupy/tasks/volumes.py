@@ -38,6 +38,7 @@ from pnncupy.synthesis.problem import Source
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.synthesis.volume_growth import VolumeProblem, VolumeRun, grow, random_volume
+from pnncupy.tasks.labels_hint import FEWEST_GROWN
 from pnncupy.tasks.options import Callback, Memory, Nodata, Progress, TaskOptions
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import Encoding, range_of, source_of
@@ -121,7 +122,7 @@ def grow_volume(
         share of their pixels whose labels differ, and the label with most votes wins, where votes
         are shifted so that each label keeps its share of the images. Each of C labels is one plane,
         so that memory and time are those of C channels. Default: False, with a `LabelsHint` as in
-        `generate`.
+        `generate` from 3 values on: two keep their shares in any case.
 
     Returns
     -------
@@ -179,7 +180,7 @@ def grow_volume(
         max_memory=max_memory,
     )  # fmt: skip
     voxels = checked_volume_shape(shape, size)
-    sources = SourceImages.of("images", images, options)
+    sources = SourceImages.of("images", images, options, FEWEST_GROWN)
     if sources.axes != 2:
         raise ValueError(
             "`images` must be 2-D, or 3-D with channels, got a volume: see `pnncupy.generate`"

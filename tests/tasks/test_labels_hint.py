@@ -72,6 +72,10 @@ def test_options_of_intensities_and_votes_that_mix_nothing_need_no_hint(options)
     pnn.generate(LABELS, rng=1, **FAST, **options)
 
 
+def test_grown_volumes_mix_no_two_values():
+    pnn.grow_volume((LABELS > 0) * np.uint8(255), (8, 8, 8), rng=1, **FAST)
+
+
 def test_the_baseline_has_no_labels():
     pnn.baselines.bidirectional_similarity(LABELS, (20, 20), iterations=1)
 
