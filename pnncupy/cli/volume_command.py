@@ -9,12 +9,18 @@ import click
 from click.core import ParameterSource
 
 from pnncupy.cli.command import Command
-from pnncupy.cli.options import SEED_OPTION, SOURCE_OPTIONS, SYNTHESIS_OPTIONS, with_options
+from pnncupy.cli.options import (
+    LEVELS_OPTION,
+    SEED_OPTION,
+    SOURCE_OPTIONS,
+    SYNTHESIS_OPTIONS,
+    with_options,
+)
 from pnncupy.tasks.registry import TASKS, task_function
 from pnncupy.terminal import say
 
 _SHARED = (
-    "levels", "downscale", "patch_size", "data_range", "method", "engine", "threads", "nodata",
+    "downscale", "patch_size", "data_range", "method", "engine", "threads", "nodata",
     "categorical", "max_memory",
 )  # fmt: skip
 _NOT_RECORDED = {"files", "sample_names", "seed", "output", "force", "quiet", "page"}
@@ -49,6 +55,7 @@ def volume_command(verb: str) -> click.Command:
     command.params = [
         *(each for each in _parameters(*SOURCE_OPTIONS) if each.name != "volume"),
         *_parameters(*_OWN_OPTIONS),
+        *_parameters(LEVELS_OPTION),
         *(each for each in _parameters(*SYNTHESIS_OPTIONS) if each.name in _SHARED),
         *_parameters(*_RESULT_OPTIONS),
     ]

@@ -103,6 +103,8 @@ class TaskSpec:
         NaN marks missing pixels, whatever `nodata` is.
     volume : bool
         Results are volumes: it has a command of its own, and batches and reports do not have it.
+    automatic_levels : bool
+        `levels` may be "auto".
     """
 
     module: str
@@ -120,6 +122,7 @@ class TaskSpec:
     function: str = ""
     nan_missing: bool = False
     volume: bool = False
+    automatic_levels: bool = False
 
     @property
     def image_names(self) -> tuple[str, ...]:
@@ -190,6 +193,7 @@ TASKS = {
          OwnOption("--distinct", "distinct", "Synthesise results again that copy IMAGE; default: "
                    "yes for -n above 1.", choices={"yes": True, "no": False})),
         realisations=True,
+        automatic_levels=True,
     ),
     "inpaint": TaskSpec(
         "pnncupy.tasks.inpainting",
