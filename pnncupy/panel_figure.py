@@ -74,10 +74,11 @@ class _Grid:
 
     def height(self, row: Sequence[Panel]) -> float:
         """Of the images of a row, with their bars."""
-        return max(
+        heights: list[float] = [
             panel.image.shape[0] * self.scale + (0 if panel.bar is None else _BAR_AND_WORDS)
             for panel in row
-        )
+        ]
+        return max(heights)
 
 
 def panel_figure(
