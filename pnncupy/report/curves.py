@@ -92,7 +92,7 @@ def _middle(image: Any, share: float) -> Any:
 
 
 def _note(phases: Phases, made: Made, images: Sequence[Any]) -> str:
-    """Which phases are measured, and which part of the images."""
+    """Name the phases that are measured, and the part of the images."""
     words = [
         "Descriptors of the source (red), and of the results the mean (blue), 5 % to 95 % and the "
         "extremes (bands)."

@@ -33,7 +33,7 @@ class Phases:
 
 
 def phases_of(made: Made, most: int) -> Phases | None:
-    """Return the phases of an entry, `most` at the most; None where there are none.
+    """Return up to `most` phases of an entry; None where there are none.
 
     Images of several channels have none, nor have those with missing pixels, and images of one
     value.

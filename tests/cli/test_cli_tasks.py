@@ -164,14 +164,14 @@ def test_what_was_chosen_is_said(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("verb", TASKS)
-def test_levels_are_automatic_in_generate_only(verb, capsys):
+def test_levels_are_automatic_in_generate_only(verb, tmp_path, capsys):
     assert run([verb, "--help"]) == 0
     words = " ".join(capsys.readouterr().out.split())
     told = words.partition("--levels ")[2].partition(" --")[0]
     assert "Pyramid levels below full size" in told
     assert ("auto" in told) is (verb == "generate")
     if verb != "generate":
-        assert run([verb, "--sample", "rocket", "--levels", "auto", "-o", "a.png"]) == 2
+        assert run([verb, "--sample", "rocket", "--levels", "auto", "-o", str(tmp_path)]) == 2
         assert "'--levels'" in capsys.readouterr().err
 
 
