@@ -72,7 +72,7 @@ def ensemble(
     >>> results = np.random.default_rng(0).random((5, 16, 20))
     >>> found = pnn.metrics.ensemble(results, quantiles=[0.05, 0.95])
     >>> figure = pnn.plot.ensemble(found, unit="m")
-    >>> [axes.get_title(loc="left") for axes in figure.axes][:2]
+    >>> [axes.get_title(loc="left") for axes in figure.axes][:4:2]
     ['mean', 'standard deviation']
     """
     if not (hasattr(statistics, "mean") or hasattr(statistics, "entropy")) or hasattr(
