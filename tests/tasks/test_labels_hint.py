@@ -138,3 +138,9 @@ def test_counting_costs_little(random, dtype, largest):
 def test_values_in_words():
     assert value_words([0, 255]) == "2 different values (0, 255)"
     assert value_words(range(9)) == "9 different values (0, 1, 2, ..., 8)"
+
+
+def test_values_of_arrays_on_a_device(cupy):
+    planes = cupy.asarray(LABELS[None] * 3)
+    assert label_like_values([planes], [None]) == [0, 3, 6]
+    assert label_like_values([planes], [planes[0] > 0]) == [3, 6]
