@@ -181,7 +181,7 @@ def _tasks(threads: int) -> Iterator[dict[str, Any]]:
         "analogy": lambda: pnn.analogy(first, second, threads=threads),
         "collage of three": lambda: pnn.collage([first, second, third], threads=threads),
         "bidirectional_dissimilarity": lambda: np.float64(
-            pnn.metrics.bidirectional(first, second, threads=threads).value
+            pnn.metrics.bidirectional_dissimilarity(first, second, threads=threads)
         ),
     }
     for name, work in works.items():

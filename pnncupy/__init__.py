@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         EngineUnavailable,
         FilesInUse,
         ImageReadError,
+        LabelsHint,
     )
     from pnncupy.images.pyramid import pyramid
     from pnncupy.images.resize import resize
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "FilesInUse",
     "ImageReadError",
+    "LabelsHint",
     "Matches",
     "Result",
     "RunInfo",
@@ -80,6 +82,7 @@ _NAMES_BY_MODULE = {
         "EngineUnavailable",
         "FilesInUse",
         "ImageReadError",
+        "LabelsHint",
     ),
     "engine.registry": ("EngineStatus", "engines"),
     "search.nearest": ("Matches", "key_minimum", "nearest_patches"),

@@ -128,7 +128,7 @@ def bidirectional_similarity(
         iterations=iterations, coarse_iterations=1, keys="sharp", vote="mean", method=method,
         engine=engine, channel_axis=channel_axis, data_range=data_range,
         return_index=return_index, return_info=return_info, callback=callback,
-        progress=progress, threads=threads,
+        progress=progress, threads=threads, categorical=False,
     )  # fmt: skip
     shrinking = validation.positive("step", step)
     if shrinking >= 1:

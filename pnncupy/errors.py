@@ -1,4 +1,4 @@
-"""Exceptions that a caller may want to catch."""
+"""Exceptions and warnings that a caller may want to catch."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller wanted it
@@ -19,3 +19,7 @@ class CheckpointError(ValueError):
 
 class FilesInUse(OSError):  # noqa: N818 - says what it is
     """Another process writes the same files; the message names it."""
+
+
+class LabelsHint(UserWarning):
+    """An image of few integers may hold labels, and the call does not say whether it does."""

@@ -20,13 +20,24 @@ _FONT_POINTS = 9
 _LINE = 16
 _LETTER = 7
 _BELOW_TITLE = 4
+# A bar of colours: the white above it, its height, and that with its words.
+_ABOVE_BAR, _BAR = 4, 8
+_BAR_AND_WORDS = _ABOVE_BAR + _BAR + _LINE
+
+
+class Bar(NamedTuple):
+    """Colours (1, n, 3) of a bar below an image, and a word for each, or for the two ends."""
+
+    colours: Array
+    words: tuple[str, ...]
 
 
 class Panel(NamedTuple):
-    """An 8-bit image of a figure, and its title."""
+    """An 8-bit image of a figure, its title, and the bar of its colours."""
 
     image: Array
     title: str
+    bar: Bar | None = None
 
 
 def panels_of(images: Sequence[Array], titles: Sequence[str]) -> list[Panel]:
@@ -62,9 +73,12 @@ class _Grid:
         return wrapped, lines * _LINE + _BELOW_TITLE
 
     def height(self, row: Sequence[Panel]) -> float:
-        """Of the images of a row."""
-        pixels: int = max(panel.image.shape[0] for panel in row)
-        return pixels * self.scale
+        """Of the images of a row, with their bars."""
+        heights: list[float] = [
+            panel.image.shape[0] * self.scale + (0 if panel.bar is None else _BAR_AND_WORDS)
+            for panel in row
+        ]
+        return max(heights)
 
 
 def panel_figure(
@@ -101,6 +115,9 @@ def panel_figure(
             tall, wide = (side * grid.scale for side in panel.image.shape[:2])
             box = (left / width, 1 - (top + tall) / height, wide / width, tall / height)
             _draw(figure, panel.image, title, box, interpolation)
+            if panel.bar is not None:
+                bottom = top + tall + _ABOVE_BAR + _BAR
+                _draw_bar(figure, panel.bar, (box[0], 1 - bottom / height, box[2], _BAR / height))
             left += column + GAP
         top += grid.height(row) + GAP
     # Without pyplot a notebook knows no other way to show a figure.
@@ -136,6 +153,23 @@ def _draw(
     axes.set_title(
         title, loc="left", fontsize=_FONT_POINTS, pad=_BELOW_TITLE, parse_math=False, usetex=False
     )
+
+
+def _draw_bar(figure: Figure, bar: Bar, box: tuple[float, ...]) -> None:
+    """A bar of colours, and its words below it."""
+    axes = figure.add_axes(box)
+    axes.imshow(bar.colours, aspect="auto", interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    count = bar.colours.shape[1]
+    for number, word in enumerate(bar.words):
+        place, align = (number + 0.5) / count, "center"
+        if len(bar.words) != count:
+            place, align = float(number), ("left", "right")[number]
+        axes.text(
+            place, -0.3, word, transform=axes.transAxes, ha=align, va="top",
+            fontsize=_FONT_POINTS - 1, parse_math=False,
+        )  # fmt: skip
 
 
 def png(figure: Figure) -> bytes:

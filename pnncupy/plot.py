@@ -15,6 +15,7 @@ from pnncupy import validation
 from pnncupy.arrays import Array
 from pnncupy.curve_figure import descriptors as descriptors
 from pnncupy.display import index_colours, middle_slices, preview, slices_at
+from pnncupy.ensemble_figure import ensemble as ensemble
 from pnncupy.figure_inputs import (
     check_index_map,
     check_same_size,
@@ -35,7 +36,7 @@ from pnncupy.panel_figure import GAP, Figure, panel_figure, panels_of
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.slice_sliders import SLIDER, is_interactive, managed_figure, sliders_below
 
-__all__ = ["compare", "descriptors", "index_map", "samples", "slices"]
+__all__ = ["compare", "descriptors", "ensemble", "index_map", "samples", "slices"]
 
 _MOST_COLUMNS = 4
 _ASPECT = 16 / 9

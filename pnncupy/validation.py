@@ -170,6 +170,11 @@ def flag(name: str, value: Any) -> bool:
     raise TypeError(f"`{name}` must be True or False, got {described(value)}")
 
 
+def optional_flag(name: str, value: Any) -> bool | None:
+    """None, True or False."""
+    return None if value is None else flag(name, value)
+
+
 def flags(name: str, value: Any) -> bool | tuple[bool, ...]:
     """True or False, or several of these in an order."""
     if not is_sequence(value):

@@ -26,11 +26,13 @@ SMALLER = {
     r"\bimage, 4, ": "image, 2, ",
     r"-n 4 ": "-n 2 ",
     r"\b800(,?) 1000\b": r"200\1 250",
+    r"^pnncupy report my_report\.toml": "awk '{print} /^\\\\[\\\\[/ {print \"iterations = 1\"}' "
+    r"my_report.toml > quick.toml && pnncupy report quick.toml",
 }
 # Pages whose blocks use the names of README's Python, after it.
 PAGES = (
     "index-maps", "periodic", "scientific-data", "files", "xarray", "quality", "large-images",
-    "defects", "volumes", "command-line", "hard-data", "descriptors",
+    "defects", "volumes", "command-line", "hard-data", "descriptors", "microstructure",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"

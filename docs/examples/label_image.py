@@ -50,7 +50,7 @@ figure = show(
 # As an ordinary image, labels 0 and 3 are averaged to 1 and 2 where they meet: rims of labels that
 # have no business there. Isolated pixels, which differ from all four neighbours, count them.
 
-numbers = pnn.generate(labels, independent=True, rng=2)
+numbers = pnn.generate(labels, categorical=False, independent=True, rng=2)
 figure_numbers = show({"categorical": realisations[0], "as numbers": numbers})
 
 

@@ -76,7 +76,7 @@ def _begin_row(row: int, width: int, kept: Array, first: Array, now: Array, back
 
 @inlined
 def _note_nearest(bits: int, index: Array, place: int, number: int) -> None:
-    """Note the keys of some lanes for their queries, where there is none yet."""
+    """Note the keys of some lanes for the queries that have no key yet."""
     while bits != 0:
         lane = lowest_bit(bits)
         bits &= bits - 1
@@ -341,7 +341,7 @@ class _Images:
         return _padded(image, self._stride, fill)
 
     def rows_of(self, flat: Array, shape: tuple[int, ...]) -> Array:
-        """What is not padding of such an image."""
+        """Strip the padding of such an image."""
         *rest, columns = shape
         rows = math.prod(rest) * self._stride
         return flat[:rows].reshape(*rest, self._stride)[..., :columns]

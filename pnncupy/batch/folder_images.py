@@ -9,6 +9,8 @@ from pathlib import Path, PurePath
 
 from pnncupy.batch.earlier_crate import NAME as CRATE
 from pnncupy.batch.manifest import NAME, Manifest
+from pnncupy.io.ome_zarr import SUFFIX as ZARR
+from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.volume_files import SUFFIXES as VOLUME_SUFFIXES
 from pnncupy.io.writing import READ_SUFFIXES
 from pnncupy.tasks.registry import TASKS
@@ -53,8 +55,8 @@ class FolderImages:
 
     @property
     def suffixes(self) -> Collection[str]:
-        """Suffixes of the files that are sources."""
-        return VOLUME_SUFFIXES if self.volume else READ_SUFFIXES
+        """Suffixes of the files and folders that are sources."""
+        return {*(VOLUME_SUFFIXES if self.volume else READ_SUFFIXES), ZARR}
 
     def images(self) -> list[Path]:
         """Files passed over that are images, where volumes are wanted."""
@@ -130,7 +132,8 @@ def folder_images(
     common : collection of Path
         Images that are arguments of all jobs.
     volume : bool, default False
-        List volumes instead: TIFF stacks, .npy and .npz files.
+        List volumes instead: TIFF stacks, .npy and .npz files. Folders of OME-Zarr are listed in
+        both cases.
     """
     found = FolderImages(folder, volume=volume)
     search = _Search(found, None if output is None else _real(output), recursive)
@@ -187,12 +190,15 @@ class _Search:
 
     def _sort(self, entry: Path) -> None:
         is_image, real = entry.suffix.lower() in self.found.suffixes, _real(entry)
+        is_folder = _is_folder(entry)
+        if is_folder and is_zarr(entry):
+            is_image, is_folder = True, False
         if entry.name.startswith("."):
             if is_image:
                 self.found.pass_over(_HIDDEN, entry)
         elif real == self.output or self._is_record(entry.name, real):
             return
-        elif _is_folder(entry) and (self.recursive or not is_image):
+        elif is_folder and (self.recursive or not is_image):
             self._sort_folder(entry)
         elif not is_image:
             self.found.pass_over(_OTHER_KINDS, entry)

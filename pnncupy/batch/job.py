@@ -33,6 +33,7 @@ from pnncupy.io.masks import read_mask, read_mask_of_volume, read_transparent
 from pnncupy.io.ome_zarr import is_zarr
 from pnncupy.io.sources import read_source
 from pnncupy.io.volume_files import read_volume, write_volume
+from pnncupy.tasks.labels_hint import labels_note
 from pnncupy.tasks.registry import TASKS, task_function
 
 # Images that a worker keeps, since the next job mostly needs them again.
@@ -137,8 +138,8 @@ class Made:
     number : int or None
         The operating system's number of the error, if it has one.
     notes : tuple of str
-        A line with the number of pixels of the hole, if there is a mask, and one for each thing of
-        the source's metadata that the image does not keep.
+        A line with the number of pixels of the hole, if there is a mask, one if the source may hold
+        labels, and one for each thing of its metadata that the image does not keep.
     """
 
     digest: str = ""
@@ -173,7 +174,7 @@ def execute(
         write = write_volume if job.volume else write_image
         write(file, image, overwrite=True, metadata=made_from.metadata, provenance=record)
         notes = (
-            *_changes_of(job), *hole_notes(job, arguments), *made_from.notes(file.suffix)
+            *_changes_of(job), *input_notes(job, arguments), *made_from.notes(file.suffix)
         )  # fmt: skip
         return Made(file_digest(file), time.perf_counter() - start, notes=notes)
     except Exception as error:
@@ -262,7 +263,10 @@ def task_call(
         arguments["nodata"] = _nodata_of_all(job)
     # Images of files have their channels on the last axis.
     axis = None if job.volume and first.ndim == 3 else -1
-    return task_function(job.verb), {"channel_axis": axis, **inputs, **arguments}
+    call = {"channel_axis": axis, **inputs, **arguments}
+    if _labels_note(job, call):  # which `input_notes` reports
+        call["categorical"] = False
+    return task_function(job.verb), call
 
 
 def _set_sides(arguments: dict[str, Any], sides: tuple[int, ...]) -> None:
@@ -297,11 +301,30 @@ def job_mask_choice(job: Job) -> MaskChoice:
     return mask_choice(*(job.arguments.get(name) for name in MASK_CHOICE))
 
 
-def hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
-    """Line with the number of pixels of the hole of a job; none without a mask from files.
+def input_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
+    """Lines on the images of a job: the pixels of its hole, and whether it may hold labels.
 
     `arguments` are those of its call.
     """
+    labels = _labels_note(job, arguments)
+    return [*_hole_notes(job, arguments), *([labels] if labels else [])]
+
+
+def _labels_note(job: Job, arguments: Mapping[str, Any]) -> str:
+    """Line that the source of a job may hold labels; "" if it is clear."""
+    parameter = TASKS[job.verb].images[0].name
+    source, *_ = _as_tuple(job.inputs[parameter])
+    images = arguments[parameter]
+    return labels_note(
+        Path(_name(source)).name,
+        images if isinstance(images, list) else [images],
+        {**arguments, "categorical": job.arguments.get("categorical")},
+        ("set categorical=True (--categorical)", "categorical=False (--no-categorical)"),
+    )
+
+
+def _hole_notes(job: Job, arguments: Mapping[str, Any]) -> list[str]:
+    """Line with the number of pixels of the hole of a job; none without a mask from files."""
     mask, word = job.inputs.get("mask"), job.arguments.get("mask")
     if mask is not None and mask.kind != "array":
         return [hole_count(Path(mask.path).name, _judged(mask, job_mask_choice(job)))]

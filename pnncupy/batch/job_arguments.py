@@ -81,7 +81,7 @@ def check_values(verb: str, given: Mapping[str, Any]) -> None:
     values = {name: each.default for name, each in parameters.items()} | dict(given)
     if values.get("nodata") == "none":
         values["nodata"] = None
-    automatic = ["patch_size", *(["levels"] if TASKS[verb].realisations else [])]
+    automatic = ["patch_size", *(["levels"] if TASKS[verb].automatic_levels else [])]
     for name in automatic:
         if is_auto(name, values[name]):
             values[name] = parameters[name].default

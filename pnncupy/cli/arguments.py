@@ -32,6 +32,22 @@ def spoken_arguments(
         options["guides"] = [_guide(*each, volume=volume) for each in guides]
 
 
+def settle_labels(
+    name: str, sources: Sequence[Any], options: dict[str, Any], *, grown: bool = False
+) -> None:
+    """Report sources that may hold labels, and take them for intensities, in place.
+
+    `grown` says whether the task is `grow_volume`.
+    """
+    from pnncupy.tasks.labels_hint import FEWEST, FEWEST_GROWN, labels_note
+
+    remedy = ("--categorical", "--no-categorical")
+    note = labels_note(name, sources, options, remedy, FEWEST_GROWN if grown else FEWEST)
+    if note:
+        say(note, error=True)
+        options["categorical"] = False
+
+
 def parse_numbers(options: dict[str, Any]) -> None:
     """Turn numbers in words into numbers, in place; the nodata value "none" becomes None."""
     if options.get("nodata") is not None:

@@ -190,13 +190,16 @@ class NamesOf(click.Choice):  # type: ignore[type-arg,unused-ignore]
         return tuple(getattr(import_module(f"pnncupy.{self._module}"), self._table))
 
 
+LEVELS_OPTION = click.option("--levels", type=int, help="Pyramid levels below full size.")
+AUTOMATIC_LEVELS_OPTION = click.option(
+    "--levels", type=NumberOrAuto(), shell_complete=completion.words("auto"),
+    help="Pyramid levels below full size; auto: as many as the noise moves patches at.",
+)  # fmt: skip
+ALPHA_OPTION = click.option(
+    "--alpha", type=float,
+    help="Completeness: smaller values, about 0.005, use more of the source; inf disables it.",
+)  # fmt: skip
 SYNTHESIS_OPTIONS = [
-    click.option("--alpha", type=float,
-                 help="Completeness: smaller values, about 0.005, use more of the source; inf "
-                 "disables it."),
-    click.option("--levels", type=NumberOrAuto(), shell_complete=completion.words("auto"),
-                 help="Pyramid levels below full size; auto, for generate: as many as the noise "
-                 "moves patches at."),
     click.option("--downscale", type=PerAxis(float), metavar="F|FZ,FY,FX",
                  help="Factor between neighbouring levels; 1 keeps an axis as it is."),
     click.option("--patch-size", type=PerAxis(int, ("auto",)), metavar="P|PZ,PY,PX|auto",
@@ -231,8 +234,9 @@ SYNTHESIS_OPTIONS = [
     click.option("--nodata", metavar="VALUE|nan|none",
                  shell_complete=completion.words("nan", "none"),
                  help="Value of missing pixels, which are never used; default: what a TIFF says."),
-    click.option("--categorical", is_flag=True, default=None,
-                 help="Values are labels: votes are majorities, and no new values appear."),
+    click.option("--categorical/--no-categorical", default=None,
+                 help="Values are labels: votes are majorities, and no new values appear; or "
+                 "intensities, the default."),
     click.option("--label-costs", metavar="LABEL=WEIGHT,...|FILE",
                  help="Weights of labels where they are confused, or a file with the costs of all "
                  "pairs: numbers with commas, a line for each label."),

@@ -53,7 +53,7 @@ def run_task(
     array
         The result, or the stack of them.
     """
-    from pnncupy.cli.arguments import spoken_arguments
+    from pnncupy.cli.arguments import settle_labels, spoken_arguments
     from pnncupy.cli.outputs import ResultFiles
 
     spec = TASKS[verb]
@@ -68,6 +68,7 @@ def run_task(
         options["nodata"] = "nan"
     if isinstance(images.get("mask"), str) and not volume:
         _report_missing(made_from.sources[0], sources[0], options["nodata"])
+    settle_labels(made_from.sources[0], sources, options)
     if command.dry_run:
         options["checkpoint"] = None
     given = {

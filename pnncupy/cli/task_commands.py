@@ -10,11 +10,14 @@ import click
 from pnncupy.cli import completion
 from pnncupy.cli.command import Command
 from pnncupy.cli.options import (
+    ALPHA_OPTION,
+    AUTOMATIC_LEVELS_OPTION,
     COUNT_OPTION,
     DEPTH_OPTION,
     ENSEMBLE_OPTION,
     EXISTING_FILE,
     GUIDE_OPTION,
+    LEVELS_OPTION,
     MASK_CHOICE_OPTIONS,
     MASK_RESULT_OPTION,
     RESULT_OPTIONS,
@@ -59,6 +62,8 @@ def _options(spec: TaskSpec) -> list[Any]:
         *([SCALE_OPTION] if spec.scalable else []),
         *(_own_option(option) for option in spec.options if option.value is True),
         *([SEED_OPTION] if spec.seeded else []),
+        ALPHA_OPTION,
+        AUTOMATIC_LEVELS_OPTION if spec.automatic_levels else LEVELS_OPTION,
         *SYNTHESIS_OPTIONS,
         *([GUIDE_OPTION] if "guides" in spec.takes else []),
         *RESULT_OPTIONS,

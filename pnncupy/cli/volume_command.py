@@ -9,12 +9,18 @@ import click
 from click.core import ParameterSource
 
 from pnncupy.cli.command import Command
-from pnncupy.cli.options import SEED_OPTION, SOURCE_OPTIONS, SYNTHESIS_OPTIONS, with_options
+from pnncupy.cli.options import (
+    LEVELS_OPTION,
+    SEED_OPTION,
+    SOURCE_OPTIONS,
+    SYNTHESIS_OPTIONS,
+    with_options,
+)
 from pnncupy.tasks.registry import TASKS, task_function
 from pnncupy.terminal import say
 
 _SHARED = (
-    "levels", "downscale", "patch_size", "data_range", "method", "engine", "threads", "nodata",
+    "downscale", "patch_size", "data_range", "method", "engine", "threads", "nodata",
     "categorical", "max_memory",
 )  # fmt: skip
 _NOT_RECORDED = {"files", "sample_names", "seed", "output", "force", "quiet", "page"}
@@ -49,6 +55,7 @@ def volume_command(verb: str) -> click.Command:
     command.params = [
         *(each for each in _parameters(*SOURCE_OPTIONS) if each.name != "volume"),
         *_parameters(*_OWN_OPTIONS),
+        *_parameters(LEVELS_OPTION),
         *(each for each in _parameters(*SYNTHESIS_OPTIONS) if each.name in _SHARED),
         *_parameters(*_RESULT_OPTIONS),
     ]
@@ -62,7 +69,7 @@ def _parameters(*options: Any) -> list[click.Parameter]:
 
 def _call(verb: str, given: dict[str, Any]) -> None:
     """Read the images of a command, run its task and report."""
-    from pnncupy.cli.arguments import spoken_arguments
+    from pnncupy.cli.arguments import settle_labels, spoken_arguments
     from pnncupy.cli.inputs import read_sources
     from pnncupy.cli.outputs import ResultFiles
     from pnncupy.cli.progress_bars import progress_bar
@@ -78,6 +85,7 @@ def _call(verb: str, given: dict[str, Any]) -> None:
     made_from = _provenance(verb, sources, files, samples, seed)
     given["axes"] = _axes(given["axes"])
     spoken_arguments(given, files)
+    settle_labels(made_from.sources[0], sources, given, grown=True)
     target = _target(output, f"{name}_{verb}_seed{seed}", sources[0])
     metadata = voxel_metadata(made_from.metadata)
     if metadata is None:

@@ -1,5 +1,6 @@
 """Connected clusters of a phase: how far they reach."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,9 +109,7 @@ def cluster_correlation(
     """
     inside = indicator(image, phase, threshold)
     grid = _grid(inside, largest_distance, axis, periodic)
-    numbers, _ = clusters_of(inside, checked_connectivity(connectivity, inside.ndim), grid.wraps)
-    probability = grid.totals(_pairs_in_clusters(numbers, grid)) / grid.totals(grid.pairs)
-    return ClusterCorrelation(np.arange(grid.reach + 1), probability)
+    return _Clusters.of(inside, grid, checked_connectivity(connectivity, inside.ndim)).correlation()
 
 
 @hint_at_names
@@ -164,16 +163,65 @@ def connectivity_function(
     inside = indicator(image, phase, threshold)
     grid = _grid(inside, largest_distance, axis, periodic)
     steps = checked_connectivity(connectivity, inside.ndim)
-    numbers, count = clusters_of(inside, steps, grid.wraps)
-    connected = grid.totals(_pairs_in_clusters(numbers, grid))
-    probability = ratio(connected, grid.totals(pair_counts(inside, grid)))
-    # As floats, which squares of large clusters do not leave.
-    sizes = np.bincount(numbers.ravel(), minlength=1)[1:].astype(np.float64)
-    total = float(sizes.sum())
-    gamma = float((sizes**2).sum()) / total**2 if total else float("nan")
-    return ConnectivityFunction(
-        np.arange(grid.reach + 1), probability, gamma, count, _crossings(inside, steps)
-    )
+    return _Clusters.of(inside, grid, steps).connectivity()
+
+
+def cluster_functions(
+    inside: Any, largest_distance: int, wraps: tuple[bool, ...], connectivity: int
+) -> tuple[ClusterCorrelation, ConnectivityFunction]:
+    """Both functions of an indicator in all directions, for one count of the pairs."""
+    grid = _grid(inside, largest_distance, None, wraps)
+    found = _Clusters.of(inside, grid, checked_connectivity(connectivity, inside.ndim))
+    return found.correlation(), found.connectivity()
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    """The clusters of an indicator.
+
+    Attributes
+    ----------
+    inside : bool array
+    grid : Displacements
+    steps : int
+        Coordinates in which neighbours may differ.
+    numbers : integer array
+        Number of the cluster of each pixel from 1 on, 0 outside.
+    count : int
+    connected : (R + 1,) array
+        Pairs of pixels of one cluster at each distance.
+    """
+
+    inside: Any
+    grid: Displacements
+    steps: int
+    numbers: Any
+    count: int
+    connected: Any
+
+    @classmethod
+    def of(cls, inside: Any, grid: Displacements, steps: int) -> "_Clusters":
+        """Find the clusters and count their pairs."""
+        numbers, count = clusters_of(inside, steps, grid.wraps)
+        connected = grid.totals(_pairs_in_clusters(numbers, grid))
+        return cls(inside, grid, steps, numbers, count, connected)
+
+    def correlation(self) -> ClusterCorrelation:
+        """Share of all pairs."""
+        probability = self.connected / self.grid.totals(self.grid.pairs)
+        return ClusterCorrelation(np.arange(self.grid.reach + 1), probability)
+
+    def connectivity(self) -> ConnectivityFunction:
+        """Share of the pairs of the phase."""
+        in_phase = self.grid.totals(pair_counts(self.inside, self.grid))
+        # As floats, which squares of large clusters do not leave.
+        sizes = np.bincount(self.numbers.ravel(), minlength=1)[1:].astype(np.float64)
+        total = float(sizes.sum())
+        gamma = float((sizes**2).sum()) / total**2 if total else float("nan")
+        return ConnectivityFunction(
+            np.arange(self.grid.reach + 1), ratio(self.connected, in_phase), gamma, self.count,
+            _crossings(self.inside, self.steps),
+        )  # fmt: skip
 
 
 def _grid(

@@ -11,8 +11,7 @@ from pnncupy.engine.transfer import on_engine_device
 from pnncupy.metrics.clusters import (
     ClusterCorrelation,
     ConnectivityFunction,
-    cluster_correlation,
-    connectivity_function,
+    cluster_functions,
 )
 from pnncupy.metrics.line_segments import ChordLengths, LinealPath, chord_lengths, lineal_path
 from pnncupy.metrics.materials import TwoPointCorrelation, two_point_correlation
@@ -266,6 +265,7 @@ def _phase(
 ) -> PhaseDescription:  # fmt: skip
     """All descriptors of a phase."""
     far: dict[str, Any] = {"largest_distance": reach, "periodic": wraps}
+    cluster, connected = cluster_functions(inside, reach, wraps, connectivity)
     return PhaseDescription(
         phase=phase,
         fraction=int(inside.sum()) / inside.size,
@@ -273,7 +273,7 @@ def _phase(
         two_point_along=tuple(
             two_point_correlation(inside, axis=axis, **far) for axis in range(inside.ndim)
         ),
-        cluster=cluster_correlation(inside, connectivity=connectivity, **far),
+        cluster=cluster,
         lineal_path=lineal_path(inside, **far),
         chord_lengths=chord_lengths(inside, periodic=wraps),
         thickness=thickness_distribution(inside, periodic=wraps, sizes=sizes),
@@ -281,6 +281,6 @@ def _phase(
         euler_characteristic=euler_characteristic(
             inside, periodic=wraps, connectivity=connectivity
         ),
-        connectivity=connectivity_function(inside, connectivity=connectivity, **far),
+        connectivity=connected,
         rev=rev_curve(inside, periodic=wraps),
     )

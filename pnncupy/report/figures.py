@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pnncupy.display import index_colours
-from pnncupy.report.curves import curves_of
+from pnncupy.report.curves import Curves, curves_of
 from pnncupy.report.display_range import shown_range
+from pnncupy.report.ensembles import MapShown, pictures_of_maps
 from pnncupy.report.image_files import PictureFiles, Shown
 from pnncupy.report.results import Made
 from pnncupy.report.spec import BASELINE, INPUT_NAMES, RESIZED, RESULT
@@ -38,8 +39,8 @@ class Figure:
 
     `layers` are swapped in place: what went in, then at `result` the one that `overlay`, the index
     map, and `levels` belong to, then others. `grid` holds all samples where there are several,
-    `curves` their descriptors and entropy where they are labels; `repeats` is how often a result
-    that wraps around is shown down and across.
+    `maps` the statistics of each pixel over them, and `curves` their descriptors; `repeats` is how
+    often a result that wraps around is shown down and across.
     """
 
     number: int
@@ -53,7 +54,8 @@ class Figure:
     table: Table
     repeats: tuple[int, ...] = (1, 1)
     template: str = "figure.html"
-    curves: Sequence[Shown] = ()
+    maps: Sequence[MapShown] = ()
+    curves: Curves | None = None
 
     @property
     def zoom(self) -> int:
@@ -116,7 +118,7 @@ def figure_of(number: int, made: Made, files: PictureFiles) -> Figure:
     return Figure(
         number, title, entry.caption, layers, result, overlay, _levels(number, made, files), grid,
         table_of(made), tuple(_REPEATS if wraps else 1 for wraps in made.info["periodic"]),
-        curves=curves_of(number, made, files),
+        maps=pictures_of_maps(number, made, files), curves=curves_of(number, made, files),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy.baselines import bidirectional_similarity
-from pnncupy.batch.job import Input, Job, hole_notes, job_mask_choice, read_input, task_call
+from pnncupy.batch.job import Input, Job, input_notes, job_mask_choice, read_input, task_call
 from pnncupy.errors import Cancelled, EngineUnavailable, ImageReadError
 from pnncupy.images import planes
 from pnncupy.images.missing import checked_nodata, split_missing
@@ -108,7 +108,7 @@ def try_all(spec: Spec, threads: int | None, note: Callable[[str], Any] | None =
     """Find out what is wrong with any entry before the work on the first one begins.
 
     All files are read, and each task runs until its first step: then it has checked its call.
-    `note` receives a line for each mask, with the number of pixels of its hole.
+    `note` receives the lines on the images of each entry, such as the pixels of its hole.
     """
     for entry in spec.entries:
         with _told_of(entry):
@@ -118,7 +118,7 @@ def try_all(spec: Spec, threads: int | None, note: Callable[[str], Any] | None =
             for each in entry.others.values():
                 shown_range([_read("others", each, entry.job)], None)
             task, arguments = task_call(entry.job)
-            for line in hole_notes(entry.job, arguments):
+            for line in input_notes(entry.job, arguments):
                 if note is not None:
                     note(line)
             with suppress(Cancelled):

@@ -12,6 +12,8 @@ from pnncupy.display import middle_slices, preview
 from pnncupy.errors import ImageReadError
 from pnncupy.images.planes import as_planes
 from pnncupy.io.volume_files import named_slice_axis
+from pnncupy.report.curves import Curves, curves_of
+from pnncupy.report.ensembles import Scale, maps_of, scale_of
 from pnncupy.report.figures import input_pictures, range_of
 from pnncupy.report.image_files import PictureFiles, Shown, white_where_missing
 from pnncupy.report.results import Made
@@ -85,7 +87,8 @@ class SliceSheet:
 class VolumeLayer:
     """One volume beside others: its name, sides in voxels, and its slices along each axis.
 
-    `steps` are the distances between those that are shown, `left_out` says in words what is not.
+    `steps` are the distances between those that are shown, `left_out` says in words what is not,
+    and `scale` holds the greys of a statistic over all results.
     """
 
     label: str
@@ -94,6 +97,7 @@ class VolumeLayer:
     sheets: Sequence[SliceSheet]
     left_out: str
     bytes: int
+    scale: Scale | None = None
 
     @property
     def size(self) -> str:
@@ -136,6 +140,7 @@ class VolumeFigure:
     note: str
     grid: Sequence[Shown]
     tables: Sequence[Table]
+    curves: Curves | None = None
     template: str = "volume.html"
 
     @property
@@ -161,17 +166,17 @@ class VolumeFigure:
 def volume_figure_of(number: int, made: Made, files: PictureFiles) -> VolumeFigure:
     """Write the slices of an entry's volumes and describe its part of the page."""
     shown, own = _volumes(made), _result(made) + 1
-    sides = [made.sides(volume) for _, volume, _ in shown]
+    sides = [made.sides(each.voxels) for each in shown]
     every = _every(sides[:own])
     steps = _steps(sides[:own], every, (1, 1, 1))
     start = [side // 2 // step * step for side, step in zip(sides[own - 1], steps, strict=True)]
     writer = _LayerWriter(number, made, files, _letters(made), start)
     layers = []
-    for place, (label, volume, values) in enumerate(shown):
+    for place, volume in enumerate(shown):
         # Another result that is larger leaves the own ones as they are.
         more = every if place < own else tuple(map(max, every, _every([sides[place]])))
         wider = steps if place < own else _steps([sides[place]], more, steps)
-        layers.append(writer.write(label, volume, values, more, wider))
+        layers.append(writer.write(volume, more, wider))
     axes = []
     for axis, (letter, step) in enumerate(zip(writer.letters, steps, strict=True)):
         last = (max(each[axis] for each in sides) - 1) // step * step
@@ -180,7 +185,7 @@ def volume_figure_of(number: int, made: Made, files: PictureFiles) -> VolumeFigu
     return VolumeFigure(
         number, made.entry.title, made.entry.caption, axes, layers, own,
         _note(writer.letters, layers), _grid(number, made, files),
-        [table for table in tables if table is not None],
+        [table for table in tables if table is not None], curves_of(number, made, files),
     )  # fmt: skip
 
 
@@ -194,16 +199,13 @@ class _LayerWriter:
     letters: tuple[str, str, str]
     start: Sequence[int]
 
-    def write(
-        self, label: str, volume: Any, values: tuple[float, float], every: Sequence[int],
-        steps: Sequence[int],
-    ) -> VolumeLayer:  # fmt: skip
+    def write(self, volume: "_Volume", every: Sequence[int], steps: Sequence[int]) -> VolumeLayer:
         """Write the slices of a volume, those at each step, and of these every few voxels."""
-        title, sides = self.made.entry.title, self.made.sides(volume)
+        title, sides, label = self.made.entry.title, self.made.sides(volume.voxels), volume.label
         sheets, size = [], 0
         for axis in _PANELS:
             letter, numbers = self.letters[axis], range(0, sides[axis], steps[axis])
-            picture, cells = _sheet(volume, axis, numbers, every, values, self.made)
+            picture, cells = _sheet(volume, axis, numbers, every)
             file, taken = self.files.add_picture(f"{self.number}_{title}_{label}_{letter}", picture)
             size += taken
             sheets.append(
@@ -214,7 +216,7 @@ class _LayerWriter:
                 )
             )  # fmt: skip
         left_out = _left_out(self.letters, every, steps)
-        return VolumeLayer(label, sides, steps, sheets, left_out, size)
+        return VolumeLayer(label, sides, steps, sheets, left_out, size, volume.scale)
 
 
 def middle_picture(volume: Any, made: Made) -> Any:
@@ -224,13 +226,30 @@ def middle_picture(volume: Any, made: Made) -> Any:
     return preview(np.moveaxis(middle_slices(planes), 0, -1), made.data_range)
 
 
-def _volumes(made: Made) -> list[tuple[str, Any, tuple[float, float]]]:
-    """Volumes to show: names, voxels, and the values that are black and white."""
-    found = [(label, volume, range_of(volume, made)) for label, volume in input_pictures(made)]
-    found.append((RESULT, made.images[0], made.data_range))
+@dataclass(frozen=True)
+class _Volume:
+    """A volume to show: its name, voxels, the values that are black and white, and missing."""
+
+    label: str
+    voxels: Any
+    data_range: tuple[float, float]
+    nodata: float | None = None
+    scale: Scale | None = None
+
+
+def _volumes(made: Made) -> list[_Volume]:
+    """Volumes to show: what went in, the first result, statistics over all results, and others."""
+    shown = [*input_pictures(made), (RESULT, made.images[0])]
+    found = [_Volume(label, each, range_of(each, made), made.nodata) for label, each in shown]
+    found += [
+        _Volume(each.title.capitalize(), each.image, each.data_range, scale=scale_of(each))
+        for each in maps_of(made)
+    ]
     if made.resized is not None:
-        found.append((RESIZED, made.resized, made.data_range))
-    return found + [(name, each, range_of(each, made)) for name, each in made.others.items()]
+        found.append(_Volume(RESIZED, made.resized, made.data_range, made.nodata))
+    return found + [
+        _Volume(name, each, range_of(each, made), made.nodata) for name, each in made.others.items()
+    ]
 
 
 def _result(made: Made) -> int:
@@ -280,19 +299,18 @@ def _steps(
 
 
 def _sheet(
-    volume: Any,
+    volume: _Volume,
     axis: int,
     numbers: range,
     every: Sequence[int],
-    values: tuple[float, float],
-    made: Made,
 ) -> tuple[Any, tuple[int, int]]:
     """The slices of these numbers in one 8-bit picture, and how many are in a row and a column."""
     down, across = _PANELS[axis]
-    order = (axis, down, across, *range(3, volume.ndim))
-    slices = volume.transpose(order)[numbers.start : numbers.stop : numbers.step]
+    voxels, values = volume.voxels, volume.data_range
+    order = (axis, down, across, *range(3, voxels.ndim))
+    slices = voxels.transpose(order)[numbers.start : numbers.stop : numbers.step]
     slices = slices[:, :: every[down], :: every[across]]
-    slices = white_where_missing(slices, made.nodata, values[1])
+    slices = white_where_missing(slices, volume.nodata, values[1])
     border = [(0, 0), (_BORDER, _BORDER), (_BORDER, _BORDER), *[(0, 0)] * (slices.ndim - 3)]
     slices = np.pad(slices, border, mode="edge")
     count, height, width = slices.shape[:3]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy import metrics
-from pnncupy.report.display_range import is_missing
+from pnncupy.report.phases import phases_of
 from pnncupy.report.results import Made
 from pnncupy.report.tables import Table
 
@@ -16,32 +16,24 @@ _MOST_PHASES = 8
 
 
 def phase_table(made: Made, letters: Sequence[str]) -> Table | None:
-    """Shares and correlations of the phases of a source and its results, or None without phases.
-
-    Grey values make two phases: those above the mean of the source. Volumes of several channels
-    have none, nor have those with missing voxels.
-    """
-    source = made.sources[0]
-    volumes = [source, *made.images]
-    if source.ndim > 3 or any(is_missing(each, made.nodata).any() for each in volumes):
+    """Shares and correlations of the phases of a source and its results, or None without phases."""
+    phases = phases_of(made, _MOST_PHASES)
+    if phases is None:
         return None
-    labels: Any = np.unique(source)
-    few = len(labels) <= _MOST_PHASES and source.dtype.kind in "biu"
-    if few or made.entry.job.arguments.get("categorical"):
-        shares = metrics.phase_fractions(source)
-        frequent = sorted(zip(shares.fractions, shares.labels, strict=True), reverse=True)
-        shown = sorted(label for _, label in frequent[:_MOST_PHASES])
-        left_out = len(shares.labels) - len(shown)
-        what = f"Phases{f', the {len(shown)} most frequent' if left_out else ''}"
-        phases = [(str(label), label) for label in shown]
-        threshold = None
-    else:
-        threshold = float(source.mean(dtype=np.float64))
-        what, phases = "Phases", [(f"above the source's mean, {threshold:.4g}", True)]
-    try:
-        rows = [[name, *_measures(volumes, label, threshold)] for name, label in phases]
-    except (ValueError, TypeError):  # of so few columns that these could be channels
-        return None
+    threshold = phases.threshold
+    names = [
+        str(label) if threshold is None else f"above {threshold:.4g}" for label in phases.labels
+    ]
+    what = "Phases"
+    if phases.left_out:
+        what = f"Phases, the {len(phases.labels)} most frequent"
+    if threshold is not None:
+        what = "Phase above the threshold of Otsu's method"
+    volumes = [made.sources[0], *made.images]
+    rows = [
+        [name, *_measures(volumes, label, threshold)]
+        for name, label in zip(names, phases.labels, strict=True)
+    ]
     several = "results, mean" if len(made.images) > 1 else "result"
     return Table(
         f"{what}: share of the voxels, and how far the two-point correlation S2 along each axis is "

@@ -67,7 +67,7 @@ def analogy(
     executor: Executor | None = None,
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     label_costs: LabelCosts | None = None,
     keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,

@@ -25,7 +25,7 @@ def chosen_patch_size(
     *,
     channel_axis: ChannelAxis,
     nodata: Any,
-    categorical: bool,
+    categorical: bool | None,
     hole: Any = None,
 ) -> tuple[PatchSize, dict[str, Any]]:
     """The side of a patch, and what it was chosen by, for `Result.info`.
@@ -39,7 +39,8 @@ def chosen_patch_size(
     if not several:
         raise ValueError(f"`{name}` must hold at least one image, got an empty list")
     missing = checked_nodata("nan" if isinstance(hole, str) and nodata is None else nodata)
-    axis, labels = checked_channel_axis(channel_axis), validation.flag("categorical", categorical)
+    axis = checked_channel_axis(channel_axis)
+    labels = bool(validation.optional_flag("categorical", categorical))
     known = [_known_planes(name, image, axis, missing, labels) for image in several]
     if hole is not None and not isinstance(hole, str):
         known = [(planes, _without(mask, hole, planes)) for planes, mask in known]

@@ -82,7 +82,7 @@ def collage(
     executor: Executor | None = None,
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     label_costs: LabelCosts | None = None,
     keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,

@@ -3,6 +3,7 @@
 import math
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 
 from pnncupy.engine import registry
 from pnncupy.engine.transfer import arrays_among
-from pnncupy.errors import Cancelled
+from pnncupy.errors import Cancelled, LabelsHint
 from pnncupy.images.missing import checked_nodata, split_missing, with_nan_missing
 from pnncupy.images.planes import as_planes
 from pnncupy.images.resize import resize
@@ -115,8 +116,14 @@ def estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     only. Memory grows with the pixels; how fast time grows is found from the last two trials, since
     it depends on the images how many pairs are compared.
     """
+    with warnings.catch_warnings():
+        # Samples have fewer values than the images of the call.
+        warnings.simplefilter("ignore", LabelsHint)
+        return _estimate(task, {**given, "progress": False})
+
+
+def _estimate(task: Callable[..., Any], given: Mapping[str, Any]) -> Estimate:
     compiled = registry.compilation_seconds()
-    given = {**given, "progress": False}
     # What only the first of two equal calls takes is loading or compilation.
     first, seconds = _timed(lambda: _first_event(task, given))
     loading = seconds - _timed(lambda: _first_event(task, given))[1]

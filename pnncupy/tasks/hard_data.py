@@ -67,7 +67,7 @@ class HardData:
         converted = _converted(planes[:, known], first.dtype)
         if converted.size:
             _check_range(converted, images, options)
-        colour = typical(_known_values(images), options.categorical)
+        colour = typical(_known_values(images), options.holds_labels)
         original = with_colour(data, missing, xp.zeros_like(colour, dtype=data.dtype), axis)
         original = with_colour(original.astype(first.dtype), missing, colour, axis)
         return cls(original, as_planes("grid", original, axis), known)

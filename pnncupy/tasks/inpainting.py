@@ -83,7 +83,7 @@ def inpaint(
     executor: Executor | None = None,
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     label_costs: LabelCosts | None = None,
     keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,
@@ -269,7 +269,7 @@ def _known_colour(image: Array, known: Array, options: TaskOptions) -> Array:
     if not values.size:
         raise ValueError("`mask` must leave some pixels known, got a mask of the whole image")
     arrays.check_finite("image", values, arrays.namespace(values))
-    return typical(values, options.categorical)
+    return typical(values, options.holds_labels)
 
 
 def _filled(image: Array, known: Array, hole: Array, fill: Any, options: TaskOptions) -> Array:

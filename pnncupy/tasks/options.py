@@ -78,7 +78,7 @@ class TaskOptions:
     executor: Executor | None = None
     checkpoint: CheckpointPath | None = None
     nodata: Nodata | None = None
-    categorical: bool = False
+    categorical: bool | None = None
     label_costs: LabelCosts | None = None
     keep_fractions: bool = False
     channel_weights: ChannelWeights | None = None
@@ -104,8 +104,9 @@ class TaskOptions:
         choices = {"keys": KEYS, "vote": VOTES, "method": METHODS, "engine": registry.NAMES}
         for name, allowed in choices.items():
             validation.choice(name, getattr(self, name), tuple(allowed))
-        for name in ("return_index", "return_info", "incremental", "categorical", "keep_fractions"):
+        for name in ("return_index", "return_info", "incremental", "keep_fractions"):
             self._set(name, validation.flag(name, getattr(self, name)))
+        self._set("categorical", validation.optional_flag("categorical", self.categorical))
         if self.data_range is not None:
             given_range(self.data_range)
         validation.optional_callable("callback", self.callback)
@@ -147,6 +148,11 @@ class TaskOptions:
                 f"`vote` must not be {self.vote!r} with `categorical`; 'weighted_mean' takes the "
                 "majority"
             )
+
+    @property
+    def holds_labels(self) -> bool:
+        """Test whether values are labels; where that is not said they are intensities."""
+        return self.categorical is True
 
     @property
     def missing_value(self) -> float | None:

@@ -77,10 +77,12 @@ nodata : float, "nan" or None, optional
     Value of missing pixels, in any channel. No patch that contains one is used, and the value range
     is that of the other pixels. Masked pixels of a `numpy.ma.MaskedArray` are missing too. Results
     are plain arrays without missing pixels. NaN is refused unless this is "nan".
-categorical : bool, default False
-    Values are labels (integers or bool, one channel): the distance of two patches is the share of
-    their pixels whose labels differ, votes are majorities, and results contain labels of the source
-    only. Each of C labels is one plane, so that memory and time are those of C channels.
+categorical : bool, optional
+    True: values are labels (integers or bool, one channel): the distance of two patches is the
+    share of their pixels whose labels differ, votes are majorities, and results contain labels of
+    the source only. Each of C labels is one plane, so that memory and time are those of C channels.
+    False: values are intensities. Default: False, with a `LabelsHint` where a source of integers
+    has one channel with 2 to 16 different values.
 label_costs : mapping of labels to weights, or (K, K) array, optional
     What confusing labels costs, with `categorical`: the mean of the weights of the two labels (1
     where none is given), or the entry of a matrix with the K labels of the sources in rising order,

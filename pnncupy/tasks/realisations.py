@@ -64,7 +64,7 @@ def measured_stationarity(images: SourceImages, options: TaskOptions) -> Station
     sides = patch_sides(options.patch_size, images.axes)
     return stationarity(
         images.planes, images.known, tuple(_PATCHES_OF_A_BLOCK * side for side in sides),
-        labels=options.categorical,
+        labels=options.holds_labels,
     )  # fmt: skip
 
 

@@ -106,6 +106,8 @@ class TaskSpec:
         NaN marks missing pixels, whatever `nodata` is.
     volume : bool
         Results are volumes: it has a command of its own, and batches and reports do not have it.
+    automatic_levels : bool
+        `levels` may be "auto".
     """
 
     module: str
@@ -123,6 +125,7 @@ class TaskSpec:
     function: str = ""
     nan_missing: bool = False
     volume: bool = False
+    automatic_levels: bool = False
 
     @property
     def image_names(self) -> tuple[str, ...]:
@@ -202,6 +205,7 @@ TASKS = {
          OwnOption("--patch-sizes", "patch_sizes", "With diffusion: side of a patch; default 15.",
                    number=int)),
         realisations=True,
+        automatic_levels=True,
     ),
     "inpaint": TaskSpec(
         "pnncupy.tasks.inpainting",

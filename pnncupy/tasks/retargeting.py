@@ -83,7 +83,7 @@ def retarget(
     executor: Executor | None = None,
     checkpoint: CheckpointPath | None = None,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     label_costs: LabelCosts | None = None,
     keep_fractions: bool = False,
     channel_weights: ChannelWeights | None = None,

@@ -124,6 +124,8 @@ def checked_sampler(
         value, default = given[name], defaults[name]
         if value is default or (type(value) is type(default) and value == default):
             continue
+        if name == "categorical" and value is False:  # values are no labels, to be sure
+            continue
         why = _UNUSED[name] if diffusion else "which takes nearest patches"
         raise ValueError(
             f"`{name}` must be {default!r} with `sampler` {sampler!r}, {why}, got "

@@ -9,6 +9,7 @@ from pnncupy.arrays import Array
 from pnncupy.images.missing import split_missing
 from pnncupy.images.planes import as_planes, check_fits_patch
 from pnncupy.synthesis.memory import Shape
+from pnncupy.tasks.labels_hint import FEWEST, hint_at_labels
 from pnncupy.tasks.options import TaskOptions
 
 
@@ -34,8 +35,10 @@ class SourceImages:
     planes: Sequence[Array]
 
     @classmethod
-    def of(cls, name: str, images: Any, options: TaskOptions) -> "SourceImages":
-        """One image, or a list of them."""
+    def of(
+        cls, name: str, images: Any, options: TaskOptions, fewest_labels: int = FEWEST
+    ) -> "SourceImages":
+        """One image, or a list of them; see `hint_at_labels`."""
         if not isinstance(images, (list, tuple)):
             sources, names = [images], [name]
         elif images:
@@ -44,7 +47,7 @@ class SourceImages:
         else:
             raise ValueError(f"`{name}` must hold at least one image, got an empty list")
         plain, known = without_missing(sources, names, options)
-        return cls.of_known(names, plain, known, options)
+        return cls.of_known(names, plain, known, options, fewest_labels)
 
     @classmethod
     def of_known(
@@ -53,6 +56,7 @@ class SourceImages:
         images: Sequence[Array],
         known: Sequence[Array | None],
         options: TaskOptions,
+        fewest_labels: int = FEWEST,
     ) -> "SourceImages":
         """Images whose known pixels have been found out."""
         xp = arrays.same_library(**dict(zip(names, images, strict=True)))
@@ -67,6 +71,7 @@ class SourceImages:
             check_fits_patch(name, own, options.patch_size)
             arrays.check_finite(name, image, xp)
             check_like(name, image, own, images[0], planes[0])
+        hint_at_labels(names[0].partition("[")[0], planes, known, options, fewest_labels)
         return cls(names, images, known, planes)
 
     @property
@@ -109,7 +114,7 @@ def without_missing(
     pairs = [
         split_missing(
             name, source, options.missing_value, options.channel_axis,
-            categorical=options.categorical,
+            categorical=options.holds_labels,
         )
         for name, source in zip(names, sources, strict=True)
     ]  # fmt: skip

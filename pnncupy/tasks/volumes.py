@@ -38,6 +38,7 @@ from pnncupy.synthesis.problem import Source
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.synthesis.volume_growth import VolumeProblem, VolumeRun, grow, random_volume
+from pnncupy.tasks.labels_hint import FEWEST_GROWN
 from pnncupy.tasks.options import Callback, Memory, Nodata, Progress, TaskOptions
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import Encoding, range_of, source_of
@@ -77,7 +78,7 @@ def grow_volume(
     threads: int | None = None,
     incremental: bool = True,
     nodata: Nodata | None = None,
-    categorical: bool = False,
+    categorical: bool | None = None,
     max_memory: Memory | None = None,
 ) -> Any:
     """Make a volume whose slices along each axis look like given images.
@@ -118,11 +119,12 @@ def grow_volume(
         Return a `Result` with statistics of the run; its `index` is None.
     callback : callable, optional
         As in `generate`; what ``event.render()`` returns is a volume.
-    categorical : bool, default False
-        Values are labels (integers or bool, one channel): the distance of two patches is the share
-        of their pixels whose labels differ, and the label with most votes wins, where votes are
-        shifted so that each label keeps its share of the images. Each of C labels is one plane, so
-        that memory and time are those of C channels.
+    categorical : bool, optional
+        True: values are labels (integers or bool, one channel): the distance of two patches is the
+        share of their pixels whose labels differ, and the label with most votes wins, where votes
+        are shifted so that each label keeps its share of the images. Each of C labels is one plane,
+        so that memory and time are those of C channels. Default: False, with a `LabelsHint` as in
+        `generate` from 3 values on: two keep their shares in any case.
 
     Returns
     -------
@@ -180,7 +182,7 @@ def grow_volume(
         max_memory=max_memory,
     )  # fmt: skip
     voxels = checked_volume_shape(shape, size)
-    sources = SourceImages.of("images", images, options)
+    sources = SourceImages.of("images", images, options, FEWEST_GROWN)
     if sources.axes != 2:
         raise ValueError(
             "`images` must be 2-D, or 3-D with channels, got a volume: see `pnncupy.generate`"
@@ -393,7 +395,7 @@ def _workload(
         sources=images.shapes,
         channels=channels,
         masked=any(mask is not None for mask in images.known),
-        weighted=options.categorical,
+        weighted=options.holds_labels,
         normalised=not math.isinf(options.alpha),
         returned=math.prod(shape)
         * (1 if options.categorical else len(first))

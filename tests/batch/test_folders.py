@@ -16,7 +16,7 @@ from pnncupy.batch import manifest
 from pnncupy.batch.job_arguments import arguments_of_jobs
 from pnncupy.cli.app import commands, run
 from pnncupy.cli.task_commands import task_command
-from pnncupy.io import read_image, write_image
+from pnncupy.io import read_image, write_image, write_volume
 from pnncupy.tasks.registry import TASKS
 
 FAST = {"iterations": 1, "levels": 1}
@@ -170,7 +170,7 @@ def test_other_kinds_are_listed_in_one_line_and_hidden_files_left_out(folder, im
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ((), r"in holds no images \(.avif, .bmp, .*.tif, .tiff, .webp\)"),
+        ((), r"in holds no images \(.avif, .bmp, .*.tif, .tiff, .webp, .zarr\)"),
         (("a.txt",), r"in holds no images \(.*\); passed over: 1 file of another kind \(a.txt\)"),
         ((".a.png",), r"in holds no images but those passed over: 1 hidden image \(.a.png\)"),
         (("sub/a.png",), r"in holds no images but those .*1 subfolder without recursive=True \(--"),
@@ -495,3 +495,26 @@ def test_processes_have_the_threads_of_the_command(folder, monkeypatch):
     assert run(words) == 0
     assert seen == [(1, 3)]
     assert len(made_in("out")) == 2
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_folders_of_zarr_are_images(image, folder, recursive, capsys):
+    pytest.importorskip("zarr")
+    write_image(Path("in/stored.zarr"), image[..., 0])
+    words = ["--recursive"] if recursive else []
+    assert run(["batch", "in", "-o", "out", "--seed", "1", *words, *QUICK, "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert "made 3 images in out" in captured.out
+    assert "passed over" not in captured.err
+    [made] = Path("out").glob("stored_generate_seed1*")
+    np.testing.assert_array_equal(read_image(made), pnn.generate(image[..., 0], rng=1, **FAST))
+
+
+def test_volumes_of_zarr_are_listed(random, tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    write_volume(Path("in/cells.zarr"), random.integers(0, 256, (6, 9, 10)).astype(np.uint8))
+    for volume in (None, True):
+        [job] = batch.jobs_of_folder("in", 1, 1, {}, volume=volume)
+        assert (job.volume, Path(job.inputs["image"].path).name) == (True, "cells.zarr")

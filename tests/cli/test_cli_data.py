@@ -1,5 +1,7 @@
 """The command line with missing pixels, labels, weights and guides."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -175,3 +177,53 @@ def test_wrong_words(words, message, holed, capsys, monkeypatch):
         "--mask must name a file, or be nodata or alpha: there is no none.png"
         in capsys.readouterr().err
     )
+
+
+@pytest.fixture
+def phases(tmp_path, monkeypatch):
+    """A file of labels, in whose folder commands run."""
+    monkeypatch.chdir(tmp_path)
+    write_image("phases.png", (np.mgrid[:30, :34].sum(axis=0) // 6 % 3).astype(np.uint8))
+    return "phases.png"
+
+
+HINT = (
+    "phases.png: 3 different values (0, 1, 2) are taken for intensities, so that votes average "
+    "them; --categorical if they are labels, --no-categorical if not"
+)
+
+
+def test_a_file_that_may_hold_labels_is_reported_once(phases, capsys):
+    assert run("generate", phases, "-n", 2, "-o", "several") == 0
+    assert capsys.readouterr().err.count(HINT) == 1
+    assert run("generate", phases, "--seed", 1, "-o", "out.png") == 0
+    assert capsys.readouterr().err.count(HINT) == 1
+    assert run("generate", phases, "--seed", 1, "--no-categorical", "-o", "a.png") == 0
+    assert run("generate", phases, "--seed", 1, "--categorical", "-o", "b.png") == 0
+    assert "values" not in capsys.readouterr().err
+    made = read_image("out.png")
+    np.testing.assert_array_equal(made, read_image("a.png"))
+    assert (made != read_image("b.png")).any()
+
+
+def test_a_volume_from_a_file_that_may_hold_labels_is_reported(phases, capsys):
+    assert run("volume", phases, "--shape", 8, 8, 8, "--seed", 1, "-o", "v.npy") == 0
+    assert HINT in capsys.readouterr().err
+
+
+def test_a_batch_reports_each_file_that_may_hold_labels(phases, capsys):
+    write_image("other.png", np.where(read_image(phases) > 0, 255, 0).astype(np.uint8))
+    words = ["batch", ".", "-o", "out", "-n", 2, "--seed", 1, "--workers", 1]
+    assert run(*words) == 0
+    notes = capsys.readouterr().err
+    for line in ("phases.png: 3 different values (0, 1, 2)", "other.png: 2 different values"):
+        assert notes.count(line) == 1
+    assert "set categorical=True (--categorical) if they are labels" in notes
+    assert run(*words, "--no-categorical") == 0
+    assert "different values" not in capsys.readouterr().err
+
+
+def test_a_report_notes_files_that_may_hold_labels(phases, capsys):
+    Path("spec.toml").write_text(f"[[generate]]\nimage = '{phases}'\niterations = 1\nlevels = 0\n")
+    assert app.run(["report", "spec.toml", "-o", "page", "--quiet"]) == 0
+    assert "phases.png: 3 different values" in capsys.readouterr().err

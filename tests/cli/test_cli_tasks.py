@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import pnncupy as pnn
+from pnncupy.batch.job_arguments import check_values
 from pnncupy.cli.app import run
 from pnncupy.io import read_image, write_image
+from pnncupy.tasks.registry import TASKS
 
 FAST = ["--iterations", "1", "--coarse-iterations", "1", "--quiet"]
 
@@ -159,3 +161,21 @@ def test_what_was_chosen_is_said(tmp_path, capsys):
     assert "levels, chosen as the noise leaves" in said
     assert run([*words, "-o", str(tmp_path / "b.png")]) == 0
     assert ", chosen" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", TASKS)
+def test_levels_are_automatic_in_generate_only(verb, tmp_path, capsys):
+    assert run([verb, "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    told = words.partition("--levels ")[2].partition(" --")[0]
+    assert "Pyramid levels below full size" in told
+    assert ("auto" in told) is (verb == "generate")
+    if verb != "generate":
+        assert run([verb, "--sample", "rocket", "--levels", "auto", "-o", str(tmp_path)]) == 2
+        assert "'--levels'" in capsys.readouterr().err
+
+
+def test_lists_of_jobs_have_automatic_levels_in_generate_only():
+    check_values("generate", {"levels": "auto"})
+    with pytest.raises(ValueError, match="'auto', which only `generate` takes"):
+        check_values("simulate", {"levels": "auto"})

@@ -117,6 +117,7 @@ def calls(draw, task, dtypes=DTYPES, votes=VOTES, channels=(0, 1, 2, 3, 4, 5), l
         "alpha": draw(st.sampled_from([math.inf, 0.02, 1e-3])),
         "periodic": draw(WRAPS),
         "source_periodic": draw(WRAPS),
+        "categorical": False,
     }
     return Call(task, draw(_given(task, picture, sizes)), _fitting(task, options))
 

@@ -163,3 +163,14 @@ def test_descriptions_on_the_device(cupy, labels):
         np.testing.assert_equal(one, other)
     compared = metrics.compare(cupy.asarray(labels), [cupy.asarray(labels)])
     assert str(compared) == str(metrics.compare(labels, [labels]))
+
+
+def test_the_pairs_of_clusters_are_counted_once_a_phase(labels, monkeypatch):
+    from pnncupy.metrics import clusters
+
+    counted, count = [], clusters._pairs_in_clusters
+    monkeypatch.setattr(
+        clusters, "_pairs_in_clusters", lambda *given: counted.append(1) or count(*given)
+    )
+    metrics.describe(labels)
+    assert len(counted) == 3

@@ -166,7 +166,7 @@ def test_words_act_nowhere_on_the_page(report, tmp_path):
     assert len(links) > 10
     for link in links:
         if not link.startswith(("#", "data:")):
-            assert re.fullmatch(r"[a-z0-9_]+/[a-z0-9_]+\.png|study(_key\.csv|\.html)", link)
+            assert re.fullmatch(r"[a-z0-9_]+/[a-z0-9_]+\.(png|tif)|study(_key\.csv|\.html)", link)
             assert (tmp_path / "out" / link).is_file(), link
 
 

@@ -13,6 +13,7 @@ from pnncupy.cli import app
 from pnncupy.io import Metadata, read_image, read_volume, write_image, write_volume
 from pnncupy.report.builder import build_report
 from pnncupy.report.commands import command_of
+from pnncupy.report.phases import otsu_threshold
 from pnncupy.report.spec import read_spec
 from pnncupy.tasks import generate
 
@@ -143,14 +144,14 @@ def test_measures_of_volumes(report, volumes):
     assert row(text, "nearly a copy") == [f"{copies} of 2"]
     assert row(text, "largest piece")[0].endswith("% of the volume")
     assert "sharpness" not in text
-    mean = volumes["grey"].mean()
-    cells = row(text, f"above the source's mean, {mean:.4g}".replace("'", "&#39;"))
-    share = np.mean(volumes["grey"] > mean), np.mean([each > mean for each in made])
+    limit = otsu_threshold(volumes["grey"])
+    cells = row(text, f"above {limit:.4g}")
+    share = np.mean(volumes["grey"] > limit), np.mean([each > limit for each in made])
     assert cells[:2] == [f"{part:.1%}" for part in share]
     for axis, cell in enumerate(cells[2:]):
         found = [
             metrics.two_point_correlation(
-                volumes["grey"], each, threshold=mean, axis=axis
+                volumes["grey"], each, threshold=limit, axis=axis
             ).difference
             for each in made
         ]
@@ -331,7 +332,7 @@ def test_sliders_move_source_and_result_together(window, slices_page):
     article = window.query_selector("article.volume")
     article.query_selector("input[type=checkbox]").uncheck()
     sliders = article.query_selector_all("input[type=range]")
-    source, result = article.query_selector_all(".volumes figure")
+    source, result, *_ = article.query_selector_all(".volumes figure")
     sheet = read_image(slices_page.parent / result.query_selector("img").get_attribute("src"))
     assert sheet.ndim == 2
     for slider, key, presses in zip(sliders, ("Home", "End", "ArrowRight"), (1, 1, 3), strict=True):

@@ -142,3 +142,8 @@ def test_small_sources_of_large_pictures_are_made_smaller_too(quick):
     image = load_sample("rocket")[:60, :60]
     cost = estimate(pnn.generate, {"image": image, "shape": (900, 900), "iterations": 1})
     assert cost.scale < 0.9
+
+
+def test_trials_do_not_hint_at_labels(quick):
+    labels = (np.mgrid[:40, :44].sum(axis=0) // 8 % 3).astype(np.uint8)
+    estimate(pnn.generate, {"image": labels, "rng": 1, "iterations": 1})  # warnings are errors

@@ -172,6 +172,14 @@ def test_options_of_diffusion_are_refused_without_it(photograph, given):
         pnn.generate(photograph[:40, :40], rng=1, **given)
 
 
+def test_few_values_may_be_said_to_be_no_labels(photograph):
+    image = photograph[:24, :26, 0] // 16
+    with pytest.warns(pnn.LabelsHint):
+        made = pnn.generate(image, rng=1, **OPTIONS)
+    plain = pnn.generate(image, rng=1, categorical=False, **OPTIONS)
+    np.testing.assert_array_equal(made, plain)
+
+
 def test_volumes_are_refused(random):
     with pytest.raises(ValueError, match="for volumes"):
         pnn.generate(random.random((20, 20, 20)), rng=1, channel_axis=None, **OPTIONS)
