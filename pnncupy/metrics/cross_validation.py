@@ -310,9 +310,11 @@ def _of_values(values: list[Any], truths: list[Any], hidden: Any) -> CrossValida
             np.sqrt(made.var(axis=0, ddof=1).mean()), scores.crps(made, truth).mean(),
             scores.coverage(made, truth, _HALF), scores.coverage(made, truth, _MOST),
         ))  # fmt: skip
+    rmse, bias, spread, crps, half, most = np.array(rows).T
+    nominal_half, nominal_most = (scores.nominal_coverage(count, tail) for tail in (_HALF, _MOST))
     return CrossValidation(
-        count, _pixels(hidden), *np.array(rows).T,
-        *(scores.nominal_coverage(count, tail) for tail in (_HALF, _MOST)), hidden,
+        count, _pixels(hidden), rmse, bias, spread, crps, half, most, nominal_half, nominal_most,
+        hidden,
     )  # fmt: skip
 
 

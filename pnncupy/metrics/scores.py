@@ -1,6 +1,5 @@
 """Scores of realisations against what is true: of values and of labels."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,8 @@ def coverage(values: Any, truth: Any, tail: int) -> float:
     return float(((ordered[rank - 1] <= truth) & (truth <= ordered[-rank])).mean())
 
 
-def label_counts(values: Any, labels: Sequence[Any]) -> Any:
-    """How many of the realisations (n, m) have each label at each pixel, (L, m) int64."""
+def label_counts(values: Any, labels: Any) -> Any:
+    """Number of the realisations (n, m) with each label at each pixel, (L, m) int64."""
     return np.stack([(values == label).sum(axis=0) for label in labels])
 
 
