@@ -182,8 +182,8 @@ def cross_validate(
     >>> found.nominal_90, found.rmse.shape, found.pixels.tolist()
     (0.5, (1,), [256])
     """
-    validation.integer("n", n, 2)
-    validation.integer("repeats", repeats, 1)
+    count = validation.integer("n", n, 2)
+    draws = validation.integer("repeats", repeats, 1)
     validation.choice("pattern", pattern, tuple(PATTERNS))
     labels = validation.flag("categorical", categorical)
     seed = seed_sequence(rng)
@@ -191,25 +191,22 @@ def cross_validate(
     if labels:
         _check_labels(data, known, axis)
     share = checked_hidden(hidden, known.shape)
-    if isinstance(share, np.ndarray) and repeats > 1:
-        raise ValueError(f"`repeats` must be 1 with a mask of the hidden pixels, got {repeats}")
+    if isinstance(share, np.ndarray) and draws > 1:
+        raise ValueError(f"`repeats` must be 1 with a mask of the hidden pixels, got {draws}")
     side = checked_width(width, known.shape, pattern)
     own = {"categorical": labels, "channel_axis": channel_axis}
     simulated = _task(task, training, _checked_options(options), own)
     masks, values = [], []
-    truth = np.moveaxis(data, axis, -1) if axis is not None else data
-    for repeat in range(repeats):
+    for repeat in range(draws):
         start = sample_seed(seed, repeat)
         mask = hidden_pixels(share, known, pattern, side, sample_generator(start, 0))
         grid = _grid(data, known & ~mask, axis)
-        made = (
-            simulated(
-                grid if training is None else training, grid, mask, sample_seed(start, number)
-            )
-            for number in range(1, n + 1)
-        )
+        source = grid if training is None else training
+        seeds = (sample_seed(start, number) for number in range(1, count + 1))
+        made = (simulated(source, grid, mask, each) for each in seeds)
         values.append(np.stack([_picked(each, data, mask, axis) for each in made]))
         masks.append(mask)
+    truth = data if axis is None else np.moveaxis(data, axis, -1)
     truths = [truth[mask] for mask in masks]
     if labels:
         return _of_labels(values, truths, np.stack(masks), truth[known])
