@@ -1,7 +1,7 @@
 """Cross-validation of realisations: `python -m bench cross-validation`.
 
 Of three images, known pixels are hidden (single ones, blocks of 16 pixels, slanting stripes of 8),
-simulated 19 times from the rest, and scored. Beside `simulate` and `inpaint` as they are,
+simulated 39 times from the rest, and scored. Beside `simulate` and `inpaint` as they are,
 realisations each of which knows another random quarter of the training image, with averaged and
 with copied pixels. Brick and moon are of scikit-image; the terrain is a spectral one.
 """
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-REALISATIONS = 19
-SIDE = 100
+REALISATIONS = 39
+SIDE = 112
 # Name: (pattern, share, width).
 PATTERNS = {"pixels": ("pixels", 0.02, 1), "blocks": ("blocks", 0.1, 16),
             "stripes": ("stripes", 0.1, 8)}  # fmt: skip

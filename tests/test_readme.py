@@ -30,7 +30,7 @@ SMALLER = {
 # Pages whose blocks use the names of README's Python, after it.
 PAGES = (
     "index-maps", "periodic", "scientific-data", "files", "xarray", "quality", "large-images",
-    "defects", "volumes", "command-line", "hard-data", "descriptors",
+    "defects", "volumes", "command-line", "hard-data", "descriptors", "cross-validation",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"
