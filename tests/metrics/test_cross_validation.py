@@ -306,3 +306,29 @@ IMAGE = np.random.default_rng(0).random((20, 20))
 def test_bad_cross_validations(changes, error, message):
     with pytest.raises(error, match=message):
         metrics.cross_validate(**{"image": IMAGE, "hidden": 0.1, "rng": 0, **changes})
+
+
+@pytest.mark.parametrize("task", ["simulate", "inpaint"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_tasks_with_missing_pixels_elsewhere(task, dtype, random):
+    """The value that marks missing pixels is neither used nor scored."""
+    image = random.integers(50, 200, (26, 28)).astype(dtype)
+    image[2:5, 2:20] = 255 if dtype == np.uint8 else np.nan
+    other = image.copy()
+    options = {"pattern": "blocks", "width": 6, "rng": 2, "task": task, "options": FEW}
+    found = metrics.cross_validate(image, 0.1, 2, nodata=255, **options)
+    assert not found.hidden[0, 2:5, 2:20].any()
+    assert found.rmse[0] < 150
+    other[2:5, 2:20] = 0
+    same = metrics.cross_validate(other, 0.1, 2, nodata=0, **options)
+    np.testing.assert_equal(found, same)
+
+
+def test_images_on_the_device_are_those_on_the_host(cupy, random):
+    image = random.random((20, 22))
+    hidden = random.random(image.shape) < 0.2
+    made = random.random((3, *image.shape))
+    expected = metrics.cross_validate(image, hidden, 3, task=recorded(made, []))
+    given = (cupy.asarray(image), cupy.asarray(hidden), 3)
+    found = metrics.cross_validate(*given, task=recorded(map(cupy.asarray, made), []))
+    np.testing.assert_equal(found, expected)
