@@ -92,7 +92,7 @@ def biharmonic(training: Any, grid: Any, *, rng: Any) -> Any:
     from skimage.restoration import inpaint_biharmonic
 
     image = grid.data / 10000
-    missing = np.ascontiguousarray(grid.mask[..., 0])
+    missing = grid.mask[..., 0].copy()  # its own, contiguous and writeable
     return 10000 * inpaint_biharmonic(image, missing, channel_axis=-1)
 
 
