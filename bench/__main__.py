@@ -10,7 +10,7 @@ FAMILIES = (
     "kernels", "peers", "tasks", "memory", "approximate", "scale", "imports", "gpu", "quality",
     "pictures", "table", "dependencies", "pruning", "defects", "removals", "periodic", "solid",
     "volumes", "sass", "device_check", "napari_window", "hard_data", "descriptors",
-    "microstructure", "samplers",
+    "microstructure", "samplers", "cross_validation", "gap_filling",
 )  # fmt: skip
 
 

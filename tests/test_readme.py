@@ -33,6 +33,7 @@ SMALLER = {
 PAGES = (
     "index-maps", "periodic", "scientific-data", "files", "xarray", "quality", "large-images",
     "defects", "volumes", "command-line", "hard-data", "descriptors", "microstructure",
+    "cross-validation",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"

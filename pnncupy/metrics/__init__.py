@@ -15,6 +15,7 @@
 | `variogram` | how do values differ with their distance |
 | `rev_curve` | how large must an image be |
 | `ensemble` | how do realisations differ, pixel by pixel |
+| `cross_validate` | how near are realisations to known pixels that were hidden |
 | `describe`, `compare` | all of these, of one image or of a source and its realisations |
 
 All take `(source, result)`, `translation_share` an index map. `result` is one image, or several as
@@ -31,6 +32,11 @@ from pnncupy.metrics.clusters import (
 )
 from pnncupy.metrics.comparison import Comparison, DescriptorComparison, compare
 from pnncupy.metrics.copies import NEAR_COPY_DECIBELS, NearCopy, near_copy, translation_share
+from pnncupy.metrics.cross_validation import (
+    CrossValidation,
+    LabelCrossValidation,
+    cross_validate,
+)
 from pnncupy.metrics.description import Curve, Description, PhaseDescription, Value, describe
 from pnncupy.metrics.distributions import patch_swd
 from pnncupy.metrics.ensembles import Ensemble, LabelEnsemble, ensemble
@@ -58,10 +64,12 @@ __all__ = [
     "ClusterCorrelation",
     "Comparison",
     "ConnectivityFunction",
+    "CrossValidation",
     "Curve",
     "Description",
     "DescriptorComparison",
     "Ensemble",
+    "LabelCrossValidation",
     "LabelEnsemble",
     "LinealPath",
     "NearCopy",
@@ -80,6 +88,7 @@ __all__ = [
     "compare",
     "completeness",
     "connectivity_function",
+    "cross_validate",
     "describe",
     "diversity",
     "ensemble",
