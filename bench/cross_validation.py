@@ -6,7 +6,6 @@ realisations each of which knows another random quarter of the training image, w
 with copied pixels. Brick and moon are of scikit-image; the terrain is a spectral one.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ SIDE = 112
 # Name: (pattern, share, width).
 PATTERNS = {"pixels": ("pixels", 0.02, 1), "blocks": ("blocks", 0.1, 16),
             "stripes": ("stripes", 0.1, 8)}  # fmt: skip
-SHARE, CELL = 0.25, 20
+SHARE = 0.25
 PICTURE = Path(__file__).parent / "pictures" / "cross_validation.png"
 SHOWN = ("blocks", "quarters, copied")
 COLUMNS = (
@@ -62,25 +61,12 @@ def quarters(threads: int, **options: Any) -> Task:
     def simulated(training: Any, grid: Any, *, rng: Any) -> Any:
         import pnncupy as pnn
 
-        part = random_part(training.shape[:2], np.random.default_rng(rng))
-        part = part.reshape(*part.shape, *[1] * (training.ndim - 2))
-        part = np.ma.MaskedArray(training.data, training.mask | ~part)
-        values = (float(training.min()), float(training.max()))
         return pnn.simulate(
-            part, grid, data_range=values, rng=rng, threads=threads, progress=False, **options
-        )
+            training, grid, training_share=SHARE, rng=rng, threads=threads, progress=False,
+            **options,
+        )  # fmt: skip
 
     return simulated
-
-
-def random_part(shape: tuple[int, int], random: np.random.Generator) -> Any:
-    """A quarter of the cells of a grid at a random place, bool."""
-    cells = [-(-side // CELL) + 1 for side in shape]
-    count = math.prod(cells)
-    chosen = random.permutation(count).reshape(cells) < SHARE * count
-    part = np.kron(chosen, np.ones((CELL, CELL), bool))
-    first = random.integers(0, CELL, 2)
-    return part[tuple(slice(at, at + side) for at, side in zip(first, shape, strict=True))]
 
 
 def methods(threads: int) -> dict[str, dict[str, Any]]:

@@ -324,7 +324,9 @@ TASKS = {
         """,
         ("rng", "guides"),
         (OwnOption("--data-weight", "data_weight", "Weight of known pixels when patches are "
-                   "compared, 1 to 100; default 20."),),
+                   "compared, 1 to 100; default 20."),
+         OwnOption("--training-share", "training_share", "Share of the training image that each "
+                   "result knows, others for each; below 1 results vary more; default 1.")),
         realisations=True,
         nan_missing=True,
     ),

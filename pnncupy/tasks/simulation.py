@@ -37,6 +37,7 @@ from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.realisations import FEWER_LEVELS, FirstGuess, realised
 from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.source_images import SourceImages
+from pnncupy.tasks.training_parts import part_levels, random_part
 
 # Weights far above lose the other pixels in the rounding of float32.
 _LARGEST_WEIGHT = 100.0
@@ -54,6 +55,7 @@ def simulate(
     *,
     first_sample: int = 0,
     data_weight: float = 20.0,
+    training_share: float = 1.0,
     alpha: float = math.inf,
     rng: Any = None,
     patch_size: PatchSize | str = 7,
@@ -109,6 +111,11 @@ def simulate(
         Weight of a known pixel in the distance of two patches, 1 to 100, where other pixels
         have 1; at coarser levels less, see the notes. Larger values leave fewer traces at the
         data, and less variety between them.
+    training_share : float, default 1
+        Share of the training image that each realisation knows, above 0: below 1, in square cells
+        of a fifth of its smallest side at random places, others for each realisation. Where many
+        pixels are known, realisations of the whole image are all the same; with 0.25 and
+        ``vote="copy"`` they vary about as much as they may be wrong.
     alpha : float, default infinity
         Infinity only: hard data and completeness cannot be asked of one distance.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
@@ -161,6 +168,7 @@ def simulate(
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)
     factor = checked_data_weight(data_weight)
+    share = checked_share(training_share)
     seed = seed_sequence(rng)
     several = isinstance(training, (list, tuple))
     marked = (
@@ -192,16 +200,24 @@ def simulate(
     requirements = Requirements(
         fewer_levels=FEWER_LEVELS, pyramids=1, realisations=count, weighted_pixels=True
     )
-    task = prepare_task(images, data.known.shape, options, requirements)
-    task, problem = conditioned(task, data, factor)
+    plain = prepare_task(images, data.known.shape, options, requirements)
+    if share < 1:
+        if levels is None and part_levels(plain) < plain.schedule.levels:
+            options = replace(options, levels=part_levels(plain))
+            plain = prepare_task(images, data.known.shape, options, requirements)
+        plain = replace(plain, batch_size=1)
+    task, problem = conditioned(plain, data, factor)
 
     def work(numbers: range) -> Work:
         seeds = [sample_seed(seed, first + number) for number in numbers]
-        return realised(task, problem, FirstGuess(independent=True, noise_std=0.0), seeds)
+        own = task, problem
+        if share < 1:
+            own = conditioned(random_part(plain, share, seeds[0]), data, factor)
+        return realised(*own, FirstGuess(independent=True, noise_std=0.0), seeds)
 
     info = {
         "task": "simulate", "seed": describe(seed), "first_sample": first, "data_weight": factor,
-        "hard_data": data.count,
+        "hard_data": data.count, "training_share": share,
     }  # fmt: skip
     kept = KeptPixels(data.original, data.known, in_source=False)
     return execute(task, work, info, count=count, kept=kept)
@@ -215,6 +231,14 @@ def checked_data_weight(data_weight: Any) -> float:
             f"`data_weight` must be from 1 to {_LARGEST_WEIGHT:g}, got {data_weight!r}"
         )
     return weight
+
+
+def checked_share(training_share: Any) -> float:
+    """Return the share of the training image that a realisation knows."""
+    share = validation.positive("training_share", training_share)
+    if share > 1:
+        raise ValueError(f"`training_share` must be above 0 and at most 1, got {training_share!r}")
+    return share
 
 
 def conditioned(

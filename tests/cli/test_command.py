@@ -17,6 +17,7 @@ BASIC = {
     "sample_names", "count", "noise_std", "variety", "distinct", "shape", "scale", "seed", "alpha",
     "levels", "output", "mask", "fill", "mask_values", "mask_above", "structure", "edited", "axes",
     "verb", "recursive", "help", "demo", "as_json", "init", "tasks", "quantiles", "data_weight",
+    "training_share",
     "form",
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """Simulation: hard data are honoured bit for bit, and agree with what is around them."""
 
+import math
+
 import naive
 import numpy as np
 import pytest
@@ -249,3 +251,60 @@ def test_a_range_admits_data_that_the_training_image_has_not():
     grid = np.where(np.isnan(GRID), np.nan, 2.0)
     made = pnn.simulate(TRAINING, grid, data_range=(0, 2), **SMALL)
     np.testing.assert_array_equal(made[np.isfinite(grid)], 2.0)
+
+
+def mostly_known(random):
+    """A training image, and itself with a hole, which the whole image fills in one way."""
+    training = random.random((60, 66), np.float32)
+    grid = training.astype(float)
+    grid[20:32, 24:36] = np.nan
+    return training, grid
+
+
+def test_parts_of_the_training_image_make_realisations_vary(random):
+    training, grid = mostly_known(random)
+    known = np.isfinite(grid)
+    options = {"rng": 4, "iterations": 2, "vote": "copy"}
+    alike = pnn.simulate(training, grid, 3, **options)
+    made = pnn.simulate(training, grid, 3, training_share=0.25, **options)
+    assert made.std(axis=0)[~known].mean() > 2 * alike.std(axis=0)[~known].mean()
+    assert (made[:, known] == training[known]).all()
+    assert np.isin(made, training).all()
+    np.testing.assert_array_equal(
+        pnn.simulate(training, grid, first_sample=2, training_share=0.25, **options), made[2]
+    )
+
+
+def test_a_realisation_has_pixels_of_its_own_part_only(random):
+    training, grid = mostly_known(random)
+    grid[:] = np.nan
+    made = pnn.simulate(
+        training, grid, 2, training_share=0.25, rng=1, iterations=1, vote="copy",
+        return_index=True, return_info=True,
+    )  # fmt: skip
+    assert made.info["training_share"] == 0.25
+    for index in made.index:
+        used = np.zeros(training.shape, bool)
+        used[index[..., 1], index[..., 2]] = True
+        assert used.mean() < 0.4
+    first, second = (np.unique(index[..., 1] * 100 + index[..., 2]) for index in made.index)
+    assert len(np.intersect1d(first, second)) < 0.6 * len(first)
+
+
+def test_labels_and_values_of_other_parts_are_no_foreign_ones(random):
+    labels = np.zeros((60, 60), np.uint8)
+    labels[:6, :6] = 7  # in one cell only
+    grid = np.full((30, 30), np.nan)
+    grid[5, 5] = 7
+    options = {"training_share": 0.25, "rng": 2, "iterations": 1}
+    made = pnn.simulate(labels, grid, 3, categorical=True, **options)
+    assert (made[:, 5, 5] == 7).all()
+    made = pnn.simulate(labels.astype(float), grid, 3, **options)
+    assert (made[:, 5, 5] == 7).all()
+
+
+@pytest.mark.parametrize("share", [0, 1.5, -1, math.nan])
+def test_wrong_shares_are_refused(random, share):
+    training, grid = mostly_known(random)
+    with pytest.raises(ValueError, match="training_share"):
+        pnn.simulate(training, grid, training_share=share)
