@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.cross_validation import save_small
 from bench.quality import REAL, SCALES, bundled, picture_files, readable, say, spread
 
 OPTIONS = ("images", "samples")
@@ -114,7 +115,7 @@ def write_picture(threads: int) -> None:
             axis.set_title(title, fontsize=9)
             axis.set(xticks=[], yticks=[])
             axis.imshow(image, cmap="gray", interpolation="nearest")
-    figure.savefig(PICTURE, dpi=90)
+    save_small(figure, PICTURE, dpi=90)
 
 
 def report(rows: list[dict[str, Any]]) -> str:

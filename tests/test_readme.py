@@ -21,8 +21,10 @@ TASKS = "generate|retarget|inpaint|analogy|collage|edit|simulate"
 # What runs with smaller numbers than are printed: pattern and replacement. One step at a level
 # instead of ten, of two images instead of four, and large images of 200 x 250.
 SMALLER = {
-    rf"\bpnncupy ({TASKS}) ": r"\g<0>--iterations 1 ",
-    rf"\bpnn\.(?:{TASKS})\([^#\n]*(?=\)\s*(?:#.*)?$)": r"\g<0>, iterations=1",
+    rf"\bpnncupy ({TASKS}) (?!.*diffusion)": r"\g<0>--iterations 1 ",
+    rf"\bpnn\.(?:{TASKS})\((?!.*diffusion)[^#\n]*(?=\)\s*(?:#.*)?$)": r"\g<0>, iterations=1",
+    r'sampler="diffusion"': r"\g<0>, patch_sizes=5",
+    r"--sampler diffusion": r"\g<0> --patch-sizes 5",
     r"\bimage, 4, ": "image, 2, ",
     r"-n 4 ": "-n 2 ",
     r"\b800(,?) 1000\b": r"200\1 250",
@@ -33,7 +35,7 @@ SMALLER = {
 PAGES = (
     "index-maps", "periodic", "scientific-data", "files", "xarray", "quality", "large-images",
     "defects", "volumes", "command-line", "hard-data", "descriptors", "microstructure",
-    "cross-validation",
+    "cross-validation", "diffusion",
 )  # fmt: skip
 # Commands of these pages that are not cheap: the demo of reports takes minutes.
 NOT_CHEAP = "report --demo"
