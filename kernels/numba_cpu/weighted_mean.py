@@ -130,8 +130,8 @@ def _add_values(
 
 
 @inlined
-def _order_of_sums(patch_size: int, kept: Array, first: Array, behind: Array) -> None:
-    """Fill the tables of sums of 2**k rows: how many are kept, and which are parts of a patch."""
+def _order_of_sums(patch_size: int, kept: Array, first: Array, behind: Array) -> Any:
+    """Fill the tables of sums of 2**k rows, of which some are kept; return how many in all."""
     top = len(kept) - 1
     done = 0
     for level in range(top, -1, -1):
@@ -149,6 +149,7 @@ def _order_of_sums(patch_size: int, kept: Array, first: Array, behind: Array) ->
             kept[level] *= 2
         first[level] = total
         total += kept[level]
+    return total
 
 
 @cache
@@ -185,8 +186,8 @@ def mean_kernel(patch_size: int, channels: int, purpose: int) -> Any:
         behind = np.empty(levels, np.int64)
         now, back = np.empty(levels, np.int64), np.empty(levels, np.int64)
         part = np.empty(levels, np.int64)
-        _order_of_sums(patch_size, kept, first, behind)
-        ring = aligned(kept.sum() * width + 0 * revision, np.float32(0))
+        rows_kept = _order_of_sums(patch_size, kept, first, behind)
+        ring = aligned(rows_kept * width + 0 * revision, np.float32(0))
         weights = aligned(width + (neighbours + 2) * LANES, np.float32(0))
         spread = aligned(patch_size * width, np.float32(0))
         found = np.zeros(width // LANES + 1, np.bool_)

@@ -20,6 +20,7 @@ from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import MeanRequest
 from pnncupy.images.pyramid import enlarge
+from pnncupy.patch_shape import patch_sides
 from pnncupy.rng import draw_normal
 from pnncupy.search.candidate_lists import Candidates, Keys, next_above
 from pnncupy.search.exact import NO_FINITE_DISTANCE
@@ -183,7 +184,8 @@ class Denoiser:
         images = run.keys(level, "sharp")
         self._keys = Keys(images, Layout.of(images))
         self._index = np.full((*self._grid.shape, 1), -1, np.int32)
-        self._window = window(run.settings.patch_size)
+        (self._size, _) = patch_sides(run.settings.patch_size, 2)
+        self._window = window(self._size)
 
     def denoise(self, image: Array, sigma: float) -> Array:
         """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
@@ -213,7 +215,7 @@ class Denoiser:
         widest = np.float32(_BITS + math.log2(keys.patches(settings.patch_size))) / scale
         requests = [
             MeanRequest(
-                query, image, settings.patch_size, least, _limit(least, widest), scale,
+                query, image, self._size, least, _limit(least, widest), scale,
                 keys.layout.width, first,
             )
             for image, first in zip(keys.images, keys.layout.first_indices, strict=True)

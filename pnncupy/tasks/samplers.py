@@ -24,6 +24,8 @@ PatchSizes = int | Sequence[int]
 # diffusion is sharpest and most diverse with.
 COARSEST_PATCHES = 1.6
 _PATCH_SIZE = 15
+# Rows of a patch that the kernels can tell apart.
+_LARGEST_PATCH = 60
 DOWNSCALE = 2.0
 # Why options of nearest patches are refused.
 _UNUSED = {
@@ -178,8 +180,14 @@ def _checked_sizes(patch_sizes: Any) -> PatchSizes | None:
     if patch_sizes is None:
         return None
     if validation.is_sequence(patch_sizes):
-        sizes = [validation.integer("patch_sizes", size, 2) for size in patch_sizes]
-        if not sizes:
+        if not len(patch_sizes):
             raise ValueError("`patch_sizes` must have one number for each level, got none")
-        return sizes
-    return validation.integer("patch_sizes", patch_sizes, 2)
+        return [_checked_size(size) for size in patch_sizes]
+    return _checked_size(patch_sizes)
+
+
+def _checked_size(size: Any) -> int:
+    side = validation.integer("patch_sizes", size, 2)
+    if side > _LARGEST_PATCH:
+        raise ValueError(f"`patch_sizes` must be at most {_LARGEST_PATCH}, got {side}")
+    return side

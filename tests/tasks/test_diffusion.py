@@ -158,6 +158,7 @@ def test_progress_reaches_the_end(photograph):
         ({"patch_sizes": [7, 30]}, "at most 20 at level 1"),
         ({"patch_sizes": []}, "got none"),
         ({"patch_sizes": 1}, "`patch_sizes`"),
+        ({"patch_sizes": 61}, "at most 60"),
         ({"sampler": "gan"}, "'patches', 'diffusion'"),
     ],
 )
