@@ -46,7 +46,7 @@ class NoiseSchedule:
     Attributes
     ----------
     steps : int
-        At the coarsest level; half as many below, four at least.
+        At the coarsest level; a quarter as many below, four at least.
     sigma_max, sigma_min : float
         From the largest noise at the coarsest level, and from a quarter of it below, to the
         smallest one, in equal ratios.
@@ -61,7 +61,7 @@ class NoiseSchedule:
         first, count = self.sigma_max, self.steps
         if not coarsest:
             first = max(self.sigma_min, _FINER_NOISE * first)
-            count = min(count, max(_LEAST_STEPS, count // 2))
+            count = min(count, max(_LEAST_STEPS, count // 4))
         falling = [float(sigma) for sigma in np.geomspace(first, self.sigma_min, count)]
         return falling + [self.sigma_min] * _SETTLING
 

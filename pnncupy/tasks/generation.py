@@ -78,7 +78,7 @@ def generate(
     independent: bool | str = "auto",
     distinct: bool = False,
     sampler: str = "patches",
-    steps: int = 10,
+    steps: int = 20,
     sigma_max: float = 1.0,
     sigma_min: float = 0.02,
     patch_sizes: PatchSizes | None = None,
@@ -156,9 +156,9 @@ def generate(
         all patches of the source, weighted by their distances, at noise that falls in steps: more
         diverse on scenes, smoother on fine structure. It needs one channel unit and no labels, and
         takes the four options below in place of those that are about nearest patches.
-    steps : int, default 10
-        With "diffusion": noise levels at the coarsest pyramid level; below half as many, at least
-        four. At least 2.
+    steps : int, default 20
+        With "diffusion": noise levels at the coarsest pyramid level; below a quarter as many, at
+        least four. At least 2.
     sigma_max : float, default 1
         With "diffusion": largest noise, in units of the value range, above 0. Below the coarsest
         level it begins with a quarter of that.

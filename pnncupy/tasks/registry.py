@@ -198,7 +198,7 @@ TASKS = {
          OwnOption("--sampler", "sampler", "Nearest patches, the default, or diffusion over all "
                    "patches: more diverse, smoother in fine structure.",
                    choices={"patches": "patches", "diffusion": "diffusion"}),
-         OwnOption("--steps", "steps", "With diffusion: noise levels; default 10.", number=int),
+         OwnOption("--steps", "steps", "With diffusion: noise levels; default 20.", number=int),
          OwnOption("--sigma-max", "sigma_max", "With diffusion: largest noise, in units of the "
                    "value range; default 1."),
          OwnOption("--sigma-min", "sigma_min", "With diffusion: smallest noise; default 0.02."),
