@@ -24,7 +24,6 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "patches": {},
     "patches, high variety": {"variety": "high"},
     "diffusion": {"sampler": "diffusion"},
-    "diffusion, patches of 9": {"sampler": "diffusion", "patch_sizes": 9},
 }
 
 

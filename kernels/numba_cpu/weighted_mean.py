@@ -8,6 +8,7 @@ or one of its neighbours.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -36,7 +37,7 @@ from pnncupy.kernels.sum_order import powers
 from pnncupy.kernels.tiling import pairs_of_rows, run
 
 _MOST_PAIRS_PER_STEP = 1e8
-_STEPS_PER_THREAD = 8
+_STEPS_PER_THREAD, _JOBS_PER_THREAD = 8, 16
 # Blocks of query rows of which is noted by which displacements they reach a key with a weight.
 _MOST_BLOCKS, _LEAST_ROWS = 16, 8
 _NOTHING, _NO_NUMBERS = np.zeros(0, np.float32), np.zeros(0, np.int32)
@@ -325,16 +326,15 @@ class _Images:
 
     def __init__(self, request: MeanRequest, reached: Array):
         query, key = request.query, request.key
-        self._request = request
+        self._request, self._reached = request, reached
         self._stride, self.key_stride = query.shape[2] + 2 * LANES, key.shape[2] + 2 * LANES
         self.least = self.padded(request.least, 0)
-        self._first_arguments = (
+        self._limit = self.padded(request.limit, -np.inf)
+        self._scale = np.array([request.scale], np.float32)
+        self._images = (
             self.padded(query, 0), self._stride, query.shape[1] * self._stride,
             _padded(key, self.key_stride, np.inf), self.key_stride,
-            key.shape[1] * self.key_stride, *request.shape, *request.key_shape, self.least,
-            self.padded(request.limit, -np.inf), np.array([request.scale], np.float32),
-            request.first_index, request.index_stride, reached,
-            -(-request.shape[0] // len(reached)),
+            key.shape[1] * self.key_stride, *request.shape, *request.key_shape,
         )  # fmt: skip
 
     def padded(self, image: Array, fill: float) -> Array:
@@ -355,23 +355,41 @@ class _Images:
         """Walk all displacements, in bands of rows and steps of displacements."""
         request = self._request
         kernel = mean_kernel(request.patch_size, len(request.query), purpose)
-        arguments = (
-            *self._first_arguments, total, index, factor, value, channels, window, out
-        )  # fmt: skip
         (query_rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
+        arguments = (
+            self._limit, self._scale, request.first_index, request.index_stride, self._reached,
+            -(-query_rows // len(self._reached)), total, index, factor, value, channels, window,
+            out,
+        )  # fmt: skip
         pairs = query_rows * columns * key_rows * key_columns
         most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
+        # Each job of displacements lowers a copy of the least sums that no other has just now.
+        copies = deque([self.least])
+        if purpose == LEAST:
+            copies += [self.least.copy() for _ in range(threads - 1)]
 
-        def band(top: int, bottom: int) -> Iterator[int]:
+        def job(top: int, bottom: int, first_dy: int, end_dy: int) -> Iterator[int]:
             step = max(1, int(most / ((bottom - top) * columns * key_columns)))
-            for first_dy in range(1 - query_rows, key_rows, step):
-                end_dy = min(first_dy + step, key_rows)
-                kernel(*arguments, top, bottom, first_dy, end_dy)
+            for dy in range(first_dy, end_dy, step):
+                stop = min(dy + step, end_dy)
+                least = copies.popleft() if purpose == LEAST else self.least
+                kernel(*self._images, least, *arguments, top, bottom, dy, stop)
+                if purpose == LEAST:
+                    copies.append(least)
                 last = min(bottom, query_rows)
-                yield pairs_of_rows(top, last, key_rows, first_dy, end_dy) * columns * key_columns
+                yield pairs_of_rows(top, last, key_rows, dy, stop) * columns * key_columns
 
-        edges = [rows * k // threads for k in range(threads + 1)]
-        run([band(*ends) for ends in pairwise(edges) if ends[0] < ends[1]], threads, tick)
+        # Sums of weights have an order, smallest ones have none: bands of rows share borders.
+        ends = (1 - query_rows, key_rows) if purpose == LEAST else (0, rows)
+        count = _JOBS_PER_THREAD * threads if purpose == LEAST else threads
+        edges = [ends[0] + (ends[1] - ends[0]) * k // count for k in range(count + 1)]
+        parts = [part for part in pairwise(edges) if part[0] < part[1]]
+        if purpose == LEAST:
+            run([job(0, query_rows, *part) for part in parts], threads, tick)
+            for each in copies:
+                np.minimum(self.least, each, out=self.least)
+        else:
+            run([job(*part, 1 - query_rows, key_rows) for part in parts], threads, tick)
 
 
 def _padded(image: Array, stride: int, fill: float) -> Array:

@@ -34,7 +34,7 @@ VOTE_WIDTH = 0.2
 _FINER_NOISE = 0.25
 _LEAST_STEPS = 4
 # Steps at the smallest noise that follow without any: overlapping patches come to agree.
-_SETTLING = 3
+_SETTLING = 2
 # All weights that are left out add up to less than this power of two of those that count.
 _BITS = 24
 
