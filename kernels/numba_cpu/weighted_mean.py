@@ -9,7 +9,7 @@ or one of its neighbours.
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -37,7 +37,7 @@ from pnncupy.kernels.sum_order import powers
 from pnncupy.kernels.tiling import pairs_of_rows, run
 
 _MOST_PAIRS_PER_STEP = 1e8
-_STEPS_PER_THREAD, _JOBS_PER_THREAD = 8, 16
+_STEPS_PER_THREAD, _PARTS_PER_THREAD = 8, 16
 # Blocks of query rows of which is noted by which displacements they reach a key with a weight.
 _MOST_BLOCKS, _LEAST_ROWS = 16, 8
 _NOTHING, _NO_NUMBERS = np.zeros(0, np.float32), np.zeros(0, np.int32)
@@ -291,7 +291,7 @@ def lower_least(request: MeanRequest, *, threads: int, tick: Tick) -> Array:
     ]
     reached = np.zeros((blocks, *displacements), np.bool_)
     images = _Images(request, reached)
-    images.walk(LEAST, request.shape[0], threads, tick)
+    images.lower(threads, tick)
     request.least[...] = images.rows_of(images.least, request.least.shape)
     return reached
 
@@ -302,7 +302,7 @@ def add_weights(
     """Add up weights; see `protocol.Engine.add_weights`."""
     images = _Images(request, reached)
     sums, numbers = images.padded(total, 0), images.padded(index, -1)
-    images.walk(WEIGHTS, request.shape[0], threads, tick, total=sums, index=numbers)
+    images.add(WEIGHTS, request.shape[0], threads, tick, total=sums, index=numbers)
     total[...] = images.rows_of(sums, total.shape)
     index[...] = images.rows_of(numbers, index.shape)
 
@@ -314,7 +314,7 @@ def add_values(
     """Add weighted values; see `protocol.Engine.add_values`."""
     images = _Images(request, reached)
     made = images.padded(out, 0)
-    images.walk(
+    images.add(
         VALUES, request.query.shape[1], threads, tick, factor=images.padded(factor, 0),
         value=_padded(value, images.key_stride, 0), channels=len(value), window=window, out=made,
     )  # fmt: skip
@@ -347,12 +347,38 @@ class _Images:
         rows = math.prod(rest) * self._stride
         return flat[:rows].reshape(*rest, self._stride)[..., :columns]
 
-    def walk(
-        self, purpose: int, rows: int, threads: int, tick: Tick, *, total: Array = _NOTHING,
-        index: Array = _NO_NUMBERS, factor: Array = _NOTHING, value: Array = _NOTHING,
-        channels: int = 0, window: Array = _NOTHING, out: Array = _NOTHING,
-    ) -> None:  # fmt: skip
-        """Walk all displacements, in bands of rows and steps of displacements."""
+    def lower(self, threads: int, tick: Tick) -> None:
+        """Lower the least sums, which have no order, in parts of the displacements."""
+        walk = self._walker(LEAST, threads)
+        (rows, _), (key_rows, _) = self._request.shape, self._request.key_shape
+        # Each part lowers a copy that no other one has just now.
+        copies = deque([self.least, *(self.least.copy() for _ in range(threads - 1))])
+
+        def part(first_dy: int, end_dy: int) -> Iterator[int]:
+            for dy in range(first_dy, end_dy):
+                least = copies.popleft()
+                pairs = sum(walk(least, 0, rows, dy, dy + 1))
+                copies.append(least)
+                yield pairs
+
+        parts = _divided(1 - rows, key_rows, _PARTS_PER_THREAD * threads)
+        run([part(*each) for each in parts], threads, tick)
+        for each in copies:
+            np.minimum(self.least, each, out=self.least)
+
+    def add(self, purpose: int, rows: int, threads: int, tick: Tick, **planes: Any) -> None:
+        """Add weights or values, whose sums have an order, in bands of rows."""
+        walk = self._walker(purpose, threads, **planes)
+        ends = (1 - self._request.shape[0], self._request.key_shape[0])
+        bands = [walk(self.least, *band, *ends) for band in _divided(0, rows, threads)]
+        run(bands, threads, tick)
+
+    def _walker(
+        self, purpose: int, threads: int, *, total: Array = _NOTHING, index: Array = _NO_NUMBERS,
+        factor: Array = _NOTHING, value: Array = _NOTHING, channels: int = 0,
+        window: Array = _NOTHING, out: Array = _NOTHING,
+    ) -> Callable[[Array, int, int, int, int], Iterator[int]]:  # fmt: skip
+        """Return what walks displacements of a band of rows in steps, and yields their pairs."""
         request = self._request
         kernel = mean_kernel(request.patch_size, len(request.query), purpose)
         (query_rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
@@ -363,33 +389,24 @@ class _Images:
         )  # fmt: skip
         pairs = query_rows * columns * key_rows * key_columns
         most = min(_MOST_PAIRS_PER_STEP, pairs / (_STEPS_PER_THREAD * threads))
-        # Each job of displacements lowers a copy of the least sums that no other has just now.
-        copies = deque([self.least])
-        if purpose == LEAST:
-            copies += [self.least.copy() for _ in range(threads - 1)]
 
-        def job(top: int, bottom: int, first_dy: int, end_dy: int) -> Iterator[int]:
+        def walk(
+            least: Array, top: int, bottom: int, first_dy: int, end_dy: int
+        ) -> Iterator[int]:  # fmt: skip
             step = max(1, int(most / ((bottom - top) * columns * key_columns)))
             for dy in range(first_dy, end_dy, step):
                 stop = min(dy + step, end_dy)
-                least = copies.popleft() if purpose == LEAST else self.least
                 kernel(*self._images, least, *arguments, top, bottom, dy, stop)
-                if purpose == LEAST:
-                    copies.append(least)
                 last = min(bottom, query_rows)
                 yield pairs_of_rows(top, last, key_rows, dy, stop) * columns * key_columns
 
-        # Sums of weights have an order, smallest ones have none: bands of rows share borders.
-        ends = (1 - query_rows, key_rows) if purpose == LEAST else (0, rows)
-        count = _JOBS_PER_THREAD * threads if purpose == LEAST else threads
-        edges = [ends[0] + (ends[1] - ends[0]) * k // count for k in range(count + 1)]
-        parts = [part for part in pairwise(edges) if part[0] < part[1]]
-        if purpose == LEAST:
-            run([job(0, query_rows, *part) for part in parts], threads, tick)
-            for each in copies:
-                np.minimum(self.least, each, out=self.least)
-        else:
-            run([job(*part, 1 - query_rows, key_rows) for part in parts], threads, tick)
+        return walk
+
+
+def _divided(first: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Divide a range into parts of about one length."""
+    edges = [first + (end - first) * k // count for k in range(count + 1)]
+    return [(low, high) for low, high in pairwise(edges) if low < high]
 
 
 def _padded(image: Array, stride: int, fill: float) -> Array:
