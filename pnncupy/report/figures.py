@@ -38,9 +38,9 @@ class Figure:
     """Part of the page for one entry.
 
     `layers` are swapped in place: what went in, then at `result` the one that `overlay`, the index
-    map, and `levels` belong to, then others. `grid` holds all samples where there are several,
-    `maps` the statistics of each pixel over them, and `curves` their descriptors; `repeats` is how
-    often a result that wraps around is shown down and across.
+    map, if there is one, and `levels` belong to, then others. `grid` holds all samples where there
+    are several, `maps` the statistics of each pixel over them, and `curves` their descriptors;
+    `repeats` is how often a result that wraps around is shown down and across.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Figure:
     caption: str
     layers: Sequence[Layer]
     result: int
-    overlay: Shown
+    overlay: Shown | None
     levels: Sequence[Level]
     grid: Sequence[Shown]
     table: Table
@@ -110,11 +110,13 @@ def figure_of(number: int, made: Made, files: PictureFiles) -> Figure:
     layers += [
         Layer(name, add(name, image, range_of(image, made))) for name, image in made.others.items()
     ]
-    colours = index_colours(made.indices[0], [source.shape[:2] for source in made.sources])
-    overlay = files.add(
-        f"{number}_{title}_index", colours, (0, 255),
-        f"Where each pixel of the result comes from: {title}",
-    )  # fmt: skip
+    overlay = None
+    if made.indices:
+        colours = index_colours(made.indices[0], [source.shape[:2] for source in made.sources])
+        overlay = files.add(
+            f"{number}_{title}_index", colours, (0, 255),
+            f"Where each pixel of the result comes from: {title}",
+        )  # fmt: skip
     return Figure(
         number, title, entry.caption, layers, result, overlay, _levels(number, made, files), grid,
         table_of(made), tuple(_REPEATS if wraps else 1 for wraps in made.info["periodic"]),

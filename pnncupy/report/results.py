@@ -53,7 +53,7 @@ class Made:
     sources : sequence of arrays
         The images whose patches were used.
     images, indices : sequences of arrays
-        The results and their index maps.
+        The results and their index maps, none of results by diffusion.
     levels : dict
         Level -> how the first result looked at the end of that level.
     info : dict
@@ -179,16 +179,17 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         if event.sample == 0 and event.finished and event.result is None and not job.volume:
             last_of_level[event.level] = event.render
 
+    # Means of all patches have no index map, and are never made again.
+    averages = arguments.get("sampler") == "diffusion"
     if TASKS[job.verb].realisations:
         if TASKS[job.verb].has_option("distinct"):
             # As on the command line, whose commands the page shows.
-            several = entry.count > 1 and arguments.get("sampler") != "diffusion"
-            arguments.setdefault("distinct", several)
+            arguments.setdefault("distinct", entry.count > 1 and not averages)
         arguments["n"] = entry.count
     with measured() as cost:
         result = task(
-            **arguments, threads=threads, callback=watch, progress=False, return_index=True,
-            return_info=True,
+            **arguments, threads=threads, callback=watch, progress=False,
+            return_index=not averages, return_info=True,
         )  # fmt: skip
     several = TASKS[job.verb].realisations
     images = list(result.image) if several else [result.image]
@@ -214,7 +215,7 @@ def _make(entry: Entry, threads: int | None, tell: Callable[[str, float], None])
         inputs=inputs,
         sources=sources,
         images=images,
-        indices=list(result.index) if several else [result.index],
+        indices=[] if averages else list(result.index) if several else [result.index],
         levels={level: render() for level, render in last_of_level.items() if level > 0},
         info=result.info,
         cost=cost,

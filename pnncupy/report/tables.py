@@ -55,17 +55,22 @@ def _of_samples(made: Made) -> Table:
         [f"nearly a copy of {of} (PSNR over {metrics.NEAR_COPY_DECIBELS:.0f} dB)",
          _near_copies(made)]
     )  # fmt: skip
-    shapes = [made.sides(source) for source in made.sources]
-    shares = [
-        largest_region(index, shapes, made.sides(image), *_wraps(made).values())[1]
-        for index, image in zip(made.indices, images, strict=True)
-    ]
-    rows.append(
-        [f"largest piece in {'a' if several else 'the'} source's own arrangement, median of the "
-         "samples",
-         f"{statistics.median(shares):.0%} of the {'volume' if made.volume else 'picture'}"]
-    )  # fmt: skip
+    if made.indices:
+        rows.append(
+            [f"largest piece in {'a' if several else 'the'} source's own arrangement, median of "
+             "the samples",
+             f"{_largest_piece(made):.0%} of the {'volume' if made.volume else 'picture'}"]
+        )  # fmt: skip
     return Table("Measures of the samples", ("measure", "value"), rows)
+
+
+def _largest_piece(made: Made) -> float:
+    """Median of the shares of the largest pieces of the results."""
+    shapes = [made.sides(source) for source in made.sources]
+    return statistics.median(
+        largest_region(index, shapes, made.sides(image), *_wraps(made).values())[1]
+        for index, image in zip(made.indices, made.images, strict=True)
+    )
 
 
 def _distances_of_samples(made: Made) -> list[list[str]]:

@@ -354,6 +354,16 @@ def test_measures_of_several_sources_say_which(report):
     assert row(text, "nearly a copy of one of the sources") == ["2 of 2"]
 
 
+def test_results_by_diffusion_have_no_index_map(report):
+    options = "sampler = 'diffusion'\npatch_sizes = 5\nlevels = 1\nsteps = 4\n"
+    text = report(f"[[generate]]\nimage = 'a.png'\nn = 2\n{options}")
+    assert "Where each pixel comes from" not in text
+    assert 'class="overlay"' not in text
+    assert "largest piece" not in text
+    assert row(text, "nearly a copy of the source") == ["0 of 2"]
+    assert "--sampler diffusion" in text
+
+
 def test_the_nearest_source_counts(random):
     one, two = random.integers(0, 256, (2, 12, 14), dtype=np.uint8)
     made = types.SimpleNamespace(

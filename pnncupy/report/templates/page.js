@@ -29,8 +29,10 @@ for (const viewer of document.querySelectorAll(".viewer")) {
       image.hidden = !(isResult && number === level);
     });
     /* The box tells what is seen; back at the result, the index map is there again. */
-    checkbox.checked = withIndex && isResult && level === levels.length;
-    overlay.hidden = !checkbox.checked;
+    if (checkbox) {
+      checkbox.checked = withIndex && isResult && level === levels.length;
+      overlay.hidden = !checkbox.checked;
+    }
     if (slider) {
       const text = level < levels.length ? levels[level].dataset.text : fullSize;
       output.textContent = text;
@@ -47,7 +49,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   radios.forEach((radio) => radio.addEventListener("change", show));
   /* What belongs to the result brings the result back. */
   slider?.addEventListener("input", () => choose(result));
-  checkbox.addEventListener("change", () => {
+  checkbox?.addEventListener("change", () => {
     withIndex = checkbox.checked;
     if (withIndex && slider) slider.value = slider.max;
     choose(result);
