@@ -53,10 +53,8 @@ def smaller(text):
     return text
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
+def block_runner():
     """Run a block: Python in one namespace, commands by a shell that stops at the first error."""
-    monkeypatch.chdir(tmp_path)
     folder = Path(sys.executable).parent
     path = os.pathsep.join([str(folder), os.environ["PATH"]])
     assert shutil.which("pnncupy", path=path)
@@ -77,18 +75,40 @@ def run(tmp_path, monkeypatch):
     return run_block
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run blocks in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return block_runner()
+
+
+@pytest.fixture(scope="module")
+def after_readme(tmp_path_factory):
+    """Run blocks in the folder, and with the names, that those of the README leave."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("readme"))
+        run_block = block_runner()
+        for kind, text in blocks("README.md"):
+            run_block(kind, text)
+        yield run_block
+
+
 @pytest.mark.process
 @pytest.mark.slow
-def test_the_readme_and_its_pages_run_as_printed(run, tmp_path):
-    for kind, text in blocks("README.md"):
-        names = run(kind, text)
+def test_the_readme_runs_as_printed(after_readme):
+    names = after_readme("python", "")
     for name in ("tile", "narrow", "filled", "cat_of_gravel", "merged", "seamless"):
-        assert (tmp_path / f"{name}.png").is_file()
-        np.testing.assert_array_equal(names[name], read_image(tmp_path / f"{name}.png"), name)
-    for page in PAGES:
-        for kind, text in blocks(f"docs/{page}.md"):
-            if NOT_CHEAP not in text:
-                run(kind, text)
+        np.testing.assert_array_equal(names[name], read_image(f"{name}.png"), name)
+
+
+# A test for each page, so that workers do not begin with this file last of all.
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_run_after_the_readme(after_readme, page):
+    for kind, text in blocks(f"docs/{page}.md"):
+        if NOT_CHEAP not in text:
+            after_readme(kind, text)
 
 
 @pytest.mark.process

@@ -171,7 +171,8 @@ def test_masks_and_several_sources(folder, executor, random):
         '[defaults]\niterations = 1\nlevels = 0\nengine = "numpy"\n'
         '[[job]]\nverb = "inpaint"\nimage = "in/a.png"\n'
         'mask = "in/mask.png"\noutput = "sub/x.tif"\n'
-        '[[job]]\nverb = "collage"\nimages = ["in/a.png", "in/b.png"]\noutput = "y.png"\n'
+        '[[job]]\nverb = "collage"\nalpha = inf\nimages = ["in/a.png", "in/b.png"]\n'
+        'output = "y.png"\n'
     )
     assert (
         batch.run(batch.jobs_of_toml("jobs.toml"), "out", executor=executor, ro_crate=True).made

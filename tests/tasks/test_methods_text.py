@@ -179,7 +179,9 @@ def test_a_layout(image):
 
 
 def test_a_collage(image):
-    text = pnn.collage([image, image[:20]], **QUICK).info.methods_text()
+    # Normalised scores take long in plain NumPy.
+    quick = QUICK | {"engine": "numba"}
+    text = pnn.collage([image, image[:20]], **quick).info.methods_text()
     assert "was synthesised as a collage from two images (" in text
     # The defaults are those of the task.
     assert ONE_PARAMETER in text
