@@ -202,26 +202,21 @@ def any_less(typing_context: Any, left: Any, right: Any) -> Any:
     return types.boolean(vector, vector), generate
 
 
-@_intrinsic
-def less_lanes(typing_context: Any, left: Any, right: Any) -> Any:
-    """Bit k is set where lane k has ``left < right``; NaN is never less."""
+def _lanes_that(comparison: str) -> Any:
+    """Function of kernels: bit k is set where lane k compares so; NaN never does."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = builder.bitcast(builder.fcmp_ordered("<", *arguments), _MASK)
-        return builder.zext(lanes, ir.IntType(64))
+    @_intrinsic
+    def lanes_that(typing_context: Any, left: Any, right: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            lanes = builder.bitcast(builder.fcmp_ordered(comparison, *arguments), _MASK)
+            return builder.zext(lanes, ir.IntType(64))
 
-    return types.int64(vector, vector), generate
+        return types.int64(vector, vector), generate
+
+    return lanes_that
 
 
-@_intrinsic
-def equal_lanes(typing_context: Any, left: Any, right: Any) -> Any:
-    """Bit k is set where lane k has ``left == right``; NaN never is."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes = builder.bitcast(builder.fcmp_ordered("==", *arguments), _MASK)
-        return builder.zext(lanes, ir.IntType(64))
-
-    return types.int64(vector, vector), generate
+less_lanes, equal_lanes = map(_lanes_that, ("<", "=="))
 
 
 @_intrinsic

@@ -52,14 +52,10 @@ from pnncupy.tasks.samplers import (
     Diffusion,
     PatchSizes,
     check_engine,
-    checked_sampler,
-    defaults_of,
     diffused,
+    with_one_sampler,
 )
 from pnncupy.tasks.source_images import SourceImages
-
-# Options of one sampler only.
-_OF_DIFFUSION = ("steps", "sigma_max", "sigma_min", "patch_sizes")
 
 
 @document_parameters
@@ -67,6 +63,7 @@ _OF_DIFFUSION = ("steps", "sigma_max", "sigma_min", "patch_sizes")
 @labelled("image")
 @recorded
 @on_engine_device
+@with_one_sampler
 def generate(
     image: Any,
     n: int | None = None,
@@ -222,10 +219,10 @@ def generate(
     (12, 14, 16)
     """
     diffusion = None
-    if checked_sampler(sampler, locals(), _DEFAULTS, _OF_DIFFUSION):
+    if sampler == "diffusion":
         diffusion = Diffusion.of(steps, sigma_max, sigma_min, patch_sizes)
         patch_size, independent = diffusion.finest_patch, False
-        downscale = DOWNSCALE if downscale == _DEFAULTS["downscale"] else downscale
+        downscale = DOWNSCALE if downscale == 4 / 3 else downscale
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)
     std = checked_noise(noise_std, variety)
@@ -334,6 +331,3 @@ def _independence(
     if independent is True:
         return measured, True
     return measured, measured is not None and measured.is_stationary
-
-
-_DEFAULTS = defaults_of(generate)

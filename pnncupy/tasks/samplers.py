@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from inspect import signature
 from typing import Any
 
@@ -51,6 +52,9 @@ _UNUSED = {
     "guides": "whose noise has one unit for all channels",
     "max_memory": "whose memory is not planned",
 }  # fmt: skip
+_OF_DIFFUSION = dict.fromkeys(
+    ("steps", "sigma_max", "sigma_min", "patch_sizes"), "which takes nearest patches"
+)
 
 
 @dataclass(frozen=True)
@@ -112,33 +116,36 @@ class Diffusion:
         return sizes
 
 
-def checked_sampler(
-    sampler: Any, given: Mapping[str, Any], defaults: Mapping[str, Any], options: Sequence[str]
-) -> bool:
-    """Return whether a call is one of diffusion; refuse options that its sampler does not have.
+def with_one_sampler[**Parameters, Returned](
+    function: Callable[Parameters, Returned],
+) -> Callable[Parameters, Returned]:
+    """Let a task refuse the options that its sampler does not have."""
+    defaults = {name: each.default for name, each in signature(function).parameters.items()}
 
-    `given` are the arguments of the call, `defaults` those of its signature, and `options` the
-    names of those of diffusion.
-    """
+    @wraps(function)
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
+        _check_options(kwargs, defaults)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _check_options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse options that differ from their defaults, and are those of another sampler."""
+    sampler = given.get("sampler", defaults["sampler"])
     validation.choice("sampler", sampler, SAMPLERS)
-    diffusion = bool(sampler == "diffusion")
-    for name in _UNUSED if diffusion else options:
-        value, default = given[name], defaults[name]
+    reasons = _UNUSED if sampler == "diffusion" else _OF_DIFFUSION
+    for name, why in reasons.items():
+        default = defaults[name]
+        value = given.get(name, default)
         if value is default or (type(value) is type(default) and value == default):
             continue
         if name == "categorical" and value is False:  # values are no labels, to be sure
             continue
-        why = _UNUSED[name] if diffusion else "which takes nearest patches"
         raise ValueError(
             f"`{name}` must be {default!r} with `sampler` {sampler!r}, {why}, got "
             f"{validation.shortened(value)}"
         )
-    return diffusion
-
-
-def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the defaults of a function's parameters by name."""
-    return {name: each.default for name, each in signature(function).parameters.items()}
 
 
 def diffused(
