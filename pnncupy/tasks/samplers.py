@@ -53,7 +53,8 @@ _UNUSED = {
     "max_memory": "whose memory is not planned",
 }  # fmt: skip
 _OF_DIFFUSION = dict.fromkeys(
-    ("steps", "sigma_max", "sigma_min", "patch_sizes"), "which takes nearest patches"
+    ("steps", "sigma_max", "sigma_min", "patch_sizes"),
+    "which searches nearest patches; set `sampler` to 'diffusion'",
 )
 
 
