@@ -139,10 +139,10 @@ def _series_of_file(
 ) -> Series:
     """The jobs of one file of a folder, whose results have a name."""
     spec, suffix = TASKS[verb], ".tif" if volume else _suffix(file, verb)
-    drawn = f"_seed{seed}" if spec.seeded else ""
+    own_seed = seed if spec.seeded_by(arguments) else None
+    drawn = "" if own_seed is None else f"_seed{seed}"
     job = Job(
-        verb, inputs, arguments, f"{name}_{verb}{drawn}{suffix}", seed if spec.seeded else None,
-        volume=volume,
+        verb, inputs, arguments, f"{name}_{verb}{drawn}{suffix}", own_seed, volume=volume,
     )  # fmt: skip
     return Series(job, count, suffix, numbered=spec.realisations)
 
@@ -235,7 +235,7 @@ def _series_of_table(given: dict[str, Any], folder: Path) -> Series:
     inputs, volume = with_kinds(take_inputs(verb, given, folder), wanted, given)
     first = next(iter(inputs.values()))
     source = Path((first[0] if isinstance(first, tuple) else first).path)
-    drawn = TASKS[verb].seeded
+    drawn = TASKS[verb].seeded_by(given)
     stem = f"{source.stem}_{verb}" + (f"_seed{seed}" if drawn else "")
     name = Path(stem) if output is None else checked_output("output", output)
     known = {*SUFFIXES, *VOLUME_SUFFIXES} if volume else SUFFIXES

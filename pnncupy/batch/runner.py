@@ -163,7 +163,7 @@ def make_jobs(
         raise TypeError(
             f"the arguments of a job must be numbers, words or lists of them: {error}"
         ) from error
-    seed_of_task = seed if TASKS[verb].seeded else None
+    seed_of_task = seed if TASKS[verb].seeded_by(given) else None
     job = Job(verb, inputs, given, name, seed_of_task, volume=is_volume)
     return JobList([Series(job, count, suffix, numbered=count > 1)]), arrays
 

@@ -153,14 +153,16 @@ def _spec_of(file: Path, content: dict[str, Any], text: str) -> Spec:
 
 def _entry(verb: str, given: dict[str, Any], table: Table) -> Entry:
     folder = table.file.parent
-    drawn = TASKS[verb].seeded
+    drawn = TASKS[verb].seeded_by(given)
     count = validation.integer("n", given.pop("n", 1), 1)
     if count > 1 and not TASKS[verb].realisations:
         raise ValueError(f"`n` is for generate, not for {verb}")
     if count > MOST_SAMPLES:
         raise ValueError(f"`n` must be at most {MOST_SAMPLES} in a report, got {count}")
     if "seed" in given and not drawn:
-        raise ValueError(f"`seed` is for {' and '.join(_drawing())}, not for {verb}")
+        raise ValueError(
+            f"`seed` is for {' and '.join(_drawing())}, not for {verb} without diffusion"
+        )
     seed = validation.integer("seed", given.pop("seed", 0), 0)
     wanted, baseline_wanted = taken_volume(given), given.pop("baseline", None)
     others = _others(given.pop("others", {}), folder)
@@ -212,7 +214,7 @@ def _baseline(verb: str, given: Mapping[str, Any], asked: Any, volume: bool) -> 
 
 
 def _drawing() -> list[str]:
-    return [verb for verb, spec in TASKS.items() if spec.seeded]
+    return [verb for verb, spec in TASKS.items() if spec.seeded_by({})]
 
 
 def _others(given: Any, folder: Path) -> dict[str, Input]:

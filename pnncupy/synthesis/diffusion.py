@@ -10,8 +10,9 @@ without new noise (Song et al. 2020, doi:10.48550/arXiv.2010.02502).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,51 +20,25 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import MeanRequest
-from pnncupy.images.pyramid import enlarge
+from pnncupy.images.pyramid import enlarge, planes_pyramid
 from pnncupy.patch_shape import patch_sides
 from pnncupy.rng import draw_normal
 from pnncupy.search.candidate_lists import Candidates, Keys, next_above
 from pnncupy.search.exact import NO_FINITE_DISTANCE
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.coarse_to_fine import Synthesised
-from pnncupy.synthesis.problem import SynthesisRun
+from pnncupy.synthesis.noise_schedule import NoiseSchedule
+from pnncupy.synthesis.problem import Source, SynthesisRun
+
+Region = tuple[slice, ...]
 
 # Side of the window of a vote over that of a patch, see `window`: 0.2 keeps edges sharp.
 VOTE_WIDTH = 0.2
-# Noise below the coarsest level over the largest noise: what is larger has been decided before.
-_FINER_NOISE = 0.25
-_LEAST_STEPS = 4
-# Steps at the smallest noise that follow without any: overlapping patches come to agree.
-_SETTLING = 2
+# Denoisings more at each noise level of the coarsest one where pixels are known: what is made comes
+# to agree with them (Lugmayr et al. 2022, doi:10.48550/arXiv.2201.09865).
+_RESAMPLINGS = 2
 # All weights that are left out add up to less than this power of two of those that count.
 _BITS = 24
-
-
-@dataclass(frozen=True)
-class NoiseSchedule:
-    """Noise levels of a diffusion, in units of the value range.
-
-    Attributes
-    ----------
-    steps : int
-        At the coarsest level; a quarter as many below, four at least.
-    sigma_max, sigma_min : float
-        From the largest noise at the coarsest level, and from a quarter of it below, to the
-        smallest one, in equal ratios.
-    """
-
-    steps: int
-    sigma_max: float
-    sigma_min: float
-
-    def levels(self, *, coarsest: bool) -> list[float]:
-        """Noise levels of a pyramid level, falling to the smallest one, which is repeated."""
-        first, count = self.sigma_max, self.steps
-        if not coarsest:
-            first = max(self.sigma_min, _FINER_NOISE * first)
-            count = min(count, max(_LEAST_STEPS, count // 4))
-        falling = [float(sigma) for sigma in np.geomspace(first, self.sigma_min, count)]
-        return falling + [self.sigma_min] * _SETTLING
 
 
 def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
@@ -77,11 +52,32 @@ def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
     return np.exp(-(at**2) / (2 * width**2)).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Start:
+    """An image that a diffusion begins with, in place of noise alone.
+
+    Attributes
+    ----------
+    image : (C, h, w) float32
+        At the coarsest level.
+    kept : bool
+        The coarsest level stays as it is: only what is finer is made.
+    inverted : Source or None
+        Noise is not drawn: it is that which the denoiser of these patches would take away. What is
+        made of it with other patches keeps the layout of the image.
+    """
+
+    image: Array
+    kept: bool = False
+    inverted: Source | None = None
+
+
 def diffuse(
     run: SynthesisRun,
     noise: NoiseSchedule,
     patch_sizes: Sequence[int],
     generators: Sequence[np.random.Generator],
+    start: Start | None = None,
 ) -> Synthesised:
     """Make an image of noise for each generator, from the coarsest level to full size.
 
@@ -93,6 +89,8 @@ def diffuse(
         Of each level, from full size.
     generators : sequence of Generator
         Of the noise, drawn at each level.
+    start : Start, optional
+        Default: noise alone.
 
     Returns
     -------
@@ -100,24 +98,75 @@ def diffuse(
         Without an index: no pixel has one origin.
     """
     coarsest = run.schedule.levels
-    run.reporter.plan(run.schedule, _planned_pairs(run, noise, patch_sizes, len(generators)))
+    plan = [_steps(run, noise, level, start) for level in range(coarsest + 1)]
+    inversion = _rising(noise) if start is not None and start.inverted is not None else []
+    counts = [len(steps) for steps in plan]
+    counts[coarsest] += len(inversion)
+    run.reporter.plan(run.schedule, _planned_pairs(run, counts, patch_sizes, len(generators)))
     run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
-    images: list[Array] = []
+    begin = start.image if start is not None else _mean_colour(run)
+    images = [begin + np.zeros((1, *run.shape(coarsest)), np.float32)] * len(generators)
     for level in range(coarsest, -1, -1):
         sized = replace(run, settings=replace(run.settings, patch_size=patch_sizes[level]))
-        shape = run.shape(level)
-        if level == coarsest:
-            middle = _mean_colour(run)
-            images = [middle + np.zeros((1, *shape), np.float32) for _ in generators]
+        lows: list[Array] | None = None
+        if level < coarsest:
+            lows = images = [_enlarged(run, image, level) for image in images]
+        if not plan[level]:
+            continue
+        images = [_fixed(run, image, level) for image in images]
+        steps = enumerate(plan[level])
+        if level == coarsest and start is not None and start.inverted is not None:
+            noisy = _inverted(sized, start.inverted, inversion, images, generators)
+            steps = enumerate(plan[level], len(inversion))
         else:
-            images = [
-                enlarge(image, run.schedule.ratio, shape, run.problem.periodic) for image in images
-            ]
-        sigmas = noise.levels(coarsest=level == coarsest)
-        images = _diffused(sized, level, sigmas, images, generators)
+            noisy = _with_noise(images, plan[level][0].sigma, generators)
+        images = _denoised(sized, level, steps, noisy, lows, generators)
     xp = arrays.namespace(images[0])
     nothing = [xp.zeros((0,) * len(run.problem.shape), dtype=xp.int32) for _ in images]
     return Synthesised(xp.stack(images), xp.stack(nothing), run.layout(0))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One denoising: at a noise level, and the noise that is left after it.
+
+    As much as before means other noise: what was made is looked at again (`_RESAMPLINGS`).
+    """
+
+    sigma: float
+    following: float
+
+
+def _steps(run: SynthesisRun, noise: NoiseSchedule, level: int, start: Start | None) -> list[_Step]:
+    """The denoisings of a level."""
+    is_coarsest = level == run.schedule.levels
+    if is_coarsest and level > 0 and start is not None and start.kept:
+        return []
+    sigmas = noise.levels(coarsest=is_coarsest)
+    again = _RESAMPLINGS if is_coarsest and run.problem.fixed is not None else 0
+    steps = []
+    for sigma, following in pairwise([*sigmas, 0.0]):
+        left = following if following < sigma else 0.0
+        steps += [_Step(sigma, sigma)] * (again if left else 0) + [_Step(sigma, left)]
+    return steps
+
+
+def _fixed(run: SynthesisRun, image: Array, level: int) -> Array:
+    """An image of a level with the known pixels in their place."""
+    fixed = run.problem.fixed
+    return image if fixed is None else fixed.apply(image, level)
+
+
+def _enlarged(run: SynthesisRun, image: Array, level: int) -> Array:
+    """An image of the next coarser level in the shape of a level."""
+    return enlarge(image, run.schedule.ratio, run.shape(level), run.problem.periodic)
+
+
+def _with_low_frequencies(run: SynthesisRun, image: Array, low: Array, level: int) -> Array:
+    """The detail of an image of a level on the enlarged coarser one, which has the layout."""
+    ratio, periodic = run.schedule.ratio, run.problem.periodic
+    own = planes_pyramid(image, 1, ratio, periodic)[1]
+    return low + (image - _enlarged(run, own, level))
 
 
 def _mean_colour(run: SynthesisRun) -> Array:
@@ -128,7 +177,7 @@ def _mean_colour(run: SynthesisRun) -> Array:
 
 
 def _planned_pairs(
-    run: SynthesisRun, noise: NoiseSchedule, patch_sizes: Sequence[int], images: int
+    run: SynthesisRun, counts: Sequence[int], patch_sizes: Sequence[int], images: int
 ) -> dict[tuple[int, int], int]:
     """Pairs of patches by (level, step): each is searched, and weighted twice."""
     planned = {}
@@ -137,32 +186,115 @@ def _planned_pairs(
         pairs = sized.grid(run.shape(level)).count * sized.layout(level).patch_count(
             patch_sizes[level]
         )
-        for step, _ in enumerate(noise.levels(coarsest=level == run.schedule.levels)):
+        for step in range(counts[level]):
             planned[level, step] = 3 * images * pairs
     return planned
 
 
-def _diffused(
+def _with_noise(
+    images: Sequence[Array], sigma: float, generators: Sequence[np.random.Generator]
+) -> list[Array]:
+    return [
+        image + (draw_normal(generator, image.shape) * sigma).astype(np.float32)
+        for image, generator in zip(images, generators, strict=True)
+    ]
+
+
+def _inverted(
     run: SynthesisRun,
-    level: int,
-    sigmas: Sequence[float],
+    source: Source,
+    rising: Sequence[tuple[float, float]],
     images: Sequence[Array],
     generators: Sequence[np.random.Generator],
 ) -> list[Array]:
-    """Add noise to the images of a level, and take it away step by step."""
-    noisy = [
-        image + (draw_normal(generator, image.shape) * sigmas[0]).astype(np.float32)
-        for image, generator in zip(images, generators, strict=True)
-    ]
-    denoisers = [Denoiser(run, level) for _ in images]
-    for step, sigma in enumerate(sigmas):
-        run.reporter.begin(level, step, noisy)
+    """Images of the coarsest level with the noise that the denoiser of a source takes for theirs.
+
+    The steps of sampling are gone backwards, from the smallest noise (Song et al. 2020).
+    """
+    level = run.schedule.levels
+    own = replace(run, problem=replace(run.problem, sources=[source]))
+    noisy = _with_noise(images, rising[0][0], generators)
+    denoisers = [Denoiser(own, level) for _ in images]
+    for number, (sigma, following) in enumerate(rising):
+        run.reporter.begin(level, number, noisy)
+        more = np.float32(following / sigma)
         clean = [each.denoise(image, sigma) for each, image in zip(denoisers, noisy, strict=True)]
-        following = sigmas[step + 1] if step + 1 < len(sigmas) else sigma
-        left = np.float32(following / sigma if following < sigma else 0)
-        noisy = [best + left * (image - best) for best, image in zip(clean, noisy, strict=True)]
+        noisy = [best + more * (image - best) for best, image in zip(clean, noisy, strict=True)]
         run.reporter.end(clean)
     return noisy
+
+
+def _rising(noise: NoiseSchedule) -> list[tuple[float, float]]:
+    """Noise levels of the coarsest level, from the smallest one, each with the next larger one."""
+    return list(pairwise(sorted(set(noise.levels(coarsest=True)))))
+
+
+def _denoised(
+    run: SynthesisRun,
+    level: int,
+    steps: Iterable[tuple[int, _Step]],
+    noisy: Sequence[Array],
+    lows: Sequence[Array] | None,
+    generators: Sequence[np.random.Generator],
+) -> list[Array]:
+    """Take the noise of the images of a level away, step by step.
+
+    The layout of `lows`, the enlarged images of the next coarser level, is kept while there is
+    noise.
+    """
+    images = list(noisy)
+    region = _unknown_region(run, level)
+    denoisers = [Denoiser(run, level, region) for _ in images]
+    for number, step in steps:
+        run.reporter.begin(level, number, images)
+        for at, (denoiser, generator) in enumerate(zip(denoisers, generators, strict=True)):
+            image = images[at]
+            best = _fixed(run, denoiser.denoise(image, step.sigma), level)
+            low = None if lows is None else lows[at]
+            images[at] = _with_less_noise(run, level, step, image, best, low, generator)
+        run.reporter.end(images)
+    return images
+
+
+def _unknown_region(run: SynthesisRun, level: int) -> Region | None:
+    """Rows and columns of the patches that have an unknown pixel; None: all."""
+    fixed, shape = run.problem.fixed, run.shape(level)
+    if fixed is None or any(run.problem.periodic):
+        return None
+    unknown = ~fixed.masks[level]
+    xp = arrays.namespace(unknown)
+    region = []
+    for axis, size in enumerate(patch_sides(run.settings.patch_size, len(shape))):
+        others = tuple(other for other in range(len(shape)) if other != axis)
+        (places,) = xp.nonzero(xp.any(unknown, axis=others))
+        if not len(places):
+            return tuple(
+                slice(0, side) for side in patch_sides(run.settings.patch_size, len(shape))
+            )
+        first, last = int(places[0]) - size + 1, int(places[-1]) + size
+        region.append(slice(max(first, 0), min(last, shape[axis])))
+    return tuple(region)
+
+
+def _with_less_noise(
+    run: SynthesisRun,
+    level: int,
+    step: _Step,
+    image: Array,
+    best: Array,
+    low: Array | None,
+    generator: np.random.Generator,
+) -> Array:
+    """An image after a step: the best estimate, and what is left of the noise."""
+    if not step.following:
+        return best
+    if step.following == step.sigma:
+        noise = (draw_normal(generator, image.shape) * step.sigma).astype(np.float32)
+    else:
+        noise = np.float32(step.following / step.sigma) * (image - best)
+    if low is not None:
+        best = _fixed(run, _with_low_frequencies(run, best, low, level), level)
+    return best + noise
 
 
 class Denoiser:
@@ -175,11 +307,15 @@ class Denoiser:
     ----------
     run : SynthesisRun
     level : int
+    region : tuple of slice, optional
+        Only what patches within these rows and columns make is needed.
     """
 
-    def __init__(self, run: SynthesisRun, level: int):
+    def __init__(self, run: SynthesisRun, level: int, region: Region | None = None):
         self._settings = run.settings
-        self._grid = run.grid(run.shape(level))
+        self._region = region
+        shape = run.shape(level) if region is None else [each.stop - each.start for each in region]
+        self._grid = run.grid(shape)
         self._values = run.values(level)
         images = run.keys(level, "sharp")
         self._keys = Keys(images, Layout.of(images))
@@ -189,6 +325,14 @@ class Denoiser:
 
     def denoise(self, image: Array, sigma: float) -> Array:
         """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
+        if self._region is None:
+            return self._denoise(image, sigma)
+        part = (slice(None), *self._region)
+        made = arrays.namespace(image).asarray(image, copy=True)
+        made[part] = self._denoise(image[part], sigma)
+        return made
+
+    def _denoise(self, image: Array, sigma: float) -> Array:
         engine = self._settings.engine
         how: dict[str, Any] = {"threads": self._settings.threads, "tick": self._settings.tick}
         query = np.ascontiguousarray(self._grid.wrapped(image))

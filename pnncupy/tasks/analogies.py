@@ -9,6 +9,8 @@ from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
+from pnncupy.synthesis.diffusion import Start
+from pnncupy.synthesis.problem import Source
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
 from pnncupy.tasks.execute import execute, synthesis
 from pnncupy.tasks.level_count import Requirements
@@ -28,9 +30,20 @@ from pnncupy.tasks.options import (
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import prepare_task
 from pnncupy.tasks.run_info import recorded
+from pnncupy.tasks.samplers import (
+    SMALL_PATCH,
+    Diffusion,
+    PatchSizes,
+    diffused_result,
+    requirements_of,
+    with_one_sampler,
+)
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _LEVELS = 5
+_DOWNSCALE = 4 / 3
+# Smallest side of the coarsest level by diffusion, in patches.
+_PATCHES_OF_LAYOUT = 2.5
 
 
 @document_parameters
@@ -38,14 +51,21 @@ _LEVELS = 5
 @labelled("source", "structure")
 @recorded
 @on_engine_device
+@with_one_sampler
 def analogy(
     source: Any,
     structure: Any,
     *,
     keep_grain: bool = False,
+    sampler: str = "patches",
+    steps: int = 20,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
+    patch_sizes: PatchSizes | None = None,
+    rng: Any = None,
     alpha: float = 5e-3,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 4 / 3,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -89,6 +109,8 @@ def analogy(
     alpha : float, default 0.005
         Completeness, above 0, in squared units of the value range: small values use more of the
         source.
+    rng : None, int, SeedSequence, BitGenerator or Generator, optional
+        Seed of the noise of diffusion; nearest patches draw none.
     levels : int, optional
         How much of the structure survives: fewer levels keep more of its detail, more levels only
         its coarse layout. Worth trying for each pair. Default: 5, or as many as fit.
@@ -131,6 +153,11 @@ def analogy(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    diffusion = Diffusion.chosen(
+        sampler, steps, sigma_max, sigma_min, patch_sizes, patch_size=SMALL_PATCH
+    )
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     images = SourceImages.of("source", source, options)
     plain = without_missing([structure], ["structure"], options)[0][0]
     layout = as_planes("structure", plain, options.channel_axis)
@@ -140,9 +167,14 @@ def analogy(
             f"{layout.ndim - 1}"
         )
     check_fits_patch("structure", layout, options.patch_size)
-    requirements = Requirements(preferred_levels=_LEVELS)
+    requirements = requirements_of(
+        diffusion, Requirements(preferred_levels=_LEVELS), _PATCHES_OF_LAYOUT
+    )
     task = prepare_task(images, layout.shape[1:], options, requirements)
-    guess = task.pyramid(task.encode("structure", plain))[-1]
+    pyramid = task.pyramid(task.encode("structure", plain))
     problem = task.problem(task.sources(), copied=task.copied(keep_grain))
-    work = synthesis(task, problem, guess[None])
+    if diffusion is not None:
+        start = Start(pyramid[-1], inverted=Source(pyramid, []))
+        return diffused_result(task, problem, diffusion, {"task": "analogy"}, rng, start)
+    work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "analogy"})

@@ -22,6 +22,7 @@ from pnncupy.synthesis.coarse_to_fine import (
     refine,
     synthesise,
 )
+from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
@@ -43,9 +44,24 @@ from pnncupy.tasks.options import (
 )
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
-from pnncupy.tasks.retargeting import gradual_synthesis, levels_of, refuse_with_gradual
+from pnncupy.tasks.retargeting import (
+    gradual_synthesis,
+    levels_of,
+    refuse_with_gradual,
+    resized_guess,
+)
 from pnncupy.tasks.run_info import recorded
+from pnncupy.tasks.samplers import (
+    NOISE_ALONE,
+    Diffusion,
+    PatchSizes,
+    diffused_result,
+    requirements_of,
+    with_one_sampler,
+)
 from pnncupy.tasks.source_images import SourceImages
+
+_DOWNSCALE = 1.25
 
 
 @document_parameters
@@ -53,14 +69,21 @@ from pnncupy.tasks.source_images import SourceImages
 @labelled("images")
 @recorded
 @on_engine_device
+@with_one_sampler
 def collage(
     images: Any,
     shape: tuple[int, ...] | None = None,
     *,
     gradual: bool = False,
+    sampler: str = "patches",
+    steps: int = 20,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
+    patch_sizes: PatchSizes | None = None,
+    rng: Any = None,
     alpha: float = 5e-3,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 1.25,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
@@ -108,6 +131,8 @@ def collage(
         each image appears.
     downscale : float or one per axis, default 1.25
         Factor between the sides of neighbouring pyramid levels, as in `generate`.
+    rng : None, int, SeedSequence, BitGenerator or Generator, optional
+        Seed of the noise of diffusion; nearest patches draw none.
     levels : int, optional
         Pyramid levels below full size. Default: such that the smallest side is about two patches
         at the coarsest level, or as many as leave a patch on the canvas.
@@ -154,6 +179,9 @@ def collage(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    diffusion = Diffusion.chosen(sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE)
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     in_steps = validation.flag("gradual", gradual)
     if in_steps:
         refuse_with_gradual(initial_guess=initial_guess)
@@ -167,8 +195,12 @@ def collage(
         )
     task = prepare_task(
         sources, shape, options,
-        Requirements(between=between, intermediate=intermediate),
+        requirements_of(diffusion, Requirements(between=between, intermediate=intermediate)),
     )  # fmt: skip
+    if diffusion is not None:
+        start = Start(_resized_canvas(task), kept=True)
+        problem = task.problem(task.sources())
+        return diffused_result(task, problem, diffusion, {"task": "collage"}, rng, start)
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
         start = side_by_side(task.planes, task.shape[:-1], task.source_periodic)
@@ -234,6 +266,12 @@ def _canvas_shape(shapes: Sequence[Sequence[int]], height: Sequence[int]) -> tup
 def _scaled_width(shape: Sequence[int], height: Sequence[int]) -> int:
     """Width of an image that is resized to a height."""
     return max(1, round(shape[-1] * (height[-1] / shape[-2])))
+
+
+def _resized_canvas(task: PreparedTask) -> Array:
+    """The images side by side in the shape of the result, (C, h, w) at the coarsest level."""
+    canvas = side_by_side(task.planes, task.shape[:-1], task.source_periodic)
+    return resized_guess(task, canvas, task.shape, task.source_periodic)[0]
 
 
 def _from_canvas(task: PreparedTask, info: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.search.patch_grid import PatchGrid, wrap
+from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.problem import FixedPixels
 from pnncupy.synthesis.schedule import Schedule
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
@@ -37,9 +38,19 @@ from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import prepare_task
 from pnncupy.tasks.registry import TASKS
 from pnncupy.tasks.run_info import recorded
+from pnncupy.tasks.samplers import (
+    NOISE_ALONE,
+    SMALL_PATCH,
+    Diffusion,
+    PatchSizes,
+    diffused_result,
+    requirements_of,
+    with_one_sampler,
+)
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _LEVELS = 5
+_DOWNSCALE = 4 / 3
 
 
 @document_parameters
@@ -47,15 +58,22 @@ _LEVELS = 5
 @labelled("source", "edited", ("mask",))
 @recorded
 @on_engine_device
+@with_one_sampler
 def edit(
     source: Any,
     edited: Any,
     *,
     mask: Any = None,
     keep_grain: bool = False,
+    sampler: str = "patches",
+    steps: int = 20,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
+    patch_sizes: PatchSizes | None = None,
+    rng: Any = None,
     alpha: float = math.inf,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 4 / 3,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -97,6 +115,8 @@ def edit(
         `edited`, bit for bit. Default: everything is synthesised.
     keep_grain : bool, default False
         Copy each pixel from the patch around it in the last vote, as in `analogy`.
+    rng : None, int, SeedSequence, BitGenerator or Generator, optional
+        Seed of the noise of diffusion; nearest patches draw none.
     levels : int, optional
         Pyramid levels below full size: more levels change more around a seam. Default: 5, or as
         many as fit.
@@ -141,10 +161,20 @@ def edit(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    diffusion = Diffusion.chosen(
+        sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE, SMALL_PATCH
+    )
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     images = SourceImages.of_known(
         ["source"], *without_missing([source], ["source"], options), options
     )
-    task = prepare_task(images, None, options, Requirements(preferred_levels=_LEVELS, pyramids=1))
+    task = prepare_task(
+        images,
+        None,
+        options,
+        requirements_of(diffusion, Requirements(preferred_levels=_LEVELS, pyramids=1)),
+    )
     plain = task.plain("edited", edited)
     shape = image_shape("edited", plain, options.channel_axis)
     if shape != task.shape:
@@ -162,6 +192,9 @@ def edit(
     if copied is not None and kept is not None:
         copied &= ~kept.mask
     problem = task.problem(task.sources(), fixed=fixed, copied=copied)
+    if diffusion is not None:
+        start = Start(pyramid[-1], kept=True)
+        return diffused_result(task, problem, diffusion, {"task": "edit"}, rng, start, kept)
     work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 

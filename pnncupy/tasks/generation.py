@@ -48,7 +48,7 @@ from pnncupy.tasks.realisations import (
 from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.samplers import (
     COARSEST_PATCHES,
-    DOWNSCALE,
+    NOISE_ALONE,
     Diffusion,
     PatchSizes,
     check_engine,
@@ -56,6 +56,8 @@ from pnncupy.tasks.samplers import (
     with_one_sampler,
 )
 from pnncupy.tasks.source_images import SourceImages
+
+_DOWNSCALE = 4 / 3
 
 
 @document_parameters
@@ -76,13 +78,13 @@ def generate(
     distinct: bool = False,
     sampler: str = "patches",
     steps: int = 20,
-    sigma_max: float = 1.0,
-    sigma_min: float = 0.02,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
     patch_sizes: PatchSizes | None = None,
     alpha: float = math.inf,
     rng: Any = None,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 4 / 3,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | str | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -147,24 +149,6 @@ def generate(
         0.6, or with more than 30 dB at a shift of up to 8 pixels, of labels with an agreement of
         more than 0.6 (Cohen's kappa). One level less is tried first, then `noise_std` 1.5 too, and
         for labels an independent start, with the same seed; `Result.info` says it.
-    sampler : {"patches", "diffusion"}
-        How patches become an image. "patches": from the noisy coarsest level, each patch is
-        replaced by its nearest one. "diffusion": from noise alone, patches are replaced by means of
-        all patches of the source, weighted by their distances, at noise that falls in steps: more
-        diverse on scenes, smoother on fine structure. It needs one channel unit and no labels, and
-        takes the four options below in place of those that are about nearest patches.
-    steps : int, default 20
-        With "diffusion": noise levels at the coarsest pyramid level; below a quarter as many, at
-        least four. At least 2.
-    sigma_max : float, default 1
-        With "diffusion": largest noise, in units of the value range, above 0. Below the coarsest
-        level it begins with a quarter of that.
-    sigma_min : float, default 0.02
-        With "diffusion": smallest noise, above 0 and at most `sigma_max`.
-    patch_sizes : int or one per level, optional
-        With "diffusion": side of a patch in pixels, or one for each level from full size, at
-        least 2. Default: 15. The default of `downscale` is 2 then, and that of `levels` such that
-        the smallest side is about 24 pixels (1.6 patches) at the coarsest level.
     rng : None, int, SeedSequence, BitGenerator or Generator, optional
         Seed of the noise and the tiles; an integer makes the call reproducible. A Generator is
         advanced.
@@ -218,11 +202,7 @@ def generate(
     >>> pnn.generate(volume, patch_size=3, channel_axis=None, iterations=1, rng=1).shape
     (12, 14, 16)
     """
-    diffusion = None
-    if sampler == "diffusion":
-        diffusion = Diffusion.of(steps, sigma_max, sigma_min, patch_sizes)
-        patch_size, independent = diffusion.finest_patch, False
-        downscale = DOWNSCALE if downscale == 4 / 3 else downscale
+    diffusion = Diffusion.chosen(sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE)
     count = validation.optional_integer("n", n, 1)
     first = validation.integer("first_sample", first_sample, 0)
     std = checked_noise(noise_std, variety)
@@ -245,6 +225,8 @@ def generate(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     images = SourceImages.of("image", image, options)
     if diffusion is not None:
         return _diffuse(images, shape, options, diffusion, count, first, seed)
@@ -304,12 +286,7 @@ def _diffuse(
     task = prepare_task(images, shape, options, requirements)
     check_engine(task)
     problem = task.problem(task.sources())
-    noise = diffusion.noise
-    info = {
-        "task": "generate", "seed": describe(seed), "sampler": "diffusion", "steps": noise.steps,
-        "sigma_max": noise.sigma_max, "sigma_min": noise.sigma_min,
-        "patch_sizes": diffusion.sizes(task),
-    }  # fmt: skip
+    info = {"task": "generate"} | diffusion.info(task, seed)
 
     def work(numbers: range) -> Work:
         return diffused(

@@ -17,6 +17,7 @@ from pnncupy.images.pyramid import Ratio
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
 from pnncupy.rng import describe, draw_normal, sample_generator, seed_sequence
+from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.masked_sources import MaskedPyramid
 from pnncupy.synthesis.problem import FixedPixels, SynthesisProblem
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
@@ -39,11 +40,21 @@ from pnncupy.tasks.options import (
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.run_info import recorded
+from pnncupy.tasks.samplers import (
+    NOISE_ALONE,
+    NOISE_ON_IMAGE,
+    Diffusion,
+    PatchSizes,
+    diffused_result,
+    requirements_of,
+    with_one_sampler,
+)
 from pnncupy.tasks.source_images import SourceImages, without_missing
 
 _FILLS = ("mean", "noise", "smooth")
 # Pixels inside of a hole that are averaged, so that its border is no seam.
 _AVERAGED_MARGIN = 2
+_DOWNSCALE = 4 / 3
 
 
 @document_parameters
@@ -51,6 +62,7 @@ _AVERAGED_MARGIN = 2
 @labelled("image", "image", ("mask", "fill"))
 @recorded
 @on_engine_device
+@with_one_sampler
 def inpaint(
     image: Any,
     mask: Any,
@@ -59,9 +71,14 @@ def inpaint(
     keep_known: bool = True,
     keep_grain: bool = True,
     rng: Any = None,
+    sampler: str = "patches",
+    steps: int = 20,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
+    patch_sizes: PatchSizes | None = None,
     alpha: float = math.inf,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 4 / 3,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 1,
@@ -167,6 +184,16 @@ def inpaint(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    diffusion = Diffusion.chosen(
+        sampler,
+        steps,
+        sigma_max,
+        sigma_min,
+        patch_sizes,
+        NOISE_ALONE if isinstance(fill, str) and fill == "noise" else NOISE_ON_IMAGE,
+    )
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     keep = validation.flag("keep_known", keep_known)
     grain = validation.flag("keep_grain", keep_grain)
     seed = seed_sequence(rng)
@@ -182,10 +209,10 @@ def inpaint(
     wraps_otherwise = options.periodic_axes(axes) != options.source_periodic_axes(axes)
     task = prepare_task(
         SourceImages.of_known(["image"], [filled], [known], options), None, options,
-        Requirements(
+        requirements_of(diffusion, Requirements(
             preferred_levels=max(own, default=0), unknown="`mask`",
             pyramids=int(not keep) + int(smooth is not None) + int(wraps_otherwise),
-        ),
+        )),
     )  # fmt: skip
     if isinstance(task.encoding, LabelEncoding):
         steering = "image" if fill is None else "fill"
@@ -199,17 +226,20 @@ def inpaint(
     fixed = FixedPixels(masked.images, masked.usable)
     if smooth is not None:
         coarsest = task.schedule.levels
-        own = [coarsest if levels is not None else min(each, coarsest) for each in own]
+        at_once = levels is not None or diffusion is not None
+        own = [coarsest if at_once else min(each, coarsest) for each in own]
         starts = HoleStarts.of(masked, widths, own, smooth, task.schedule.ratio)
         guess, fixed = starts.guess(guess), starts.fixed(masked)
     copied = None
-    if grain and keep and vote == "weighted_mean":
+    if diffusion is None and grain and keep and vote == "weighted_mean":
         interior = widths.interior(_AVERAGED_MARGIN)
         copied = arrays.like(interior, known) if interior.any() else None
     problem = _problem(task, masked, known, hole, fixed if keep else None, copied)
-    work = synthesis(task, problem, guess[None])
     info = {"task": "inpaint", "keep_known": keep, "seed": describe(seed)}
     kept = KeptPixels(data_of(image), ~hole) if keep else None
+    if diffusion is not None:
+        return diffused_result(task, problem, diffusion, info, seed, Start(guess), kept)
+    work = synthesis(task, problem, guess[None])
     return execute(task, lambda numbers: work, info, kept=kept)
 
 

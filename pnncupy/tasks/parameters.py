@@ -28,6 +28,26 @@ periodic : bool or one per axis, default False
 source_periodic : bool or one per axis, default False
     Axes along which the sources wrap around, such as those of a texture tile or of a periodic unit
     cell: patches are taken across their borders too.
+sampler : {"patches", "diffusion"}
+    How patches become an image. "patches": each patch is replaced by its nearest one, level by
+    level. "diffusion": from noise that falls in steps, patches are replaced by means of all patches
+    of the sources, weighted by their distances: more diverse on scenes, smoother on fine structure.
+    It is for channels of one unit that are no labels, and takes the four options below in place of
+    those that are about nearest patches.
+steps : int, default 20
+    With "diffusion": noise levels at the coarsest pyramid level, at least 2; below a quarter as
+    many, at least five.
+sigma_max : float, optional
+    With "diffusion": largest noise, in units of the value range, above 0. Default: 8, but 0.5 in
+    `analogy`, and in `inpaint` where something steers: less keeps more of it. Below the coarsest
+    level it begins with half the share of noise, ``sigma / (sigma + 0.5)``.
+sigma_min : float, default 0.0001
+    With "diffusion": smallest noise, above 0 and at most `sigma_max`.
+patch_sizes : int or one per level, optional
+    With "diffusion": side of a patch in pixels, or one for each level from full size, at least 2.
+    Default: 15, but 11 in `edit` and `analogy`. The default of `downscale` is 2 then, and that of
+    `levels` such that the smallest side is about 1.5 patches at the coarsest level (`retarget`: 1,
+    `analogy`: 2.5).
 keys : {"blurred", "sharp", "both"}
     What query patches are compared with: the next coarser level enlarged, as blurred as the query;
     that in the first iteration of a level and then the level itself; or both together.

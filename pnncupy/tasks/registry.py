@@ -145,6 +145,11 @@ class TaskSpec:
         """Test whether it takes a seed."""
         return "rng" in self.takes
 
+    def seeded_by(self, arguments: Mapping[str, Any]) -> bool:
+        """Test whether results of these arguments are those of a seed: it may draw numbers."""
+        may_draw = self.realisations or any("noise" in image.words for image in self.images)
+        return self.seeded and (may_draw or arguments.get("sampler") == "diffusion")
+
     @property
     def masked(self) -> bool:
         """Test whether it takes a mask."""
@@ -153,6 +158,8 @@ class TaskSpec:
     def draws(self, arguments: Mapping[str, Any]) -> bool:
         """Test whether a call draws random numbers."""
         noisy = [image.name for image in self.images if "noise" in image.words]
+        if arguments.get("sampler") == "diffusion":
+            return True
         return self.realisations or any(
             isinstance(value := arguments.get(name), str) and value == "noise" for name in noisy
         )
@@ -171,6 +178,19 @@ class TaskSpec:
 _KEEP_GRAIN = OwnOption(
     "--keep-grain", "keep_grain",
     "Copy pixels in the last vote instead of averaging patches: as sharp as IMAGE.", value=True,
+)  # fmt: skip
+
+# Of the tasks that have another sampler.
+_SAMPLER = (
+    OwnOption("--sampler", "sampler", "Nearest patches, the default, or diffusion over all "
+              "patches: more diverse, smoother in fine structure.",
+              choices={"patches": "patches", "diffusion": "diffusion"}),
+    OwnOption("--steps", "steps", "With diffusion: noise levels; default 20.", number=int),
+    OwnOption("--sigma-max", "sigma_max", "With diffusion: largest noise, in units of the value "
+              "range; default 8, or 0.5 where an image is given that noise is added to."),
+    OwnOption("--sigma-min", "sigma_min", "With diffusion: smallest noise; default 0.0001."),
+    OwnOption("--patch-sizes", "patch_sizes", "With diffusion: side of a patch; default 15 or 11.",
+              number=int),
 )  # fmt: skip
 
 TASKS = {
@@ -195,15 +215,7 @@ TASKS = {
                    choices={"auto": "auto", "yes": True, "no": False}),
          OwnOption("--distinct", "distinct", "Synthesise results again that copy IMAGE; default: "
                    "yes for -n above 1.", choices={"yes": True, "no": False}),
-         OwnOption("--sampler", "sampler", "Nearest patches, the default, or diffusion over all "
-                   "patches: more diverse, smoother in fine structure.",
-                   choices={"patches": "patches", "diffusion": "diffusion"}),
-         OwnOption("--steps", "steps", "With diffusion: noise levels; default 20.", number=int),
-         OwnOption("--sigma-max", "sigma_max", "With diffusion: largest noise, in units of the "
-                   "value range; default 1."),
-         OwnOption("--sigma-min", "sigma_min", "With diffusion: smallest noise; default 0.02."),
-         OwnOption("--patch-sizes", "patch_sizes", "With diffusion: side of a patch; default 15.",
-                   number=int)),
+         *_SAMPLER),
         realisations=True,
         automatic_levels=True,
     ),
@@ -233,7 +245,8 @@ TASKS = {
         (OwnOption("--remake-known", "keep_known", "Synthesise the known pixels too, instead of "
                    "keeping them.", value=False),
          OwnOption("--average", "keep_grain", "Average overlapping patches in wide holes too: "
-                   "smoother than the rest.", value=False)),
+                   "smoother than the rest.", value=False),
+         *_SAMPLER),
         keeps_origin=True,
     ),
     "analogy": TaskSpec(
@@ -250,8 +263,8 @@ TASKS = {
         \b
         pnncupy analogy snow.png --structure sand.png -o prints_in_snow.png
         """,
-        ("guides",),
-        (_KEEP_GRAIN,),
+        ("rng", "guides"),
+        (_KEEP_GRAIN, *_SAMPLER),
     ),
     "retarget": TaskSpec(
         "pnncupy.tasks.retargeting",
@@ -263,10 +276,10 @@ TASKS = {
         \b
         pnncupy retarget photo.png -o narrow.png --scale 1 0.6
         """,
-        ("shape", "guides"),
+        ("shape", "rng", "guides"),
         (OwnOption("--gradual/--no-gradual", "gradual", "Change the size in several steps, which "
                    "keeps objects whole; default: for factors of 1.25 or more, 0.8 or less.",
-                   value=True),),
+                   value=True), *_SAMPLER),
         scalable=True,
         baseline=True,
     ),
@@ -280,9 +293,9 @@ TASKS = {
         \b
         pnncupy collage beach.png forest.png city.png -o merged.png
         """,
-        ("shape",),
+        ("shape", "rng"),
         (OwnOption("--gradual", "gradual", "Change the size in several steps (slower; better for "
-                   "large changes).", value=True),),
+                   "large changes).", value=True), *_SAMPLER),
         baseline=True,
     ),
     "edit": TaskSpec(
@@ -300,8 +313,8 @@ TASKS = {
         \b
         pnncupy edit photo.png --edited rough.png -o seamless.png
         """,
-        ("guides",),
-        (_KEEP_GRAIN,),
+        ("rng", "guides"),
+        (_KEEP_GRAIN, *_SAMPLER),
         keeps_origin=True,
         margin_patches=2,
     ),

@@ -14,6 +14,7 @@ from pnncupy.images.resize import resize_planes
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
 from pnncupy.synthesis.coarse_to_fine import Synthesised, planned_pairs, synthesise
+from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.memory import Shape
 from pnncupy.synthesis.problem import SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
@@ -37,16 +38,27 @@ from pnncupy.tasks.options import (
 from pnncupy.tasks.parameters import document_parameters
 from pnncupy.tasks.prepare import PreparedTask, prepare_task
 from pnncupy.tasks.run_info import recorded
+from pnncupy.tasks.samplers import (
+    NOISE_ALONE,
+    Diffusion,
+    PatchSizes,
+    diffused_result,
+    with_one_sampler,
+)
 from pnncupy.tasks.source_images import SourceImages
 
 # The paper says four patches; with three, objects of a third of the image keep their shape too
 # when the width is cut to 0.6, which four only reach in gradual steps.
 _PATCHES_AT_COARSEST = 3.0
+# By diffusion, which keeps the layout of that level as it is.
+_PATCHES_OF_LAYOUT = 1.0
 # Factors of a side from which on one synthesis bends objects or cuts them.
 _STRONG_GROWTH, _STRONG_SHRINKAGE = 1.25, 0.8
 # PNN steps of a level that the next synthesis changes again, and of the last synthesis above its
 # two finest levels. With fewer, what shrinks bends, and what grows is less sharp.
 _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
+
+_DOWNSCALE = 1.25
 
 
 @document_parameters
@@ -54,14 +66,21 @@ _GROWING_ITERATIONS, _SHRINKING_ITERATIONS = (2, 6), (5, 5)
 @labelled("image")
 @recorded
 @on_engine_device
+@with_one_sampler
 def retarget(
     image: Any,
     shape: tuple[int, ...],
     *,
     gradual: bool | str = "auto",
+    sampler: str = "patches",
+    steps: int = 20,
+    sigma_max: float | None = None,
+    sigma_min: float = 1e-4,
+    patch_sizes: PatchSizes | None = None,
+    rng: Any = None,
     alpha: float = 5e-3,
     patch_size: PatchSize | str = 7,
-    downscale: Ratio = 1.25,
+    downscale: Ratio = _DOWNSCALE,
     levels: int | None = None,
     iterations: int = 10,
     coarse_iterations: int = 10,
@@ -113,6 +132,8 @@ def retarget(
         the source in the result. Infinity only asks that every part of the result is from it.
     downscale : float or one per axis, default 1.25
         Factor between the sides of neighbouring pyramid levels, as in `generate`.
+    rng : None, int, SeedSequence, BitGenerator or Generator, optional
+        Seed of the noise of diffusion; nearest patches draw none.
     levels : int, optional
         Pyramid levels below full size: with more, larger objects keep their shape, and fewer things
         their place. Default: such that the smallest side is about three patches at the coarsest
@@ -161,6 +182,9 @@ def retarget(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    diffusion = Diffusion.chosen(sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE)
+    if diffusion is not None:
+        options = diffusion.changed(options, _DOWNSCALE)
     single = {"initial_guess": initial_guess, "guides": guides, "checkpoint": checkpoint}
     in_steps = _checked_gradual(gradual)
     if in_steps is True:
@@ -168,6 +192,8 @@ def retarget(
     images = SourceImages.of("image", image, options)
     least = patch_sides(options.patch(images.axes), images.axes)
     validation.shape("shape", shape, least, images.axes)
+    if diffusion is not None:
+        return _diffused(images, shape, options, diffusion, rng)
     if in_steps == "auto":
         wanted = all(value is None for value in single.values())
         in_steps = wanted and _is_strong_change(images.shapes[0], shape)
@@ -186,6 +212,18 @@ def retarget(
         shrinks = any(new < old for old, new in zip(images.shapes[0], task.shape, strict=True))
         few = _SHRINKING_ITERATIONS if shrinks else _GROWING_ITERATIONS
     return gradual_synthesis(task, task.planes[0], shapes, info, few)
+
+
+def _diffused(
+    images: SourceImages, shape: tuple[int, ...], options: TaskOptions, diffusion: Diffusion,
+    rng: Any,
+) -> Any:  # fmt: skip
+    """A result by diffusion: the resized source gives the coarsest level, all others are made."""
+    task = prepare_task(images, shape, options, Requirements(_PATCHES_OF_LAYOUT))
+    guess = resized_guess(task, task.planes[0], task.shape, task.source_periodic)
+    start = Start(guess[0], kept=True)
+    problem = task.problem(task.sources())
+    return diffused_result(task, problem, diffusion, {"task": "retarget"}, rng, start)
 
 
 def _checked_gradual(value: Any) -> bool | str:

@@ -1,7 +1,7 @@
 """Samplers of a task: nearest patches, or diffusion over all patches."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import signature
 from typing import Any
@@ -10,11 +10,16 @@ import numpy as np
 
 from pnncupy import errors, validation
 from pnncupy.images.planes import side_words
+from pnncupy.images.pyramid import Ratio
+from pnncupy.rng import describe, seed_sequence
 from pnncupy.synthesis.coarse_to_fine import Synthesised
-from pnncupy.synthesis.diffusion import NoiseSchedule, diffuse
+from pnncupy.synthesis.diffusion import Start, diffuse
+from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.synthesis.problem import SynthesisProblem, SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
-from pnncupy.tasks.execute import Work
+from pnncupy.tasks.execute import KeptPixels, Work, execute
+from pnncupy.tasks.level_count import Requirements
+from pnncupy.tasks.options import TaskOptions
 from pnncupy.tasks.prepare import PreparedTask
 
 SAMPLERS = ("patches", "diffusion")
@@ -23,8 +28,14 @@ PatchSizes = int | Sequence[int]
 
 # Smallest side of the coarsest level in patches, side of a patch, and factor between levels, that
 # diffusion is sharpest and most diverse with.
-COARSEST_PATCHES = 1.6
+COARSEST_PATCHES = 1.5
 _PATCH_SIZE = 15
+# For the layout of another image, or an edited one.
+SMALL_PATCH = 11
+# Largest noise, in units of the value range: where it is all there is to begin with, and where an
+# image is given, half of what is denoised first.
+NOISE_ALONE = 8.0
+NOISE_ON_IMAGE = 0.5
 # Rows of a patch that the kernels can tell apart.
 _LARGEST_PATCH = 60
 DOWNSCALE = 2.0
@@ -50,6 +61,8 @@ _UNUSED = {
     "keep_fractions": "which would average labels",
     "channel_weights": "whose noise has one unit for all channels",
     "guides": "whose noise has one unit for all channels",
+    "gradual": "which changes the size at once",
+    "keep_grain": "which averages patches",
     "max_memory": "whose memory is not planned",
 }  # fmt: skip
 _OF_DIFFUSION = dict.fromkeys(
@@ -65,34 +78,54 @@ class Diffusion:
     Attributes
     ----------
     noise : NoiseSchedule
-    patch_sizes : int, sequence of int, or None
+    patch_sizes : int or sequence of int
     """
 
     noise: NoiseSchedule
-    patch_sizes: PatchSizes | None
+    patch_sizes: PatchSizes
 
     @classmethod
-    def of(cls, steps: Any, sigma_max: Any, sigma_min: Any, patch_sizes: Any) -> "Diffusion":
-        """Check the options.
+    def chosen(
+        cls, sampler: Any, steps: Any, sigma_max: Any, sigma_min: Any, patch_sizes: Any,
+        largest: float = NOISE_ON_IMAGE, patch_size: int = _PATCH_SIZE,
+    ) -> "Diffusion | None":  # fmt: skip
+        """Options of diffusion, checked; None where the sampler is another.
+
+        `largest`, the noise, and `patch_size` are defaults of the task.
 
         Raises
         ------
         TypeError, ValueError
             One is wrong, whatever the images are.
         """
+        if sampler != "diffusion":
+            return None
         count = validation.integer("steps", steps, 2)
-        largest = validation.positive("sigma_max", sigma_max)
+        if sigma_max is not None:
+            largest = validation.positive("sigma_max", sigma_max)
         smallest = validation.positive("sigma_min", sigma_min)
         if smallest > largest:
             raise ValueError(f"`sigma_min` must be at most `sigma_max`, {largest}, got {smallest}")
-        return cls(NoiseSchedule(count, largest, smallest), _checked_sizes(patch_sizes))
+        sizes = patch_size if patch_sizes is None else _checked_sizes(patch_sizes)
+        return cls(NoiseSchedule(count, largest, smallest), sizes)
 
     @property
     def finest_patch(self) -> int:
         """Side of a patch at full size."""
-        if self.patch_sizes is None:
-            return _PATCH_SIZE
         return self.patch_sizes if isinstance(self.patch_sizes, int) else self.patch_sizes[0]
+
+    def changed(self, options: TaskOptions, downscale: Ratio) -> TaskOptions:
+        """Options of a task for diffusion, where `downscale` is the task's own default."""
+        factor = DOWNSCALE if options.downscale == downscale else options.downscale
+        return replace(options, patch_size=self.finest_patch, downscale=factor)
+
+    def info(self, task: PreparedTask, seed: np.random.SeedSequence) -> dict[str, Any]:
+        """Entries for `Result.info`."""
+        return {
+            "seed": describe(seed), "sampler": "diffusion", "steps": self.noise.steps,
+            "sigma_max": self.noise.sigma_max, "sigma_min": self.noise.sigma_min,
+            "patch_sizes": self.sizes(task),
+        }  # fmt: skip
 
     def sizes(self, task: PreparedTask) -> list[int]:
         """Side of a patch at each level of a task, from full size."""
@@ -137,6 +170,8 @@ def _check_options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Non
     validation.choice("sampler", sampler, SAMPLERS)
     reasons = _UNUSED if sampler == "diffusion" else _OF_DIFFUSION
     for name, why in reasons.items():
+        if name not in defaults:
+            continue
         default = defaults[name]
         value = given.get(name, default)
         if value is default or (type(value) is type(default) and value == default):
@@ -154,16 +189,45 @@ def diffused(
     problem: SynthesisProblem,
     diffusion: Diffusion,
     seeds: Sequence[np.random.SeedSequence],
+    start: Start | None = None,
 ) -> Work:
-    """The work of some realisations by diffusion."""
+    """The work of some realisations by diffusion, from noise alone or an image."""
     sizes = diffusion.sizes(task)
 
     def work(reporter: ProgressReporter) -> Synthesised:
         run = SynthesisRun(problem, task.schedule, task.settings, reporter)
         generators = [np.random.default_rng(seed) for seed in seeds]
-        return diffuse(run, diffusion.noise, sizes, generators)
+        return diffuse(run, diffusion.noise, sizes, generators, start)
 
     return work
+
+
+def requirements_of(
+    diffusion: Diffusion | None, requirements: Requirements, patches: float = COARSEST_PATCHES
+) -> Requirements:
+    """Requirements of a task with its sampler; `patches` at the coarsest level."""
+    if diffusion is None:
+        return requirements
+    return replace(
+        requirements, coarsest_patches=patches, preferred_levels=None, between=None,
+        intermediate=None,
+    )  # fmt: skip
+
+
+def diffused_result(
+    task: PreparedTask,
+    problem: SynthesisProblem,
+    diffusion: Diffusion,
+    info: dict[str, Any],
+    rng: Any,
+    start: Start,
+    kept: KeptPixels | None = None,
+) -> Any:
+    """One result by diffusion of a task that begins with an image."""
+    check_engine(task)
+    seed = seed_sequence(rng)
+    work = diffused(task, problem, diffusion, [seed], start)
+    return execute(task, lambda numbers: work, info | diffusion.info(task, seed), kept=kept)
 
 
 def check_engine(task: PreparedTask) -> None:
@@ -184,9 +248,7 @@ def check_engine(task: PreparedTask) -> None:
         )
 
 
-def _checked_sizes(patch_sizes: Any) -> PatchSizes | None:
-    if patch_sizes is None:
-        return None
+def _checked_sizes(patch_sizes: Any) -> PatchSizes:
     if validation.is_sequence(patch_sizes):
         if not len(patch_sizes):
             raise ValueError("`patch_sizes` must have one number for each level, got none")

@@ -391,7 +391,6 @@ def test_results_are_those_of_the_command(verb, options, folder, image):
     [
         ("--scale 1 0.5", 2, "No such option '--scale'. Did you mean '--shape'?"),
         ("--verb retarget --scale 1 1 --noise-std 1", 2, "retarget has no option --noise-std; it"),
-        ("--verb retarget --scale 1 1 --seed 1", 2, "retarget has no option --seed; it has"),
         ("--verb retarget --scale 1 1 -n 3", 2, "retarget has no option -n; it has"),
         ("--checkpoint x.npz", 2, "generate has no option --checkpoint; it has"),
         ("--alhpa 1", 2, "No such option '--alhpa'. Did you mean '--alpha'?"),

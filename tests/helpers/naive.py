@@ -475,6 +475,38 @@ def weighted_mean(query, keys, values, p, sigma, side):
     return total / weights
 
 
+def diffusion(sources, shapes, sigmas, noises, p, side, resize):
+    """Image made of noise from coarse to fine, by the formulas of flow matching.
+
+    `sources` (C, h, w), `shapes`, falling `sigmas` and standard normal `noises` are those of each
+    level from full size. The state is ``a x + b n`` of image and noise with a + b = 1 and sigma =
+    b / (2 a), for values from -1 to 1; `resize(image, shape)` goes from level to level.
+    """
+    made = None
+    for level in range(len(shapes) - 1, -1, -1):
+        source, shape = 2 * sources[level].astype(float) - 1, shapes[level]
+        is_coarsest = made is None
+        mean = 2 * sources[-1].mean(axis=(1, 2), dtype=float, keepdims=True) - 1
+        low = mean + np.zeros((1, *shape)) if is_coarsest else resize(made, shape)
+        shares = [2 * sigma / (1 + 2 * sigma) for sigma in sigmas[level]]
+        signal = 1 - shares[0]
+        state = signal * low + shares[0] * noises[level]
+        for number, share in enumerate(shares):
+            after = shares[number + 1] if number + 1 < len(shares) else 0.0
+            after = after if after < share else 0.0
+            clean = weighted_mean(
+                state / signal, [source], [source], p, share / (1 - share), side
+            )  # fmt: skip
+            noise = (state - signal * clean) / share
+            if after and not is_coarsest:
+                half = tuple(-(-count // 2) for count in shape)
+                clean = clean - resize(resize(clean, half), shape) + low
+            signal = 1 - after
+            state = signal * clean + after * noise
+        made = state
+    return (made + 1) / 2
+
+
 def hard_data_step(query, key, p, known, data, weight):
     """One step at full size: known pixels count `weight` times, and are put back in the end.
 

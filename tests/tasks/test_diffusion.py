@@ -9,8 +9,12 @@ import pytest
 import pnncupy as pnn
 from pnncupy import metrics
 from pnncupy.engine import registry
+from pnncupy.images.pyramid import planes_pyramid
+from pnncupy.images.resize import resize_planes
+from pnncupy.rng import draw_normal, sample_seed, seed_sequence
 from pnncupy.search.exact import SearchSettings
 from pnncupy.synthesis import diffusion
+from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.synthesis.problem import Source, SynthesisProblem, SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
 from pnncupy.synthesis.schedule import Schedule
@@ -61,6 +65,31 @@ def expected_mean(wide, sources, sigma, shape):
     return total / whole
 
 
+def test_a_whole_sampling_is_that_of_the_formulas(random):
+    smooth = np.cumsum(np.cumsum(random.random((2, 18, 20)) - 0.5, axis=1), axis=2)
+    image = ((smooth - smooth.min()) / np.ptp(smooth)).astype(np.float32)
+    made = pnn.generate(
+        np.moveaxis(image, 0, -1), rng=3, sampler="diffusion", patch_sizes=5, levels=1, steps=6,
+        data_range=(0, 1),
+    )  # fmt: skip
+    generator = np.random.default_rng(sample_seed(seed_sequence(3), 0))
+    shapes = [(18, 20), (9, 10)]
+    noises = [draw_normal(generator, (2, *shape)) for shape in shapes[::-1]][::-1]
+    noise = NoiseSchedule(6, 8.0, 1e-4)
+    expected = naive.diffusion(
+        planes_pyramid(image, 1, 2.0), shapes, [noise.levels(coarsest=each) for each in (0, 1)],
+        noises, 5, diffusion.window(5).astype(float), resized,
+    )  # fmt: skip
+    assert metrics.psnr(expected, np.moveaxis(made, -1, 0), (0, 1)) > 50
+
+
+def resized(planes, shape):
+    scales = tuple(
+        2.0 if new > old else 0.5 for new, old in zip(shape, planes.shape[1:], strict=True)
+    )
+    return resize_planes(planes, scales, shape)
+
+
 def test_hardly_any_noise_leaves_the_nearest_patches(random):
     source = random.random((2, 14, 15), np.float32)
     query = source + (random.random(source.shape) * 0.01).astype(np.float32)
@@ -68,14 +97,15 @@ def test_hardly_any_noise_leaves_the_nearest_patches(random):
     np.testing.assert_allclose(made, source, rtol=1e-6)
 
 
-def test_noise_falls_in_equal_ratios_and_stays_at_the_smallest():
-    noise = diffusion.NoiseSchedule(5, 1.0, 0.01)
+def test_the_share_of_noise_falls_in_equal_steps_to_the_smallest_noise():
+    noise = NoiseSchedule(20, 4.5, 0.01)
     coarse, fine = noise.levels(coarsest=True), noise.levels(coarsest=False)
-    np.testing.assert_allclose(coarse[:5], [1, 10**-0.5, 0.1, 10**-1.5, 0.01])
-    assert set(coarse[4:]) == {0.01}
-    assert fine[0] == 0.25
-    assert len(fine) < len(coarse)
-    assert diffusion.NoiseSchedule(4, 0.1, 0.05).levels(coarsest=False)[0] == 0.05
+    shares = np.array(coarse) / (np.array(coarse) + 0.5)
+    np.testing.assert_allclose(shares[:20], np.linspace(0.9, 0.01 / 0.51, 20))
+    assert coarse[-2:] == fine[-2:] == [0.01, 0.01]
+    np.testing.assert_allclose(fine[0], 0.5 * 0.45 / 0.55)
+    assert (len(coarse), len(fine)) == (21, 6)
+    assert NoiseSchedule(4, 0.1, 0.09).levels(coarsest=False)[0] == pytest.approx(0.09)
 
 
 def test_results_are_seeded_and_the_same_on_every_engine_and_number_of_threads(photograph):
@@ -128,7 +158,7 @@ def test_info_names_the_sampler_and_its_options(photograph):
     info = pnn.generate(photograph[:40, :40], rng=1, return_info=True, **OPTIONS).info
     assert info["sampler"] == "diffusion"
     assert info["patch_sizes"] == [7, 7]
-    assert (info["steps"], info["sigma_max"], info["sigma_min"]) == (5, 1.0, 0.02)
+    assert (info["steps"], info["sigma_max"], info["sigma_min"]) == (5, 8.0, 0.0001)
     plain = pnn.generate(photograph[:40, :40], rng=1, return_info=True, iterations=1).info
     assert "sampler" not in plain
 
@@ -152,7 +182,7 @@ def test_progress_reaches_the_end(photograph):
         ({"categorical": True}, "average labels"),
         ({"method": "patchmatch"}, "`method` must be 'exact'"),
         ({"steps": 1}, "`steps`"),
-        ({"sigma_min": 2.0}, "at most `sigma_max`"),
+        ({"sigma_min": 9.0}, "at most `sigma_max`"),
         ({"sigma_max": 0}, "`sigma_max`"),
         ({"patch_sizes": [7]}, "2 levels, got 1"),
         ({"patch_sizes": [7, 30]}, "at most 20 at level 1"),
