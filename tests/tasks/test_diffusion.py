@@ -77,7 +77,7 @@ def test_a_whole_sampling_is_that_of_the_formulas(random):
     noises = [draw_normal(generator, (2, *shape)) for shape in shapes[::-1]][::-1]
     noise = NoiseSchedule(6, 8.0, 1e-4)
     expected = naive.diffusion(
-        planes_pyramid(image, 1, 2.0), shapes, [noise.levels(coarsest=each) for each in (0, 1)],
+        planes_pyramid(image, 1, 0.5), shapes, [noise.levels(coarsest=each) for each in (0, 1)],
         noises, 5, diffusion.window(5).astype(float), resized,
     )  # fmt: skip
     assert metrics.psnr(expected, np.moveaxis(made, -1, 0), (0, 1)) > 50
