@@ -28,7 +28,7 @@ _MANY_BLOCKS = 2048
 
 @dataclass(frozen=True)
 class Reached:
-    """What `lower_least` leaves for the others.
+    """Notes of `lower_least` for the other two functions.
 
     Attributes
     ----------
