@@ -183,34 +183,37 @@ class Denoiser:
         self._values = run.values(level)
         images = run.keys(level, "sharp")
         self._keys = Keys(images, Layout.of(images))
-        self._index = np.full((*self._grid.shape, 1), -1, np.int32)
+        xp = arrays.namespace(images[0])
+        self._index = xp.full((*self._grid.shape, 1), -1, dtype=xp.int32)
         (self._size, _) = patch_sides(run.settings.patch_size, 2)
-        self._window = window(self._size)
+        side = window(self._size)
+        weights = _folded(_window_sums(self._grid.shape, side)[None], self._grid)
+        self._window, self._weights = (arrays.like(each, images[0]) for each in (side, weights))
 
     def denoise(self, image: Array, sigma: float) -> Array:
         """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
         engine = self._settings.engine
         how: dict[str, Any] = {"threads": self._settings.threads, "tick": self._settings.tick}
-        query = np.ascontiguousarray(self._grid.wrapped(image))
+        query = arrays.contiguous(self._grid.wrapped(image))
+        xp = arrays.namespace(query)
         requests, reached = self._requests(query, sigma)
-        total = np.zeros(self._grid.shape, np.float32)
-        index = np.full(self._grid.shape, -1, np.int32)
+        total = xp.zeros(self._grid.shape, dtype=xp.float32)
+        index = xp.full(self._grid.shape, -1, dtype=xp.int32)
         for request, noted in zip(requests, reached, strict=True):
             engine.add_weights(request, noted, total, index, **how)
         self._index = index[..., None]
         factor = np.float32(1) / total
-        made = np.zeros((len(self._values[0]), *query.shape[1:]), np.float32)
+        made = xp.zeros((len(self._values[0]), *query.shape[1:]), dtype=xp.float32)
         for request, noted, value in zip(requests, reached, self._values, strict=True):
             engine.add_values(request, noted, factor, value, self._window, made, **how)
-        weights = _window_sums(total.shape, self._window)[None]
-        return _folded(made, self._grid) / _folded(weights, self._grid)
+        return _folded(made, self._grid) / self._weights
 
     def _requests(self, query: Array, sigma: float) -> tuple[list[MeanRequest], list[Any]]:
         """Requests for the weights of the keys of each source, and what they reach."""
         settings, keys = self._settings, self._keys
         known = Candidates(settings, keys, query, 1)
         known.index[...] = self._index
-        least = known.sums(query, None)[..., 0]
+        least = arrays.contiguous(known.sums(query, None)[..., 0])
         scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
         widest = np.float32(_BITS + math.log2(keys.patches(settings.patch_size))) / scale
         requests = [
@@ -224,7 +227,7 @@ class Denoiser:
             settings.engine.lower_least(each, threads=settings.threads, tick=settings.tick)
             for each in requests
         ]
-        if not np.isfinite(least).all():
+        if not bool(arrays.namespace(least).isfinite(least).all()):
             raise ValueError(NO_FINITE_DISTANCE)
         limit = _limit(least, widest)
         return [replace(each, limit=limit) for each in requests], reached
@@ -232,7 +235,7 @@ class Denoiser:
 
 def _limit(least: Array, widest: np.float32) -> Array:
     """Sums from which on keys have no weight; some have."""
-    return np.maximum(least + widest, next_above(least))
+    return arrays.namespace(least).maximum(least + widest, next_above(least))
 
 
 def _window_sums(shape: tuple[int, ...], side: Array) -> Array:
@@ -243,12 +246,13 @@ def _window_sums(shape: tuple[int, ...], side: Array) -> Array:
 
 def _folded(planes: Array, grid: PatchGrid) -> Array:
     """Sums of the pixels (..., h, w) of a wrapped image that are one pixel of the grid's image."""
+    xp = arrays.namespace(planes)
     for axis, (side, margin) in enumerate(
         zip(grid.spatial_shape, grid.margins, strict=True), start=planes.ndim - 2
     ):
-        planes = np.moveaxis(planes, axis, 0)
+        planes = xp.moveaxis(planes, axis, 0)
         inside = planes[:side].copy()
         if margin:
             inside[:margin] += planes[side:]
-        planes = np.moveaxis(inside, 0, axis)
-    return np.ascontiguousarray(planes)
+        planes = xp.moveaxis(inside, 0, axis)
+    return arrays.contiguous(planes)
