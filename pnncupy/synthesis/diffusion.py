@@ -108,7 +108,8 @@ def diffuse(
         shape = run.shape(level)
         if level == coarsest:
             middle = _mean_colour(run)
-            images = [middle + np.zeros((1, *shape), np.float32) for _ in generators]
+            xp = arrays.namespace(middle)
+            images = [middle + xp.zeros((1, *shape), dtype=xp.float32) for _ in generators]
         else:
             images = [
                 enlarge(image, run.schedule.ratio, shape, run.problem.periodic) for image in images
@@ -124,7 +125,9 @@ def _mean_colour(run: SynthesisRun) -> Array:
     """Mean of the first source at the coarsest level, (C, 1, 1)."""
     planes = run.problem.sources[0].sharp[-1]
     axes = tuple(range(1, planes.ndim))
-    return planes.mean(axis=axes, dtype=np.float64, keepdims=True).astype(np.float32)
+    # On the host, whose order of sums decides the last bit.
+    mean = arrays.on_host(planes).mean(axis=axes, dtype=np.float64, keepdims=True)
+    return arrays.like(mean.astype(np.float32), planes)
 
 
 def _planned_pairs(
@@ -151,7 +154,7 @@ def _diffused(
 ) -> list[Array]:
     """Add noise to the images of a level, and take it away step by step."""
     noisy = [
-        image + (draw_normal(generator, image.shape) * sigmas[0]).astype(np.float32)
+        image + _noise(generator, image, sigmas[0])
         for image, generator in zip(images, generators, strict=True)
     ]
     denoisers = [Denoiser(run, level) for _ in images]
@@ -163,6 +166,12 @@ def _diffused(
         noisy = [best + left * (image - best) for best, image in zip(clean, noisy, strict=True)]
         run.reporter.end(clean)
     return noisy
+
+
+def _noise(generator: np.random.Generator, image: Array, sigma: float) -> Array:
+    """Noise for an image, drawn on the host; float32."""
+    drawn = draw_normal(generator, image.shape) * sigma
+    return arrays.like(np.ascontiguousarray(drawn, np.float32), image)
 
 
 class Denoiser:

@@ -52,8 +52,11 @@ COMPILED = [
     ("vote.cu", sources.vote_options((15, 15, 15), 1)),
     *(
         ("weighted_mean.cu", sources.mean_options(p, channels, name, channels))
-        for p, channels in ((15, 3), (31, 1), (7, 64))
-        for name in sources.MEAN_KERNELS
+        for p, channels, name in (
+            (15, 3, "lower_least"),
+            (7, 64, "add_weights"),
+            (31, 1, "add_values"),
+        )
     ),
 ]
 
