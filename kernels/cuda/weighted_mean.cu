@@ -22,7 +22,8 @@
 // Compile-time: PURPOSE 0, 1 or 2 of these kernels; P side of a patch, C channels, VALUES channels of
 // values; STRIP rows of query patches of a thread, STRIPS of a block, COLUMNS of pixels of a block, a
 // multiple of 32, GROUPS of threads that share a batch, BATCH displacements, SPAN, of which BATCH is a
-// multiple; VERTICAL rows of pixels of a thread; BORDER_ROWS, BORDER_COLUMNS.
+// multiple; VERTICAL rows of pixels of a thread; BORDER_ROWS, BORDER_COLUMNS; RESIDENT blocks of a
+// multiprocessor at least: while one waits at a barrier, another computes.
 
 #include "sums.cuh"
 
@@ -267,14 +268,14 @@ __device__ __forceinline__ void lower(const Tile &tile, const Request &request, 
 }
 
 // Blocks: x over tiles of query patches, y over parts of the rows of displacements.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     lower_least(const float *query, int height, int width, const float *key, int key_height,
                 int key_width, unsigned *least, const float *limit, unsigned char *reached,
                 int band_rows, int first_dy, int end_dy)
 {
     __shared__ Tile tile;
-    const Request request = {query,   height, width,     key,       key_height, key_width, limit,
-                             0.0f, reached, band_rows, first_dy, end_dy};
+    const Request request = {query, height, width, key, key_height, key_width,
+                             limit, 0.0f, reached, band_rows, first_dy, end_dy};
     const Block block = block_of(request, blockIdx.x, gridDim.y, blockIdx.y);
     Column own;
     begin_column(own, request, block);
@@ -407,15 +408,15 @@ struct Totals {
 };
 
 // Blocks over tiles of query patches.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     add_weights(const float *query, int height, int width, const float *key, int key_height,
                 int key_width, const float *least, const float *limit, float scale,
                 unsigned char *reached, int band_rows, int first_dy, int end_dy, int first_index,
                 int index_stride, float *total, int *index)
 {
     __shared__ Tile tile;
-    const Request request = {query,   height, width,     key,       key_height, key_width, limit,
-                             scale, reached, band_rows, first_dy, end_dy};
+    const Request request = {query, height, width, key, key_height, key_width,
+                             limit, scale, reached, band_rows, first_dy, end_dy};
     const Block block = block_of(request, blockIdx.x, 1, 0);
     Totals totals = {block, first_index, index_stride, {}, {}};
     long long places[QUERIES_PER_THREAD];
@@ -525,15 +526,15 @@ struct Means {
 };
 
 // Blocks over tiles of pixels of the result.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     add_values(const float *query, int height, int width, const float *key, int key_height,
                int key_width, const float *least, const float *limit, float scale,
                unsigned char *reached, int band_rows, int first_dy, int end_dy, const float *factor,
                const float *value, const float *window, float *out)
 {
     __shared__ Tile tile;
-    const Request request = {query,   height, width,     key,       key_height, key_width, limit,
-                             scale, reached, band_rows, first_dy, end_dy};
+    const Request request = {query, height, width, key, key_height, key_width,
+                             limit, scale, reached, band_rows, first_dy, end_dy};
     const Block block = block_of(request, blockIdx.x, 1, 0);
     if (threadIdx.x < P)
         tile.window[threadIdx.x] = window[threadIdx.x];

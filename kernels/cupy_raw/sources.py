@@ -215,6 +215,8 @@ def mean_options(patch_size: int, channels: int, kernel: str, values: int = 1) -
         f"-DSPAN={mean_tiling(patch_size, 'add_values').batch}",
         f"-DVERTICAL={tiling.vertical(patch_size) if kernel == 'add_values' else 1}",
         f"-DBORDER_ROWS={rows}", f"-DBORDER_COLUMNS={columns}",
+        # The sums of larger patches take all registers of a thread.
+        f"-DRESIDENT={2 if patch_size <= _SHORT_PATCH else 1}",
     )  # fmt: skip
 
 

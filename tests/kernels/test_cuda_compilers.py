@@ -82,7 +82,7 @@ def test_every_kernel_compiles_without_a_warning(file, options, version, archite
     assert len(frames) >= (1 if file == "weighted_mean.cu" else 2)
     most = {
         "nearest.cu": 256, "vote.cu": 1100, "patchmatch.cu": 256, "steps.cu": 100,
-        "weighted_mean.cu": 100,
+        "weighted_mean.cu": 256,
     }  # fmt: skip
     assert max(frames) < most[file]
 
