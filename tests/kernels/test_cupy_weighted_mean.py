@@ -158,7 +158,7 @@ def tiny(random, shape):
      for each in COMPILERS],
     indirect=True, ids=str,
 )  # fmt: skip
-def test_tiny_values_have_the_bits_of_plain_numpy(random, engine, cupy):
+def test_tiny_values_are_those_of_plain_numpy(random, engine, cupy):
     query, key = tiny(random, (2, 6, 10)), tiny(random, (2, 5, 8))
     limit = np.full((5, 9), np.inf, np.float32)
     request = MeanRequest(query, key, 2, limit.copy(), limit, np.float32(3e38), 8)
