@@ -11,7 +11,7 @@ from numba import cuda, types
 from numba.cuda import dispatcher
 
 from pnncupy.kernels.numba_cuda import device as launches
-from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote, weighted_mean
+from pnncupy.kernels.numba_cuda import mean_kernels, nearest, patchmatch, vote, weighted_mean
 
 number, truth, real = types.int64, types.boolean, types.float32
 
@@ -70,10 +70,10 @@ kernels += [
 tiles = [weighted_mean._tile(15, valued) for valued in (False, True)]
 searched = (planes, planes, field, field, real, notes, *[number] * 3)
 kernels += [
-    (weighted_mean.least_kernel(15, tiles[0], 2),
+    (mean_kernels.least_kernel(15, tiles[0], 2),
      (planes, planes, bits_of_field, field, notes, *[number] * 3)),
-    (weighted_mean.total_kernel(15, tiles[0], 2), (*searched, number, number, field, places)),
-    (weighted_mean.value_kernel(15, tiles[1], 2), (*searched, field, planes, side, planes)),
+    (mean_kernels.total_kernel(15, tiles[0], 2), (*searched, number, number, field, places)),
+    (mean_kernels.value_kernel(15, tiles[1], 2), (*searched, field, planes, side, planes)),
 ]  # fmt: skip
 for capability in ((7, 5), (9, 0)):
     device = SimpleNamespace(compute_capability=capability)
