@@ -134,6 +134,9 @@ def _calls() -> dict[str, Callable[[Any, dict[str, Any]], Sequence[Any]]]:
     calls["generate 3, alpha 0.005"] = lambda pnn, options: [
         pnn.generate(image, 3, rng=1, iterations=3, alpha=0.005, **options)
     ]
+    calls["generate 2, diffusion"] = lambda pnn, options: [
+        pnn.generate(image, 2, rng=1, sampler="diffusion", steps=4, **options)
+    ]
     hole = np.zeros(image.shape[:2], bool)
     hole[20:40, 30:50] = True
     calls["inpaint"] = lambda pnn, options: [pnn.inpaint(image, hole, **options)]
@@ -244,7 +247,7 @@ def generation() -> Lines:
     cold, made = seconds()
     compiled = registry.compilation_seconds()
     yield f"- cold: {cold:.2f} s, of which the kernels of pnncupy took {compiled:.2f} to compile"
-    for options in ({}, {"alpha": 0.005}):
+    for options in ({}, {"alpha": 0.005}, {"sampler": "diffusion"}):
         times = [seconds(**options)[0] for _ in range(5)]
         yield f"- warm {options or 'plain'}: median {sorted(times)[2]:.4f} s"
     same = bool((cupy.asnumpy(made) == pnn.generate(image, rng=1)).all())

@@ -24,6 +24,7 @@ from pnncupy.kernels.cupy_raw.sources import (
     vote_options,
 )
 from pnncupy.kernels.cupy_raw.steps import step_search
+from pnncupy.kernels.cupy_raw.weighted_mean import add_values, add_weights, lower_least
 from pnncupy.kernels.protocol import Array, PassRequest, Tick
 from pnncupy.kernels.slabs import lifted_pass, weight_table
 from pnncupy.kernels.slice_votes import add_slice_votes
@@ -36,7 +37,10 @@ __all__ = [
     "SUPPORTS_TOP_K",
     "TREE_AXES",
     "add_slice_votes",
+    "add_values",
+    "add_weights",
     "compilation_seconds",
+    "lower_least",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

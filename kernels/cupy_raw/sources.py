@@ -19,6 +19,8 @@ _SHARED_BYTES = 48 * 1024
 _SHARED_BYTES_OF_BLOCK = 33_000
 # Sums that a thread may keep; what is beside them takes the rest of 255 registers.
 _SUMS, _SUMS_WEIGHTED = 160, 130
+# Sides of patches for whose means blocks are 64 columns wide.
+_SHORT_PATCH = 16
 # Keys that searches which follow each other list for each query: the longer, the more is certain.
 STEP_LENGTH = 4
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.M)
@@ -128,6 +130,96 @@ def patchmatch_options(patch_size: PatchSize, channels: int, normalised: bool) -
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class MeanTiling:
+    """Division of the work of `weighted_mean.cu`; see there.
+
+    Attributes
+    ----------
+    strip, strips : int
+        Rows of query patches of a thread, and such strips of a block.
+    columns : int
+        Columns of pixels of a block.
+    groups : int
+        Threads that share the displacements of a batch.
+    batch : int
+        Displacements at a time.
+    """
+
+    strip: int
+    strips: int
+    columns: int
+    groups: int
+    batch: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of query patches of a block."""
+        return self.strip * self.strips
+
+    @property
+    def threads(self) -> int:
+        """Threads of a block."""
+        return self.columns * self.strips * self.groups
+
+    def query_columns(self, patch_size: int) -> int:
+        """Columns of query patches of a block."""
+        return (self.columns - patch_size + 1) // 4 * 4
+
+    def out_shape(self, patch_size: int) -> tuple[int, int]:
+        """Rows and columns of pixels of the result of a block."""
+        vertical, margin = self.vertical(patch_size), patch_size - 1
+        columns = (self.query_columns(patch_size) - margin) // 4 * 4
+        return (self.rows - margin) // vertical * vertical, columns
+
+    def vertical(self, patch_size: int) -> int:
+        """Rows of pixels of a thread: as many as the threads of a block need to have all."""
+        margin = patch_size - 1
+        columns = (self.query_columns(patch_size) - margin) // 4 * 4
+        return next(
+            count for count in range(1, self.rows + 1)
+            if (self.rows - margin) // count * columns <= self.threads
+        )  # fmt: skip
+
+
+# Purposes of `weighted_mean.cu`.
+MEAN_KERNELS = ("lower_least", "add_weights", "add_values")
+
+
+def mean_tiling(patch_size: int, kernel: str) -> MeanTiling:
+    """Return the tiling of a kernel of `weighted_mean.cu`, in 48 kB of shared memory.
+
+    Blocks that add values own the pixels that all their query patches cover, so they are large; the
+    others are small, so that they are many.
+    """
+    short = patch_size <= _SHORT_PATCH
+    if kernel == "add_values":
+        return MeanTiling(8, 4, 64, 1, 2) if short else MeanTiling(16, 3, 128, 1, 1)
+    return MeanTiling(8, 1, 64, 4, 8) if short else MeanTiling(8, 1, 128, 2, 4)
+
+
+def mean_border(patch_size: int) -> tuple[int, int]:
+    """Rows and columns of infinite pixels around a key image of `weighted_mean.cu`."""
+    tilings = [mean_tiling(patch_size, kernel) for kernel in MEAN_KERNELS]
+    return max(each.rows for each in tilings), max(each.columns + each.batch for each in tilings)
+
+
+def mean_options(patch_size: int, channels: int, kernel: str, values: int = 1) -> tuple[str, ...]:
+    """Compiler options of a kernel of `weighted_mean.cu`; `values` are channels of the values."""
+    tiling = mean_tiling(patch_size, kernel)
+    rows, columns = mean_border(patch_size)
+    return (
+        STANDARD, f"-DPURPOSE={MEAN_KERNELS.index(kernel)}", f"-DP={patch_size}", f"-DC={channels}",
+        f"-DVALUES={values}", f"-DSTRIP={tiling.strip}", f"-DSTRIPS={tiling.strips}",
+        f"-DCOLUMNS={tiling.columns}", f"-DGROUPS={tiling.groups}", f"-DBATCH={tiling.batch}",
+        f"-DSPAN={mean_tiling(patch_size, 'add_values').batch}",
+        f"-DVERTICAL={tiling.vertical(patch_size) if kernel == 'add_values' else 1}",
+        f"-DBORDER_ROWS={rows}", f"-DBORDER_COLUMNS={columns}",
+        # The sums of larger patches take all registers of a thread.
+        f"-DRESIDENT={2 if patch_size <= _SHORT_PATCH else 1}",
+    )  # fmt: skip
+
+
 def _options(patch_size: PatchSize, channels: int) -> tuple[str, ...]:
     depth, rows, columns = sides_of(patch_size)
     return STANDARD, f"-DPZ={depth}", f"-DPY={rows}", f"-DPX={columns}", f"-DC={channels}"
@@ -137,11 +229,11 @@ def _axes(patch_size: PatchSize) -> str:
     return f"-DAXES={2 if isinstance(patch_size, int) else len(patch_size)}"
 
 
-def check_patch(patch_size: PatchSize) -> None:
-    """Refuse patches whose sums the kernels cannot form."""
+def check_patch(patch_size: PatchSize, name: str = "patch_size") -> None:
+    """Refuse patches whose sums the kernels cannot form; `name` is that of the parameter."""
     if max(sides_of(patch_size)) > LARGEST_PATCH:
         raise ValueError(
-            f"on a GPU `patch_size` must be at most {LARGEST_PATCH}, got {_shown(patch_size)}; use "
+            f"on a GPU `{name}` must be at most {LARGEST_PATCH}, got {_shown(patch_size)}; use "
             "engine='numba'"
         )
 

@@ -16,8 +16,9 @@ from numba.cuda import config
 from pnncupy.kernels.protocol import Array
 
 __all__ = [
-    "THREADS", "add", "beside", "bits", "device_function", "device_kernel", "divide", "larger",
-    "launch", "multiply", "smaller", "subtract", "thread_place", "word_of",
+    "THREADS", "add", "beside", "bits", "device_function", "device_kernel", "divide", "float_of",
+    "larger", "launch", "multiply", "smaller", "subtract", "thread_place", "word_of",
+    "zeros_beside",
 ]  # fmt: skip
 
 # Threads of a block.
@@ -34,9 +35,17 @@ if config.ENABLE_CUDASIM:
         """The bits of a float32 as an integer."""
         return np.float32(value).view(np.int32)
 
+    def float_of(number: Any) -> Any:
+        """The float32 that has the bits of an integer."""
+        return np.int32(number).view(np.float32)
+
     def beside(array: Array, other: Array) -> Array:
         """Array of the host for the device of another array."""
         return other
+
+    def zeros_beside(array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Zeros on the device of another array."""
+        return np.zeros(shape, dtype)
 
     @contextmanager
     def _stream_of(array: Array) -> Iterator[Any]:
@@ -49,7 +58,7 @@ else:
 
     # Rounded one by one: the compiler would fuse plain products and sums.
     add, subtract, multiply = libdevice.fadd_rn, libdevice.fsub_rn, libdevice.fmul_rn
-    divide, bits = libdevice.fdiv_rn, libdevice.float_as_int
+    divide, bits, float_of = libdevice.fdiv_rn, libdevice.float_as_int, libdevice.int_as_float
 
     def beside(array: Array, other: Array) -> Array:
         """Copy an array of the host to the device of another array."""
@@ -57,6 +66,13 @@ else:
 
         with array.device:
             return cupy.asarray(other)
+
+    def zeros_beside(array: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Zeros on the device of another array."""
+        import cupy
+
+        with array.device:
+            return cupy.zeros(shape, dtype)
 
     @cache
     def _external_stream(device: int, pointer: int) -> Any:
@@ -81,18 +97,21 @@ def device_kernel(function: Callable[..., None]) -> Any:
     return cuda.jit(function)
 
 
-def launch(kernel: Any, blocks: int | tuple[int, ...], *arguments: Any, wait: bool = False) -> None:
+def launch(
+    kernel: Any, blocks: int | tuple[int, ...], *arguments: Any, wait: bool = False,
+    threads: int | None = None,
+) -> None:  # fmt: skip
     """Launch a kernel where its first argument, an array, is, behind what CuPy does there.
 
-    With `wait` it has ended at the return.
+    With `wait` it has ended at the return. Blocks have THREADS threads, or as many as are given.
     """
     with _stream_of(arguments[0]) as stream:
-        _configured(kernel, blocks, stream)(*arguments)
+        _configured(kernel, blocks, stream, threads or THREADS)(*arguments)
         if wait:
             stream.synchronize()
 
 
-def _configured(kernel: Any, blocks: int | tuple[int, ...], stream: Any) -> Any:
+def _configured(kernel: Any, blocks: int | tuple[int, ...], stream: Any, threads: int) -> Any:
     """Return a kernel with its grid, without Numba's warning of small ones.
 
     Small images make small grids; the warning stays on for the kernels of others.
@@ -101,7 +120,7 @@ def _configured(kernel: Any, blocks: int | tuple[int, ...], stream: Any) -> Any:
         before = config.CUDA_LOW_OCCUPANCY_WARNINGS
         config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
         try:
-            return kernel[blocks, THREADS, stream]
+            return kernel[blocks, threads, stream]
         finally:
             config.CUDA_LOW_OCCUPANCY_WARNINGS = before
 

@@ -6,6 +6,7 @@ The arrays are CuPy's, or in Numba's simulator NumPy's.
 from pnncupy.kernels.numba_cuda.nearest import update_nearest
 from pnncupy.kernels.numba_cuda.patchmatch import pair_sums, patchmatch_pass, scatter_minimum
 from pnncupy.kernels.numba_cuda.vote import vote
+from pnncupy.kernels.numba_cuda.weighted_mean import add_values, add_weights, lower_least
 from pnncupy.kernels.slice_votes import add_slice_votes
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
     "add_slice_votes",
+    "add_values",
+    "add_weights",
+    "lower_least",
     "pair_sums",
     "patchmatch_pass",
     "scatter_minimum",

@@ -9,47 +9,25 @@ and Lindell 2026, doi:10.48550/arXiv.2606.04299. Each step goes from one noise l
 without new noise (Song et al. 2020, doi:10.48550/arXiv.2010.02502).
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from pnncupy import arrays
 from pnncupy.arrays import Array
-from pnncupy.engine.interface import MeanRequest
 from pnncupy.images.pyramid import enlarge, planes_pyramid
 from pnncupy.patch_shape import patch_sides
 from pnncupy.rng import draw_normal
-from pnncupy.search.candidate_lists import Candidates, Keys, next_above
-from pnncupy.search.exact import NO_FINITE_DISTANCE
-from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.coarse_to_fine import Synthesised
+from pnncupy.synthesis.denoiser import Denoiser, Region
 from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.synthesis.problem import Source, SynthesisRun
 
-Region = tuple[slice, ...]
-
-# Side of the window of a vote over that of a patch, see `window`: 0.2 keeps edges sharp.
-VOTE_WIDTH = 0.2
 # Denoisings more at each noise level of the coarsest one where pixels are known: what is made comes
 # to agree with them (Lugmayr et al. 2022, doi:10.48550/arXiv.2201.09865).
 _RESAMPLINGS = 2
-# All weights that are left out add up to less than this power of two of those that count.
-_BITS = 24
-
-
-def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
-    """One side of the separable weights of a patch's offsets, float32, 1 at the centre.
-
-    ``exp(-t**2 / (2 width**2))`` for t from -1 to 1.
-    """
-    if patch_size == 1:
-        return np.ones(1, np.float32)
-    at = np.linspace(-1, 1, patch_size)
-    return np.exp(-(at**2) / (2 * width**2)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -105,7 +83,8 @@ def diffuse(
     run.reporter.plan(run.schedule, _planned_pairs(run, counts, patch_sizes, len(generators)))
     run = replace(run, settings=replace(run.settings, tick=run.reporter.tick))
     begin = start.image if start is not None else _mean_colour(run)
-    images = [begin + np.zeros((1, *run.shape(coarsest)), np.float32)] * len(generators)
+    xp = arrays.namespace(begin)
+    images = [begin + xp.zeros((1, *run.shape(coarsest)), dtype=xp.float32)] * len(generators)
     for level in range(coarsest, -1, -1):
         sized = replace(run, settings=replace(run.settings, patch_size=patch_sizes[level]))
         lows: list[Array] | None = None
@@ -121,7 +100,6 @@ def diffuse(
         else:
             noisy = _with_noise(images, plan[level][0].sigma, generators)
         images = _denoised(sized, level, steps, noisy, lows, generators)
-    xp = arrays.namespace(images[0])
     nothing = [xp.zeros((0,) * len(run.problem.shape), dtype=xp.int32) for _ in images]
     return Synthesised(xp.stack(images), xp.stack(nothing), run.layout(0))
 
@@ -173,7 +151,9 @@ def _mean_colour(run: SynthesisRun) -> Array:
     """Mean of the first source at the coarsest level, (C, 1, 1)."""
     planes = run.problem.sources[0].sharp[-1]
     axes = tuple(range(1, planes.ndim))
-    return planes.mean(axis=axes, dtype=np.float64, keepdims=True).astype(np.float32)
+    # On the host, whose order of sums decides the last bit.
+    mean = arrays.on_host(planes).mean(axis=axes, dtype=np.float64, keepdims=True)
+    return arrays.like(mean.astype(np.float32), planes)
 
 
 def _planned_pairs(
@@ -195,7 +175,7 @@ def _with_noise(
     images: Sequence[Array], sigma: float, generators: Sequence[np.random.Generator]
 ) -> list[Array]:
     return [
-        image + (draw_normal(generator, image.shape) * sigma).astype(np.float32)
+        image + _noise(generator, image, sigma)
         for image, generator in zip(images, generators, strict=True)
     ]
 
@@ -289,7 +269,7 @@ def _with_less_noise(
     if not step.following:
         return best
     if step.following == step.sigma:
-        noise = (draw_normal(generator, image.shape) * step.sigma).astype(np.float32)
+        noise = _noise(generator, image, step.sigma)
     else:
         noise = np.float32(step.following / step.sigma) * (image - best)
     if low is not None:
@@ -297,102 +277,7 @@ def _with_less_noise(
     return best + noise
 
 
-class Denoiser:
-    """Closed-form denoiser of images of a level, one after the other.
-
-    Keys near the best one of the image before bound the distances that matter: what is farther has
-    no weight, and is passed over.
-
-    Parameters
-    ----------
-    run : SynthesisRun
-    level : int
-    region : tuple of slice, optional
-        Only what patches within these rows and columns make is needed.
-    """
-
-    def __init__(self, run: SynthesisRun, level: int, region: Region | None = None):
-        self._settings = run.settings
-        self._region = region
-        shape = run.shape(level) if region is None else [each.stop - each.start for each in region]
-        self._grid = run.grid(shape)
-        self._values = run.values(level)
-        images = run.keys(level, "sharp")
-        self._keys = Keys(images, Layout.of(images))
-        self._index = np.full((*self._grid.shape, 1), -1, np.int32)
-        (self._size, _) = patch_sides(run.settings.patch_size, 2)
-        self._window = window(self._size)
-
-    def denoise(self, image: Array, sigma: float) -> Array:
-        """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
-        if self._region is None:
-            return self._denoise(image, sigma)
-        part = (slice(None), *self._region)
-        made = arrays.namespace(image).asarray(image, copy=True)
-        made[part] = self._denoise(image[part], sigma)
-        return made
-
-    def _denoise(self, image: Array, sigma: float) -> Array:
-        engine = self._settings.engine
-        how: dict[str, Any] = {"threads": self._settings.threads, "tick": self._settings.tick}
-        query = np.ascontiguousarray(self._grid.wrapped(image))
-        requests, reached = self._requests(query, sigma)
-        total = np.zeros(self._grid.shape, np.float32)
-        index = np.full(self._grid.shape, -1, np.int32)
-        for request, noted in zip(requests, reached, strict=True):
-            engine.add_weights(request, noted, total, index, **how)
-        self._index = index[..., None]
-        factor = np.float32(1) / total
-        made = np.zeros((len(self._values[0]), *query.shape[1:]), np.float32)
-        for request, noted, value in zip(requests, reached, self._values, strict=True):
-            engine.add_values(request, noted, factor, value, self._window, made, **how)
-        weights = _window_sums(total.shape, self._window)[None]
-        return _folded(made, self._grid) / _folded(weights, self._grid)
-
-    def _requests(self, query: Array, sigma: float) -> tuple[list[MeanRequest], list[Any]]:
-        """Requests for the weights of the keys of each source, and what they reach."""
-        settings, keys = self._settings, self._keys
-        known = Candidates(settings, keys, query, 1)
-        known.index[...] = self._index
-        least = known.sums(query, None)[..., 0]
-        scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
-        widest = np.float32(_BITS + math.log2(keys.patches(settings.patch_size))) / scale
-        requests = [
-            MeanRequest(
-                query, image, self._size, least, _limit(least, widest), scale,
-                keys.layout.width, first,
-            )
-            for image, first in zip(keys.images, keys.layout.first_indices, strict=True)
-        ]  # fmt: skip
-        reached = [
-            settings.engine.lower_least(each, threads=settings.threads, tick=settings.tick)
-            for each in requests
-        ]
-        if not np.isfinite(least).all():
-            raise ValueError(NO_FINITE_DISTANCE)
-        limit = _limit(least, widest)
-        return [replace(each, limit=limit) for each in requests], reached
-
-
-def _limit(least: Array, widest: np.float32) -> Array:
-    """Sums from which on keys have no weight; some have."""
-    return np.maximum(least + widest, next_above(least))
-
-
-def _window_sums(shape: tuple[int, ...], side: Array) -> Array:
-    """Sum of the weights of the offsets of all patches that cover a pixel."""
-    rows, columns = (np.convolve(np.ones(count), side.astype(np.float64)) for count in shape)
-    return np.multiply.outer(rows, columns).astype(np.float32)
-
-
-def _folded(planes: Array, grid: PatchGrid) -> Array:
-    """Sums of the pixels (..., h, w) of a wrapped image that are one pixel of the grid's image."""
-    for axis, (side, margin) in enumerate(
-        zip(grid.spatial_shape, grid.margins, strict=True), start=planes.ndim - 2
-    ):
-        planes = np.moveaxis(planes, axis, 0)
-        inside = planes[:side].copy()
-        if margin:
-            inside[:margin] += planes[side:]
-        planes = np.moveaxis(inside, 0, axis)
-    return np.ascontiguousarray(planes)
+def _noise(generator: np.random.Generator, image: Array, sigma: float) -> Array:
+    """Noise for an image, drawn on the host; float32."""
+    drawn = draw_normal(generator, image.shape) * sigma
+    return arrays.like(np.ascontiguousarray(drawn, np.float32), image)

@@ -239,8 +239,7 @@ def check_engine(task: PreparedTask) -> None:
     """
     if not hasattr(task.settings.engine, "add_weights"):
         raise errors.EngineUnavailable(
-            f"engine {task.engine_name!r} has no diffusion yet; use `engine` 'numba' and NumPy "
-            "arrays, as of `cupy.asnumpy`"
+            f"engine {task.engine_name!r} has no diffusion; use `engine` 'numba' and NumPy arrays"
         )
     if len(task.shape) != 2:
         raise ValueError(

@@ -44,6 +44,17 @@ CALLS = {
         i, rng=1, vote="copy", keys="sharp", **SMALL, **o
     ),
     "generate, grey": lambda i, m, **o: pnn.generate(i[..., 0], rng=1, **SMALL, **o),
+    "generate, diffusion": lambda i, m, **o: pnn.generate(
+        i,
+        2,
+        rng=1,
+        sampler="diffusion",
+        patch_sizes=[4, 3],
+        levels=1,
+        steps=2,
+        periodic=(True, False),
+        **o,
+    ),
     "retarget": lambda i, m, **o: pnn.retarget(
         i, (14, 11), coarse_iterations=2, gradual=False, **SMALL, **o
     ),

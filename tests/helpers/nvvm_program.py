@@ -11,7 +11,7 @@ from numba import cuda, types
 from numba.cuda import dispatcher
 
 from pnncupy.kernels.numba_cuda import device as launches
-from pnncupy.kernels.numba_cuda import nearest, patchmatch, vote
+from pnncupy.kernels.numba_cuda import mean_kernels, nearest, patchmatch, vote, weighted_mean
 
 number, truth, real = types.int64, types.boolean, types.float32
 
@@ -65,6 +65,16 @@ kernels += [
     (patchmatch._sum_pairs, (images, images, *[number] * 3, flat, flat, flat_sums)),
     (patchmatch._lower_words, (flat_words, flat, flat_words)),
 ]
+(field, places), (notes,) = arrays(2, real, types.int32), arrays(3, types.uint8)
+(bits_of_field,), (side,) = arrays(2, types.int32), arrays(1, real)
+tiles = [weighted_mean._tile(15, valued) for valued in (False, True)]
+searched = (planes, planes, field, field, real, notes, *[number] * 3)
+kernels += [
+    (mean_kernels.least_kernel(15, tiles[0], 2),
+     (planes, planes, bits_of_field, field, notes, *[number] * 3)),
+    (mean_kernels.total_kernel(15, tiles[0], 2), (*searched, number, number, field, places)),
+    (mean_kernels.value_kernel(15, tiles[1], 2), (*searched, field, planes, side, planes)),
+]  # fmt: skip
 for capability in ((7, 5), (9, 0)):
     device = SimpleNamespace(compute_capability=capability)
     dispatcher.get_current_device = lambda device=device: device
@@ -81,7 +91,7 @@ for capability in ((7, 5), (9, 0)):
 # Small grids are no reason for a warning of ours, and others keep theirs.
 warnings.filterwarnings("error", "Grid size")
 search, _ = kernels[0]
-launches._configured(search, (3, 1, 1), 0)
+launches._configured(search, (3, 1, 1), 0, 64)
 try:
     search[(4, 1, 1), 64]
 except Warning:

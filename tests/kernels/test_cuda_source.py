@@ -236,7 +236,8 @@ def test_no_access_out_of_bounds_and_nothing_undefined():
         [host_cuda.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True,
         check=True,
     ).stdout.strip()  # fmt: skip
-    files = [__file__, Path(__file__).with_name("test_cuda_volumes.py")]
+    others = ("test_cuda_volumes.py", "test_cupy_weighted_mean.py")
+    files = [__file__, *(Path(__file__).with_name(name) for name in others)]
     # Two halves at the same time.
     halves = ("oracle", "(bits or active or stays) and not oracle")
     runs = [

@@ -28,6 +28,16 @@ def test_kernels_have_the_bits_of_the_other_engines():
     assert run.stdout.count("equal") == 21
 
 
+def test_weighted_means_have_the_bits_of_plain_numpy():
+    pytest.importorskip("numba")
+    run = subprocess.run(
+        [sys.executable, HERE / "cuda_means_program.py"], capture_output=True, text=True,
+        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("equal") == 3
+
+
 @pytest.fixture(scope="module")
 def nvvm():
     """The environment in which Numba finds NVIDIA's NVVM compiler."""
@@ -54,11 +64,22 @@ def test_kernels_from_ptx_have_the_bits_of_the_other_engines(arguments, equal, n
     assert run.stdout.count("equal") >= equal
 
 
+@pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
+@pytest.mark.exhaustive
+def test_weighted_means_from_ptx_have_the_bits_of_plain_numpy(nvvm):
+    run = subprocess.run(
+        [sys.executable, HERE / "cuda_means_program.py", "9.0"], capture_output=True, text=True,
+        env=nvvm,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("equal") == 3
+
+
 @pytest.mark.exhaustive
 def test_kernels_compile_for_devices(nvvm):
     run = subprocess.run(
         [sys.executable, HERE / "nvvm_program.py"], capture_output=True, text=True, env=nvvm,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
-    assert run.stdout.count("compiled") == 20
+    assert run.stdout.count("compiled") == 26
     assert run.stdout.endswith("no warning\non its device and stream\n")

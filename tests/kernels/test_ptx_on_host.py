@@ -255,6 +255,23 @@ def test_shared_memory_is_seen_behind_a_barrier(width, backwards):
     assert found == [207, 206, 205, 204, 203, 202, 201, 200]
 
 
+def test_shared_memory_may_be_declared_before_all_kernels():
+    body = """
+        mov.u32 %r1, %tid.x;
+        mul.wide.u32 %rd2, %r1, 4;
+        mov.u64 %rd5, before;
+        add.s64 %rd6, %rd5, %rd2;
+        st.shared.u32 [%rd6], %r1;
+        bar.sync 0;
+        ld.shared.u32 %r2, [before+8];
+        add.s64 %rd2, %rd1, %rd2;
+        st.global.u32 [%rd2], %r2;"""
+    text = ".shared .align 4 .b8 before[16];\n" + kernel(body)
+    out = np.zeros(4, np.uint32)
+    build_ptx(text, "tried")((1, 1, 1), 4, (out,))
+    assert out.tolist() == [2] * 4
+
+
 def test_threads_that_wait_at_different_barriers_are_found():
     body = """
         mov.u32 %r1, %tid.x;

@@ -6,71 +6,12 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
+from weighted_means import CASES, case_of, means, no_tick, side_of
 
 from pnncupy.kernels import reference
 from pnncupy.kernels.exp2 import exp2
 from pnncupy.kernels.numba_cpu import weighted_mean
-from pnncupy.kernels.protocol import MeanRequest, SearchRequest
-
-# Channels, pixels of query and key, patch size, noise, channels of values.
-CASES = [
-    (3, (14, 21), (10, 17), 5, 0.3, 3),
-    (3, (14, 21), (10, 17), 5, 0.02, 1),
-    (1, (20, 40), (33, 17), 7, 0.3, 2),
-    (2, (17, 45), (16, 37), 15, 0.4, 3),
-    (1, (9, 70), (9, 70), 4, 0.15, 3),
-]
-
-
-def no_tick(pairs):
-    """Count nothing."""
-
-
-def case_of(random, channels, shape, key_shape, size, sigma, values, unusable=True):
-    """A request, and values, of random images."""
-    query = random.random((channels, *shape), np.float32)
-    key = random.random((channels, *key_shape), np.float32)
-    if unusable and 1 < size < 7:
-        key[0, 2, 3] = np.inf
-    counts = tuple(side - size + 1 for side in shape)
-    scale = np.float32(1 / (2 * sigma**2 * math.log(2)))
-    # The key of some patch may be the best one, or near it.
-    bound = np.full(counts, np.inf, np.float32)
-    bound[::2] = bound_of(query, key, size)[::2]
-    request = MeanRequest(
-        query, key, size, bound, bound + np.float32(30) / scale, scale, key_shape[1] + 3, 11
-    )
-    return request, random.random((values, *key_shape), np.float32)
-
-
-def bound_of(query, key, size):
-    """Sums of the query patches and the key patch in the last corner."""
-    rows, columns = (side - size for side in key.shape[1:])
-    corner = key[:, None, None, rows:, columns:]
-    patches = np.lib.stride_tricks.sliding_window_view(query, (size, size), axis=(1, 2))
-    return ((patches - corner) ** 2).sum(axis=(0, 3, 4)).astype(np.float32) * np.float32(1.001)
-
-
-def side_of(size):
-    return np.exp(-(np.linspace(-1, 1, size) ** 2) / 0.2).astype(np.float32) if size > 1 else (
-        np.ones(1, np.float32)
-    )  # fmt: skip
-
-
-def means(engine, request, value, threads=1):
-    """Smallest sums, totals, nearest keys and weighted sums of values."""
-    how = {"threads": threads, "tick": no_tick}
-    least = request.least.copy()
-    reached = engine.lower_least(replace(request, least=least), **how)
-    request = replace(request, least=least, limit=least + np.float32(30) / request.scale)
-    total = np.zeros(request.shape, np.float32)
-    index = np.full(request.shape, -1, np.int32)
-    engine.add_weights(request, reached, total, index, **how)
-    out = np.zeros((len(value), *request.query.shape[1:]), np.float32)
-    engine.add_values(
-        request, reached, np.float32(1) / total, value, side_of(request.patch_size), out, **how
-    )
-    return least, total, index, out
+from pnncupy.kernels.protocol import SearchRequest
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -13,7 +13,7 @@ from pnncupy.images.pyramid import planes_pyramid
 from pnncupy.images.resize import resize_planes
 from pnncupy.rng import draw_normal, sample_seed, seed_sequence
 from pnncupy.search.exact import SearchSettings
-from pnncupy.synthesis import diffusion
+from pnncupy.synthesis import denoiser
 from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.synthesis.problem import Source, SynthesisProblem, SynthesisRun
 from pnncupy.synthesis.progress import ProgressReporter
@@ -40,7 +40,7 @@ def test_a_step_is_that_of_plain_loops(random, sigma, periodic):
     sources = [random.random((2, *shape), np.float32) for shape in ((8, 9), (7, 10))]
     image = random.random((2, 9, 8), np.float32)
     run = run_of(sources, (9, 8), 3, periodic=periodic)
-    found = diffusion.Denoiser(run, 0).denoise(image, sigma)
+    found = denoiser.Denoiser(run, 0).denoise(image, sigma)
     wraps = periodic or (False, False)
     wide = np.pad(image, [(0, 0), *((0, 2 if wrap else 0) for wrap in wraps)], mode="wrap")
     values = [planes.astype(float) for planes in sources]
@@ -50,7 +50,7 @@ def test_a_step_is_that_of_plain_loops(random, sigma, periodic):
 
 def expected_mean(wide, sources, sigma, shape):
     """Plain loops, with the pixels beyond the border added to those at its other side."""
-    side = diffusion.window(3).astype(float)
+    side = denoiser.window(3).astype(float)
     ones = [np.ones_like(source[:1]) for source in sources]
     weights = np.multiply.outer(
         *(np.convolve(np.ones(count - 2), side) for count in wide.shape[1:])
@@ -78,7 +78,7 @@ def test_a_whole_sampling_is_that_of_the_formulas(random):
     noise = NoiseSchedule(6, 8.0, 1e-4)
     expected = naive.diffusion(
         planes_pyramid(image, 1, 0.5), shapes, [noise.levels(coarsest=each) for each in (0, 1)],
-        noises, 5, diffusion.window(5).astype(float), resized,
+        noises, 5, denoiser.window(5).astype(float), resized,
     )  # fmt: skip
     assert metrics.psnr(expected, np.moveaxis(made, -1, 0), (0, 1)) > 50
 
@@ -93,7 +93,7 @@ def resized(planes, shape):
 def test_hardly_any_noise_leaves_the_nearest_patches(random):
     source = random.random((2, 14, 15), np.float32)
     query = source + (random.random(source.shape) * 0.01).astype(np.float32)
-    made = diffusion.Denoiser(run_of([source], (14, 15), 3), 0).denoise(query, 1e-6)
+    made = denoiser.Denoiser(run_of([source], (14, 15), 3), 0).denoise(query, 1e-6)
     np.testing.assert_allclose(made, source, rtol=1e-6)
 
 

@@ -57,10 +57,10 @@ static bool at_most(float a, float b) { return a <= b; }
 // Other threads may take their turn before an atomic operation, where threads are shuffled.
 static void let_others();
 
-static unsigned long long atomicMin(unsigned long long *address, unsigned long long value)
+template <class Number> static Number atomicMin(Number *address, Number value)
 {
     let_others();
-    const unsigned long long before = *address;
+    const Number before = *address;
     *address = min(before, value);
     return before;
 }

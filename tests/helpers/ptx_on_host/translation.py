@@ -50,6 +50,11 @@ class Kernel:
         if not found:
             raise KeyError(kernel)
         self.name, self._text = name, _body(text, found[0].end())
+        # Numba declares shared arrays before all functions.
+        self._outside = [
+            match for match in _ARRAY.finditer(text[: text.index(".entry")])
+            if re.search(rf"{re.escape(match[3])}(?![\w$])", self._text)
+        ]  # fmt: skip
         given = [part for part in found[0][2].split(",") if part.strip()]
         matches = [_PARAMETER.fullmatch(part.strip()) for part in given]
         if None in matches:
@@ -63,7 +68,10 @@ class Kernel:
     @cached_property
     def code(self):
         """The function, and the shared memory of its blocks."""
-        lines = []
+        lines = [
+            self._array(match[1], int(match[2] or 1), match[3], int(match[4]))
+            for match in self._outside
+        ]
         place, end = 0, len(self._text.rstrip())
         while place < end:
             match = _PART.match(self._text, place)
