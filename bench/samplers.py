@@ -20,6 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 SIDE = 128
 PICTURE = Path(__file__).parent / "pictures" / "samplers.png"
+PICTURE_OF_TASKS = PICTURE.with_name("samplers-tasks.png")
 SAMPLERS: dict[str, dict[str, Any]] = {
     "patches": {},
     "patches, high variety": {"variety": "high"},
@@ -31,6 +32,7 @@ def measure(threads: int, images: Path | None = None, samples: int = 3) -> list[
     samples = min(samples, 10)
     pictures = list(bundled()) if images is None else list(readable(_files(images)))
     write_picture(threads)
+    write_picture_of_tasks(threads)
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in SAMPLERS}
     for number, (name, picture) in enumerate(pictures):
         source = reduced(picture)
@@ -115,6 +117,40 @@ def write_picture(threads: int) -> None:
             axis.set(xticks=[], yticks=[])
             axis.imshow(image, cmap="gray", interpolation="nearest")
     save_small(figure, PICTURE, dpi=90)
+
+
+def write_picture_of_tasks(threads: int) -> None:
+    """Three tasks on the bundled photographs, by nearest patches and by diffusion."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    import pnncupy as pnn
+
+    photographs = {name: reduced(picture) for name, picture in bundled()}
+    cat, rocket = photographs["chelsea"], photographs["rocket"]
+    hole = np.zeros(cat.shape[:2], bool)
+    hole[48:70, 24:50] = True
+    moved = rocket.copy()
+    moved[:, 8:40] = rocket[:, 48:80]
+    calls: dict[str, tuple[Any, Any]] = {
+        "retarget": (rocket, lambda **how: pnn.retarget(rocket, (len(rocket), 190), **how)),
+        "inpaint": (
+            np.where(hole[..., None], np.uint8(255), cat),
+            lambda **how: pnn.inpaint(cat, hole, fill="smooth", **how),
+        ),
+        "edit": (moved, lambda **how: pnn.edit(rocket, moved, **how)),
+    }
+    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    for line, (name, (given, call)) in zip(
+        figure.subplots(len(calls), 3), calls.items(), strict=True
+    ):
+        made = [call(threads=threads), call(sampler="diffusion", rng=0, threads=threads)]
+        titles = (name, "patches", "diffusion")
+        for axis, title, image in zip(line, titles, [given, *made], strict=True):
+            axis.set_title(title, fontsize=9)
+            axis.set(xticks=[], yticks=[])
+            axis.imshow(image, interpolation="nearest")
+    save_small(figure, PICTURE_OF_TASKS, dpi=90)
 
 
 def report(rows: list[dict[str, Any]]) -> str:

@@ -105,9 +105,10 @@ SOLID_TEXTURES = Reference(
     "Solid Texture Synthesis from 2D Exemplars", _TOG, 2007, "10.1145/1276377.1276380",
 )  # fmt: skip
 PATCH_DIFFUSION = Reference(
-    "kamb2024analytic", '`sampler="diffusion"`', (("Mason", "Kamb"), ("Surya", "Ganguli")),
-    "An Analytic Theory of Creativity in Convolutional Diffusion Models", "arXiv", 2024,
-    "10.48550/arXiv.2412.20292",
+    "qiu2026efficient", '`sampler="diffusion"`',
+    (("Haojun", "Qiu"), ("Kiriakos N.", "Kutulakos"), ("David B.", "Lindell")),
+    "Efficient and Training-Free Single-Image Diffusion Models", f"IEEE/CVF {_CVPR} (CVPR)", 2026,
+    "10.48550/arXiv.2606.04299", "inproceedings",
 )  # fmt: skip
 # All, in the order of the table in the documentation.
 REFERENCES = (

@@ -5,6 +5,7 @@ from typing import Any
 
 from pnncupy import citation
 from pnncupy.citation import Reference
+from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.tasks.registry import TASKS, TaskSpec, verbs_by_function
 
 _NUMBERS = (
@@ -198,9 +199,11 @@ class _Run:
         if self.verb == "simulate":
             return [f"{began} random tiles of the training image{'s' if self.several else ''}."]
         if self.diffusion:
+            sources = f"source{'s' if self.several else ''}"
+            began = f"{began} Gaussian noise alone; patches" if self._of_noise() else "Patches"
             return [
-                f"{began} Gaussian noise alone; patches became means of all patches of the "
-                f"source{'s' if self.several else ''}, weighted by their distances{self._noise()}."
+                f"{began} became means of all patches of the {sources}, weighted by their "
+                f"distances{self._noise()}."
             ]
         if self.verb != "generate" or "independent" not in self.info:
             return []
@@ -249,10 +252,18 @@ class _Run:
         """The noise levels of diffusion, where they are known."""
         if "steps" not in self.info:
             return ""
+        noise = NoiseSchedule(*(self.info[name] for name in ("steps", "sigma_max", "sigma_min")))
+        kept = self.info.get("coarsest_level_kept", False)
+        sigmas = sorted(set(noise.levels(coarsest=not kept)))
         return (
-            f", at {self.info['steps']} noise levels from {self.info['sigma_max']:g} to "
-            f"{self.info['sigma_min']:g} at the coarsest level (in units of the value range)"
+            f", at {len(sigmas)} noise levels from {sigmas[-1]:.3g} to {sigmas[0]:.3g} at "
+            f"{'each level below the coarsest one' if kept else 'the coarsest level'} (in units of "
+            "the value range)"
         )
+
+    def _of_noise(self) -> bool:
+        """Test whether diffusion began with noise alone."""
+        return self.verb == "generate" or self.arguments.get("fill") == "noise"
 
     def _same_bits(self) -> str:
         """The sentence on engines, of which "auto" may choose other methods."""

@@ -227,7 +227,8 @@ def diffused_result(
     check_engine(task)
     seed = seed_sequence(rng)
     work = diffused(task, problem, diffusion, [seed], start)
-    return execute(task, lambda numbers: work, info | diffusion.info(task, seed), kept=kept)
+    info = info | diffusion.info(task, seed) | {"coarsest_level_kept": start.kept}
+    return execute(task, lambda numbers: work, info, kept=kept)
 
 
 def check_engine(task: PreparedTask) -> None:

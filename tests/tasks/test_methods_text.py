@@ -425,20 +425,30 @@ def test_arrays_of_the_standard(grey):
     assert words(grey) in made.info.methods_text()
 
 
+def test_diffusion_from_an_image_says_where_noise_was(image):
+    call = {"sampler": "diffusion", "steps": 4, "patch_sizes": 5, "levels": 1, "rng": 3}
+    made = pnn.retarget(image, (len(image), 20), return_info=True, progress=False, **call)
+    text = made.info.methods_text()
+    assert "alone" not in text
+    assert (
+        "Patches became means of all patches of the source, weighted by their distances, at 4 "
+        "noise levels from 0.444 to 0.0001 at each level below the coarsest one (in units of the "
+        "value range)."
+    ) in text
+
+
 def test_diffusion_is_told_from_nearest_patches(image):
     made = pnn.generate(
         image, rng=3, sampler="diffusion", steps=4, patch_sizes=5, levels=1, return_info=True,
         progress=False,
     )  # fmt: skip
     text = made.info.methods_text()
-    assert "which implements closed-form diffusion over image patches (Kamb and Ganguli 2024)" in (
-        text
-    )
+    assert "which implements closed-form diffusion over image patches (Qiu et al. 2026)" in (text)
     assert (
         "The realisation began with Gaussian noise alone; patches became means of all patches of "
-        "the source, weighted by their distances, at 4 noise levels from 1 to 0.02 at the coarsest "
-        "level (in units of the value range)."
+        "the source, weighted by their distances, at 4 noise levels from 8 to 0.0001 at the "
+        "coarsest level (in units of the value range)."
     ) in text
     assert "earest" not in text
     assert "5 × 5 pixels" in text
-    assert [each.short for each in references(made.info)] == ["Kamb and Ganguli 2024"]
+    assert [each.short for each in references(made.info)] == ["Qiu et al. 2026"]
