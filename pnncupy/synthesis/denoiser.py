@@ -64,11 +64,14 @@ class Denoiser:
         self._window, self._weights = (arrays.like(each, images[0]) for each in (side, weights))
 
     def denoise(self, image: Array, sigma: float) -> Array:
-        """Weighted mean of all patches of the sources at a noise level; image (C, h, w)."""
+        """Weighted mean of all patches of the sources at a noise level; image (C, h, w).
+
+        Beyond the region it is 0.
+        """
         if self._region is None:
             return self._denoise(image, sigma)
         part = (slice(None), *self._region)
-        made = arrays.namespace(image).asarray(image, copy=True)
+        made = arrays.namespace(image).zeros_like(image)
         made[part] = self._denoise(image[part], sigma)
         return made
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pnncupy import errors, validation
+from pnncupy.engine import registry
 from pnncupy.images.planes import side_words
 from pnncupy.images.pyramid import Ratio
 from pnncupy.rng import describe, seed_sequence
@@ -38,6 +39,8 @@ NOISE_ALONE = 8.0
 NOISE_ON_IMAGE = 0.5
 # Rows of a patch that the kernels can tell apart.
 _LARGEST_PATCH = 60
+# That a block of threads has memory for.
+_LARGEST_ON_DEVICE = 31
 DOWNSCALE = 2.0
 # Why options of nearest patches are refused.
 _UNUSED = {
@@ -193,6 +196,11 @@ def diffused(
 ) -> Work:
     """The work of some realisations by diffusion, from noise alone or an image."""
     sizes = diffusion.sizes(task)
+    if registry.on_device(task.engine_name) and max(sizes) > _LARGEST_ON_DEVICE:
+        raise ValueError(
+            f"`patch_sizes` must be at most {_LARGEST_ON_DEVICE} with `engine` "
+            f"{task.engine_name!r}, got {max(sizes)}; or use `engine` 'numba'"
+        )
 
     def work(reporter: ProgressReporter) -> Synthesised:
         run = SynthesisRun(problem, task.schedule, task.settings, reporter)

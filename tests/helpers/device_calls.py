@@ -16,6 +16,7 @@ def grid_of(image, known):
     return xp.where(known, xp.astype(image, xp.float64), xp.asarray(xp.nan))
 
 
+DIFFUSION = {"sampler": "diffusion", "patch_sizes": 3, "levels": 1, "steps": 3, "rng": 1}
 CALLS = {
     "nearest": lambda i, m, **o: pnn.nearest_patches(i, i[:, ::-1], patch_size=3, **o),
     "nearest, masked": lambda i, m, **o: pnn.nearest_patches(
@@ -45,16 +46,12 @@ CALLS = {
     ),
     "generate, grey": lambda i, m, **o: pnn.generate(i[..., 0], rng=1, **SMALL, **o),
     "generate, diffusion": lambda i, m, **o: pnn.generate(
-        i,
-        2,
-        rng=1,
-        sampler="diffusion",
-        patch_sizes=[4, 3],
-        levels=1,
-        steps=2,
-        periodic=(True, False),
-        **o,
+        i, 2, periodic=(True, False), **DIFFUSION, **o
     ),
+    "inpaint, diffusion": lambda i, m, **o: pnn.inpaint(i, m, fill="noise", **DIFFUSION, **o),
+    "edit, diffusion": lambda i, m, **o: pnn.edit(i, i[::-1], mask=m, **DIFFUSION, **o),
+    "analogy, diffusion": lambda i, m, **o: pnn.analogy(i, i[::-1], **DIFFUSION, **o),
+    "collage, diffusion": lambda i, m, **o: pnn.collage([i, i[:, ::-1]], **DIFFUSION, **o),
     "retarget": lambda i, m, **o: pnn.retarget(
         i, (14, 11), coarse_iterations=2, gradual=False, **SMALL, **o
     ),
