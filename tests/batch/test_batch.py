@@ -383,3 +383,21 @@ def test_ctrl_c_ends_a_batch_with_130_and_a_whole_manifest(pictures, tmp_path):
     for record in records(out):
         assert file_digest(out / record["output"]) == record["sha256"]
     wait_until(lambda: not list(out.glob(".*")), 5)
+
+
+def test_a_seed_is_named_where_diffusion_draws_numbers(pictures, tmp_path):
+    (pictures / "jobs.toml").write_text(
+        "[defaults]\nverb = 'retarget'\nimage = 'cat.png'\nscale = [1, 0.75]\nlevels = 0\n"
+        "[[job]]\niterations = 1\ncoarse_iterations = 1\nseed = 4\n"
+        "[[job]]\nsampler = 'diffusion'\npatch_sizes = 7\nsteps = 2\nseed = 4\n"
+    )
+    out = tmp_path / "out"
+    report = batch.run(batch.jobs_of_toml(pictures / "jobs.toml"), out, workers=1)
+    assert report.failures == []
+    made = read_image(out / "cat_retarget_seed4.png")
+    image = read_image(pictures / "cat.png")
+    again = pnn.retarget(
+        image, made.shape[:2], sampler="diffusion", patch_sizes=7, steps=2, levels=0, rng=4
+    )
+    np.testing.assert_array_equal(made, again)
+    assert (out / "cat_retarget.png").exists()

@@ -31,6 +31,41 @@ def call(folder, *words):
     return run([str(word).format(folder=folder) for word in [*words, *FAST]])
 
 
+DIFFUSED = ["--sampler", "diffusion", "--patch-sizes", 7, "--levels", 1, "--steps", 3, "--seed", 6]
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        (["retarget", "{folder}/cat.png", "--scale", 1, 0.6],
+         lambda cat, other, **how: pnn.retarget(cat, (40, 34), **how)),
+        (["inpaint", "{folder}/cat.png", "--mask", "{folder}/hole.png", "--fill", "smooth"],
+         lambda cat, other, **how: pnn.inpaint(cat, hole_of(cat), fill="smooth", **how)),
+        (["analogy", "{folder}/cat.png", "--structure", "{folder}/small.png"],
+         lambda cat, other, **how: pnn.analogy(cat, cat[:30, :30], **how)),
+        (["edit", "{folder}/cat.png", "--edited", "{folder}/edited.png"],
+         lambda cat, other, **how: pnn.edit(cat, other, **how)),
+        (["collage", "{folder}/cat.png", "{folder}/edited.png"],
+         lambda cat, other, **how: pnn.collage([cat, other], **how)),
+    ],
+)  # fmt: skip
+def test_diffusion_of_every_verb(words, made, folder, photograph, capsys):
+    words = [*words, *DIFFUSED, "--quiet", "-o", folder / "out.png"]
+    assert run([str(word).format(folder=folder) for word in words]) == 0
+    expected = made(
+        photograph, np.ascontiguousarray(photograph[:, ::-1]), sampler="diffusion", patch_sizes=7,
+        levels=1, steps=3, rng=6,
+    )  # fmt: skip
+    np.testing.assert_array_equal(read_image(folder / "out.png"), expected)
+    assert "seed 6" in capsys.readouterr().out
+
+
+def hole_of(image):
+    hole = np.zeros(image.shape[:2], bool)
+    hole[10:20, 10:25] = True
+    return hole
+
+
 @pytest.mark.parametrize(
     ("words", "shape"),
     [
