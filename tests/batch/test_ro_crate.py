@@ -223,6 +223,7 @@ def test_arrays(tmp_path, random, executor):
 # ---------------------------------------------------------------------- resumed, and with failures
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_a_command_with_failures_that_is_repeated(folder, capsys):
     (folder / "in" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     command = [
