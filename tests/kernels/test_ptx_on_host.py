@@ -360,9 +360,7 @@ __device__ __forceinline__ bool at_most(float a, float b) { return a <= b; }
 
 @pytest.fixture(
     params=[
-        each
-        if each in ((12, 90), (13, 120))
-        else pytest.param(each, marks=pytest.mark.exhaustive)
+        each if each in ((12, 90), (13, 120)) else pytest.param(each, marks=pytest.mark.exhaustive)
         for each in COMPILERS
     ],
     ids=str,
