@@ -76,10 +76,13 @@ _ONLINE = os.environ.get("PNNCUPY_DOCS_OFFLINE") != "1" and _reachable(_INVENTOR
 intersphinx_mapping = {name: (url, None) for name, url in _INVENTORIES.items()} if _ONLINE else {}
 nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|matplotlib|skimage|distributed|concurrent)\..*")]
 
+# Examples, joined by "|", that are shown without being run, for a build in a hurry.
+_LEFT_OUT = os.environ.get("PNNCUPY_DOCS_LEFT_OUT") or "none"
+
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"[/\\][a-z]\w*\.py$",
+    "filename_pattern": rf"[/\\](?!(?:{_LEFT_OUT})\.py$)[a-z]\w*\.py$",
     "within_subsection_order": example_order,
     "image_scrapers": (scrape_figures,),
     "capture_repr": (),

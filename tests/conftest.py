@@ -1,5 +1,6 @@
 """What several test files share."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cupy_stand_in
@@ -62,6 +63,14 @@ def photograph():
     from pnncupy.samples import load_sample
 
     return load_sample("chelsea")[::4, ::4][:40, 6:62].copy()
+
+
+@pytest.fixture
+def jobs_in_a_thread(monkeypatch):
+    """Do the jobs of batches here: a process takes a second to import what it needs."""
+    monkeypatch.setattr(
+        "pnncupy.batch.runner.ProcessPool", lambda workers, threads: ThreadPoolExecutor(1)
+    )
 
 
 @pytest.fixture

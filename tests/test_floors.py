@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.text
+
 ROOT = Path(__file__).parents[1]
 # From the ground up. Names are modules or packages of pnncupy; those of one floor do not know each
 # other. A package's own modules may import each other without a circle.

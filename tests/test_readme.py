@@ -23,8 +23,9 @@ TASKS = "generate|retarget|inpaint|analogy|collage|edit|simulate"
 SMALLER = {
     rf"\bpnncupy ({TASKS}) (?!.*diffusion)": r"\g<0>--iterations 1 ",
     rf"\bpnn\.(?:{TASKS})\((?!.*diffusion)[^#\n]*(?=\)\s*(?:#.*)?$)": r"\g<0>, iterations=1",
-    r'sampler="diffusion"': r"\g<0>, patch_sizes=5",
-    r"--sampler diffusion": r"\g<0> --patch-sizes 5",
+    r'(sampler="diffusion")(?:, steps=8)?': r"\1, steps=4, patch_sizes=5",
+    r"--sampler diffusion": r"\g<0> --steps 4 --patch-sizes 5",
+    r"^(pnncupy report \S+\.png) -n 2": r"\1 -n 1",
     r"\bimage, 4, ": "image, 2, ",
     r"-n 4 ": "-n 2 ",
     r"\b800(,?) 1000\b": r"200\1 250",

@@ -9,6 +9,8 @@ import pytest
 
 from pnncupy.cli.app import commands
 
+pytestmark = pytest.mark.text
+
 ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "pnncupy").rglob("*.py"), *(ROOT / "kernels").rglob("*.py")])
 # Nothing begins with a question: "What a call costs" is "Estimated cost of a call".

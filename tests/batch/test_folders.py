@@ -2,8 +2,6 @@
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -22,17 +20,7 @@ from pnncupy.tasks.registry import TASKS
 FAST = {"iterations": 1, "levels": 1}
 QUICK = ["--iterations", "1", "--levels", "1"]
 
-
-@pytest.fixture(autouse=True)
-def in_a_thread(monkeypatch):
-    """Jobs of the command are done here; other tests start processes."""
-
-    @contextmanager
-    def workers(executor, workers, threads):
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
-
-    monkeypatch.setattr("pnncupy.batch.runner._workers", workers)
+pytestmark = pytest.mark.usefixtures("jobs_in_a_thread")
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_the_reader_of_rocrate_finds_the_files(folder, made):
 
 
 def test_masks_and_several_sources(folder, executor, random):
-    image = random.integers(0, 255, (24, 20), np.uint8)
+    image = random.integers(0, 255, (14, 13), np.uint8)
     mask = np.zeros(image.shape, bool)
     mask[4:7, 5:9] = True
     for name, each in {"a": image, "b": image[::-1], "mask": mask}.items():
@@ -223,6 +223,7 @@ def test_arrays(tmp_path, random, executor):
 # ---------------------------------------------------------------------- resumed, and with failures
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_a_command_with_failures_that_is_repeated(folder, capsys):
     (folder / "in" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     command = [

@@ -16,6 +16,13 @@ WORDS = ["--patch-size", "3", "--iterations", "1", "--levels", "0"]
 SIZE = Metadata(pixel_size=(0.5, 0.5), slice_size=2.0, unit="µm")
 
 
+@pytest.fixture(autouse=True)
+def in_a_thread(request):
+    """Jobs are done here, but for those of a test that starts processes."""
+    if request.node.get_closest_marker("process") is None:
+        request.getfixturevalue("jobs_in_a_thread")
+
+
 @pytest.fixture
 def volumes(random):
     return {
@@ -38,6 +45,7 @@ def run(*words):
     return app.run(["batch", *map(str, words), "--quiet", "--workers", "1"])
 
 
+@pytest.mark.process
 def test_a_folder_of_stacks_gives_stacks(stacks, volumes, capsys):
     words = ["in", "-o", "out", "-n", 2, "--seed", 3, *WORDS]
     assert run(*words) == 0

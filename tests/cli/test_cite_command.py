@@ -150,6 +150,7 @@ def test_a_grown_volume(folder, cited):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_images_of_batches(folder, cited):
     assert (
         app.run(["batch", ".", "-o", "out", "--seed", "4", "-n", "2", "--workers", "1", *FAST]) == 0

@@ -211,6 +211,7 @@ def test_a_volume_from_a_file_that_may_hold_labels_is_reported(phases, capsys):
     assert HINT in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_a_batch_reports_each_file_that_may_hold_labels(phases, capsys):
     write_image("other.png", np.where(read_image(phases) > 0, 255, 0).astype(np.uint8))
     words = ["batch", ".", "-o", "out", "-n", 2, "--seed", 1, "--workers", 1]

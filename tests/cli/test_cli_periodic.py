@@ -119,6 +119,7 @@ def test_dry_runs_know_the_axes(folder, capsys):
     assert f"pairs of patches: {18 * 24 * 18 * 22:.2g}" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_batches_take_axes(image, folder):
     folder.joinpath("photos").mkdir()
     write_image("photos/in.png", image)

@@ -106,6 +106,7 @@ def test_volumes(tmp_path, random):
     np.testing.assert_allclose(found, volumes.std(axis=0, dtype=np.float64), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_the_results_of_a_batch_are_those_of_its_manifest(tmp_path, images, capsys):
     sources, out = tmp_path / "sources", tmp_path / "out"
     sources.mkdir()

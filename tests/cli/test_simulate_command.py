@@ -57,6 +57,7 @@ def test_a_grid_is_required(files, capsys):
     assert "takes GRID as the last file, got 0" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_lists_of_jobs_and_reports_have_it(files, capsys):
     pytest.importorskip("jinja2")
     folder, training, grid = files

@@ -26,6 +26,23 @@ def _folder():
 
 
 @functools.cache
+def _header(flags):
+    """Copy of `HEADER`, compiled in advance, which takes g++ longer than most kernels."""
+    folder = Path(tempfile.mkdtemp(dir=_folder().name))
+    header = folder / HEADER.name
+    shutil.copy(HEADER, header)
+    _compile(flags, "-x", "c++-header", str(header), "-o", f"{header}.gch")
+    return header
+
+
+def _compile(flags, *more, code=""):
+    command = [COMPILER, *flags, "-fPIC", *more]
+    made = subprocess.run(command, input=code, capture_output=True, text=True)
+    if made.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{made.stderr}")
+
+
+@functools.cache
 def build(text, name, options):
     """Compile one kernel of a text; returns launch(grid, threads, arguments, backwards=False)."""
     defines = (option for option in options if option.startswith("-D"))
@@ -36,11 +53,9 @@ def build(text, name, options):
 def compiled(code, name, flags):
     """Compile C++ that has one kernel, on top of `HEADER`; returns a function as `build` does."""
     target = Path(_folder().name) / f"{name}-{abs(hash((code, flags)))}.so"
-    code = f'#include "{HEADER}"\n{code}\nHOST_KERNEL({name})\n'
-    command = [COMPILER, *flags, "-fPIC", "-shared", "-x", "c++", "-", "-o", str(target)]
-    made = subprocess.run(command, input=code, capture_output=True, text=True)
-    if made.returncode:
-        raise RuntimeError(f"{' '.join(command)}\n{made.stderr}")
+    header = _header(tuple(flag for flag in flags if not flag.startswith("-D")))
+    code = f'#include "{header}"\n{code}\nHOST_KERNEL({name})\n'
+    _compile(flags, "-shared", "-x", "c++", "-", "-o", str(target), code=code)
     function = getattr(ctypes.CDLL(str(target)), f"launch_{name}")
 
     def launch(grid, threads, arguments, backwards=False):

@@ -591,6 +591,7 @@ def test_a_batch_keeps_metadata_with_the_same_bytes(folder, capsys):
     assert filled.text.startswith("synthesised by pnncupy inpaint from map.tif, seed 0: pixels of")
 
 
+@pytest.mark.usefixtures("jobs_in_a_thread")
 def test_batches_of_arrays_have_no_metadata(tmp_path, photograph):
     jobs, arrays = batch.make_jobs(
         "generate", image=photograph, output="made", suffix=".tif", iterations=1

@@ -152,7 +152,7 @@ def test_processes_that_meet_damaged_files_at_once(tmp_path):
     for number, file in enumerate(files):
         damage = list(DAMAGES.values())[number % len(DAMAGES)]
         file.write_bytes(damage(file.read_bytes()))
-    assert made("b", "c", "d", "e") == first
+    assert made("b", "c") == first
     files = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*.nb?")}
     assert made("again") == first
     assert all(file.stat().st_mtime_ns == time for file, time in files.items())

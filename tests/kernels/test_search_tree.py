@@ -14,7 +14,7 @@ from pnncupy.search import pruned_search
 from pnncupy.search.pruned_search import PairSearch
 
 EPSILON = np.finfo(np.float32).eps
-CASES = 2000
+CASES = 1000
 
 
 def noise(random, shape):
@@ -127,11 +127,13 @@ def of_active(lists, options):
 
 @pytest.mark.parametrize(
     "sizes",
-    [pytest.param(sizes, marks=pytest.mark.slow) for sizes in SIZES[:2]]
-    + [pytest.param(sizes, marks=pytest.mark.exhaustive) for sizes in SIZES[2:]],
+    [
+        pytest.param(SIZES[0], marks=pytest.mark.slow),
+        *(pytest.param(sizes, marks=pytest.mark.exhaustive) for sizes in SIZES[1:]),
+    ],
 )
 def test_pruning_finds_what_all_pairs_find(sizes, monkeypatch):
-    for number in range(CASES // 2):
+    for number in range(CASES):
         random, size, query, key, score, index, options = a_case(number, sizes)
         expected = compared(size, query, key, score, index, options)
         # Sometimes nearly all queries give up, or some, or none.

@@ -169,9 +169,25 @@ def test_engines_have_the_same_bits(sides, shape, key_shape, channels, random):
                 np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("sides", [(3, 3, 3), (2, 3, 4), (1, 3, 3), (3, 4)])
-@pytest.mark.parametrize("length", [1, 3])
-@pytest.mark.parametrize("weighted", [False, True])
+# Each case takes seconds to compile: all lengths and weights of one shape, and some of the others.
+TREES = {
+    (3, 3, 3): [(1, False), (1, True), (3, False), (3, True)],
+    (2, 3, 4): [(3, True)], (1, 3, 3): [(1, False)], (3, 4): [(3, True)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sides", "length", "weighted"),
+    [
+        pytest.param(
+            sides, length, weighted,
+            marks=() if (length, weighted) in TREES[sides] else pytest.mark.exhaustive,
+        )
+        for sides in TREES
+        for length in (1, 3)
+        for weighted in (False, True)
+    ],
+)  # fmt: skip
 def test_trees_find_what_comparing_all_pairs_does(sides, length, weighted, random):
     shape, key_shape = (9, 10, 11)[-len(sides) :], (8, 12, 9)[-len(sides) :]
     query = random.integers(0, 5, (2, *shape)).astype(np.float32)

@@ -610,15 +610,15 @@ def test_rolled_copies_are_synthesised_again(random, monkeypatch):
 @pytest.mark.skipif(host_cuda.COMPILER is None, reason="g++ is not installed")
 @pytest.mark.slow
 def test_on_a_device_axes_wrap_around_in_the_same_way(monkeypatch, random):
-    image, hole = TEXTURES["gravel"][:24, :26].copy(), np.zeros((24, 26), bool)
-    hole[[0, 1, 2, 23], 20:] = hole[[0, 1, 2, 23], :3] = True
+    image, hole = TEXTURES["gravel"][:16, :18].copy(), np.zeros((16, 18), bool)
+    hole[[0, 1, 15], 14:] = hole[[0, 1, 15], :2] = True
     both = {"periodic": True, "source_periodic": (True, False), "patch_size": 3, "iterations": 2}
     calls = [
         lambda image, hole, **given: pnn.generate(image, rng=1, independent=True, **given),
         lambda image, hole, **given: pnn.generate(image, rng=1, alpha=0.01, vote="copy", **given),
         lambda image, hole, **given: pnn.inpaint(image, hole, fill="smooth", **given),
         lambda image, hole, **given: pnn.edit(image, image[::-1].copy(), mask=hole, **given),
-        lambda image, hole, **given: pnn.retarget(image, (30, 20), gradual=True, **given),
+        lambda image, hole, **given: pnn.retarget(image, (20, 14), gradual=True, **given),
     ]
     expected = [call(image, hole, return_index=True, **both) for call in calls]
     cupy = cupy_stand_in.install(monkeypatch)

@@ -1,8 +1,6 @@
 // Enough of CUDA to run kernels on the host: blocks one after another, the threads of a block as
 // fibers that take turns at every barrier. Slow, for finding wrong results and accesses only.
 
-#pragma once
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -12,8 +12,9 @@ from ptx_on_host.translation import Kernel
 # for the others, and changes them between versions.
 COMPILERS = [(version, capability) for version in (12, 13) for capability in (75, 90, 120)]
 _MACHINE = Path(__file__).parent / "machine.h"
-# Numbers wrap around, memory holds any type, and registers may be of no use.
-_FLAGS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-w"]
+# Numbers wrap around, memory holds any type, and registers may be of no use. Optimising the code of
+# so many instructions takes much longer than running it.
+_FLAGS = ["-std=c++17", "-O0", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-w"]
 
 
 @functools.cache
