@@ -32,8 +32,11 @@ def test_commands_pass_it_on(image):
 def test_a_volume_has_it_too(image):
     write_image("grey.png", np.ascontiguousarray(image[..., 0]))
     words = ["volume", "grey.png", "--shape", "8", "9", "10", "-o", "v.npy", "--seed", "2"]
+    words += ["--patch-size", "3"]
     assert run([*words, "--vote-width", "0.4", *FAST]) == 0
-    expected = pnn.grow_volume(image[..., 0], (8, 9, 10), rng=2, vote_width=0.4, **SMALL)
+    expected = pnn.grow_volume(
+        image[..., 0], (8, 9, 10), rng=2, patch_size=3, vote_width=0.4, **SMALL
+    )
     np.testing.assert_array_equal(np.load("v.npy"), expected)
 
 
