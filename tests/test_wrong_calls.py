@@ -716,7 +716,7 @@ def check_refused(function, arguments, error, parameter, rule, told):
     assert rule in message
     assert told in message
     assert "\n" not in message
-    assert len(message) < 400
+    assert len(message) < 450
 
 
 @pytest.mark.parametrize(
