@@ -1,12 +1,14 @@
 """Width of the weights of a vote: on every engine against the oracle, and where it is refused."""
 
+from inspect import signature
+
 import naive
 import numpy as np
 import pytest
-from engines import ENGINES
 
 import pnncupy as pnn
 from pnncupy.synthesis import voting
+from pnncupy.tasks.registry import TASKS, task_function
 
 WIDTHS = (0.15, 0.4, 3.0)
 WITHOUT = [how for how, vote in voting.VOTES.items() if not vote.has_width]
@@ -99,7 +101,8 @@ def test_votes_without_a_width_refuse_it(how, random):
     assert pnn.vote(image, index, how=how, vote_width=1.7).shape == image.shape
 
 
-def test_defaults_are_the_width_of_the_release():
+def test_every_default_is_the_width_of_the_release():
     assert set(WITHOUT) == {"mean", "median", "trimmed_mean", "copy"}
-    assert len(ENGINES) > 1
-    assert voting.side_weights(7) == voting.side_weights(7, 1.7)
+    assert voting.side_weights(3)[0] == pytest.approx(np.exp(-1 / (2 * 1.7**2)))
+    for function in (pnn.vote, pnn.pnn_step, *map(task_function, TASKS)):
+        assert signature(function).parameters["vote_width"].default == voting.VOTE_WIDTH
