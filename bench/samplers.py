@@ -23,7 +23,9 @@ PICTURE = Path(__file__).parent / "pictures" / "samplers.png"
 PICTURE_OF_TASKS = PICTURE.with_name("samplers-tasks.png")
 SAMPLERS: dict[str, dict[str, Any]] = {
     "patches": {},
+    "patches, vote_width=0.4": {"vote_width": 0.4},
     "patches, high variety": {"variety": "high"},
+    "patches, high variety, vote_width=0.2": {"variety": "high", "vote_width": 0.2},
     "diffusion": {"sampler": "diffusion"},
 }
 

@@ -11,9 +11,9 @@ from pnncupy.parameter_hints import right_name
 # parameters of each; the order of a group is that of the command.
 GROUPS = {
     "Synthesis": (
-        "downscale", "patch_size", "iterations", "coarse_iterations", "keys", "vote", "periodic",
-        "source_periodic", "independent", "keep_grain", "gradual", "keep_known", "sampler", "steps",
-        "sigma_max", "sigma_min", "patch_sizes",
+        "downscale", "patch_size", "iterations", "coarse_iterations", "keys", "vote", "vote_width",
+        "periodic", "source_periodic", "independent", "keep_grain", "gradual", "keep_known",
+        "sampler", "steps", "sigma_max", "sigma_min", "patch_sizes",
     ),
     "Search": ("method", "engine"),
     "Scientific data": (

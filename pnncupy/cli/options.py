@@ -217,6 +217,9 @@ SYNTHESIS_OPTIONS = [
                  help="Images that query patches are compared with; default blurred."),
     click.option("--vote", type=NamesOf("synthesis.voting", "VOTES"),
                  help="Combination of overlapping patches; default weighted_mean."),
+    click.option("--vote-width", type=float, metavar="W",
+                 help="Width of its weights across a patch, from 0.15; default 1.7. Less is "
+                 "sharper and copies less."),
     click.option("--data-range", nargs=2, type=float, metavar="LOW HIGH",
                  help="Values that count as 0 and 1; default: by the dtype or the values."),
     click.option("--method", type=NamesOf("search.method", "METHODS"),

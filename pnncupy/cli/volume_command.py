@@ -20,7 +20,7 @@ from pnncupy.tasks.registry import TASKS, task_function
 from pnncupy.terminal import say
 
 _SHARED = (
-    "downscale", "patch_size", "data_range", "method", "engine", "threads", "nodata",
+    "downscale", "patch_size", "vote_width", "data_range", "method", "engine", "threads", "nodata",
     "categorical", "max_memory",
 )  # fmt: skip
 _NOT_RECORDED = {"files", "sample_names", "seed", "output", "force", "quiet", "page"}

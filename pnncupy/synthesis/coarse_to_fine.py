@@ -317,9 +317,11 @@ class _LevelSteps:
         """The images that matches make by a vote."""
         grid = self.grid
         known = None if last is None else (grid.covering(last[0]), grid.outer(last[1]))
-        return grid.inner(
-            vote_images(self.run.settings, how, self.canvas, grid.covering(index), known)
-        )
+        voted = vote_images(
+            self.run.settings, how, self.canvas, grid.covering(index), known,
+            width=self.run.schedule.vote_width,
+        )  # fmt: skip
+        return grid.inner(voted)
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pnncupy.images.pyramid import Ratio, level_shape
+from pnncupy.synthesis.voting import VOTE_WIDTH
 
 KEYS = ("blurred", "sharp", "both")
 _FINEST_LEVELS = 2
@@ -30,6 +31,8 @@ class Schedule:
         Skip the work that cannot change the result.
     quick_iterations : int, optional
         PNN steps instead at levels coarser than the two finest.
+    vote_width : float
+        Width of the weights of the vote, where they have one.
     """
 
     ratio: Ratio
@@ -40,6 +43,7 @@ class Schedule:
     vote: str
     incremental: bool
     quick_iterations: int | None = None
+    vote_width: float = VOTE_WIDTH
 
     def steps(self, level: int) -> int:
         """PNN steps at a level."""

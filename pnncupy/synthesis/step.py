@@ -17,7 +17,7 @@ from pnncupy.search.nearest import check_span, mask_keys, prepare
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.search.patchmatch import BORDER, PatchMatch
 from pnncupy.search.pruned_search import expected_steps
-from pnncupy.synthesis.voting import VOTES, vote_planes
+from pnncupy.synthesis.voting import VOTES, checked_width, vote_planes
 
 
 @hint_at_names
@@ -31,6 +31,7 @@ def pnn_step(
     alpha: float = math.inf,
     key_mask: Any = None,
     vote: str = "weighted_mean",
+    vote_width: float = 1.7,
     method: str = "exact",
     engine: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -52,6 +53,8 @@ def pnn_step(
         As in `nearest_patches`.
     vote : str, default "weighted_mean"
         As `how` in `pnncupy.vote`.
+    vote_width : float, default 1.7
+        Width of the weights of "weighted_mean", as in `pnncupy.vote`.
     method, engine, channel_axis, threads
         As in `nearest_patches`.
     periodic, source_periodic : bool or one per axis, default False
@@ -79,6 +82,7 @@ def pnn_step(
     (12, 12)
     """
     validation.choice("vote", vote, tuple(VOTES))
+    width = checked_width(vote_width, vote)
     validation.choice("method", method, METHODS)
     settings, engine_name, query_planes, (key_planes, value_planes) = prepare(
         query, [key, value], ["key", "value"], patch_size=patch_size, alpha=alpha, engine=engine,
@@ -106,6 +110,6 @@ def pnn_step(
         index = grid.narrowed(PatchMatch(settings, wrapped, layout).search(wide).index, BORDER)
     result = vote_planes(
         settings.engine, source_grid.wrapped(value_planes), grid.covering(index), size, vote,
-        settings.threads,
+        settings.threads, width=width,
     )  # fmt: skip
     return from_planes(grid.inner(result), query, channel_axis)

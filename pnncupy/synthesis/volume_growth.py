@@ -229,7 +229,7 @@ def _voted(
         index = slices.field(found.index)
         settings.engine.add_slice_votes(
             values, index, size, _patch_weights(settings, slices.field(found.score)),
-            side_weights(size), slices.of_volume(total),
+            side_weights(size, run.schedule.vote_width), slices.of_volume(total),
             slices.of_volume(weights[None])[0], threads=settings.threads,
         )  # fmt: skip
         known[number] = Matches(index, Layout.of([values]))

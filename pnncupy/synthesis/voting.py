@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,21 @@ from pnncupy.search.exact import SearchSettings
 from pnncupy.search.index_map import checked_index
 from pnncupy.search.patch_grid import Layout, PatchGrid
 
+# Width of the weights of the paper's release, in units of half a patch: nearly flat.
+VOTE_WIDTH = 1.7
+# Corners of a volume are covered by the corner of one patch, whose weight exp(-3 / (2 width**2)) a
+# value is multiplied with and then divided by: here 1e-29, so that values from 1e-9 stay normal
+# float32 numbers.
+_LEAST_WIDTH = 0.15
 
-def side_weights(patch_size: int) -> list[float]:
-    """One axis of the separable vote weights: nearly flat, 1 at the centre."""
+
+def side_weights(patch_size: int, width: float = VOTE_WIDTH) -> list[float]:
+    """One axis of the separable vote weights, 1 at the centre."""
     if patch_size == 1:
         return [1.0]
     steps = [(2 * k - patch_size + 1) / (patch_size - 1) for k in range(patch_size)]
-    return [math.exp(-(t**2) / (2 * 1.7**2)) for t in steps]
+    # A power of a float raises where a product is infinite.
+    return [math.exp(-(t**2) / (2 * (width * width))) for t in steps]
 
 
 def equal_weights(patch_size: int) -> list[float]:
@@ -43,7 +52,9 @@ class Vote:
     reduction : str
         What the engines call it, see `protocol.Engine.vote`; empty for a copy.
     weights : callable, optional
-        From the patch side to one axis of separable weights.
+        From the patch side, and the width if it has one, to one axis of separable weights.
+    has_width : bool
+        The weights have a width.
     labels : bool
         Planes of labels may be combined so: the result of a plane is a share of the votes.
     exact_copy : bool
@@ -51,18 +62,40 @@ class Vote:
     """
 
     reduction: str = ""
-    weights: Callable[[int], list[float]] | None = None
+    weights: Callable[..., list[float]] | None = None
+    has_width: bool = False
     labels: bool = True
     exact_copy: bool = False
 
 
 VOTES = {
-    "weighted_mean": Vote("mean", side_weights),
+    "weighted_mean": Vote("mean", side_weights, has_width=True),
     "mean": Vote("mean", equal_weights),
     "median": Vote("median", labels=False),
     "trimmed_mean": Vote("trimmed_mean", labels=False),
     "copy": Vote(exact_copy=True),
 }
+
+
+def checked_width(vote_width: Any, how: str, name: str = "vote") -> float:
+    """Width of the weights of a vote, which the parameter `name` chooses.
+
+    Raises
+    ------
+    TypeError
+        It is no number.
+    ValueError
+        It is too small, or the vote has none.
+    """
+    width = validation.positive("vote_width", vote_width)
+    if width < _LEAST_WIDTH:
+        raise ValueError(f"`vote_width` must be at least {_LEAST_WIDTH}, got {vote_width!r}")
+    if width != VOTE_WIDTH and not VOTES[how].has_width:
+        raise ValueError(
+            f"`vote_width` must be {VOTE_WIDTH} with `{name}` {how!r}, whose weights have no "
+            f"width, got {vote_width!r}; set `{name}` to 'weighted_mean'"
+        )
+    return width
 
 
 @hint_at_names
@@ -74,6 +107,7 @@ def vote(
     *,
     patch_size: PatchSize = 7,
     how: str = "weighted_mean",
+    vote_width: float = 1.7,
     engine: str = "auto",
     channel_axis: ChannelAxis = "auto",
     threads: int | None = None,
@@ -92,10 +126,13 @@ def vote(
     patch_size : int or one per axis, default 7
         Side p of a patch, at least 2; or its sides along the axes.
     how : {"weighted_mean", "mean", "median", "trimmed_mean", "copy"}
-        Mean weighted by ``exp(-t**2 / (2 * 1.7**2))`` along each axis, t from -1 to 1 across the
-        patch; plain mean; median per channel (the lower of two in the middle); mean per channel
-        without the lowest and the highest quarter of the values; or the pixel of the patch of the
-        largest weight (ties: lowest row, then column).
+        Mean weighted by ``exp(-t**2 / (2 * vote_width**2))`` along each axis, t from -1 to 1
+        across the patch; plain mean; median per channel (the lower of two in the middle); mean per
+        channel without the lowest and the highest quarter of the values; or the pixel of the patch
+        of the largest weight (ties: lowest row, then column).
+    vote_width : float, default 1.7
+        Width of the weights of "weighted_mean", at least 0.15. The default is nearly a plain mean;
+        with a small width the patches around a pixel decide.
     engine, channel_axis, threads
         As in `nearest_patches`.
 
@@ -126,6 +163,7 @@ def vote(
     """
     given = checked_patch_size(patch_size)
     validation.choice("how", how, tuple(VOTES))
+    width = checked_width(vote_width, how, "how")
     is_list = isinstance(value, (list, tuple))
     values = list(value) if is_list else [value]
     names = [f"value[{number}]" for number in range(len(values))] if is_list else ["value"]
@@ -166,7 +204,7 @@ def vote(
         )
     result = vote_planes(
         module, layout.stack(planes), layout.encode(*parts), size, how,
-        thread_count(threads),
+        thread_count(threads), width=width,
     )  # fmt: skip
     return from_planes(result, values[0], channel_axis)
 
@@ -257,11 +295,14 @@ def vote_planes(
     threads: int,
     last: tuple[Array, Array] | None = None,
     out: Array | None = None,
+    *,
+    width: float = VOTE_WIDTH,
 ) -> Array:
     """The image (C, H, W) that matched patches make; `index` holds flat indices in `value`.
 
     `last` may hold other matches and their image of the same values: only pixels
-    whose patches changed are computed then. The result is written to `out`, if given.
+    whose patches changed are computed then. The result is written to `out`, if given. `width` is
+    that of the weights, where they have one.
     """
     xp = arrays.namespace(value)
     shape = _covered_shape(index.shape, patch_size)
@@ -272,7 +313,7 @@ def vote_planes(
         pixels = pixel_numbers(index, value.shape[1:], patch_size)
         out[...] = value.reshape(len(value), -1)[:, pixels]
         return out
-    weights = _axis_weights(vote, patch_size)
+    weights = _axis_weights(vote, patch_size, width)
     active = None
     if last is not None:
         out[...] = last[1]
@@ -283,13 +324,14 @@ def vote_planes(
     return out
 
 
-def _axis_weights(vote: Vote, patch_size: PatchSize) -> Any:
+def _axis_weights(vote: Vote, patch_size: PatchSize, width: float) -> Any:
     """One axis of the weights of a mean, or each; None for other votes."""
     if vote.weights is None:
         return None
+    weights = partial(vote.weights, width=width) if vote.has_width else vote.weights
     if isinstance(patch_size, int):
-        return vote.weights(patch_size)
-    return [vote.weights(side) for side in patch_size]
+        return weights(patch_size)
+    return [weights(side) for side in patch_size]
 
 
 def vote_images(
@@ -298,11 +340,14 @@ def vote_images(
     value: Array,
     index: Array,
     last: tuple[Array, Array] | None = None,
+    *,
+    width: float = VOTE_WIDTH,
 ) -> Array:
     """The images (B, C, H, W) that a batch of matches makes; see `vote_planes`."""
     engine, size, vote = settings.engine, settings.patch_size, VOTES[how]
     if engine.STEPS_ON_DEVICE and not vote.exact_copy:
-        return engine.vote_step(value, index, size, vote.reduction, _axis_weights(vote, size), last)
+        weights = _axis_weights(vote, size, width)
+        return engine.vote_step(value, index, size, vote.reduction, weights, last)
     xp = arrays.namespace(value)
     shape = _covered_shape(index.shape[1:], settings.patch_size)
     images = xp.empty((len(index), value.shape[0], *shape), dtype=xp.float32)
@@ -317,6 +362,7 @@ def vote_images(
             settings.threads,
             known,
             images[number],
+            width=width,
         )
     return images
 

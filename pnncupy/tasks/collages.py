@@ -91,6 +91,7 @@ def collage(
     source_periodic: Periodic = False,
     keys: str = "blurred",
     vote: str = "weighted_mean",
+    vote_width: float = 1.7,
     method: str = "exact",
     engine: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -171,7 +172,7 @@ def collage(
     options = TaskOptions(
         alpha=alpha, patch_size=size, downscale=downscale, levels=levels,
         iterations=iterations, coarse_iterations=coarse_iterations, periodic=periodic,
-        source_periodic=source_periodic, keys=keys, vote=vote,
+        source_periodic=source_periodic, keys=keys, vote=vote, vote_width=vote_width,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         initial_guess=initial_guess, return_index=return_index, return_info=return_info,
         callback=callback, progress=progress, threads=threads, incremental=incremental,

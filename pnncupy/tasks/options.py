@@ -22,7 +22,7 @@ from pnncupy.patch_shape import PatchSize, checked_patch_size, shape_for
 from pnncupy.search.method import METHODS
 from pnncupy.synthesis.checkpoint import Checkpoint
 from pnncupy.synthesis.schedule import KEYS, Schedule
-from pnncupy.synthesis.voting import VOTES
+from pnncupy.synthesis.voting import VOTE_WIDTH, VOTES, checked_width
 from pnncupy.tasks.progress_display import Callback as Callback
 from pnncupy.tasks.progress_display import Progress as Progress
 from pnncupy.tasks.progress_display import checked_progress
@@ -64,6 +64,7 @@ class TaskOptions:
     source_periodic: Periodic = False
     keys: str
     vote: str
+    vote_width: float = VOTE_WIDTH
     method: str
     engine: str
     channel_axis: ChannelAxis
@@ -104,6 +105,7 @@ class TaskOptions:
         choices = {"keys": KEYS, "vote": VOTES, "method": METHODS, "engine": registry.NAMES}
         for name, allowed in choices.items():
             validation.choice(name, getattr(self, name), tuple(allowed))
+        self._set("vote_width", checked_width(self.vote_width, self.vote))
         for name in ("return_index", "return_info", "incremental", "keep_fractions"):
             self._set(name, validation.flag(name, getattr(self, name)))
         self._set("categorical", validation.optional_flag("categorical", self.categorical))
@@ -189,7 +191,7 @@ class TaskOptions:
         """Return the schedule of this number of levels."""
         return Schedule(
             self.ratio(axes), levels, self.iterations, self.coarse_iterations, self.keys, self.vote,
-            self.incremental,
+            self.incremental, vote_width=self.vote_width,
         )  # fmt: skip
 
 

@@ -54,6 +54,10 @@ keys : {"blurred", "sharp", "both"}
 vote : {VOTES}
     How overlapping patches are combined; see `pnncupy.vote`. With "copy", every value of the result
     is a value of the source, bit for bit.
+vote_width : float, default 1.7
+    Width of the weights of ``vote="weighted_mean"`` across a patch, at least 0.15; see
+    `pnncupy.vote`. With a smaller one, such as 0.4, samples of scenes are sharper and more diverse,
+    with fewer copies of the source, and their patches are less like its own.
 method : {"exact", "patchmatch", "auto"}
     Search for the nearest patches: exact; approximate, in time linear in the pixels; or "auto",
     approximate where a search has 1.5e10 pairs of patches or more (350 x 350 pixels), on a GPU 1e12

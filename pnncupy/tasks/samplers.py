@@ -54,6 +54,7 @@ _UNUSED = {
     "alpha": "which averages patches",
     "keys": "which averages patches",
     "vote": "which averages patches",
+    "vote_width": "which has a window of its own",
     "method": "which averages patches exactly",
     "initial_guess": "which starts from noise alone",
     "distinct": "which makes no copies to be looked for",

@@ -68,6 +68,7 @@ def grow_volume(
     downscale: float = 1.5,
     levels: int | None = None,
     iterations: int = 5,
+    vote_width: float = 1.7,
     method: str = "exact",
     engine: str = "auto",
     channel_axis: ChannelAxis = "auto",
@@ -112,6 +113,8 @@ def grow_volume(
         5.5 patches at the coarsest level, as far as the volume has room for that.
     iterations : int, default 5
         PNN steps at each level.
+    vote_width : float, default 1.7
+        Width of the weights across a patch, at least 0.15; see `pnncupy.vote`.
     channel_axis : int or "auto", default "auto"
         Axis of the channels of 3-D images, the first or the last one; the result has them there.
         "auto" is the last one, of 1 to 4 channels.
@@ -176,6 +179,7 @@ def grow_volume(
         alpha=alpha, patch_size=size, downscale=validation.positive("downscale", downscale),
         levels=levels,
         iterations=iterations, coarse_iterations=iterations, keys="sharp", vote="weighted_mean",
+        vote_width=vote_width,
         method=method, engine=engine, channel_axis=channel_axis, data_range=data_range,
         return_index=False, return_info=return_info, callback=callback, progress=progress,
         threads=threads, incremental=incremental, nodata=nodata, categorical=categorical,

@@ -352,6 +352,7 @@ CALLS = [
     ("generate", ["--channel-weights", "1,2,0.5", "--data-range", "0", "200", "--keys", "sharp",
                   "--max-memory", "1G", "--downscale", "1.5", "--coarse-iterations", "2",
                   "--nodata", "nan", "--seed", "4"]),
+    ("generate", ["--vote-width", "0.3", "--seed", "4"]),
     ("retarget", ["--scale", "0.5", "1", "--gradual"]),
     ("inpaint", ["--mask", "hole.png", "--fill", "noise", "--seed", "2", "--remake-known"]),
     ("inpaint", ["--mask", "nodata", "--nodata", "7", "--seed", "2"]),

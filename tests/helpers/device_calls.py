@@ -34,6 +34,9 @@ CALLS = {
     "key_minimum": lambda i, m, **o: pnn.key_minimum(i, i[2:], patch_size=3, **o),
     "pnn_step": lambda i, m, **o: pnn.pnn_step(i, i, i, patch_size=4, alpha=9.0, **o),
     "median": lambda i, m, **o: pnn.pnn_step(i, i, i[::-1], patch_size=3, vote="median", **o),
+    "pnn_step, narrow vote": lambda i, m, **o: pnn.pnn_step(
+        i, i, i[::-1], patch_size=4, vote_width=0.4, **o
+    ),
     "resize": lambda i, m, **o: pnn.resize(i, 0.5),
     "pyramid": lambda i, m, **o: pnn.pyramid(i, 2),
     "generate": lambda i, m, **o: pnn.generate(i, 2, rng=1, return_index=True, **SMALL, **o),
@@ -45,6 +48,9 @@ CALLS = {
         i, rng=1, vote="copy", keys="sharp", **SMALL, **o
     ),
     "generate, grey": lambda i, m, **o: pnn.generate(i[..., 0], rng=1, **SMALL, **o),
+    "generate, narrow vote": lambda i, m, **o: pnn.generate(
+        i, rng=1, vote_width=0.25, **SMALL, **o
+    ),
     "generate, diffusion": lambda i, m, **o: pnn.generate(
         i, 2, periodic=(True, False), **DIFFUSION, **o
     ),
@@ -121,6 +127,9 @@ VOLUME_CALLS = {
     ),
     "grow_volume": lambda v, m, **o: pnn.grow_volume(
         [v[0], v[:, 0]], (7, 8, 6), axes=(0, 2), rng=1, **SMALL, **o
+    ),
+    "grow_volume, narrow vote": lambda v, m, **o: pnn.grow_volume(
+        v[0], (6, 7, 8), rng=1, vote_width=0.3, **SMALL, **o
     ),
     "grow_volume, patchmatch": lambda v, m, **o: pnn.grow_volume(
         v[0], (6, 7, 8), rng=1, method="patchmatch", **SMALL, **o

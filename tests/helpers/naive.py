@@ -81,12 +81,12 @@ def nearest(query, keys, p, alpha=math.inf, masks=None):
     return index, best
 
 
-def vote(values, index, p, how):
+def vote(values, index, p, how, width=1.7):
     """Image (C, H, W) from patches; `index` holds (source, row, column) of each."""
     rows, columns = index.shape[:2]
     channels = values[0].shape[0]
     result = np.zeros((channels, rows + p - 1, columns + p - 1))
-    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * 1.7**2)) for k in range(p)]
+    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * width**2)) for k in range(p)]
     for y in range(rows + p - 1):
         for x in range(columns + p - 1):
             covering = []
@@ -321,14 +321,14 @@ def bidirectional_step(sources, result, p):
     return votes / weights, total
 
 
-def volume_votes(volume, images, axes, p, alpha=math.inf):
+def volume_votes(volume, images, axes, p, alpha=math.inf, width=1.7):
     """One step over the slices of a volume (C, Z, Y, X): the mean of all patches over each voxel.
 
     Of each axis the slices are matched with its image; the smallest distance of a key is that to
     any patch of any slice.
     """
     total, weights = np.zeros(volume.shape), np.zeros(volume.shape[1:])
-    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * 1.7**2)) for k in range(p)]
+    side = [math.exp(-((2 * k / (p - 1) - 1) ** 2) / (2 * width**2)) for k in range(p)]
     for axis, key in zip(axes, images, strict=True):
         slices = [
             np.take(volume, number, axis=axis + 1) for number in range(volume.shape[axis + 1])
@@ -405,7 +405,7 @@ def nearest_of_patches(query, keys, sides, alpha=math.inf, masks=None):
     }
 
 
-def vote_of_patches(values, index, sides, how):
+def vote_of_patches(values, index, sides, how, width=1.7):
     """Image (C, ...) from patches; `index` holds (source, place...) of each."""
     shape = [count + side - 1 for count, side in zip(index.shape[:-1], sides, strict=True)]
     result = np.zeros((values[0].shape[0], *shape))
@@ -420,7 +420,7 @@ def vote_of_patches(values, index, sides, how):
                     (2 * k / (side - 1) - 1 if side > 1 else 0.0)
                     for k, side in zip(offset, sides, strict=True)
                 ]
-                weight = math.exp(-sum(step**2 for step in steps) / (2 * 1.7**2))
+                weight = math.exp(-sum(step**2 for step in steps) / (2 * width**2))
                 off_centre = [
                     (abs(2 * k - side + 1), -k) for k, side in zip(offset, sides, strict=True)
                 ]

@@ -119,6 +119,8 @@ def calls(draw, task, dtypes=DTYPES, votes=VOTES, channels=(0, 1, 2, 3, 4, 5), l
         "source_periodic": draw(WRAPS),
         "categorical": False,
     }
+    if options["vote"] == "weighted_mean":
+        options["vote_width"] = draw(st.sampled_from([1.7, 0.4, 0.15]))
     return Call(task, draw(_given(task, picture, sizes)), _fitting(task, options))
 
 

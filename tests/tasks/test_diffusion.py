@@ -179,6 +179,7 @@ def test_progress_reaches_the_end(photograph):
         ({"patch_size": 9}, "takes `patch_sizes`"),
         ({"noise_std": 1.0}, "sigma_max"),
         ({"alpha": 0.01}, "`alpha` must be inf"),
+        ({"vote_width": 0.4}, "`vote_width` must be 1.7 with .* window of its own"),
         ({"categorical": True}, "average labels"),
         ({"method": "patchmatch"}, "`method` must be 'exact'"),
         ({"steps": 1}, "`steps`"),

@@ -46,6 +46,7 @@ def test_results_are_seeded_and_have_the_same_bits_everywhere(photograph, task):
         ({"alpha": 0.01}, "`alpha` must be"),
         ({"return_index": True}, "no pixel has one origin"),
         ({"vote": "copy"}, "averages patches"),
+        ({"vote_width": 0.4}, "`vote_width` must be 1.7 with .* window of its own"),
         ({"sigma_max": 0}, "`sigma_max`"),
         ({"steps": 1}, "`steps`"),
     ],

@@ -30,27 +30,27 @@ def phases():
     return (field > np.quantile(field, 0.65))[:24, :26]
 
 
-def run_of(images, axes, shape, engine, alpha, size):
+def run_of(images, axes, shape, engine, alpha, size, width=1.7):
     """One step at the only level."""
     sources = [Source(planes_pyramid(image, 0, 0.5), []) for image in images]
     module = pick(engine, images[0])[1]
     settings = SearchSettings(module, size, len(images[0]), alpha, 2)
-    schedule = Schedule(0.5, 0, 1, 1, "sharp", "weighted_mean", True)
+    schedule = Schedule(0.5, 0, 1, 1, "sharp", "weighted_mean", True, vote_width=width)
     problem = VolumeProblem(sources, axes, shape)
     return VolumeRun(problem, schedule, settings, ProgressReporter.silent())
 
 
 @pytest.mark.parametrize("alpha", [math.inf, 0.02])
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("axes", [(0, 1, 2), (2,), (1, 0)])
-def test_a_step_is_that_of_plain_loops(axes, channels, alpha, random):
+@pytest.mark.parametrize(("axes", "width"), [((0, 1, 2), 1.7), ((2,), 1.7), ((1, 0), 0.3)])
+def test_a_step_is_that_of_plain_loops(axes, width, channels, alpha, random):
     shape, size = (6, 7, 8), 3
     images = [random.random((channels, 7 + n, 9 - n), np.float32) for n in range(len(axes))]
     volume = random.random((channels, *shape), np.float32)
-    expected = naive.volume_votes(volume, images, axes, size, alpha)
+    expected = naive.volume_votes(volume, images, axes, size, alpha, width)
     found = []
     for engine in ENGINES:
-        run = run_of(images, axes, shape, engine, alpha, size)
+        run = run_of(images, axes, shape, engine, alpha, size, width)
         searches = [
             volume_growth._search(run, number, 0, 0, "sharp", None) for number in range(len(axes))
         ]
