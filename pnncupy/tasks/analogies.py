@@ -9,6 +9,7 @@ from pnncupy.images.planes import ChannelAxis, as_planes, check_fits_patch
 from pnncupy.images.pyramid import Ratio
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
+from pnncupy.rng import seed_sequence
 from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.problem import Source
 from pnncupy.tasks.automatic_sizes import chosen_patch_size
@@ -154,6 +155,7 @@ def analogy(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    seed = seed_sequence(rng)
     diffusion = Diffusion.chosen(
         sampler, steps, sigma_max, sigma_min, patch_sizes, patch_size=SMALL_PATCH
     )
@@ -176,6 +178,6 @@ def analogy(
     problem = task.problem(task.sources(), copied=task.copied(keep_grain))
     if diffusion is not None:
         start = Start(pyramid[-1], inverted=Source(pyramid, []))
-        return diffused_result(task, problem, diffusion, {"task": "analogy"}, rng, start)
+        return diffused_result(task, problem, diffusion, {"task": "analogy"}, seed, start)
     work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "analogy"})

@@ -15,6 +15,7 @@ from pnncupy.images.pyramid import Ratio, level_shape, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize
+from pnncupy.rng import seed_sequence
 from pnncupy.synthesis.coarse_to_fine import (
     Synthesised,
     pairs_of_level,
@@ -180,6 +181,7 @@ def collage(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    seed = seed_sequence(rng)
     diffusion = Diffusion.chosen(sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE)
     if diffusion is not None:
         options = diffusion.changed(options, _DOWNSCALE)
@@ -201,7 +203,7 @@ def collage(
     if diffusion is not None:
         start = Start(_resized_canvas(task), kept=True)
         problem = task.problem(task.sources())
-        return diffused_result(task, problem, diffusion, {"task": "collage"}, rng, start)
+        return diffused_result(task, problem, diffusion, {"task": "collage"}, seed, start)
     info = {"task": "collage", "gradual": in_steps}
     if in_steps:
         start = side_by_side(task.planes, task.shape[:-1], task.source_periodic)

@@ -14,6 +14,7 @@ from pnncupy.images.planes import ChannelAxis, checked_mask, image_shape
 from pnncupy.images.pyramid import Ratio, more_than_half, planes_pyramid
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
+from pnncupy.rng import seed_sequence
 from pnncupy.search.patch_grid import PatchGrid, wrap
 from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.problem import FixedPixels
@@ -162,6 +163,7 @@ def edit(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    seed = seed_sequence(rng)
     diffusion = Diffusion.chosen(
         sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE, SMALL_PATCH
     )
@@ -195,7 +197,7 @@ def edit(
     problem = task.problem(task.sources(), fixed=fixed, copied=copied)
     if diffusion is not None:
         start = Start(pyramid[-1], kept=True)
-        return diffused_result(task, problem, diffusion, {"task": "edit"}, rng, start, kept)
+        return diffused_result(task, problem, diffusion, {"task": "edit"}, seed, start, kept)
     work = synthesis(task, problem, pyramid[-1][None])
     return execute(task, lambda numbers: work, {"task": "edit"}, kept=kept)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pnncupy import arrays, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.transfer import on_engine_device
@@ -13,6 +15,7 @@ from pnncupy.images.pyramid import Ratio, step_shapes
 from pnncupy.images.resize import resize_planes
 from pnncupy.parameter_hints import hint_at_names
 from pnncupy.patch_shape import PatchSize, patch_sides
+from pnncupy.rng import seed_sequence
 from pnncupy.synthesis.coarse_to_fine import Synthesised, planned_pairs, synthesise
 from pnncupy.synthesis.diffusion import Start
 from pnncupy.synthesis.memory import Shape
@@ -183,6 +186,7 @@ def retarget(
         label_costs=label_costs, keep_fractions=keep_fractions,
         channel_weights=channel_weights, guides=guides, max_memory=max_memory, chosen_by=chosen_by,
     )  # fmt: skip
+    seed = seed_sequence(rng)
     diffusion = Diffusion.chosen(sampler, steps, sigma_max, sigma_min, patch_sizes, NOISE_ALONE)
     if diffusion is not None:
         options = diffusion.changed(options, _DOWNSCALE)
@@ -194,7 +198,7 @@ def retarget(
     least = patch_sides(options.patch(images.axes), images.axes)
     validation.shape("shape", shape, least, images.axes)
     if diffusion is not None:
-        return _diffused(images, shape, options, diffusion, rng)
+        return _diffused(images, shape, options, diffusion, seed)
     if in_steps == "auto":
         wanted = all(value is None for value in single.values())
         in_steps = wanted and _is_strong_change(images.shapes[0], shape)
@@ -217,14 +221,14 @@ def retarget(
 
 def _diffused(
     images: SourceImages, shape: tuple[int, ...], options: TaskOptions, diffusion: Diffusion,
-    rng: Any,
+    seed: np.random.SeedSequence,
 ) -> Any:  # fmt: skip
     """A result by diffusion: the resized source gives the coarsest level, all others are made."""
     task = prepare_task(images, shape, options, Requirements(_PATCHES_OF_LAYOUT))
     guess = resized_guess(task, task.planes[0], task.shape, task.source_periodic)
     start = Start(guess[0], kept=True)
     problem = task.problem(task.sources())
-    return diffused_result(task, problem, diffusion, {"task": "retarget"}, rng, start)
+    return diffused_result(task, problem, diffusion, {"task": "retarget"}, seed, start)
 
 
 def _checked_gradual(value: Any) -> bool | str:

@@ -12,7 +12,7 @@ from pnncupy import errors, validation
 from pnncupy.engine import registry
 from pnncupy.images.planes import side_words
 from pnncupy.images.pyramid import Ratio
-from pnncupy.rng import describe, seed_sequence
+from pnncupy.rng import describe
 from pnncupy.synthesis.coarse_to_fine import Synthesised
 from pnncupy.synthesis.diffusion import Start, diffuse
 from pnncupy.synthesis.noise_schedule import NoiseSchedule
@@ -228,13 +228,12 @@ def diffused_result(
     problem: SynthesisProblem,
     diffusion: Diffusion,
     info: dict[str, Any],
-    rng: Any,
+    seed: np.random.SeedSequence,
     start: Start,
     kept: KeptPixels | None = None,
 ) -> Any:
     """One result by diffusion of a task that begins with an image."""
     check_engine(task)
-    seed = seed_sequence(rng)
     work = diffused(task, problem, diffusion, [seed], start)
     info = info | diffusion.info(task, seed) | {"coarsest_level_kept": start.kept}
     return execute(task, lambda numbers: work, info, kept=kept)
