@@ -51,7 +51,6 @@ _UNUSED = {
     "alpha": "which averages patches",
     "keys": "which averages patches",
     "vote": "which averages patches",
-    "method": "which averages patches exactly",
     "initial_guess": "which starts from noise alone",
     "distinct": "which makes no copies to be looked for",
     "checkpoint": "which has none",
