@@ -25,11 +25,12 @@ STEPS = (4, 1)
 # Random keys in each window of a round.
 _DRAWS = 1
 # Rounds of the first search, from random keys, and of those that follow.
-FIRST_ROUNDS, LATER_ROUNDS = 6, 1
+FIRST_ROUNDS, LATER_ROUNDS = 6, 2
 
 
-def tries(key_shape: Sequence[int], length: int, rounds: int) -> int:
-    """Keys that a query patch tries at most in a search."""
+def tries(key_shape: Sequence[int], length: int, search: int) -> int:
+    """Keys that a query patch tries at most in a search; the first one is number 0."""
+    rounds = LATER_ROUNDS if search else FIRST_ROUNDS
     of_round = 4 * length * len(STEPS) + _DRAWS * max(key_shape).bit_length()
     return length + rounds * of_round
 

@@ -5,6 +5,7 @@ index, gave about the same images as all in Qiu et al. 2026, doi:10.48550/arXiv.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import combined, exp2
+from pnncupy.search import patchmatch_lists
 from pnncupy.search.candidate_lists import Keys
 from pnncupy.search.exact import NearestNeighborField, SearchSettings
 from pnncupy.search.patchmatch_lists import PatchMatchLists
@@ -20,6 +22,11 @@ from pnncupy.search.patchmatch_lists import PatchMatchLists
 LENGTH = 16
 # Smaller weights than this power of two of the largest one are left out.
 _BITS = 24
+
+
+def tries(key_shape: Sequence[int], step: int) -> int:
+    """Keys that a query patch tries at most in a denoising of a level."""
+    return patchmatch_lists.tries(key_shape, LENGTH, step)
 
 
 class NearKeys:

@@ -200,7 +200,8 @@ class _Run:
         if self.diffusion:
             return [
                 f"{began} Gaussian noise alone; patches became means of all patches of the "
-                f"source{'s' if self.several else ''}, weighted by their distances{self._noise()}."
+                f"source{'s' if self.several else ''}, weighted by their distances{self._noise()}"
+                f"{self._near()}."
             ]
         if self.verb != "generate" or "independent" not in self.info:
             return []
@@ -252,6 +253,16 @@ class _Run:
         return (
             f", at {self.info['steps']} noise levels from {self.info['sigma_max']:g} to "
             f"{self.info['sigma_min']:g} at the coarsest level (in units of the value range)"
+        )
+
+    def _near(self) -> str:
+        """The clause on approximate means of diffusion."""
+        if not self.approximate:
+            return ""
+        known = self.info.get("method", self.arguments.get("method")) == "patchmatch"
+        return (
+            f"; at levels of many patches {'' if known else 'perhaps '}only of the nearest ones that "
+            f"PatchMatch ({citation.PATCHMATCH.short}) found"
         )
 
     def _same_bits(self) -> str:

@@ -209,7 +209,7 @@ def requirements_of(
         return requirements
     return replace(
         requirements, coarsest_patches=patches, preferred_levels=None, between=None,
-        intermediate=None,
+        intermediate=None, averaged=True,
     )  # fmt: skip
 
 
