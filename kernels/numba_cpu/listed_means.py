@@ -26,7 +26,7 @@ _LEAST_BAND = 64
 def _moved_key(
     index: Array, y: int, x: int, attempt: int, step: int, key_stride: int,
 ) -> Any:  # fmt: skip
-    """Key of a neighbour, moved along; (-1, -1) where there is none.
+    """Key of a neighbour, moved along; (-1, -1) where there is no other.
 
     Neighbours are above, below, left and right, each with its whole list.
     """
@@ -74,9 +74,7 @@ def _insert(found: float, number: Any, numbers: Array, sums: Array) -> None:
     at = len(sums) - 1
     if found > sums[at] or (found == sums[at] and numbers[at] >= 0 and number > numbers[at]):
         return
-    while at > 0 and (
-        found < sums[at - 1] or (found == sums[at - 1] and number < numbers[at - 1])
-    ):
+    while at > 0 and (found < sums[at - 1] or (found == sums[at - 1] and number < numbers[at - 1])):
         numbers[at], sums[at] = numbers[at - 1], sums[at - 1]
         at -= 1
     numbers[at], sums[at] = number, found

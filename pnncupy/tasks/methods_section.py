@@ -261,8 +261,8 @@ class _Run:
             return ""
         known = self.info.get("method", self.arguments.get("method")) == "patchmatch"
         return (
-            f"; at levels of many patches {'' if known else 'perhaps '}only of the nearest ones that "
-            f"PatchMatch ({citation.PATCHMATCH.short}) found"
+            f"; at levels of many patches {'' if known else 'perhaps '}only of the nearest ones "
+            f"that PatchMatch ({citation.PATCHMATCH.short}) found"
         )
 
     def _same_bits(self) -> str:

@@ -180,7 +180,6 @@ def test_progress_reaches_the_end(photograph):
         ({"noise_std": 1.0}, "sigma_max"),
         ({"alpha": 0.01}, "`alpha` must be inf"),
         ({"categorical": True}, "average labels"),
-        ({"method": "patchmatch"}, "`method` must be 'exact'"),
         ({"steps": 1}, "`steps`"),
         ({"sigma_min": 9.0}, "at most `sigma_max`"),
         ({"sigma_max": 0}, "`sigma_max`"),
