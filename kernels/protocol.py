@@ -227,6 +227,47 @@ class MeanRequest:
         return tuple(pixels - self.patch_size + 1 for pixels in self.key.shape[1:])
 
 
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """One pass of PatchMatch that keeps several keys of every query patch.
+
+    Attributes
+    ----------
+    query, key : (C, HQ, WQ) and (C, HK, WK) float32
+    patch_size : int
+        Side p of a patch.
+    usable : (HK-p+1, WK-p+1) bool
+        Keys that may be used; their pixels are finite.
+    index : (HQ-p+1, WQ-p+1, length) int32
+        Keys so far as flat indices ``row * WK + column``, -1 for none.
+    sums : (HQ-p+1, WQ-p+1, length) float32, or None
+        Their sums of squared differences, infinite for none, in the order of `out_sums`. None where
+        the sums are to be evaluated: keys may then be in any order, repeated, or not usable.
+    out_index, out_sums
+        Become the lists after the pass: of all keys of the list before and those tried, the ones of
+        lowest sums, in order; of equal sums the lower flat index comes first.
+    step : int
+        The keys of the neighbours this many patches above, below, left and right are tried, moved
+        along; 0 tries none.
+    radius, draws, stream : int
+        As in `PassRequest`, but windows are centred at the keys of the list before in turn, or at
+        the query's own position where it has none there.
+    """
+
+    query: Array
+    key: Array
+    patch_size: int
+    usable: Array
+    index: Array
+    sums: Array | None
+    out_index: Array
+    out_sums: Array
+    step: int
+    radius: int
+    draws: int
+    stream: int
+
+
 class StepSearch(Protocol):
     """Searches that follow each other without a word to the host; see `Engine.step_search`."""
 
@@ -501,6 +542,40 @@ class Engine(Protocol):
             As in `add_weights`.
         factor : (HQ-p+1, WQ-p+1) float32
         value : (CV, HK, WK) float32
+            Finite.
+        window : (p,) float32
+            One side of the separable weights of offsets in the patch.
+        out : (CV, HQ, WQ) float32
+        """
+
+    def update_lists(self, request: ListRequest, *, threads: int, tick: Tick) -> None:
+        """Run a pass that keeps several keys; see `ListRequest`.
+
+        `tick` is called now and then with the number of query patches done. Engines without
+        approximate diffusion have neither this nor `add_listed_values`.
+        """
+
+    def add_listed_values(
+        self,
+        index: Array,
+        weight: Array,
+        value: Array,
+        window: Array,
+        out: Array,
+        *,
+        threads: int,
+    ) -> None:
+        """Add the weighted sum of the listed value patches to the pixels that each query covers.
+
+        Pixel by pixel in the order of the query patches, by rows, then columns: the product of the
+        two window values of the offset, times the sum of weight times value in list order.
+
+        Parameters
+        ----------
+        index : (HQ-p+1, WQ-p+1, length) int32
+            Flat indices ``row * WV + column`` of value patches; -1, with weight 0, for none.
+        weight : (HQ-p+1, WQ-p+1, length) float32
+        value : (CV, HV, WV) float32
             Finite.
         window : (p,) float32
             One side of the separable weights of offsets in the patch.

@@ -10,9 +10,12 @@ from itertools import product
 import numpy as np
 
 from pnncupy.kernels.exp2 import exp2
+from pnncupy.kernels.listed_means import add_listed_values as add_listed_values
+from pnncupy.kernels.listed_means import pass_over_lists
 from pnncupy.kernels.match_words import pack
 from pnncupy.kernels.protocol import (
     Array,
+    ListRequest,
     MeanRequest,
     PassRequest,
     SearchRequest,
@@ -221,6 +224,11 @@ def patchmatch_pass(request: PassRequest, *, threads: int, tick: Tick) -> None:
             attempt(sides, np.ones(index.shape, bool))
         radius //= 2
     tick(index.size)
+
+
+def update_lists(request: ListRequest, *, threads: int, tick: Tick) -> None:
+    """Try one key for all query patches at a time; see `protocol.Engine.update_lists`."""
+    pass_over_lists(request, pair_sums, tick)
 
 
 def _normalised(request: PassRequest, sums: Array, number: Array) -> Array:

@@ -1,6 +1,7 @@
 """Engine `numba`: exact search and vote on the CPU, compiled, vectorised and on all cores."""
 
 from pnncupy.kernels.numba_cpu.code_cache import compilation_seconds
+from pnncupy.kernels.numba_cpu.listed_means import add_listed_values, update_lists
 from pnncupy.kernels.numba_cpu.nearest import update_nearest
 from pnncupy.kernels.numba_cpu.pair_sums import pair_sums
 from pnncupy.kernels.numba_cpu.patchmatch import scatter_minimum
@@ -18,6 +19,7 @@ __all__ = [
     "STEPS_ON_DEVICE",
     "SUPPORTS_TOP_K",
     "TREE_AXES",
+    "add_listed_values",
     "add_slice_votes",
     "add_values",
     "add_weights",
@@ -28,6 +30,7 @@ __all__ = [
     "patchmatch_pass",
     "scatter_minimum",
     "search_tree",
+    "update_lists",
     "update_nearest",
     "vote",
 ]  # fmt: skip

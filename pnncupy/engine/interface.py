@@ -1,8 +1,10 @@
 """Interface of the kernels for the packages above: protocol, requests, random numbers."""
 
+from pnncupy.kernels.exp2 import exp2
 from pnncupy.kernels.match_words import pack, unpack
 from pnncupy.kernels.protocol import (
     Engine,
+    ListRequest,
     MeanRequest,
     PassRequest,
     SearchRequest,
@@ -13,6 +15,6 @@ from pnncupy.kernels.protocol import (
 from pnncupy.kernels.random_bits import combined, drawn
 
 __all__ = [
-    "Engine", "MeanRequest", "PassRequest", "SearchRequest", "StepRequest", "Tick", "combined",
-    "drawn", "pack", "refuse_lists", "unpack",
+    "Engine", "ListRequest", "MeanRequest", "PassRequest", "SearchRequest", "StepRequest", "Tick",
+    "combined", "drawn", "exp2", "pack", "refuse_lists", "unpack",
 ]  # fmt: skip

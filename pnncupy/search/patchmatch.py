@@ -87,7 +87,7 @@ class PatchMatch:
     ):
         self._settings = settings
         self._canvas = layout.stack(images)
-        self._usable = _usable_keys(images, layout, settings.patch_size)
+        self._usable = usable_keys(images, layout, settings.patch_size)
         self._needed = needed
         self._start = start
         self._effort = effort(start is not None, 0)
@@ -283,7 +283,7 @@ def _tick_pairs(settings: SearchSettings, tried: int, patches: int) -> None:
     settings.tick(patches * tried)
 
 
-def _usable_keys(images: Sequence[Array], layout: Layout, patch_size: PatchSize) -> Array:
+def usable_keys(images: Sequence[Array], layout: Layout, patch_size: PatchSize) -> Array:
     """Key patches of the canvas that are inside an image and have only finite pixels."""
     xp = arrays.namespace(images[0])
     canvas = PatchGrid.of_shape(layout.canvas_shape, patch_size)

@@ -12,7 +12,9 @@ from pnncupy.engine.interface import MeanRequest
 from pnncupy.patch_shape import patch_sides
 from pnncupy.search.candidate_lists import Candidates, Keys, next_above
 from pnncupy.search.exact import NO_FINITE_DISTANCE
+from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
+from pnncupy.synthesis.near_keys import NearKeys
 from pnncupy.synthesis.problem import SynthesisRun
 
 Region = tuple[slice, ...]
@@ -38,7 +40,8 @@ class Denoiser:
     """Closed-form denoiser of images of a level, one after the other.
 
     Keys near the best one of the image before bound the distances that matter: what is farther has
-    no weight, and is passed over.
+    no weight, and is passed over. With method "patchmatch" means of large levels are those of a few
+    near keys, see `near_keys`.
 
     Parameters
     ----------
@@ -62,6 +65,10 @@ class Denoiser:
         side = window(self._size)
         weights = _folded(_window_sums(self._grid.shape, side)[None], self._grid)
         self._window, self._weights = (arrays.like(each, images[0]) for each in (side, weights))
+        self._near: NearKeys | None = None
+        pairs = self._grid.count * self._keys.patches(self._size)
+        if is_approximate(run.settings.method, pairs, self._size):
+            self._near = NearKeys(run.settings, self._keys, self._values, level)
 
     def denoise(self, image: Array, sigma: float) -> Array:
         """Weighted mean of all patches of the sources at a noise level; image (C, h, w).
@@ -76,9 +83,17 @@ class Denoiser:
         return made
 
     def _denoise(self, image: Array, sigma: float) -> Array:
+        query = arrays.contiguous(self._grid.wrapped(image))
+        if self._near is None:
+            made = self._means_of_all(query, sigma)
+        else:
+            made = self._near.means(query, sigma, self._window)
+        return _folded(made, self._grid) / self._weights
+
+    def _means_of_all(self, query: Array, sigma: float) -> Array:
+        """Voted means of all keys, not yet divided by the weights of the vote."""
         engine = self._settings.engine
         how: dict[str, Any] = {"threads": self._settings.threads, "tick": self._settings.tick}
-        query = arrays.contiguous(self._grid.wrapped(image))
         xp = arrays.namespace(query)
         requests, reached = self._requests(query, sigma)
         total = xp.zeros(self._grid.shape, dtype=xp.float32)
@@ -90,7 +105,7 @@ class Denoiser:
         made = xp.zeros((len(self._values[0]), *query.shape[1:]), dtype=xp.float32)
         for request, noted, value in zip(requests, reached, self._values, strict=True):
             engine.add_values(request, noted, factor, value, self._window, made, **how)
-        return _folded(made, self._grid) / self._weights
+        return made
 
     def _requests(self, query: Array, sigma: float) -> tuple[list[MeanRequest], list[Any]]:
         """Requests for the weights of the keys of each source, and what they reach."""

@@ -20,8 +20,10 @@ from pnncupy.arrays import Array
 from pnncupy.images.pyramid import enlarge, planes_pyramid
 from pnncupy.patch_shape import patch_sides
 from pnncupy.rng import draw_normal
+from pnncupy.search.method import is_approximate
 from pnncupy.synthesis.coarse_to_fine import Synthesised
 from pnncupy.synthesis.denoiser import Denoiser, Region
+from pnncupy.synthesis.near_keys import tries
 from pnncupy.synthesis.noise_schedule import NoiseSchedule
 from pnncupy.synthesis.problem import Source, SynthesisRun
 
@@ -159,15 +161,22 @@ def _mean_colour(run: SynthesisRun) -> Array:
 def _planned_pairs(
     run: SynthesisRun, counts: Sequence[int], patch_sizes: Sequence[int], images: int
 ) -> dict[tuple[int, int], int]:
-    """Pairs of patches by (level, step): each is searched, and weighted twice."""
+    """Pairs of patches by (level, step): each is searched, and weighted twice.
+
+    Where means are those of near keys, they are the pairs that are tried.
+    """
     planned = {}
     for level in range(run.schedule.levels, -1, -1):
-        sized = replace(run, settings=replace(run.settings, patch_size=patch_sizes[level]))
-        pairs = sized.grid(run.shape(level)).count * sized.layout(level).patch_count(
-            patch_sizes[level]
-        )
+        size = patch_sizes[level]
+        sized = replace(run, settings=replace(run.settings, patch_size=size))
+        queries = sized.grid(run.shape(level)).count
+        layout = sized.layout(level)
+        pairs = queries * layout.patch_count(size)
+        approximate = is_approximate(run.settings.method, pairs, size)
         for step in range(counts[level]):
             planned[level, step] = 3 * images * pairs
+            if approximate:
+                planned[level, step] = images * queries * tries(layout.canvas_shape, step)
     return planned
 
 

@@ -47,12 +47,12 @@ from pnncupy.tasks.realisations import (
 )
 from pnncupy.tasks.run_info import recorded
 from pnncupy.tasks.samplers import (
-    COARSEST_PATCHES,
     NOISE_ALONE,
     Diffusion,
     PatchSizes,
     check_engine,
     diffused,
+    requirements_of,
     with_one_sampler,
 )
 from pnncupy.tasks.source_images import SourceImages
@@ -283,7 +283,7 @@ def _diffuse(
     seed: Any,
 ) -> Any:
     """Generate by diffusion."""
-    requirements = Requirements(realisations=count, coarsest_patches=COARSEST_PATCHES)
+    requirements = requirements_of(diffusion, Requirements(realisations=count))
     task = prepare_task(images, shape, options, requirements)
     check_engine(task)
     problem = task.problem(task.sources())

@@ -47,6 +47,8 @@ class Requirements:
         Results that are stacked, if any.
     weighted_pixels : bool
         Pixels of the result have weights, for the memory limit.
+    averaged : bool
+        Patches become means of many, which no tree of patches finds.
     """
 
     coarsest_patches: float = 2.0
@@ -58,6 +60,7 @@ class Requirements:
     pyramids: int = 0
     realisations: int | None = None
     weighted_pixels: bool = False
+    averaged: bool = False
 
 
 def level_count(

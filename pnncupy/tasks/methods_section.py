@@ -203,7 +203,7 @@ class _Run:
             began = f"{began} Gaussian noise alone; patches" if self._of_noise() else "Patches"
             return [
                 f"{began} became means of all patches of the {sources}, weighted by their "
-                f"distances{self._noise()}."
+                f"distances{self._noise()}{self._near()}."
             ]
         if self.verb != "generate" or "independent" not in self.info:
             return []
@@ -264,6 +264,16 @@ class _Run:
     def _of_noise(self) -> bool:
         """Test whether diffusion began with noise alone."""
         return self.verb == "generate" or self.arguments.get("fill") == "noise"
+
+    def _near(self) -> str:
+        """The clause on approximate means of diffusion."""
+        if not self.approximate:
+            return ""
+        known = self.info.get("method", self.arguments.get("method")) == "patchmatch"
+        return (
+            f"; at levels of many patches {'' if known else 'perhaps '}only of the nearest ones "
+            f"that PatchMatch ({citation.PATCHMATCH.short}) found"
+        )
 
     def _same_bits(self) -> str:
         """The sentence on engines, of which "auto" may choose other methods."""

@@ -62,7 +62,8 @@ method : {"exact", "patchmatch", "auto"}
     Search for the nearest patches: exact; approximate, in time linear in the pixels; or "auto",
     approximate where a search has 1.5e10 pairs of patches or more (350 x 350 pixels), on a GPU 1e12
     (a megapixel), unless a sample of the source shows that `engine="numba"` searches exactly in
-    about the same time.
+    about the same time. With `sampler="diffusion"`: means of all patches, or at levels of 1e8 pairs
+    or more of the 16 nearest ones that PatchMatch finds; not on a GPU, where "auto" is exact.
 engine : {"auto", "numpy", "numba", "cupy", "numba-cuda"}
     Compute engine; "auto" follows the array type ("numpy", with a warning, where Numba's compiler
     is switched off). "cupy" and "numba-cuda" run on a GPU and take CuPy arrays, or copy NumPy

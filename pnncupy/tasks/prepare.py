@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pnncupy import arrays, validation
+from pnncupy import arrays, errors, validation
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import Engine
 from pnncupy.images.intensity_encoding import IntensityEncoding, intensity_encoding_of
@@ -227,11 +227,13 @@ def prepare_task(
         options.checkpoint_file.check()
     encoding = _encoding(images, options)
     engine_name, engine = blocks.pick(options.engine, images.originals[0], options.executor)
-    method = chosen(
-        options.method, engine_name, PatchGrid.of_shape(result, size, periodic).count,
-        sum(PatchGrid.of_shape(each, size, source_periodic).count for each in images.shapes),
-        partial(_expected_steps, engine, images, options),
-    )  # fmt: skip
+    queries = PatchGrid.of_shape(result, size, periodic).count
+    keys = sum(PatchGrid.of_shape(each, size, source_periodic).count for each in images.shapes)
+    if requirements.averaged:
+        method = _method_of_means(options.method, engine_name, engine, queries, keys)
+    else:
+        steps = partial(_expected_steps, engine, images, options)
+        method = chosen(options.method, engine_name, queries, keys, steps)
     work = _workload(images, result, schedule, encoding, options, requirements)
     work = replace(work, approximate=method == "patchmatch", plain=engine_name == "numpy")
     wanted = MemoryPlan(thread_count(options.threads), schedule.incremental, engine.TREE_AXES)
@@ -271,6 +273,24 @@ def _encoding(images: SourceImages, options: TaskOptions) -> Encoding:
 def range_of(encoding: Encoding) -> list[float] | None:
     """Values that count as 0 and 1, for records; None of labels."""
     return None if isinstance(encoding, LabelEncoding) else [encoding.low, encoding.high]
+
+
+def _method_of_means(method: str, name: str, engine: Engine, queries: int, keys: int) -> str:
+    """Choose between means of all patches and of near ones, which some engines do not have.
+
+    Raises
+    ------
+    EngineUnavailable
+        Near ones are wanted from such an engine; "auto" takes all patches there.
+    """
+    if hasattr(engine, "update_lists"):
+        return chosen(method, name, queries, keys)
+    if method == "patchmatch":
+        raise errors.EngineUnavailable(
+            f"engine {name!r} has no lists of near patches: `method` must be 'exact' with "
+            "`sampler` 'diffusion', got 'patchmatch'; or use `engine` 'numba' and NumPy arrays"
+        )
+    return "exact"
 
 
 def _expected_steps(engine: Engine, images: SourceImages, options: TaskOptions) -> float:

@@ -224,7 +224,7 @@ def _diffused(
     seed: np.random.SeedSequence,
 ) -> Any:  # fmt: skip
     """A result by diffusion: the resized source gives the coarsest level, all others are made."""
-    task = prepare_task(images, shape, options, Requirements(_PATCHES_OF_LAYOUT))
+    task = prepare_task(images, shape, options, Requirements(_PATCHES_OF_LAYOUT, averaged=True))
     guess = resized_guess(task, task.planes[0], task.shape, task.source_periodic)
     start = Start(guess[0], kept=True)
     problem = task.problem(task.sources())

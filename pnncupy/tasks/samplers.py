@@ -55,7 +55,6 @@ _UNUSED = {
     "keys": "which averages patches",
     "vote": "which averages patches",
     "vote_width": "which has a window of its own",
-    "method": "which averages patches exactly",
     "initial_guess": "which starts from noise alone",
     "distinct": "which makes no copies to be looked for",
     "checkpoint": "which has none",
@@ -219,7 +218,7 @@ def requirements_of(
         return requirements
     return replace(
         requirements, coarsest_patches=patches, preferred_levels=None, between=None,
-        intermediate=None,
+        intermediate=None, averaged=True,
     )  # fmt: skip
 
 

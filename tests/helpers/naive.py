@@ -475,6 +475,56 @@ def weighted_mean(query, keys, values, p, sigma, side):
     return total / weights
 
 
+def update_lists(query, key, p, usable, index, length, step, radius, draws, stream):
+    """One pass with lists of keys: (sum, flat index) of the `length` best ones of all tried."""
+    rows, columns = index.shape[:2]
+    result = {}
+    for y, x in np.ndindex(rows, columns):
+        own = [divmod(int(number), key.shape[2]) for number in index[y, x] if number >= 0]
+        tried = list(own)
+        for dy, dx in ((-step, 0), (step, 0), (0, -step), (0, step)):
+            if step == 0 or not (0 <= y + dy < rows and 0 <= x + dx < columns):
+                continue
+            for number in index[y + dy, x + dx]:
+                if number >= 0:
+                    row, column = divmod(int(number), key.shape[2])
+                    tried.append((row - dy, column - dx))
+        of_patch, draw = combined(stream, y * query.shape[2] + x), 0
+        while radius >> draw // draws > 0:
+            number = int(index[y, x, draw % length])
+            centre = (y, x) if number < 0 else divmod(number, key.shape[2])
+            tried.append(tuple(
+                drawn(combined(of_patch, 2 * draw + axis), min(at, count - 1),
+                      radius >> draw // draws, count)
+                for axis, (at, count) in enumerate(zip(centre, usable.shape, strict=True))
+            ))  # fmt: skip
+            draw += 1
+        inside = {
+            place for place in tried
+            if all(0 <= at < count for at, count in zip(place, usable.shape, strict=True))
+            and usable[place]
+        }  # fmt: skip
+        factor = p * p * len(query)
+        result[y, x] = sorted(
+            (round(patch_distance(query, key, y, x, *place, p) * factor),
+             place[0] * key.shape[2] + place[1])
+            for place in inside
+        )[:length]  # fmt: skip
+    return result
+
+
+def listed_values(index, weight, value, side, shape):
+    """Weighted value patches times a separable window, added up in the pixels they cover."""
+    made = np.zeros((len(value), *shape))
+    for y, x, k in np.ndindex(index.shape):
+        row, column = divmod(int(index[y, x, k]), value.shape[2])
+        for dy, dx in np.ndindex(len(side), len(side)):
+            if index[y, x, k] >= 0:
+                counted = float(weight[y, x, k]) * side[dy] * side[dx]
+                made[:, y + dy, x + dx] += counted * value[:, row + dy, column + dx]
+    return made
+
+
 def diffusion(sources, shapes, sigmas, noises, p, side, resize):
     """Image made of noise from coarse to fine, by the formulas of flow matching.
 

@@ -181,7 +181,6 @@ def test_progress_reaches_the_end(photograph):
         ({"alpha": 0.01}, "`alpha` must be inf"),
         ({"vote_width": 0.4}, "`vote_width` must be 1.7 with .* window of its own"),
         ({"categorical": True}, "average labels"),
-        ({"method": "patchmatch"}, "`method` must be 'exact'"),
         ({"steps": 1}, "`steps`"),
         ({"sigma_min": 9.0}, "at most `sigma_max`"),
         ({"sigma_max": 0}, "`sigma_max`"),
