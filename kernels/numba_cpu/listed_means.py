@@ -48,7 +48,8 @@ def _random_key(
     key_rows: int, key_columns: int,
 ) -> Any:  # fmt: skip
     """Key drawn within a radius of a listed one, or of the query's own position."""
-    row, column = np.int64(y), np.int64(x)
+    row: Any = np.int64(y)
+    column: Any = np.int64(x)
     own = np.int64(index[y, x, draw % index.shape[2]])
     if own >= 0:
         row, column = own // key_stride, own % key_stride

@@ -16,6 +16,7 @@ from functools import partial
 from pnncupy import arrays
 from pnncupy.arrays import Array
 from pnncupy.engine.interface import ListRequest, combined, drawn
+from pnncupy.patch_shape import patch_sides
 from pnncupy.search.exact import NO_FINITE_DISTANCE, NearestNeighborField, SearchSettings
 from pnncupy.search.patch_grid import Layout
 from pnncupy.search.patchmatch import usable_keys
@@ -80,13 +81,14 @@ class PatchMatchLists:
     ) -> tuple[Array, Array]:
         """Keys of neighbours, and after the last ones random keys: the lists and their sums."""
         xp, settings = arrays.namespace(query), self._settings
+        (size, _) = patch_sides(settings.patch_size, 2)
         radius = max(self._usable.shape) if step == STEPS[-1] else 0
         out_index, out_sums = xp.empty_like(index), xp.empty(index.shape, dtype=xp.float32)
         tried = 4 * self._length + _DRAWS * radius.bit_length()
         tried += self._length if sums is None else 0
         settings.engine.update_lists(
             ListRequest(
-                query, self._canvas, settings.patch_size, self._usable, index, sums, out_index,
+                query, self._canvas, size, self._usable, index, sums, out_index,
                 out_sums, step, radius, _DRAWS, self._next_stream(),
             ),
             threads=settings.threads, tick=partial(_tick_pairs, settings, tried),
