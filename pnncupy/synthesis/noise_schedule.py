@@ -7,8 +7,8 @@ import numpy as np
 # Noise that makes up half of a mix with an image, in units of the value range: half of the range.
 _HALF = 0.5
 # Share of noise below the coarsest level over the largest share: what is coarser has been decided.
-_FINER_SHARE = 0.5
-_LEAST_STEPS = 5
+_FINER_SHARE = 1 / 3
+_LEAST_STEPS = 4
 # Steps at the smallest noise that follow without any: overlapping patches come to agree.
 _SETTLING = 1
 
@@ -23,10 +23,10 @@ class NoiseSchedule:
     Attributes
     ----------
     steps : int
-        At the coarsest level; a quarter as many below, five at least.
+        At the coarsest level; a fifth as many below, four at least.
     sigma_max, sigma_min : float
         Largest noise at the coarsest level, and the smallest one; below the coarsest level shares
-        begin with half of the largest one.
+        begin with a third of the largest one.
     """
 
     steps: int
@@ -39,6 +39,6 @@ class NoiseSchedule:
         count = self.steps
         if not coarsest:
             most = max(least, _FINER_SHARE * most)
-            count = min(count, max(_LEAST_STEPS, count // 4))
+            count = min(count, max(_LEAST_STEPS, count // 5))
         falling = [_HALF * share / (1 - share) for share in np.linspace(most, least, count)]
         return [float(sigma) for sigma in falling[:-1]] + [self.sigma_min] * (1 + _SETTLING)

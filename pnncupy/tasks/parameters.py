@@ -35,12 +35,12 @@ sampler : {"patches", "diffusion"}
     It is for channels of one unit that are no labels, and takes the four options below in place of
     those that are about nearest patches.
 steps : int, default 20
-    With "diffusion": noise levels at the coarsest pyramid level, at least 2; below a quarter as
-    many, at least five.
+    With "diffusion": noise levels at the coarsest pyramid level, at least 2; below a fifth as many,
+    at least four.
 sigma_max : float, optional
     With "diffusion": largest noise, in units of the value range, above 0. Default: 8, but 0.5 in
     `analogy`, and in `inpaint` where something steers: less keeps more of it. Below the coarsest
-    level it begins with half the share of noise, ``sigma / (sigma + 0.5)``.
+    level it begins with a third of the share of noise, ``sigma / (sigma + 0.5)``.
 sigma_min : float, default 0.0001
     With "diffusion": smallest noise, above 0 and at most `sigma_max`.
 patch_sizes : int or one per level, optional

@@ -103,8 +103,8 @@ def test_the_share_of_noise_falls_in_equal_steps_to_the_smallest_noise():
     shares = np.array(coarse) / (np.array(coarse) + 0.5)
     np.testing.assert_allclose(shares[:20], np.linspace(0.9, 0.01 / 0.51, 20))
     assert coarse[-2:] == fine[-2:] == [0.01, 0.01]
-    np.testing.assert_allclose(fine[0], 0.5 * 0.45 / 0.55)
-    assert (len(coarse), len(fine)) == (21, 6)
+    np.testing.assert_allclose(fine[0], 0.5 * 0.3 / 0.7)
+    assert (len(coarse), len(fine)) == (21, 5)
     assert NoiseSchedule(4, 0.1, 0.09).levels(coarsest=False)[0] == pytest.approx(0.09)
 
 

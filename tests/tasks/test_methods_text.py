@@ -433,7 +433,7 @@ def test_diffusion_from_an_image_says_where_noise_was(image):
     assert "alone" not in text
     assert (
         "Patches became means of all patches of the source, weighted by their distances, at 4 "
-        "noise levels from 0.444 to 0.0001 at each level below the coarsest one (in units of the "
+        "noise levels from 0.229 to 0.0001 at each level below the coarsest one (in units of the "
         "value range)."
     ) in text
 
