@@ -31,8 +31,8 @@ PROPERTIES = (
     "QUERIES_PER_SEARCH",
 )  # fmt: skip
 OPTIONAL = {
-    "add_values", "add_weights", "build_tree", "lower_least", "search_tree", "step_search",
-    "vote_step",
+    "add_listed_values", "add_values", "add_weights", "build_tree", "lower_least", "search_tree",
+    "step_search", "update_lists", "vote_step",
 }  # fmt: skip
 # Name -> module, and whether it works on the stand-in for a device. `numba-cuda` goes through the
 # same checks in Numba's simulator, in a process of its own: see test_numba_cuda.py.
