@@ -16,6 +16,7 @@ from pnncupy.search.method import is_approximate
 from pnncupy.search.patch_grid import Layout, PatchGrid
 from pnncupy.synthesis.near_keys import NearKeys
 from pnncupy.synthesis.problem import SynthesisRun
+from pnncupy.synthesis.voting import side_weights
 
 Region = tuple[slice, ...]
 
@@ -25,15 +26,9 @@ VOTE_WIDTH = 0.2
 _BITS = 24
 
 
-def window(patch_size: int, width: float = VOTE_WIDTH) -> Array:
-    """One side of the separable weights of a patch's offsets, float32, 1 at the centre.
-
-    ``exp(-t**2 / (2 width**2))`` for t from -1 to 1.
-    """
-    if patch_size == 1:
-        return np.ones(1, np.float32)
-    at = np.linspace(-1, 1, patch_size)
-    return np.exp(-(at**2) / (2 * width**2)).astype(np.float32)
+def window(patch_size: int) -> Array:
+    """One side of the separable weights of a patch's offsets, float32, 1 at the centre."""
+    return np.array(side_weights(patch_size, VOTE_WIDTH), np.float32)
 
 
 class Denoiser:

@@ -120,9 +120,11 @@ class _Step:
 def _steps(run: SynthesisRun, noise: NoiseSchedule, level: int, start: Start | None) -> list[_Step]:
     """The denoisings of a level."""
     is_coarsest = level == run.schedule.levels
-    if is_coarsest and level > 0 and start is not None and start.kept:
+    kept = start is not None and start.kept
+    if is_coarsest and level > 0 and kept:
         return []
-    sigmas = noise.levels(coarsest=is_coarsest)
+    # Where there is no level below the one that is kept, it is made like one.
+    sigmas = noise.levels(coarsest=is_coarsest and not kept)
     again = _RESAMPLINGS if is_coarsest and run.problem.fixed is not None else 0
     steps = []
     for sigma, following in pairwise([*sigmas, 0.0]):

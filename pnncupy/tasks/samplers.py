@@ -55,7 +55,7 @@ _UNUSED = {
     "keys": "which averages patches",
     "vote": "which averages patches",
     "vote_width": "which has a window of its own",
-    "initial_guess": "which starts from noise alone",
+    "initial_guess": "whose coarsest level is made otherwise",
     "distinct": "which makes no copies to be looked for",
     "checkpoint": "which has none",
     "executor": "which has no blocks",

@@ -119,16 +119,17 @@ def test_pixels_far_from_an_edit_stay(photograph):
     assert np.any(made[:20] != edited[:20])
 
 
+@pytest.mark.parametrize("levels", [0, 1])
 @pytest.mark.parametrize("task", ["retarget", "edit", "collage"])
-def test_the_layout_is_kept(photograph, task):
+def test_the_layout_is_kept(photograph, task, levels):
     image = photograph[:24, :26]
-    made = CALLS[task](image, **OPTIONS)
+    made = CALLS[task](image, **(OPTIONS | {"levels": levels}))
     given = {
         "retarget": pnn.resize(image, (1, 18 / 26), (24, 18)), "edit": image[:, ::-1],
         "collage": pnn.resize(np.concatenate([image, image[::-1]], axis=1), (1, 30 / 52), (24, 30)),
     }[task]  # fmt: skip
     coarse = [pnn.pyramid(each.astype(float), 1, downscale=2)[1].ravel() for each in (made, given)]
-    assert np.corrcoef(*coarse)[0, 1] > 0.9
+    assert np.corrcoef(*coarse)[0, 1] > (0.9 if levels else 0.8)
 
 
 def test_the_patches_of_the_structure_itself_give_it_back(photograph):
