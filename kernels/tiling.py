@@ -63,6 +63,18 @@ def pairs_of_rows(top: int, bottom: int, key_rows: int, first_dy: int, end_dy: i
     return sum(max(0, min(bottom, key_rows - dy) - max(top, -dy)) for dy in range(first_dy, end_dy))
 
 
+def displacement_parts(
+    shape: tuple[int, int], key_shape: tuple[int, int], most: float
+) -> Iterator[tuple[int, int, int]]:
+    """Rows of displacements [first, end) of parts of at most about `most` pairs, and the pairs."""
+    (rows, columns), (key_rows, key_columns) = shape, key_shape
+    step = max(1, int(most / (min(rows, key_rows) * columns * key_columns)))
+    for first_dy in range(1 - rows, key_rows, step):
+        end_dy = min(first_dy + step, key_rows)
+        pairs = pairs_of_rows(0, rows, key_rows, first_dy, end_dy)
+        yield first_dy, end_dy, pairs * columns * key_columns
+
+
 def _grid(shape: tuple[int, int], height: int, width: int) -> list[Tile]:
     rows, columns = (
         [side * k // count for k in range(count + 1)]

@@ -1,7 +1,6 @@
 """Weighted means of all key patches, of engine `cupy`; see `cuda/weighted_mean.cu`."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from pnncupy.kernels.cupy_raw.sources import (
     mean_tiling,
 )
 from pnncupy.kernels.protocol import Array, MeanRequest, Tick
-from pnncupy.kernels.tiling import pairs_of_rows
+from pnncupy.kernels.tiling import displacement_parts
 
 # Pairs in one launch, each of which is several times the work of one of a search.
 _PAIRS_PER_LAUNCH = 4e9
@@ -64,7 +63,9 @@ def lower_least(request: MeanRequest, *, threads: int, tick: Tick) -> Reached:
         mean_options(request.patch_size, len(request.query), "lower_least"),
     )  # fmt: skip
     launches = Launches(tick)
-    for first_dy, end_dy, pairs in _parts(request):
+    for first_dy, end_dy, pairs in displacement_parts(
+        request.shape, request.key_shape, _PAIRS_PER_LAUNCH
+    ):
         parts = min(end_dy - first_dy, -(-_MANY_BLOCKS // tiles))
         run(
             (tiles, parts, 1), (tiling.threads, 1, 1),
@@ -106,7 +107,9 @@ def _add(
     options = mean_options(request.patch_size, len(request.query), name, values)
     run = kernel("weighted_mean.cu", name, options)
     launches = Launches(tick)
-    for first_dy, end_dy, pairs in _parts(request):
+    for first_dy, end_dy, pairs in displacement_parts(
+        request.shape, request.key_shape, _PAIRS_PER_LAUNCH
+    ):
         run(
             (blocks, 1, 1), (tiling.threads, 1, 1),
             (*_images(request, reached), request.least, request.limit, request.scale,
@@ -114,16 +117,6 @@ def _add(
         )  # fmt: skip
         launches.add(pairs)
     launches.leave()
-
-
-def _parts(request: MeanRequest) -> Iterator[tuple[int, int, int]]:
-    """Rows of displacements [first, end) of a launch, and the pairs there."""
-    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
-    step = max(1, int(_PAIRS_PER_LAUNCH / (min(rows, key_rows) * columns * key_columns)))
-    for first_dy in range(1 - rows, key_rows, step):
-        end_dy = min(first_dy + step, key_rows)
-        pairs = pairs_of_rows(0, rows, key_rows, first_dy, end_dy)
-        yield first_dy, end_dy, pairs * columns * key_columns
 
 
 def _images(request: MeanRequest, reached: Reached) -> tuple[Any, ...]:

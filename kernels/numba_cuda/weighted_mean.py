@@ -1,6 +1,5 @@
 """Weighted means of engine `numba-cuda`; the kernels are in `mean_kernels`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from pnncupy.kernels.cupy_raw.sources import check_patch
 from pnncupy.kernels.numba_cuda.device import launch, zeros_beside
 from pnncupy.kernels.numba_cuda.mean_kernels import Tile, least_kernel, total_kernel, value_kernel
 from pnncupy.kernels.protocol import Array, MeanRequest, Tick
-from pnncupy.kernels.tiling import pairs_of_rows
+from pnncupy.kernels.tiling import displacement_parts
 
 THREADS = 256
 _PAIRS_PER_LAUNCH = 1e9
@@ -64,7 +63,9 @@ def lower_least(request: MeanRequest, *, threads: int, tick: Tick) -> Reached:
     reached = Reached(notes, band_rows, span)
     least = request.least.view(np.int32)
     kernel = least_kernel(request.patch_size, tile, span)
-    for first_dy, end_dy, pairs in _parts(request):
+    for first_dy, end_dy, pairs in displacement_parts(
+        request.shape, request.key_shape, _PAIRS_PER_LAUNCH
+    ):
         parts = min(end_dy - first_dy, -(-_MANY_BLOCKS // (down * across)))
         launch(
             kernel, (down * across, parts), request.query, request.key, least, request.limit, notes,
@@ -101,7 +102,9 @@ def _add(
     given: tuple[Any, ...], tick: Tick,
 ) -> None:  # fmt: skip
     """Launch blocks over tiles, and take the displacements in turn."""
-    for first_dy, end_dy, pairs in _parts(request):
+    for first_dy, end_dy, pairs in displacement_parts(
+        request.shape, request.key_shape, _PAIRS_PER_LAUNCH
+    ):
         launch(
             kernel, tiles[0] * tiles[1], request.query, request.key, request.least, request.limit,
             request.scale, reached.notes, reached.band_rows, first_dy, end_dy, *given, wait=True,
@@ -114,13 +117,3 @@ def _tiles(shape: tuple[int, ...], tile: tuple[int, int]) -> tuple[int, int]:
     """Tiles of an array along both axes."""
     rows, columns = (-(-side // length) for side, length in zip(shape, tile, strict=True))
     return rows, columns
-
-
-def _parts(request: MeanRequest) -> Iterator[tuple[int, int, int]]:
-    """Rows of displacements [first, end) of a launch, and the pairs there."""
-    (rows, columns), (key_rows, key_columns) = request.shape, request.key_shape
-    step = max(1, int(_PAIRS_PER_LAUNCH / (min(rows, key_rows) * columns * key_columns)))
-    for first_dy in range(1 - rows, key_rows, step):
-        end_dy = min(first_dy + step, key_rows)
-        pairs = pairs_of_rows(0, rows, key_rows, first_dy, end_dy)
-        yield first_dy, end_dy, pairs * columns * key_columns
