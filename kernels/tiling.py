@@ -64,7 +64,7 @@ def pairs_of_rows(top: int, bottom: int, key_rows: int, first_dy: int, end_dy: i
 
 
 def displacement_parts(
-    shape: tuple[int, int], key_shape: tuple[int, int], most: float
+    shape: tuple[int, ...], key_shape: tuple[int, ...], most: float
 ) -> Iterator[tuple[int, int, int]]:
     """Rows of displacements [first, end) of parts of at most about `most` pairs, and the pairs."""
     (rows, columns), (key_rows, key_columns) = shape, key_shape
